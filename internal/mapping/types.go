@@ -1,0 +1,72 @@
+// Package mapping is the YAML mapping of one entity, compiled: which field of
+// EspoCRM means which field of Advoware, how a value of one side reads on the
+// other, and which kind (person, firm) a record is. It is pure: bytes in,
+// values out.
+package mapping
+
+import "advosync/internal/record"
+
+// Direction says which way a field's values travel.
+type Direction string
+
+// The directions. A one-way field belongs to the side it comes from: a change
+// on the other side is put back, and is never a conflict (design page 1).
+const (
+	Both       Direction = "both"
+	ToAdvoware Direction = "to_advoware"
+	ToEspocrm  Direction = "to_espocrm"
+)
+
+// Type is a field's value type.
+type Type string
+
+// The types.
+const (
+	String   Type = "string"
+	Int      Type = "int"
+	Float    Type = "float"
+	Bool     Type = "bool"
+	Date     Type = "date"
+	Datetime Type = "datetime"
+)
+
+// Field is one compiled line of `fields`.
+type Field struct {
+	// Key identifies the field in bases and intents: "espo~advo", for computed
+	// fields "espo~=" and "=~advo".
+	Key string
+	// Espo and Advo are the names on both sides (Advo may be dotted); "" where a
+	// computed field has no counterpart.
+	Espo, Advo string
+	Kind       string // "" for fields of every kind
+	Type       Type
+	Direction  Direction // computed fields are one-way
+	Computed   bool
+	// Def is the fingerprint of the definition: a base stored under another one
+	// does not mean the same.
+	Def string
+}
+
+// List says how the Advoware path lists records.
+type List struct {
+	Path   string            // default: the entity's path
+	Page   string            // name of the page query parameter
+	Size   string            // name of the page size query parameter
+	First  int               // number of the first page
+	Max    int               // page size
+	Params map[string]string // fixed parameters
+	Items  string            // key that holds the array; "": the answer is the array
+}
+
+// View is one side of a record in canonical form.
+type View struct {
+	// Kind is the first kind whose condition holds; "" when the mapping has no
+	// kinds.
+	Kind string
+	// Values by field key, of the fields of every kind; a computed field's value
+	// on its owner's side is the result, on the other side what stands there.
+	Values map[string]record.Value
+	// Broken names the fields whose value could not be read (a computed field
+	// that failed, a text where a number belongs); their value is Absent.
+	Broken map[string]error
+}

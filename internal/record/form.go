@@ -1,0 +1,47 @@
+package record
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold reduces a text to its letters and digits: case, blanks, punctuation and
+// the Unicode form do not count. It is used to recognise a system's own form of
+// a value, never to decide that an edit may be dropped (design page 2, "Own
+// form or foreign edit").
+func Fold(s string) string {
+	folded := cases.Fold().String(norm.NFC.String(s))
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || unicode.IsSymbol(r) {
+			return r
+		}
+		return -1
+	}, norm.NFC.String(folded))
+}
+
+// FoldEqual reports whether two values are the same, or the same after Fold.
+// Absent and unmapped values are equal only to themselves, and a value whose
+// fold is empty (punctuation only) only to itself.
+func FoldEqual(a, b Value) bool {
+	if a == b {
+		return true
+	}
+	if a.state != text || b.state != text {
+		return false
+	}
+	fa, fb := Fold(a.text), Fold(b.text)
+	return fa != "" && fa == fb
+}
+
+// OwnForm reports whether read is what a system may make of sent while storing
+// it: equal, equal after folding, or sent cut at the end.
+func OwnForm(sent, read Value) bool {
+	if FoldEqual(sent, read) {
+		return true
+	}
+	return sent.state == text && read.state == text &&
+		len(read.text) < len(sent.text) && strings.HasPrefix(sent.text, read.text)
+}

@@ -1,0 +1,155 @@
+// Package record holds what both systems' records are made of once they are
+// comparable: canonical values, pairs of them, and raw objects that keep every
+// byte nobody asked to change. It knows neither system's words and does no I/O.
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+type state uint8
+
+const (
+	absent state = iota
+	empty
+	text
+	unmapped
+)
+
+// Value is one field in canonical form. Values compare with ==.
+//
+// Absent (the zero value), empty and a text are three different things: a field
+// that was not in an answer is never taken for a cleared one (design page 2,
+// "Three values per field"). Unmapped is a value that the mapping's `values`
+// table does not know; it compares like a text, but cannot be sent anywhere.
+type Value struct {
+	state state
+	text  string
+}
+
+// Absent is a field that was not in the answer.
+func Absent() Value { return Value{} }
+
+// Empty is null, "" or blanks.
+func Empty() Value { return Value{state: empty} }
+
+// Of is a value in canonical text form; Of("") is Empty.
+func Of(s string) Value {
+	if s == "" {
+		return Empty()
+	}
+	return Value{state: text, text: s}
+}
+
+// Unmapped is a value that the values table does not list.
+func Unmapped(s string) Value { return Value{state: unmapped, text: s} }
+
+// IsAbsent reports whether the field was not in the answer.
+func (v Value) IsAbsent() bool { return v.state == absent }
+
+// IsEmpty reports whether the field is there and has no content.
+func (v Value) IsEmpty() bool { return v.state == empty }
+
+// IsUnmapped reports whether the value is missing in the mapping's table.
+func (v Value) IsUnmapped() bool { return v.state == unmapped }
+
+// HasText reports whether the field has content.
+func (v Value) HasText() bool { return v.state == text || v.state == unmapped }
+
+// Text is the canonical content, "" when there is none.
+func (v Value) Text() string { return v.text }
+
+// String masks the content, so that a value never reaches a log or an error
+// through %v (design page 5, rule 9). Use Text for the content.
+func (v Value) String() string {
+	switch v.state {
+	case absent:
+		return "(absent)"
+	case empty:
+		return "(empty)"
+	default:
+		return "(value)"
+	}
+}
+
+// GoString masks like String.
+func (v Value) GoString() string { return v.String() }
+
+type wireValue struct {
+	Absent   bool    `json:"absent,omitempty"`
+	Unmapped *string `json:"unmapped,omitempty"`
+}
+
+// MarshalJSON writes null for empty, a string for a text, an object for the
+// two states that JSON has no word for.
+func (v Value) MarshalJSON() ([]byte, error) {
+	switch v.state {
+	case empty:
+		return []byte("null"), nil
+	case text:
+		return json.Marshal(v.text)
+	case unmapped:
+		return json.Marshal(wireValue{Unmapped: &v.text})
+	default:
+		return json.Marshal(wireValue{Absent: true})
+	}
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (v *Value) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*v = Empty()
+		return nil
+	}
+	if len(b) > 0 && b[0] == '"' {
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		*v = Of(s)
+		return nil
+	}
+	var w wireValue
+	if err := json.Unmarshal(b, &w); err != nil {
+		return fmt.Errorf("canonical value: %w", err)
+	}
+	if w.Unmapped != nil {
+		*v = Unmapped(*w.Unmapped)
+		return nil
+	}
+	*v = Absent()
+	return nil
+}
+
+// Pair is one field's value in EspoCRM and in Advoware. As a base it is a pair
+// known to mean the same (design page 2, B1).
+type Pair struct {
+	Espo Value `json:"espocrm"`
+	Advo Value `json:"advoware"`
+}
+
+// Side names one of the two systems, as in the JSON output.
+type Side string
+
+// The two sides; EspoCRM stands before Advoware everywhere.
+const (
+	EspoCRM  Side = "espocrm"
+	Advoware Side = "advoware"
+)
+
+// Other is the opposite side.
+func (s Side) Other() Side {
+	if s == EspoCRM {
+		return Advoware
+	}
+	return EspoCRM
+}
+
+// On is the value of the pair on side s.
+func (p Pair) On(s Side) Value {
+	if s == EspoCRM {
+		return p.Espo
+	}
+	return p.Advo
+}

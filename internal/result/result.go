@@ -1,0 +1,206 @@
+// Package result holds what the commands say: the types behind `-o json`. Their
+// JSON keys are the contract of design page 1; engine and batch fill them,
+// report renders them, and nothing else decides what an outcome is called.
+package result
+
+import (
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+)
+
+// Verdict is what the comparison of both sides says.
+type Verdict string
+
+// The verdicts. The first four are those of the old template.
+const (
+	NoChange          Verdict = "no_change"
+	EspocrmNewer      Verdict = "espocrm_newer"
+	AdvowareNewer     Verdict = "advoware_newer"
+	Conflict          Verdict = "conflict"
+	Create            Verdict = "create"
+	Initial           Verdict = "initial"
+	MissingInAdvoware Verdict = "missing_in_advoware"
+	MissingInEspocrm  Verdict = "missing_in_espocrm"
+)
+
+// Outcome is what was done about it.
+type Outcome string
+
+// The outcomes.
+const (
+	Unchanged         Outcome = "unchanged"
+	Adopted           Outcome = "adopted" // both agree already; only the memory was brought up to date
+	CreatedAdvoware   Outcome = "created_advoware"
+	UpdatedAdvoware   Outcome = "updated_advoware"
+	UpdatedEspocrm    Outcome = "updated_espocrm"
+	Merged            Outcome = "merged"   // both were written
+	ConflictWaits     Outcome = "conflict" // parked, waits for a decision
+	Failed            Outcome = "failed"
+	PermanentlyFailed Outcome = "permanently_failed"
+	Locked            Outcome = "locked"
+	Skipped           Outcome = "skipped"
+	Planned           Outcome = "planned" // check, diff, --dry-run: would be done
+)
+
+// Reason is why: a stable code and one sentence, the same in table, JSON, log
+// and test (design page 5, rule 6).
+type Reason struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+// RowID is Advoware's row id as remembered in EspoCRM, as read now, and after
+// the sync; "" where there is none.
+type RowID struct {
+	Stored  string `json:"stored"`
+	Current string `json:"current"`
+	After   string `json:"after"`
+}
+
+// Timestamps are EspoCRM's stamps, RFC 3339 UTC; "" where there is none.
+type Timestamps struct {
+	ModifiedAt string `json:"modifiedAt"`
+	LastSync   string `json:"lastSync"`
+}
+
+// Values are one field's three values for `diff`: nil where there is none
+// (empty, absent, or no base).
+type Values struct {
+	Espocrm  *string `json:"espocrm"`
+	Base     *string `json:"base"`
+	Advoware *string `json:"advoware"`
+}
+
+// Field is one field that differs or is to be written.
+type Field struct {
+	Espocrm  string `json:"espocrm"`
+	Advoware string `json:"advoware"`
+	// Changed is which side moved: espocrm, advoware, both; "" when neither
+	// side is known to have moved (no base).
+	Changed string `json:"changed"`
+	// Target is where the value goes: espocrm, advoware; "" when nowhere.
+	Target record.Side `json:"target,omitempty"`
+	Values *Values     `json:"values,omitempty"`
+}
+
+// Calls counts HTTP requests; sign-in, URL discovery and GET App/user are Auth.
+type Calls struct {
+	Espocrm  int `json:"espocrm"`
+	Advoware int `json:"advoware"`
+	Auth     int `json:"auth,omitempty"`
+}
+
+// Error is a failure as the JSON shows it.
+type Error struct {
+	Code      string `json:"code"`
+	Message   string `json:"message"`
+	Hint      string `json:"hint"`
+	Owner     string `json:"owner"`
+	Transient bool   `json:"transient"`
+}
+
+// FromFault turns a failure into its JSON form; nil for nil. An error that is
+// no fault is the system's.
+func FromFault(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	out := &Error{Code: "internal", Message: fault.Clean(err.Error(), 1000), Owner: string(fault.OwnerSystem)}
+	if f := fault.As(err); f != nil {
+		out.Code, out.Hint, out.Owner, out.Transient = string(f.Code), f.Hint, string(f.Owner), f.Transient
+	}
+	return out
+}
+
+// Record is the result for one record.
+type Record struct {
+	Entity     string     `json:"entity"`
+	ID         string     `json:"id"`
+	AdvowareID *int64     `json:"advowareId"`
+	Verdict    Verdict    `json:"verdict"`
+	Outcome    Outcome    `json:"outcome"`
+	Reason     Reason     `json:"reason"`
+	RowID      RowID      `json:"rowId"`
+	Timestamps Timestamps `json:"timestamps"`
+	Fields     []Field    `json:"fields"`
+	Calls      Calls      `json:"calls"`
+	RetryCount int        `json:"retryCount"`
+	DurationMS int64      `json:"durationMs"`
+	Error      *Error     `json:"error"`
+
+	// Planned says, for outcome `planned`, what a sync would end in.
+	Planned Outcome `json:"planned,omitempty"`
+	// Status is EspoCRM's syncStatus as read.
+	Status string `json:"status,omitempty"`
+	// Warnings are sentences for the operator that change nothing.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Run says which run it was.
+type Run struct {
+	ID         string    `json:"id"`
+	Command    string    `json:"command"`
+	StartedAt  time.Time `json:"startedAt"`
+	DurationMS int64     `json:"durationMs"`
+	DryRun     bool      `json:"dryRun"`
+}
+
+// Summary counts outcomes.
+type Summary struct {
+	Total             int `json:"total"`
+	Created           int `json:"created"`
+	UpdatedAdvoware   int `json:"updatedAdvoware"`
+	UpdatedEspocrm    int `json:"updatedEspocrm"`
+	Merged            int `json:"merged"`
+	Adopted           int `json:"adopted"`
+	Unchanged         int `json:"unchanged"`
+	Conflicts         int `json:"conflicts"`
+	Failed            int `json:"failed"`
+	PermanentlyFailed int `json:"permanentlyFailed"`
+	Locked            int `json:"locked"`
+	Skipped           int `json:"skipped"`
+	Planned           int `json:"planned,omitempty"`
+}
+
+// Add counts one outcome.
+func (s *Summary) Add(o Outcome) {
+	s.Total++
+	switch o {
+	case CreatedAdvoware:
+		s.Created++
+	case UpdatedAdvoware:
+		s.UpdatedAdvoware++
+	case UpdatedEspocrm:
+		s.UpdatedEspocrm++
+	case Merged:
+		s.Merged++
+	case Adopted:
+		s.Adopted++
+	case Unchanged:
+		s.Unchanged++
+	case ConflictWaits:
+		s.Conflicts++
+	case Failed:
+		s.Failed++
+	case PermanentlyFailed:
+		s.PermanentlyFailed++
+	case Locked:
+		s.Locked++
+	case Skipped:
+		s.Skipped++
+	case Planned:
+		s.Planned++
+	}
+}
+
+// Document is the one JSON document of sync, check, diff, cron-run, undo and
+// resolve.
+type Document struct {
+	Run     Run      `json:"run"`
+	Summary Summary  `json:"summary"`
+	Calls   Calls    `json:"calls"`
+	Results []Record `json:"results"`
+	Error   *Error   `json:"error"`
+}

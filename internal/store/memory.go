@@ -1,0 +1,182 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"advosync/internal/record"
+)
+
+// LockKey builds a lock's key from an entity and an id or a word such as
+// cron-run.
+func LockKey(entity, id string) string {
+	return "sync_lock:" + strings.ToLower(entity) + ":" + id
+}
+
+// Memory is all that is remembered about one record.
+type Memory struct {
+	Rev    int64   `json:"-"` // +1 at every commit; 0: nothing is stored
+	Base   *Base   `json:"base,omitempty"`
+	Intent *Intent `json:"intent,omitempty"`
+	Parked *Parked `json:"parked,omitempty"`
+	// Notes are owed notifications: sent after the commit that stored them, and
+	// by the next pass when that failed (design page 2, "Notifications").
+	Notes []Note `json:"notes,omitempty"`
+	// Writes is the ping-pong breaker's memory of the last hour.
+	Writes []WriteMark `json:"writes,omitempty"`
+	// Failure is the last failure that counted, for the back-off.
+	Failure *Failure `json:"failure,omitempty"`
+	// Pending is why an earlier pass left this record to the next one; "": it
+	// did not.
+	Pending string `json:"pending,omitempty"`
+	// CheckedAt is when both sides were last compared (our clock; only used to
+	// choose what to look at again).
+	CheckedAt time.Time `json:"checkedAt,omitzero"`
+}
+
+// FieldBase is one field's base: a pair known to mean the same, and the
+// fingerprint of the field's definition under which it was stored. A base of
+// another definition is no base.
+type FieldBase struct {
+	record.Pair
+	Def string `json:"def"`
+}
+
+// Base is the last state known to mean the same on both sides (B1 to B5).
+type Base struct {
+	Mapping    string               `json:"mapping"` // fingerprint of the whole mapping
+	AdvowareID int64                `json:"advowareId"`
+	RowID      string               `json:"rowId"` // of the read that showed the Advoware values; "" unknown
+	Kind       record.Pair          `json:"kind"`  // each side's kind; Absent without kinds
+	Fields     map[string]FieldBase `json:"fields"`
+	LastSync   string               `json:"lastSync,omitempty"` // EspoCRM's stamp, its own format
+	StoredAt   time.Time            `json:"storedAt,omitzero"`
+}
+
+// IntentKind says which write an intent announces.
+type IntentKind string
+
+// The kinds of intent.
+const (
+	IntentCreate IntentKind = "create"  // POST to Advoware
+	IntentUpdate IntentKind = "update"  // PUT to Advoware
+	IntentEspo   IntentKind = "espocrm" // the final PUT to EspoCRM
+	IntentDelete IntentKind = "delete"  // DELETE in Advoware
+)
+
+// IntentField is one field of an intent: values, never hashes.
+type IntentField struct {
+	Espo   record.Value  `json:"espocrm"`          // the EspoCRM value decided on
+	Before record.Value  `json:"before"`           // Advoware's value before
+	Sent   *record.Value `json:"sent,omitempty"`   // sent to Advoware; nil: not sent
+	ToEspo *record.Value `json:"toEspo,omitempty"` // to be sent to EspoCRM; nil: none
+	Def    string        `json:"def"`
+}
+
+// Intent is stored before every POST or PUT to Advoware and before the final
+// PUT to EspoCRM, and says all that recovery needs (design page 2, "Intent").
+type Intent struct {
+	Kind       IntentKind             `json:"kind"`
+	Run        string                 `json:"run"`
+	Command    string                 `json:"command"`
+	Token      string                 `json:"token"` // of the lock under which it was stored
+	At         time.Time              `json:"at"`
+	Deadline   time.Time              `json:"deadline"` // after it no late write is expected
+	HistoryID  string                 `json:"historyId"`
+	Verdict    string                 `json:"verdict"`
+	RecordKind string                 `json:"recordKind,omitempty"` // the mapping kind that was sent
+	RowBefore  string                 `json:"rowBefore"`
+	AdvowareID int64                  `json:"advowareId,omitempty"` // create: as soon as it is answered
+	Fields     map[string]IntentField `json:"fields"`
+	Base       *Base                  `json:"base,omitempty"` // the base in force
+	// Create only.
+	Match   map[string]record.Value `json:"match,omitempty"`
+	Highest int64                   `json:"highest,omitempty"` // highest Advoware id known before
+	// Final PUT only.
+	Arrived  bool   `json:"arrived,omitempty"`  // the Advoware part is done
+	RowAfter string `json:"rowAfter,omitempty"` // the rowId to be stored in EspoCRM
+	Planned  *Base  `json:"planned,omitempty"`  // the base once the final PUT happened
+	// Notes are owed once this intent turns out to have happened.
+	Notes []Note `json:"notes,omitempty"`
+}
+
+// Parked is a conflict that waits: the contents that were compared, so that the
+// same conflict is said once and a later edit opens it again.
+type Parked struct {
+	Fingerprint string    `json:"fingerprint"`
+	At          time.Time `json:"at"`
+	Fields      []string  `json:"fields"`
+	// Taken is the operator's decision by field key ("*": all), set by resolve.
+	Taken map[string]record.Side `json:"taken,omitempty"`
+}
+
+// Note is a notification that is owed to the operator in EspoCRM.
+type Note struct {
+	ID   string    `json:"id"` // one per incident
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
+}
+
+// WriteMark remembers that a value was written, as a hash, for the ping-pong
+// breaker.
+type WriteMark struct {
+	Field  string      `json:"f"`
+	Side   record.Side `json:"s"`
+	Hash   string      `json:"h"`
+	At     time.Time   `json:"t"`
+	Repeat bool        `json:"r,omitempty"` // the same value had been written within the hour before
+}
+
+// Failure is the last counted failure of a record.
+type Failure struct {
+	At    time.Time `json:"at"`
+	Code  string    `json:"code"`
+	Count int       `json:"count"`
+	// Seen is the fingerprint of both sides' contents at that time: another one
+	// re-arms a permanently failed record.
+	Seen string `json:"seen,omitempty"`
+}
+
+// WriteState says what became of one overwriting write.
+type WriteState string
+
+// The states of a write (B7).
+const (
+	WritePlanned WriteState = "planned"
+	WriteDone    WriteState = "done"
+	WriteNotDone WriteState = "not_done"
+	WriteUnknown WriteState = "unknown"
+)
+
+// Write is one field overwritten on one side.
+type Write struct {
+	Espocrm  string       `json:"espocrm"`
+	Advoware string       `json:"advoware"`
+	Field    string       `json:"field"` // the mapping's field key
+	Side     record.Side  `json:"side"`
+	Before   record.Value `json:"before"`
+	After    record.Value `json:"after"`
+	State    WriteState   `json:"state"`
+	Attempt  int          `json:"attempt,omitempty"`
+}
+
+// Entry is one line of the history: what one run did to one record.
+type Entry struct {
+	ID         string    `json:"id"` // sorts by time
+	At         time.Time `json:"at"`
+	Run        string    `json:"run"`
+	Command    string    `json:"command"`
+	Entity     string    `json:"entity"`
+	RecordID   string    `json:"recordId"`
+	AdvowareID int64     `json:"advowareId,omitempty"`
+	Verdict    string    `json:"verdict,omitempty"`
+	Outcome    string    `json:"outcome"` // "planned" until it is closed
+	ReasonCode string    `json:"reasonCode,omitempty"`
+	ReasonText string    `json:"reasonText,omitempty"`
+	Writes     []Write   `json:"writes,omitempty"`
+	RowBefore  string    `json:"rowBefore,omitempty"`
+	RowAfter   string    `json:"rowAfter,omitempty"`
+	Error      string    `json:"error,omitempty"`
+	ErrorCode  string    `json:"errorCode,omitempty"`
+	Conflict   bool      `json:"conflict,omitempty"`
+}

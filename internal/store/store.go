@@ -1,0 +1,182 @@
+// Package store declares what the tool remembers between runs, and the
+// interfaces that store/sqlite and store/redis implement. One contract suite
+// (store/storetest) runs on both.
+//
+// Losing a store never loses data: without a base the careful rules of design
+// page 2 apply. A store that cannot be read is an error, never "nothing known".
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrLeaseLost: the commit was refused because the record's lease is no
+	// longer ours. Nothing was written.
+	ErrLeaseLost = errors.New("the lock was lost")
+	// ErrChanged: the commit was refused because the record's memory is not the
+	// one that was loaded (Rev differs). Nothing was written.
+	ErrChanged = errors.New("the stored memory has changed meanwhile")
+	// ErrReadOnly: a read-only command tried to write. A defect, never a state.
+	ErrReadOnly = errors.New("the store is opened for reading only")
+	// ErrNewerSchema: a newer version of the tool wrote this store.
+	ErrNewerSchema = errors.New("the store was written by a newer version of advosync")
+)
+
+// Key names one record: the entity's name as the mapping spells it, and the
+// EspoCRM id.
+type Key struct {
+	Entity string
+	ID     string
+}
+
+// LockKey is the lock's key, the same that the old handler uses (design page 2,
+// "lock"): sync_lock:{entity, lower case}:{EspoCRM id}.
+func (k Key) LockKey() string { return LockKey(k.Entity, k.ID) }
+
+// Owner says who holds a lease.
+type Owner struct {
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Start   string    `json:"start"` // identifies the process among all that had this pid (boot id + start time)
+	User    string    `json:"user"`
+	Command string    `json:"command"`
+	Run     string    `json:"run"`
+	Since   time.Time `json:"since"`
+}
+
+// Lease is a lock that is ours until Expires (wall clock of the store's host
+// for Redis, of this host for SQLite).
+type Lease struct {
+	Key     string
+	Token   string // random, 128 bits; the proof of ownership
+	Owner   Owner
+	Expires time.Time
+}
+
+// Lock is a lease as somebody else sees it.
+type Lock struct {
+	Key     string
+	Owner   Owner     // zero where Foreign
+	Token   string    // "" where Foreign
+	Expires time.Time // zero: never (a foreign value without TTL)
+	// Foreign is true for a value that this tool did not write, such as the old
+	// handler's word `locked`.
+	Foreign bool
+	// Raw is the value as stored; Break compares against it.
+	Raw string
+}
+
+// Leases are the locks. All calls are one round trip (Redis) or one transaction
+// (SQLite), whatever the number of keys.
+type Leases interface {
+	// Acquire takes the keys that are free, all with one owner and their own
+	// tokens. Keys that somebody holds come back in held; both are in the order
+	// of keys.
+	Acquire(ctx context.Context, keys []string, owner Owner, ttl time.Duration) (granted []Lease, held []Lock, err error)
+	// Extend gives the leases a new life of ttl from now, each only if its token
+	// still stands, and returns the keys that are lost. On success the Expires of
+	// the leases that were passed are not changed; the new end is now+ttl.
+	Extend(ctx context.Context, leases []Lease, ttl time.Duration) (lost []string, err error)
+	// Release deletes the leases that still carry our token; others are left.
+	Release(ctx context.Context, leases []Lease) error
+	// Holder is who holds a key now; nil: nobody.
+	Holder(ctx context.Context, key string) (*Lock, error)
+	// Locks lists all locks there are, sorted by key.
+	Locks(ctx context.Context) ([]Lock, error)
+	// Break deletes a lock if its value is still the observed one (Lock.Raw).
+	// False: it changed hands meanwhile, nothing was deleted.
+	Break(ctx context.Context, observed Lock) (bool, error)
+}
+
+// Commit is one transaction on one record.
+type Commit struct {
+	Key Key
+	// Lease proves that the record is still ours; checked inside the
+	// transaction.
+	Lease Lease
+	// Memory is the whole new memory. Memory.Rev must be the one that was loaded
+	// (0: nothing was stored); the stored one becomes Rev+1. nil deletes the
+	// record's memory.
+	Memory *Memory
+	// Rev is the revision that was loaded; used when Memory is nil.
+	Rev int64
+	// History entries are inserted, or replaced where the ID is known already.
+	History []Entry
+}
+
+// Records are the memories of single records.
+type Records interface {
+	// Load gives what is remembered; a zero Memory (Rev 0) when nothing is.
+	Load(ctx context.Context, key Key) (Memory, error)
+	// LoadMany is Load for a chunk, in one round trip, in the order of ids.
+	LoadMany(ctx context.Context, entity string, ids []string) ([]Memory, error)
+	// Commit writes; errors: ErrLeaseLost, ErrChanged (nothing was written).
+	// It returns the new Rev.
+	Commit(ctx context.Context, c Commit) (int64, error)
+	// CommitMany commits a chunk in as few transactions as the store can; the
+	// error slice has one entry per commit, nil for those that were written.
+	CommitMany(ctx context.Context, cs []Commit) []error
+	// Scan calls fn for every memory of entity that matches filter, in ascending
+	// order of the EspoCRM id after the given one ("" from the start), with flat
+	// memory. fn returning an error stops the scan and is returned.
+	Scan(ctx context.Context, entity string, f ScanFilter, fn func(id string, m Memory) error) error
+}
+
+// ScanFilter selects memories; zero: all. Set conditions are OR-ed.
+type ScanFilter struct {
+	WithIntent    bool      // an intent is there
+	WithNotes     bool      // a notification is owed
+	WithSuspect   bool      // Memory.Pending is set: left over by an earlier pass
+	CheckedBefore time.Time // last comparison older than this (zero: not asked)
+}
+
+// History is the log of what was done.
+type History interface {
+	// Entries calls fn newest first.
+	Entries(ctx context.Context, f HistoryFilter, fn func(Entry) error) error
+	// Append inserts entries that belong to no record commit (audit lines of
+	// unlock, reset). Entries with a known ID are replaced.
+	Append(ctx context.Context, es ...Entry) error
+	// Prune deletes entries older than before; returns how many.
+	Prune(ctx context.Context, before time.Time) (int, error)
+	// Forget erases all entries of one record; returns how many.
+	Forget(ctx context.Context, key Key) (int, error)
+}
+
+// HistoryFilter selects entries; zero: all. Set conditions are AND-ed.
+type HistoryFilter struct {
+	Entity string
+	ID     string
+	Run    string
+	Since  time.Time
+	Limit  int // 0: no limit
+}
+
+// Values is a small key-value space for watermarks, runs, the store's birth, the
+// token cache. Values are JSON texts; token cache entries hold a secret and are
+// only ever in a 0600 file or the operator's own Redis.
+type Values interface {
+	Get(ctx context.Context, key string) (value []byte, ok bool, err error)
+	// Put stores; ttl 0: for ever.
+	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
+	// PutNew stores only if the key is not there; returns the value in force.
+	PutNew(ctx context.Context, key string, value []byte) (inForce []byte, err error)
+	Delete(ctx context.Context, key string) error
+	// Keys lists the keys with a prefix, sorted.
+	Keys(ctx context.Context, prefix string) ([]string, error)
+}
+
+// Store is everything.
+type Store interface {
+	Leases
+	Records
+	History
+	Values
+	// Describe says in a few words which store this is, without credentials.
+	Describe() string
+	Close() error
+}
