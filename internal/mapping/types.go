@@ -40,8 +40,13 @@ type Field struct {
 	Espo, Advo string
 	Kind       string // "" for fields of every kind
 	Type       Type
-	Direction  Direction // computed fields are one-way
+	Direction  Direction // computed fields and clears are one-way
 	Computed   bool
+	// Clear is true for a line that empties one side (`clear: espocrm`): a one-way
+	// field whose owner's value is always empty. It goes along with a write, or
+	// with a change of kind, and never causes a write of its own. Key "espo~!" or
+	// "!~advo".
+	Clear bool
 	// Def is the fingerprint of the definition: a base stored under another one
 	// does not mean the same.
 	Def string

@@ -1,0 +1,263 @@
+package reconcile
+
+import (
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+)
+
+// Who left the base. The words are those of JSON `fields[].changed`.
+const (
+	movedNone    = ""
+	movedEspo    = "espocrm"
+	movedAdvo    = "advoware"
+	movedBoth    = "both"
+	movedUnknown = "?" // they differ, and without a base nobody can tell who moved
+)
+
+// item is one field compared.
+type item struct {
+	f       mapping.Field
+	pair    record.Pair
+	base    *record.Pair
+	moved   string
+	differs bool
+	agreed  bool        // agrees, and the base has to learn it
+	source  record.Side // whose value travels; "" not decided
+}
+
+func (it *item) oneWay() bool { return it.f.Direction != mapping.Both }
+
+// comparison is all fields of one record compared.
+type comparison struct {
+	in     Input
+	kind   string
+	kinds  item   // the kind, compared like one more field
+	items  []item // without the kind's own fields while the kinds differ
+	agreed map[string]record.Pair
+}
+
+func compareAll(in Input) *comparison {
+	c := &comparison{in: in, kind: in.Espo.Kind, agreed: map[string]record.Pair{}}
+	c.kinds = c.compareKinds()
+	for _, f := range in.Schema.Fields(c.kind) {
+		if f.Kind != "" && c.kinds.differs {
+			continue // which kind's fields count depends on who wins
+		}
+		c.add(f)
+	}
+	return c
+}
+
+func (c *comparison) add(f mapping.Field) {
+	it := item{f: f, pair: record.Pair{Espo: c.in.Espo.Values[f.Key], Advo: c.in.Advo.Values[f.Key]}, base: c.baseOf(f.Key)}
+	if f.Clear {
+		it.pair = clearPair(f, it.pair)
+	} else if it.oneWay() {
+		it.compareOneWay()
+	} else {
+		it.compareTwoWay()
+	}
+	if it.agreed {
+		c.agreed[f.Key] = it.pair
+	}
+	c.items = append(c.items, it)
+}
+
+// clearPair gives a clear its owner's value: always empty.
+func clearPair(f mapping.Field, p record.Pair) record.Pair {
+	if f.Direction == mapping.ToEspocrm {
+		p.Advo = record.Empty()
+	} else {
+		p.Espo = record.Empty()
+	}
+	return p
+}
+
+func (c *comparison) baseOf(key string) *record.Pair {
+	if c.in.Base == nil {
+		return nil
+	}
+	if b, ok := c.in.Base.Fields[key]; ok {
+		return &b
+	}
+	return nil
+}
+
+// compareTwoWay classifies a field that travels both ways. A side has moved
+// when its content differs from its own base; contents that are equal agree
+// whoever moved. Absent is never a move.
+func (it *item) compareTwoWay() {
+	e, a, b := it.pair.Espo, it.pair.Advo, it.base
+	if e.IsAbsent() || a.IsAbsent() {
+		switch {
+		case b == nil && a.IsAbsent() && e.HasText():
+			it.moved = movedUnknown
+		case b != nil && !e.IsAbsent() && e != b.Espo:
+			it.moved = movedEspo
+		case b != nil && !a.IsAbsent() && a != b.Advo:
+			it.moved = movedAdvo
+		}
+		it.differs = it.moved != movedNone
+		return
+	}
+	switch {
+	case e == a, b == nil && record.FoldEqual(e, a):
+		it.agreed = b == nil || *b != it.pair
+	case b == nil:
+		it.moved, it.differs = movedUnknown, true
+	case e != b.Espo && a != b.Advo && record.FoldEqual(e, a):
+		it.agreed = true
+	case e != b.Espo && a != b.Advo:
+		it.moved, it.differs = movedBoth, true
+	case e != b.Espo:
+		it.moved, it.differs = movedEspo, true
+	case a != b.Advo:
+		it.moved, it.differs = movedAdvo, true
+	}
+}
+
+// compareOneWay classifies a field that belongs to one side: whatever moved,
+// the owner's value is what both should hold.
+func (it *item) compareOneWay() {
+	owner := record.EspoCRM
+	if it.f.Direction == mapping.ToEspocrm {
+		owner = record.Advoware
+	}
+	v, w, b := it.pair.On(owner), it.pair.On(owner.Other()), it.base
+	switch {
+	case v.IsAbsent():
+	case v == w, b == nil && record.FoldEqual(v, w):
+		it.agreed = b == nil || *b != it.pair
+	case b != nil && *b == it.pair:
+	case w.IsAbsent() && (b == nil && !v.HasText() || b != nil && v == b.On(owner)):
+	case b != nil && v != b.On(owner) && w != b.On(owner.Other()) && record.FoldEqual(v, w):
+		it.agreed = true
+	default:
+		it.differs, it.source = true, owner
+		it.moved = string(owner)
+		if b != nil && v == b.On(owner) {
+			it.moved = string(owner.Other())
+		}
+	}
+}
+
+// compareKinds compares the kinds. A change of kind on one side and an edit of
+// that kind's own fields on the other clash: they cannot both survive.
+func (c *comparison) compareKinds() item {
+	it := item{f: mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
+		pair: record.Pair{Espo: kindValue(c.in.Espo), Advo: kindValue(c.in.Advo)}}
+	if c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() {
+		it.base = &c.in.Base.Kind
+	}
+	it.compareTwoWay()
+	if it.moved == movedEspo && c.blockMoved(record.Advoware) || it.moved == movedAdvo && c.blockMoved(record.EspoCRM) {
+		it.moved = movedBoth
+	}
+	return it
+}
+
+// blockMoved reports whether a side edited fields of the kind it still has.
+func (c *comparison) blockMoved(s record.Side) bool {
+	view := c.in.Espo
+	if s == record.Advoware {
+		view = c.in.Advo
+	}
+	for _, f := range c.in.Schema.Fields(view.Kind) {
+		if f.Kind == "" || f.Clear || f.Direction != mapping.Both {
+			continue
+		}
+		if b, v := c.baseOf(f.Key), view.Values[f.Key]; b != nil && !v.IsAbsent() && v != b.On(s) {
+			return true
+		}
+	}
+	return false
+}
+
+func kindValue(v *mapping.View) record.Value {
+	if v == nil || v.Kind == "" {
+		return record.Absent()
+	}
+	return record.Of(v.Kind)
+}
+
+// twoWay calls fn for the kind and every two-way field that differs.
+func (c *comparison) twoWay(fn func(*item)) {
+	if c.kinds.differs {
+		fn(&c.kinds)
+	}
+	for i := range c.items {
+		if it := &c.items[i]; it.differs && !it.oneWay() {
+			fn(it)
+		}
+	}
+}
+
+func (c *comparison) differs() bool {
+	for i := range c.items {
+		if c.items[i].differs {
+			return true
+		}
+	}
+	return c.kinds.differs
+}
+
+func (c *comparison) moved(s record.Side) (yes bool) {
+	c.twoWay(func(it *item) { yes = yes || it.moved == string(s) || it.moved == movedBoth })
+	return yes
+}
+
+func (c *comparison) hasUnknown() (yes bool) {
+	c.twoWay(func(it *item) { yes = yes || it.moved == movedUnknown })
+	return yes
+}
+
+func (c *comparison) clashes() (yes bool) {
+	c.twoWay(func(it *item) { yes = yes || it.moved == movedBoth })
+	return yes
+}
+
+// assume says who moved where no base could tell.
+func (c *comparison) assume(moved string) {
+	c.twoWay(func(it *item) {
+		if it.moved == movedUnknown {
+			it.moved = moved
+		}
+	})
+}
+
+// overrule makes one side the source of every two-way field that differs and
+// that it answered.
+func (c *comparison) overrule(s record.Side) {
+	c.twoWay(func(it *item) {
+		if !it.pair.On(s).IsAbsent() {
+			it.source = s
+		}
+	})
+}
+
+// take decides the clashes only, by field key, "*" for the rest.
+func (c *comparison) take(sides map[string]record.Side) {
+	c.twoWay(func(it *item) {
+		if it.moved != movedBoth {
+			return
+		}
+		for _, key := range []string{it.f.Key, "*"} {
+			if s, ok := sides[key]; ok {
+				it.source = s
+				return
+			}
+		}
+		it.source = record.EspoCRM
+	})
+}
+
+// lags reports whether the base has something to learn although nothing
+// differs.
+func (c *comparison) lags() bool {
+	return c.in.Base == nil || len(c.agreed) > 0 || c.in.Base.Kind != c.kinds.pair
+}
+
+// kindMoved reports whether a side's kind is another one than the base's.
+func (c *comparison) kindMoved() bool {
+	return c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() && c.in.Base.Kind != c.kinds.pair
+}

@@ -1,0 +1,258 @@
+// Package reconcile is the decision: from what EspoCRM, Advoware and the base
+// hold, what a sync does and why. It is one pure function, total over its
+// input; cases and their order are those of design page 2, "The decision".
+package reconcile
+
+import (
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// Policy says who wins when both sides changed.
+type Policy string
+
+// The policies of design page 2.
+const (
+	// EspoCRMWins is record-wide: on a conflict all mapped values of EspoCRM go
+	// over.
+	EspoCRMWins Policy = "espocrm"
+	// AdvowareWins is its mirror image.
+	AdvowareWins Policy = "advoware"
+	// Merge lets edits of different fields survive on both sides; a field edited
+	// on both falls to EspoCRM.
+	Merge Policy = "merge"
+	// Manual parks the record until somebody decides.
+	Manual Policy = "manual"
+)
+
+// Schema gives the fields that a record of one kind has; *mapping.Mapping is
+// one.
+type Schema interface {
+	Fields(kind string) []mapping.Field
+}
+
+// Base is what both sides held when they last meant the same.
+type Base struct {
+	Kind   record.Pair
+	Fields map[string]record.Pair // by field key; fields without a base are missing
+}
+
+// Input is everything a decision rests on. Stamps are EspoCRM's own, in its
+// format, and compare as texts.
+type Input struct {
+	Schema Schema
+	Policy Policy
+	// Espo and Advo are the fresh reads; nil: the system says the record is not
+	// there (never: it could not be read).
+	Espo, Advo *mapping.View
+	Base       *Base
+
+	Linked     bool   // EspoCRM carries an advowareId
+	LinkKnown  bool   // the store knows the link (for a record gone from EspoCRM)
+	Status     string // syncStatus
+	RowStored  string // advowareRowId in EspoCRM
+	RowCurrent string // of the read of Advoware
+	LastSync   string
+	ModifiedAt string
+	// ByUs: EspoCRM's last modifier is our own API user.
+	ByUs bool
+	// AdvoChangedAt is geaendertAm in EspoCRM's format, "" where Advoware gives
+	// none; used in case 9 only.
+	AdvoChangedAt string
+	// Taken is an operator's decision on a waiting conflict, by field key, "*" for
+	// all; it overrules the policy for clashes.
+	Taken map[string]record.Side
+}
+
+// Action is what the engine has to carry out.
+type Action string
+
+// The actions.
+const (
+	None    Action = "none"   // in sync, nothing lags
+	Adopt   Action = "adopt"  // in sync, bring the memory up to date
+	Write   Action = "write"  // send values
+	Post    Action = "create" // create in Advoware
+	Park    Action = "park"   // conflict under policy manual
+	Missing Action = "missing"
+)
+
+// Change is one field that differs or agreed anew.
+type Change struct {
+	Field mapping.Field
+	record.Pair
+	Base *record.Pair
+	// Moved is who left the base: "", "espocrm", "advoware", "both".
+	Moved string
+	// Target is where a value goes; "" nowhere.
+	Target record.Side
+}
+
+// KindKey is the key under which the kind appears among the changes.
+const KindKey = "(kind)"
+
+// Decision says what to do and why.
+type Decision struct {
+	Verdict result.Verdict
+	Action  Action
+	Reason  result.Reason
+	// Kind is the kind whose fields are written.
+	Kind    string
+	Changes []Change // the fields that differ, in the mapping's order
+	// ToAdvo and ToEspo are the canonical values to write, by field key.
+	ToAdvo, ToEspo map[string]record.Value
+	// Agreed pairs enter the working base at once (B4).
+	Agreed     map[string]record.Pair
+	AgreedKind record.Pair
+	// Clash is true when values of one side are overruled by a policy or wait:
+	// somebody has to be told.
+	Clash bool
+	// PutNeeded: an adoption has something to tell EspoCRM.
+	PutNeeded bool
+	// Doubtful: decided by time stamps only (case 9).
+	Doubtful bool
+}
+
+// Decide compares and decides. It does no I/O and reads no clock.
+func Decide(in Input) Decision {
+	switch {
+	case in.Espo == nil: // case 3
+		return Decision{Verdict: result.MissingInEspocrm, Action: Missing, Reason: reasonGone(in.LinkKnown)}
+	case !in.Linked: // case 1
+		return create(in)
+	case in.Advo == nil: // case 2
+		return Decision{Verdict: result.MissingInAdvoware, Action: Missing, Kind: in.Espo.Kind, Reason: reasonMissing()}
+	}
+	c := compareAll(in)
+	d := Decision{Kind: c.kind, Agreed: c.agreed, AgreedKind: record.Pair{Espo: kindValue(in.Espo), Advo: kindValue(in.Advo)}}
+	switch {
+	case !c.differs(): // case 4
+		d.Verdict = result.NoChange
+		c.settle(&d, "")
+		if len(d.ToEspo)+len(d.ToAdvo) > 0 { // a clear is still owed after a change of kind
+			d.Action, d.Reason = Write, reasonClears()
+			return d
+		}
+		return adopt(in, c, d)
+	case in.Base == nil && in.LastSync == "": // case 5
+		d.Verdict, d.Action = result.Initial, Write
+		c.settle(&d, record.EspoCRM)
+		d.Reason = reasonInitial(d)
+		return d
+	}
+	// Cases 6 to 9: who moved, by content where a base is there; fields without
+	// one follow the row ids and stamps.
+	if c.hasUnknown() {
+		winner, doubtful := withoutBase(in)
+		c.assume(winner)
+		d.Doubtful = doubtful
+	}
+	d.Action = Write
+	switch espo, advo := c.moved(record.EspoCRM), c.moved(record.Advoware); {
+	case espo && advo:
+		d.Verdict = result.Conflict
+		resolve(in, c, &d)
+	case advo:
+		d.Verdict = result.AdvowareNewer
+		c.settle(&d, record.Advoware)
+	case espo:
+		d.Verdict = result.EspocrmNewer
+		c.settle(&d, record.EspoCRM)
+	default: // only one-way fields differ: their owner's value is put back
+		c.settle(&d, "")
+		d.Verdict = result.EspocrmNewer
+		if len(d.ToAdvo) == 0 {
+			d.Verdict = result.AdvowareNewer
+		}
+	}
+	if d.Reason.Code == "" {
+		d.Reason = reasonMoved(in, c, d)
+	}
+	if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 {
+		// What differs cannot travel: the source did not answer the field.
+		d.Verdict, d.Reason = result.NoChange, reasonUnreadable(c)
+		return adopt(in, c, d)
+	}
+	return d
+}
+
+// resolve applies the policy, or the operator's decision, to a conflict.
+func resolve(in Input, c *comparison, d *Decision) {
+	switch {
+	case len(in.Taken) > 0:
+		c.take(in.Taken)
+		c.settleEach(d)
+	case in.Policy == Manual:
+		d.Action, d.Clash = Park, true
+		d.Changes = c.changes()
+	case in.Policy == AdvowareWins:
+		d.Clash = true
+		c.overrule(record.Advoware)
+		c.settle(d, record.Advoware)
+	case in.Policy == Merge:
+		d.Clash = c.clashes()
+		c.take(map[string]record.Side{"*": record.EspoCRM})
+		c.settleEach(d)
+	default:
+		d.Clash = true
+		c.overrule(record.EspoCRM)
+		c.settle(d, record.EspoCRM)
+	}
+	d.Reason = reasonConflict(in, c, *d)
+}
+
+// withoutBase is cases 7 to 9: the side that is taken to have moved where no
+// base can tell; "both" is a conflict.
+func withoutBase(in Input) (moved string, doubtful bool) {
+	dirty := in.Status != "" && in.Status != "clean"
+	espoMoved := in.ModifiedAt >= in.LastSync && !in.ByUs
+	switch {
+	case in.RowStored != "" && in.RowStored == in.RowCurrent: // case 7
+		return movedEspo, false
+	case in.RowStored != "" && in.RowCurrent != "": // case 8
+		if espoMoved || dirty {
+			return movedBoth, false
+		}
+		return movedAdvo, false
+	}
+	advoMoved := in.AdvoChangedAt > in.LastSync // case 9
+	switch {
+	case dirty || in.AdvoChangedAt == "" || in.LastSync == "" || espoMoved == advoMoved:
+		return movedBoth, true
+	case advoMoved:
+		return movedAdvo, true
+	default:
+		return movedEspo, true
+	}
+}
+
+// create is case 1: everything that EspoCRM has goes over.
+func create(in Input) Decision {
+	d := Decision{Verdict: result.Create, Action: Post, Kind: in.Espo.Kind, ToAdvo: map[string]record.Value{}, Reason: reasonCreate()}
+	for _, f := range in.Schema.Fields(in.Espo.Kind) {
+		v := in.Espo.Values[f.Key]
+		if f.Direction == mapping.ToEspocrm || v.IsAbsent() {
+			continue
+		}
+		d.ToAdvo[f.Key] = v
+		if v.HasText() {
+			d.Changes = append(d.Changes, Change{Field: f, Pair: record.Pair{Espo: v}, Moved: movedEspo, Target: record.Advoware})
+		}
+	}
+	return d
+}
+
+// adopt ends case 4: say what lags, if anything does.
+func adopt(in Input, c *comparison, d Decision) Decision {
+	d.PutNeeded = in.RowStored != in.RowCurrent || in.Status != "clean" || in.LastSync == ""
+	if d.PutNeeded || c.lags() {
+		d.Action = Adopt
+	} else {
+		d.Action = None
+	}
+	if d.Reason.Code == "" {
+		d.Reason = reasonAgree(in, c, d)
+	}
+	return d
+}

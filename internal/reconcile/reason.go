@@ -1,0 +1,167 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// The reason codes. Table, JSON, log and test use the same ones.
+const (
+	ReasonNotLinked       = "not_linked"
+	ReasonMissing         = "not_found_in_advoware"
+	ReasonGone            = "gone_from_espocrm"
+	ReasonGoneUnknown     = "unknown_record"
+	ReasonInSync          = "in_sync"
+	ReasonRowIDMoved      = "row_id_moved"
+	ReasonSameContent     = "same_content"
+	ReasonStatusBehind    = "status_behind"
+	ReasonFirstContact    = "first_contact"
+	ReasonEspoChanged     = "espo_content_changed"
+	ReasonAdvoChanged     = "advo_content_changed"
+	ReasonKindChanged     = "kind_changed"
+	ReasonOneWay          = "one_way_restored"
+	ReasonClears          = "cleared_with_kind"
+	ReasonUnreadable      = "field_not_readable"
+	ReasonNoBaseEspo      = "no_base_espocrm_moved"
+	ReasonNoBaseAdvo      = "no_base_advoware_moved"
+	ReasonNoBaseBoth      = "no_base_both_may_have_moved"
+	ReasonBothChanged     = "both_changed"
+	ReasonDisjointChanges = "disjoint_changes"
+	ReasonSameField       = "same_field_changed"
+	ReasonDecided         = "decided_by_operator"
+)
+
+func reason(code, format string, args ...any) result.Reason {
+	return result.Reason{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+func reasonCreate() result.Reason {
+	return reason(ReasonNotLinked, "Not linked to Advoware yet: a new record is created there.")
+}
+
+func reasonMissing() result.Reason {
+	return reason(ReasonMissing, "Not found in Advoware.")
+}
+
+func reasonGone(linkKnown bool) result.Reason {
+	if linkKnown {
+		return reason(ReasonGone, "Not in EspoCRM any more; the record in Advoware is still linked to it.")
+	}
+	return reason(ReasonGoneUnknown, "Neither EspoCRM nor the store knows this record.")
+}
+
+func reasonClears() result.Reason {
+	return reason(ReasonClears, "The kind has changed: fields of the former kind are emptied.")
+}
+
+func reasonInitial(d Decision) result.Reason {
+	return reason(ReasonFirstContact, "Linked, but never synced: EspoCRM's values go to Advoware (%s).", names(d.Changes, nil))
+}
+
+func reasonUnreadable(c *comparison) result.Reason {
+	return reason(ReasonUnreadable, "Some fields are not answered by one side and cannot travel: %s.", names(c.changes(), nil))
+}
+
+func reasonAgree(in Input, c *comparison, d Decision) result.Reason {
+	switch {
+	case d.Action == None:
+		return reason(ReasonInSync, "Both sides hold the same.")
+	case in.Base != nil && in.RowStored != in.RowCurrent && len(c.agreed) == 0:
+		return reason(ReasonRowIDMoved, "Advoware saved the record without changing a mapped field; its new rowId is remembered.")
+	case len(c.agreed) > 0 || in.Base == nil:
+		return reason(ReasonSameContent, "Both sides hold the same already; only the memory is brought up to date.")
+	default:
+		return reason(ReasonStatusBehind, "Both sides hold the same; only the sync status in EspoCRM is behind.")
+	}
+}
+
+func reasonMoved(in Input, c *comparison, d Decision) result.Reason {
+	switch {
+	case d.Verdict == result.EspocrmNewer && !c.moved(record.EspoCRM),
+		d.Verdict == result.AdvowareNewer && !c.moved(record.Advoware):
+		return reason(ReasonOneWay, "A one-way field gets its owner's value back: %s.", names(d.Changes, nil))
+	case c.kinds.differs:
+		return reason(ReasonKindChanged, "%s changed the kind of the record to %s: %s.",
+			title(c.kinds.source), c.kind, names(d.Changes, nil))
+	case in.Base == nil && d.Verdict == result.EspocrmNewer:
+		return reason(ReasonNoBaseEspo, "Contents differ (%s) and Advoware has not moved since the last sync: EspoCRM changed.%s", names(d.Changes, nil), doubt(d))
+	case in.Base == nil && d.Verdict == result.AdvowareNewer:
+		return reason(ReasonNoBaseAdvo, "Contents differ (%s) and EspoCRM has not moved since the last sync: Advoware changed.%s", names(d.Changes, nil), doubt(d))
+	case d.Verdict == result.EspocrmNewer:
+		return reason(ReasonEspoChanged, "EspoCRM changed: %s.", names(d.Changes, moved(movedEspo)))
+	default:
+		return reason(ReasonAdvoChanged, "Advoware changed: %s.", names(d.Changes, moved(movedAdvo)))
+	}
+}
+
+func doubt(d Decision) string {
+	if d.Doubtful {
+		return " Decided by time stamps, because a rowId is missing."
+	}
+	return ""
+}
+
+func reasonConflict(in Input, c *comparison, d Decision) result.Reason {
+	winner := "EspoCRM wins by policy; Advoware's values are kept in the history"
+	switch {
+	case d.Action == Park:
+		winner = "policy manual: it waits for a decision"
+	case len(in.Taken) > 0:
+		return reason(ReasonDecided, "Both sides changed; decided by the operator: %s.", names(d.Changes, nil))
+	case in.Policy == AdvowareWins:
+		winner = "Advoware wins by policy; EspoCRM's values are kept in the history"
+	}
+	if in.Base == nil {
+		return reason(ReasonNoBaseBoth, "Contents differ (%s) and both sides may have moved: %s.%s", names(d.Changes, nil), winner, doubt(d))
+	}
+	if in.Policy == Merge && !d.Clash {
+		return reason(ReasonDisjointChanges, "EspoCRM changed %s, Advoware changed %s: both edits are kept.",
+			names(d.Changes, moved(movedEspo)), names(d.Changes, moved(movedAdvo)))
+	}
+	if c.clashes() {
+		return reason(ReasonSameField, "Both sides changed %s: %s.", names(d.Changes, moved(movedBoth)), winner)
+	}
+	return reason(ReasonBothChanged, "EspoCRM changed %s, Advoware changed %s: %s.",
+		names(d.Changes, moved(movedEspo)), names(d.Changes, moved(movedAdvo)), winner)
+}
+
+func moved(by string) func(Change) bool {
+	return func(c Change) bool { return c.Moved == by }
+}
+
+// names lists fields by their EspoCRM name, Advoware's where there is none.
+func names(cs []Change, keep func(Change) bool) string {
+	var out []string
+	for _, c := range cs {
+		if keep == nil || keep(c) {
+			out = append(out, FieldName(c))
+		}
+	}
+	if len(out) == 0 {
+		return "no mapped field"
+	}
+	return strings.Join(out, ", ")
+}
+
+// FieldName is what people call the field: its EspoCRM name, Advoware's where
+// there is none.
+func FieldName(c Change) string {
+	switch {
+	case c.Field.Key == KindKey:
+		return "the kind"
+	case c.Field.Espo != "":
+		return c.Field.Espo
+	default:
+		return c.Field.Advo
+	}
+}
+
+func title(s record.Side) string {
+	if s == record.Advoware {
+		return "Advoware"
+	}
+	return "EspoCRM"
+}
