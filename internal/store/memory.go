@@ -76,19 +76,24 @@ type IntentField struct {
 // Intent is stored before every POST or PUT to Advoware and before the final
 // PUT to EspoCRM, and says all that recovery needs (design page 2, "Intent").
 type Intent struct {
-	Kind       IntentKind             `json:"kind"`
-	Run        string                 `json:"run"`
-	Command    string                 `json:"command"`
-	Token      string                 `json:"token"` // of the lock under which it was stored
-	At         time.Time              `json:"at"`
-	Deadline   time.Time              `json:"deadline"` // after it no late write is expected
-	HistoryID  string                 `json:"historyId"`
-	Verdict    string                 `json:"verdict"`
-	RecordKind string                 `json:"recordKind,omitempty"` // the mapping kind that was sent
-	RowBefore  string                 `json:"rowBefore"`
-	AdvowareID int64                  `json:"advowareId,omitempty"` // create: as soon as it is answered
-	Fields     map[string]IntentField `json:"fields"`
-	Base       *Base                  `json:"base,omitempty"` // the base in force
+	Kind       IntentKind `json:"kind"`
+	Run        string     `json:"run"`
+	Command    string     `json:"command"`
+	Token      string     `json:"token"` // of the lock under which it was stored
+	At         time.Time  `json:"at"`
+	Deadline   time.Time  `json:"deadline"` // after it no late write is expected
+	HistoryID  string     `json:"historyId"`
+	Verdict    string     `json:"verdict"`
+	RecordKind string     `json:"recordKind,omitempty"` // the mapping kind that was sent
+	RowBefore  string     `json:"rowBefore"`
+	AdvowareID int64      `json:"advowareId,omitempty"` // create: as soon as it is answered
+	// PrevID is the link that EspoCRM still carried when a record was created
+	// anew (on_missing_in_advoware: recreate); being linked to it is not linked.
+	PrevID int64 `json:"prevId,omitempty"`
+	// EspoRow is the advowareRowId that EspoCRM carried before.
+	EspoRow string                 `json:"espoRow,omitempty"`
+	Fields  map[string]IntentField `json:"fields"`
+	Base    *Base                  `json:"base,omitempty"` // the base in force
 	// Create only.
 	Match   map[string]record.Value `json:"match,omitempty"`
 	Highest int64                   `json:"highest,omitempty"` // highest Advoware id known before

@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// cleanUpTime bounds what is done for a record after its own context has ended.
+const cleanUpTime = 10 * time.Second
+
+// conclude ends an attempt that did not succeed, in a state from which the next
+// one goes on. Whose failure it is decides what it costs (design page 2, point
+// 8): the record's counts, a system's leaves everything as it is.
+func (w *work) conclude(ctx context.Context, err error) {
+	if err == nil {
+		return
+	}
+	w.res.Outcome = result.Failed
+	w.res.Error = result.FromFault(err)
+	switch {
+	case errors.Is(err, errKeepsMoving):
+		w.keepsMoving(ctx)
+	case fault.Is(err, fault.LeaseLost) || errors.Is(err, lease.ErrLost):
+		w.res.Outcome = result.Locked
+		w.res.Reason = result.Reason{Code: string(fault.LeaseLost), Text: "The lock was lost while working; nothing more was written."}
+	case fault.Is(err, fault.Uncertain) && fault.OwnedByRecord(err):
+		w.reasonFrom(err)
+		if w.req.Pass {
+			w.res.Outcome = result.Skipped
+		}
+	case fault.OwnedByRecord(err):
+		w.reasonFrom(err)
+		w.fail(ctx, err)
+	default:
+		w.reasonFrom(err)
+		w.unmark(ctx, err)
+	}
+}
+
+// reasonFrom gives a result without a verdict of its own the failure's words.
+func (w *work) reasonFrom(err error) {
+	if w.res.Reason.Code == "" {
+		w.res.Reason = result.Reason{Code: w.res.Error.Code, Text: fault.Clean(err.Error(), 500)}
+	}
+}
+
+// unmark takes the mark `syncing` away after a system's failure, if EspoCRM can
+// still be told: the record is as unsynced as before, and no attempt is
+// counted. An intent stays, so the next run goes on from it.
+func (w *work) unmark(ctx context.Context, err error) {
+	f := fault.As(err)
+	if !w.marked || w.espo == nil || f != nil && f.System == fault.EspoCRM {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	if _, err := w.putEspo(ctx, statusPatch(w.before()), nil); err != nil {
+		w.warn("the status is left at syncing; the next pass goes on from there: %v", err)
+	}
+}
+
+// before is the status to go back to.
+func (w *work) before() string {
+	switch w.prior {
+	case "", StatusClean, StatusSyncing:
+		return StatusDirty
+	default:
+		return w.prior
+	}
+}
+
+// keepsMoving: the rounds are used up. What is known is stored, and the record
+// waits for the next pass; that is nobody's failure.
+func (w *work) keepsMoving(ctx context.Context) {
+	w.res.Outcome = result.Skipped
+	w.res.Reason = result.Reason{Code: "keeps_changing", Text: "Somebody kept editing the record while it was synced; the next pass goes on."}
+	w.res.Error = nil
+	w.closeWrites(record.EspoCRM, store.WriteNotDone)
+	next := w.mem
+	w.keepBase(&next)
+	if next.Intent != nil && next.Intent.Kind != store.IntentCreate {
+		next.Intent = nil
+	}
+	w.closeEntry(result.Skipped)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	err := w.commit(ctx, next)
+	if err == nil {
+		_, err = w.putEspo(ctx, statusPatch(StatusDirty), nil)
+	}
+	if err != nil {
+		w.warn("what is known could not be stored; the next pass finds it out again: %v", err)
+	}
+}
+
+// keepBase stores the working base, which is true whatever failed after it.
+func (w *work) keepBase(next *store.Memory) {
+	if w.base == nil {
+		return
+	}
+	b := clone(w.base)
+	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
+	b.RowID = ""
+	if w.advo != nil && w.matches(b, w.advo) {
+		b.RowID = w.advo.row
+	}
+	if b.LastSync == "" && w.mem.Base != nil {
+		b.LastSync = w.mem.Base.LastSync
+	}
+	next.Base = b
+}
+
+// fail counts a failure against the record: memory and history in one
+// transaction, then status, message and counter to EspoCRM. lastSync does not
+// move, so the edit that failed stays visible.
+func (w *work) fail(ctx context.Context, err error) {
+	if w.espo == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	f := fault.As(err)
+	count, status := w.count()
+	w.res.RetryCount = count
+	if status == StatusPermanentlyFailed {
+		w.res.Outcome = result.PermanentlyFailed
+	}
+	w.closeRefused(f)
+	next := w.mem
+	w.keepBase(&next)
+	if w.endsIntent(f) {
+		next.Intent = nil
+	}
+	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
+	next.CheckedAt, next.Pending = w.e.Now(), ""
+	if w.wroteAdvo {
+		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	}
+	if status == StatusPermanentlyFailed && w.prior != StatusPermanentlyFailed {
+		next.Notes = append(slices.Clone(next.Notes), w.note(fmt.Sprintf("Sync with Advoware failed %d times and is given up until the record is edited or reset: %s\nAgain: %s",
+			count, w.res.Error.Message, w.hint("reset"))))
+	}
+	w.history().Error, w.history().ErrorCode = w.res.Error.Message, w.res.Error.Code
+	w.closeEntry(w.res.Outcome)
+	if cerr := w.commit(ctx, next); cerr != nil {
+		w.warn("the failure could not be remembered: %v", cerr)
+		if fault.Is(cerr, fault.LeaseLost) {
+			w.res.Outcome = result.Locked
+		}
+		return
+	}
+	w.putFailure(ctx, f, status, count)
+	w.sendNotes(ctx)
+}
+
+// count is the attempt's number and the status it leads to. A record that was
+// given up starts anew once its contents have changed on either side.
+func (w *work) count() (int, string) {
+	n := w.espo.retries + 1
+	if w.prior == StatusPermanentlyFailed {
+		if w.mem.Failure != nil && w.mem.Failure.Seen == w.contents() {
+			return max(w.espo.retries, w.e.cfg.MaxRetries), StatusPermanentlyFailed
+		}
+		n = 1
+	}
+	if n >= w.e.cfg.MaxRetries {
+		return n, StatusPermanentlyFailed
+	}
+	return n, StatusFailed
+}
+
+// closeRefused says in the history which planned writes did not happen.
+func (w *work) closeRefused(f *fault.Error) {
+	if w.entry == nil {
+		return
+	}
+	for i := range w.entry.Writes {
+		wr := &w.entry.Writes[i]
+		if wr.State != store.WritePlanned {
+			continue
+		}
+		wr.State = store.WriteNotDone
+		if f.Code == fault.NotAccepted && f.System == fault.EspoCRM && wr.Side == record.EspoCRM && !slices.Contains(splitNames(f.Field), wr.Espocrm) {
+			wr.State = store.WriteDone // the others of that PUT were taken
+		}
+	}
+}
+
+// endsIntent: a definite refusal ends the intent, but never one whose record in
+// Advoware exists, or may exist, without a link: it would be created twice.
+func (w *work) endsIntent(f *fault.Error) bool {
+	in := w.mem.Intent
+	if in == nil || f.Code == fault.CreateDoubt {
+		return false
+	}
+	return in.Kind != store.IntentCreate || in.AdvowareID == 0 || w.espo.advowareID == in.AdvowareID
+}
+
+// putFailure tells EspoCRM. A link that exists already goes along, so that the
+// record is not created twice; a rowId that a half-accepted PUT has stored is
+// taken back, because the base does not hold its values (B5).
+func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, count int) {
+	p := statusPatch(status)
+	p.Put(fieldErrorMessage, cut(fault.Clean(f.Error(), 0)+hintText(f), maxErrorMessage))
+	p.Put(fieldRetryCount, count)
+	if w.linkID != 0 && f.Code != fault.Duplicate {
+		p.Put(fieldAdvowareID, w.linkID)
+	}
+	if f.Code == fault.NotAccepted && f.System == fault.EspoCRM {
+		p.Put(fieldRowID, nil)
+		if w.espo.row != "" {
+			p.Put(fieldRowID, w.espo.row)
+		}
+	}
+	if _, err := w.putEspo(ctx, p, nil); err != nil {
+		w.warn("the failure could not be written to EspoCRM: %v", err)
+		return
+	}
+	w.marked = false
+}
+
+func hintText(f *fault.Error) string {
+	if f.Hint == "" {
+		return ""
+	}
+	return " (" + f.Hint + ")"
+}

@@ -1,0 +1,291 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+
+	"advosync/internal/fault"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// create makes the record in Advoware: announce, POST, remember the id, read
+// back, and go on as with any linked record; the final PUT carries the link.
+func (w *work) create(ctx context.Context) (done bool, err error) {
+	if w.req.Action == ActionUpdate {
+		return false, &fault.Error{System: fault.EspoCRM, Code: fault.NotLinked, Owner: fault.OwnerRecord, Op: "update " + w.what(),
+			Message: "the record is not linked to Advoware", Hint: w.hint("sync") + " --action create"}
+	}
+	if w.e.cfg.MarkSyncing {
+		if err := w.mark(ctx); err != nil {
+			return false, err
+		}
+		if w.espo.advowareID != 0 && w.espo.advowareID != w.prevID {
+			return false, nil // linked meanwhile
+		}
+	}
+	d, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if w.prevID != 0 {
+		w.res.Verdict = result.MissingInAdvoware
+	}
+	if found, err := w.lookFirst(ctx, d); found || err != nil {
+		return false, err
+	}
+	return w.post(ctx, d)
+}
+
+// post sends the new record. Whatever becomes of it, the intent says what to
+// look for.
+func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	obj, err := w.overlay(record.Object{}, d.ToAdvo)
+	if err != nil {
+		return false, err
+	}
+	in := w.intent(store.IntentCreate, d)
+	in.Match = w.m.MatchValues(w.espo.view, record.EspoCRM)
+	if in.Highest, err = w.highest(ctx); err != nil {
+		return false, err
+	}
+	w.history()
+	if err := w.announce(ctx, in); err != nil {
+		return false, err
+	}
+	if err := w.lease.Check(); err != nil {
+		return false, err
+	}
+	wctx, cancel := context.WithDeadline(ctx, in.Deadline)
+	defer cancel()
+	id, err := w.e.Advoware.Create(wctx, w.m.AdvoPath(), w.m.AdvoID(), obj)
+	if err != nil {
+		return false, err
+	}
+	w.created, w.linkID = true, id
+	w.res.AdvowareID = &id
+	known := *w.mem.Intent
+	known.AdvowareID = id
+	w.planCreated(d)
+	if err := w.announce(ctx, &known); err != nil {
+		return false, err
+	}
+	if err := w.readBack(ctx); err != nil {
+		return false, err
+	}
+	nothing := &advoState{id: id}
+	if err := w.advance(d.ToAdvo, nothing, w.advo); err != nil {
+		return false, err
+	}
+	again, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if len(again.ToAdvo) > 0 {
+		return false, nil
+	}
+	return w.act(ctx, again)
+}
+
+// planCreated lists what the new record got, so that the history says it.
+func (w *work) planCreated(d reconcile.Decision) {
+	e := w.history()
+	for _, c := range d.Changes {
+		e.Writes = append(e.Writes, store.Write{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Field: c.Field.Key, Side: record.Advoware,
+			Before: record.Empty(), After: c.Espo, State: store.WriteDone, Attempt: w.attempt})
+	}
+}
+
+// lookFirst asks whether the record may have been created before by a run that
+// this store knows nothing of. found: it is there and will be linked.
+func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool, err error) {
+	if w.req.CreateAnyway || w.recovered || w.prevID != 0 || w.e.olderThan(ctx, w.espo.createdAt) ||
+		w.prior == "" || w.prior == StatusPending {
+		return false, nil
+	}
+	sent := map[string]record.Value{}
+	for key, v := range d.ToAdvo {
+		sent[key] = v
+	}
+	return w.candidates(ctx, sent, w.m.MatchValues(w.espo.view, record.EspoCRM), -1,
+		"the record is older than this tool's memory, so an earlier run may have created it in Advoware")
+}
+
+// candidates looks for the one unlinked Advoware record that an earlier POST
+// made (R6): with the match values, or with an id above highest (-1: not
+// asked). Exactly one that equals what was posted is linked; none: not found;
+// anything else is for a person.
+func (w *work) candidates(ctx context.Context, sent, match map[string]record.Value, highest int64, why string) (found bool, err error) {
+	if w.m.List() == nil {
+		return false, w.createDoubt(why+"; Advoware cannot be searched from here", nil)
+	}
+	var near []*advoState
+	err = w.e.listAll(ctx, w.m, func(o record.Object) error {
+		id, ok := o.Int(w.m.AdvoID())
+		if !ok {
+			return nil
+		}
+		s, err := readAdvoState(w.m, id, o)
+		if err != nil {
+			return nil // of no kind: not ours
+		}
+		if highest >= 0 && id > highest || matches(match, w.m.MatchValues(s.view, record.Advoware)) {
+			near = append(near, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if near, err = w.unlinked(ctx, near); err != nil {
+		return false, err
+	}
+	switch {
+	case len(near) == 0:
+		return false, nil
+	case len(near) == 1 && w.equalsPosted(sent, near[0]):
+		return true, w.takeOver(sent, near[0])
+	default:
+		return false, w.createDoubt(why, near)
+	}
+}
+
+// equalsPosted compares a candidate with what was posted, after folding.
+func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
+	for key, v := range sent {
+		f, ok := w.m.Field(key)
+		if !ok || f.Clear {
+			continue
+		}
+		if r := s.view.Values[key]; r != v && !(r.IsAbsent() && v.IsEmpty()) && !w.ownForm(key, v, r) {
+			return false
+		}
+	}
+	return true
+}
+
+// takeOver links a record that an earlier POST made: base (posted, read), then
+// decide.
+func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
+	w.linkID = s.id
+	b := clone(w.base)
+	for key, v := range posted {
+		r := s.view.Values[key]
+		if r.IsAbsent() {
+			r = v
+		}
+		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
+	}
+	w.base = b
+	return nil
+}
+
+// unlinked drops the candidates that an EspoCRM record carries already.
+func (w *work) unlinked(ctx context.Context, near []*advoState) ([]*advoState, error) {
+	const most = 100 // longer lists meet the web server's URL limit
+	taken := map[int64]bool{}
+	for from := 0; from < len(near); from += most {
+		var ids []string
+		for _, s := range near[from:min(from+most, len(near))] {
+			ids = append(ids, strconv.FormatInt(s.id, 10))
+		}
+		found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: 2 * most,
+			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: ids}}})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			if id, ok := o.Int(fieldAdvowareID); ok {
+				taken[id] = true
+			}
+		}
+	}
+	var free []*advoState
+	for _, s := range near {
+		if !taken[s.id] {
+			free = append(free, s)
+		}
+	}
+	return free, nil
+}
+
+// createDoubt asks a person: it is never posted a second time on our own.
+func (w *work) createDoubt(why string, near []*advoState) error {
+	msg := why + "."
+	if len(near) > 0 {
+		var ids []string
+		for _, s := range near {
+			ids = append(ids, strconv.FormatInt(s.id, 10))
+		}
+		sort.Strings(ids)
+		if len(ids) > 10 {
+			ids = append(ids[:10], "…")
+		}
+		msg += " Candidates in Advoware: " + strings.Join(ids, ", ") + "."
+	}
+	names := strings.Join(w.m.Match(), ", ")
+	return &fault.Error{System: fault.Advoware, Code: fault.CreateDoubt, Owner: fault.OwnerRecord, Op: "create " + w.what(),
+		Message: msg + " Look in Advoware for a record with the same " + names + ".",
+		Hint: fmt.Sprintf("it is there: advosync link --entity %[1]s --id %[2]s --advoware-id N; it is not: advosync sync --entity %[1]s --id %[2]s --create-anyway",
+			w.key.Entity, w.key.ID)}
+}
+
+func matches(a, b map[string]record.Value) bool {
+	some := false
+	for name, v := range a {
+		o, ok := b[name]
+		if !ok || !v.HasText() || !o.HasText() {
+			continue
+		}
+		if !record.FoldEqual(v, o) {
+			return false
+		}
+		some = true
+	}
+	return some
+}
+
+// birthday is the store's birth, read once.
+type birthday struct {
+	mu    sync.Mutex
+	stamp string
+}
+
+const birthKey = "birth"
+
+// born stamps a new store with EspoCRM's time, once. A record created after it
+// can only have been posted by a run whose intent is in this store.
+func (e *Engine) born(ctx context.Context) {
+	e.birth.mu.Lock()
+	defer e.birth.mu.Unlock()
+	if e.birth.stamp != "" {
+		return
+	}
+	if raw, ok, err := e.Store.Get(ctx, birthKey); err == nil && ok {
+		_ = json.Unmarshal(raw, &e.birth.stamp)
+		return
+	}
+	now := e.EspoCRM.ServerTime()
+	if now.IsZero() {
+		return
+	}
+	raw, _ := json.Marshal(now.UTC().Format(stampFormat))
+	if inForce, err := e.Store.PutNew(ctx, birthKey, raw); err == nil {
+		_ = json.Unmarshal(inForce, &e.birth.stamp)
+	}
+}
+
+// olderThan reports whether the store is older than a record.
+func (e *Engine) olderThan(ctx context.Context, createdAt string) bool {
+	e.born(ctx)
+	e.birth.mu.Lock()
+	defer e.birth.mu.Unlock()
+	return e.birth.stamp != "" && e.birth.stamp < createdAt
+}

@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"advosync/internal/callcount"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// What to do about a record that one side has lost.
+const (
+	MissingFail     = "fail"
+	MissingUnlink   = "unlink"
+	MissingRecreate = "recreate"
+	MissingKeep     = "keep"
+	MissingDelete   = "delete"
+)
+
+// The actions of `sync --action`.
+const (
+	ActionSync   = "sync_check"
+	ActionCreate = "create"
+	ActionUpdate = "update"
+	ActionDelete = "delete"
+)
+
+// Config is how syncs are done; the zero values of the limits are replaced by
+// design page 1's defaults.
+type Config struct {
+	Policy              reconcile.Policy
+	MaxRetries          int
+	MarkSyncing         bool
+	OnMissingInAdvoware string
+	OnMissingInEspocrm  string
+	// WriteTimeout is the longest that one write may take; the smaller of it and
+	// the rest of the lease is a write's deadline.
+	WriteTimeout time.Duration
+	// Run and Command name the run in intents, history and results.
+	Run, Command string
+}
+
+// Deps are the parts an Engine works with.
+type Deps struct {
+	EspoCRM  EspoCRM
+	Advoware Advoware
+	Store    store.Store
+	Leases   *lease.Manager
+	Log      *slog.Logger
+	// Now is the wall clock; nil: time.Now. It dates history, never a decision.
+	Now func() time.Time
+}
+
+// Engine syncs single records. Safe for concurrent use.
+type Engine struct {
+	Deps
+	cfg   Config
+	birth birthday
+}
+
+// New makes an Engine.
+func New(cfg Config, deps Deps) *Engine {
+	if cfg.Policy == "" {
+		cfg.Policy = reconcile.EspoCRMWins
+	}
+	if cfg.MaxRetries <= 0 {
+		cfg.MaxRetries = 5
+	}
+	if cfg.WriteTimeout <= 0 {
+		cfg.WriteTimeout = 30 * time.Second
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{Deps: deps, cfg: cfg}
+}
+
+// Request asks for one record.
+type Request struct {
+	Mapping *mapping.Mapping
+	ID      string // EspoCRM id
+	Action  string // "" is ActionSync
+	// Policy overrides the configured one; "" does not.
+	Policy reconcile.Policy
+	// CreateAnyway: the operator has made sure that an uncertain create did not
+	// happen.
+	CreateAnyway bool
+	// Pass: a batch pass asks. It leaves a record whose last write may still land
+	// to the next pass, and remembers when a record was last compared.
+	Pass bool
+	// Taken is the operator's decision on a waiting conflict.
+	Taken map[string]record.Side
+
+	// Held, Fresh and Memory come from a batch pass that has locked and read a
+	// whole chunk at once; the pass releases the lease.
+	Held   *lease.Lease
+	Fresh  *record.Object
+	Memory *store.Memory
+	// DeferClean, where set, is told of an adopted record that only needs the
+	// status clean, instead of a PUT for it.
+	DeferClean func(id string)
+}
+
+func (r Request) key() store.Key { return store.Key{Entity: r.Mapping.Entity(), ID: r.ID} }
+
+// Sync brings one record in step and says what was done. A failure is part of
+// the result; Error.Owner "system" means that nothing is wrong with the record
+// and that others will fare alike.
+func (e *Engine) Sync(ctx context.Context, req Request) result.Record {
+	start := e.Now()
+	ctx, calls := callcount.With(ctx)
+	w := e.newWork(req)
+	w.run(ctx)
+	return w.finish(start, calls)
+}
+
+// run takes the lock, works, and ends the attempt in a state that the next run
+// can go on from.
+func (w *work) run(ctx context.Context) {
+	held := w.req.Held
+	if held == nil {
+		var err error
+		if held, err = w.e.Leases.Acquire(ctx, w.key.LockKey()); err != nil {
+			w.locked(err)
+			return
+		}
+		defer func() {
+			if err := held.Release(); err != nil {
+				w.warn("the lock could not be released and lives until it runs out: %v", err)
+			}
+		}()
+	}
+	w.lease = held
+	ctx, stop := within(ctx, held)
+	defer stop()
+	w.conclude(ctx, w.sync(ctx))
+}
+
+// within ends ctx when the lease is lost, with the lease's cause.
+func within(ctx context.Context, held *lease.Lease) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unhook := context.AfterFunc(held.Context(), func() { cancel(context.Cause(held.Context())) })
+	return ctx, func() { unhook(); cancel(nil) }
+}
+
+// locked tells of a lock that somebody else holds.
+func (w *work) locked(err error) {
+	var busy *lease.HeldError
+	if !errors.As(err, &busy) {
+		w.conclude(context.Background(), err)
+		return
+	}
+	w.res.Outcome = result.Locked
+	w.res.Reason = result.Reason{Code: "locked", Text: busy.Error()}
+	w.res.Error = &result.Error{Code: "locked", Message: fmt.Sprintf("%s %s is %s", w.key.Entity, w.key.ID, busy.Error()),
+		Hint: fmt.Sprintf("advosync unlock --entity %s --id %s", w.key.Entity, w.key.ID), Owner: string(fault.OwnerRecord), Transient: true}
+}
+
+// newWork prepares the state of one record's sync.
+func (e *Engine) newWork(req Request) *work {
+	w := &work{e: e, req: req, m: req.Mapping, key: req.key()}
+	w.res = result.Record{Entity: w.key.Entity, ID: req.ID, Fields: []result.Field{}}
+	w.policy = req.Policy
+	if w.policy == "" {
+		w.policy = e.cfg.Policy
+	}
+	return w
+}
+
+// finish fills in what every result carries.
+func (w *work) finish(start time.Time, calls *callcount.Counter) result.Record {
+	w.res.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	w.res.DurationMS = w.e.Now().Sub(start).Milliseconds()
+	return w.res
+}
+
+func (w *work) warn(format string, args ...any) {
+	w.res.Warnings = append(w.res.Warnings, fmt.Sprintf(format, args...))
+}

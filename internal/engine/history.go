@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"github.com/google/uuid"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// history is this sync's entry, begun when there is something to tell.
+func (w *work) history() *store.Entry {
+	if w.entry == nil {
+		w.entry = &store.Entry{ID: uuid.Must(uuid.NewV7()).String(), At: w.e.Now(), Run: w.e.cfg.Run, Command: w.e.cfg.Command,
+			Entity: w.key.Entity, RecordID: w.key.ID, Outcome: string(result.Planned)}
+	}
+	e := w.entry
+	e.AdvowareID = w.advowareID()
+	e.Verdict, e.ReasonCode, e.ReasonText = string(w.res.Verdict), w.res.Reason.Code, w.res.Reason.Text
+	e.Conflict = e.Conflict || w.clashed
+	if w.advo != nil && e.RowBefore == "" {
+		e.RowBefore = w.advo.row
+	}
+	return e
+}
+
+// planWrites lists the values that a write is about to replace, before it is
+// sent (B7). A write that an earlier round planned and did not do is closed.
+func (w *work) planWrites(side record.Side, d reconcile.Decision) {
+	e := w.history()
+	values, view := d.ToAdvo, w.advoView()
+	if side == record.EspoCRM {
+		values, view = d.ToEspo, w.espoView()
+	}
+	for _, f := range w.m.Fields(d.Kind) {
+		v, ok := values[f.Key]
+		if !ok {
+			continue
+		}
+		wr := store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: side, After: v, State: store.WritePlanned, Attempt: w.attempt}
+		wr.Before = record.Empty()
+		if view != nil {
+			wr.Before = view.Values[f.Key]
+		}
+		e.Writes = append(e.Writes, wr)
+	}
+}
+
+// closeWrites says what became of the writes that are still planned on a side.
+func (w *work) closeWrites(side record.Side, state store.WriteState) {
+	if w.entry != nil {
+		closeWrites(w.entry, side, state)
+	}
+}
+
+func closeWrites(e *store.Entry, side record.Side, state store.WriteState) {
+	for i := range e.Writes {
+		if wr := &e.Writes[i]; wr.Side == side && wr.State == store.WritePlanned {
+			wr.State = state
+		}
+	}
+}
+
+// closeEntry ends this sync's entry.
+func (w *work) closeEntry(o result.Outcome) {
+	e := w.history()
+	e.Outcome = string(o)
+	e.RowAfter = w.res.RowID.After
+	if e.RowAfter == "" && w.advo != nil {
+		e.RowAfter = w.advo.row
+	}
+}

@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"advosync/internal/fault"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// missingInAdvoware is case 2: the link points to nothing.
+func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
+	id := w.advowareID()
+	switch w.e.cfg.OnMissingInAdvoware {
+	case MissingUnlink:
+		return w.unlink(ctx)
+	case MissingRecreate:
+		w.prevID, w.linkID, w.base = w.espo.advowareID, 0, nil
+		w.res.Verdict = result.MissingInAdvoware
+		return false, nil // the next round creates it
+	}
+	return false, &fault.Error{System: fault.Advoware, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
+		Message: fmt.Sprintf("Not found in Advoware (%d)", id),
+		Hint:    fmt.Sprintf("link it to the right record: advosync link --entity %s --id %s --advoware-id N; or set sync.on_missing_in_advoware", w.key.Entity, w.key.ID)}
+}
+
+// unlink takes the link away and leaves the record alone until somebody edits
+// it or syncs it by name.
+func (w *work) unlink(ctx context.Context) (done bool, err error) {
+	w.res.Outcome = result.Skipped
+	w.res.Reason.Text += " The link is removed (sync.on_missing_in_advoware: unlink)."
+	w.closeEntry(result.Skipped)
+	next := store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()}
+	if err := w.commit(ctx, next); err != nil {
+		return false, err
+	}
+	p := w.cleanPatch()
+	p.Put(fieldAdvowareID, nil)
+	p.Put(fieldRowID, nil)
+	p.Put(fieldLastSync, nil)
+	if _, err := w.putEspo(ctx, p, w.espo.version); err != nil {
+		if fault.Is(err, fault.Modified) {
+			return false, w.stillOurs(ctx)
+		}
+		return false, err
+	}
+	w.marked = false
+	return true, nil
+}
+
+// goneFromEspo is case 3: EspoCRM answers 404. Without a link that the store
+// knows there is nothing to be said but that nobody knows the record.
+func (w *work) goneFromEspo(ctx context.Context) error {
+	d := reconcile.Decide(w.input())
+	w.tell(d)
+	if w.mem.Intent != nil {
+		return w.closeOrphan(ctx)
+	}
+	if w.mem.Base == nil {
+		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
+			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+	}
+	if w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete {
+		return w.deleteAdvo(ctx)
+	}
+	id := w.mem.Base.AdvowareID
+	w.res.AdvowareID = &id
+	w.res.Outcome = result.Skipped
+	w.res.Reason.Text += fmt.Sprintf(" Advoware %d is kept (sync.on_missing_in_espocrm: keep).", id)
+	return nil
+}
+
+// closeOrphan ends the intent of a run that died while the record was still in
+// EspoCRM: nothing can be finished any more, but what happened is told.
+func (w *work) closeOrphan(ctx context.Context) error {
+	in := w.mem.Intent
+	w.res.Outcome = result.Skipped
+	w.res.Reason.Text += " An interrupted write is closed."
+	e := w.history()
+	e.AdvowareID = in.AdvowareID
+	if in.Kind == store.IntentCreate && in.AdvowareID != 0 {
+		w.res.Reason.Text += fmt.Sprintf(" Advoware %d was created for it and is linked to nothing now.", in.AdvowareID)
+	}
+	e.ReasonText = w.res.Reason.Text
+	w.closeEntry(result.Skipped)
+	w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+	next := w.mem
+	next.Intent = nil
+	next.Base = in.Base
+	return w.commit(ctx, next)
+}
+
+// deleteAdvo removes the Advoware record of one that is gone from EspoCRM. What
+// somebody edited in Advoware since the last sync is not deleted.
+func (w *work) deleteAdvo(ctx context.Context) error {
+	if err := w.readAdvo(ctx); err != nil {
+		return err
+	}
+	if w.advo == nil {
+		w.res.Outcome = result.Skipped
+		w.res.Reason.Text += " It is gone from Advoware too; its memory is dropped."
+		return w.dropMemory(ctx)
+	}
+	if w.base == nil || !w.matches(w.base, w.advo) {
+		w.res.Outcome = result.Skipped
+		w.res.Reason = result.Reason{Code: "edited_since", Text: "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept."}
+		return nil
+	}
+	if err := w.announceDelete(ctx); err != nil {
+		return err
+	}
+	if err := w.lease.Check(); err != nil {
+		return err
+	}
+	wctx, cancel := context.WithDeadline(ctx, w.mem.Intent.Deadline)
+	defer cancel()
+	err := w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	w.closeWrites(record.Advoware, store.WriteDone)
+	w.res.Outcome = result.UpdatedAdvoware
+	w.res.Reason.Text += " The record in Advoware is deleted."
+	w.closeEntry(result.UpdatedAdvoware)
+	return w.dropMemory(ctx)
+}
+
+// announceDelete keeps every mapped value of the record in the history before
+// it is deleted.
+func (w *work) announceDelete(ctx context.Context) error {
+	e := w.history()
+	for _, f := range w.m.Fields(w.advo.view.Kind) {
+		if v := w.advo.view.Values[f.Key]; v.HasText() && f.Advo != "" {
+			e.Writes = append(e.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
+				Before: v, After: record.Empty(), State: store.WritePlanned, Attempt: w.attempt})
+		}
+	}
+	in := &store.Intent{Kind: store.IntentDelete, Run: w.e.cfg.Run, Command: w.e.cfg.Command, Token: w.lease.Handle().Token, At: w.e.Now(),
+		Deadline: w.deadline(), RowBefore: w.advo.row, AdvowareID: w.advo.id, Base: w.base}
+	return w.announce(ctx, in)
+}
+
+// dropMemory forgets the record, keeping its history.
+func (w *work) dropMemory(ctx context.Context) error {
+	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Rev: w.mem.Rev, History: w.closing}
+	if w.entry != nil {
+		c.History = append(c.History, *w.entry)
+	}
+	if _, err := w.e.Store.Commit(ctx, c); err != nil {
+		return storeFault("forget "+w.what(), err)
+	}
+	w.mem = store.Memory{}
+	return nil
+}
+
+// stillThere refuses --action delete for a record that EspoCRM still has.
+func (w *work) stillThere() error {
+	return &fault.Error{System: fault.EspoCRM, Code: fault.StillThere, Owner: fault.OwnerRecord, Op: "delete " + w.what(),
+		Message: "the record is still in EspoCRM; only a record that was deleted there is deleted in Advoware", Hint: "delete it in EspoCRM first"}
+}

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+
+	"advosync/internal/callcount"
+	"advosync/internal/fault"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// Plan says what Sync would do now and why, and writes nothing anywhere. The
+// values of the fields that differ are in the result, for `diff`. An intent of a
+// dead run is taken into account as Sync would.
+func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
+	start := e.Now()
+	ctx, calls := callcount.With(ctx)
+	w := e.newWork(req)
+	if err := w.plan(ctx); err != nil {
+		w.res.Outcome = result.Failed
+		w.res.Error = result.FromFault(err)
+		w.reasonFrom(err)
+	}
+	return w.finish(start, calls)
+}
+
+// plan is sync up to the first write.
+func (w *work) plan(ctx context.Context) error {
+	w.req.Pass = true // never waits
+	if err := w.load(ctx); err != nil {
+		return err
+	}
+	if err := w.readEspo(ctx); err != nil {
+		return err
+	}
+	if w.espo == nil {
+		return w.planGone()
+	}
+	if w.req.Action == ActionDelete {
+		return w.stillThere()
+	}
+	if w.mem.Intent != nil {
+		if err := w.recover(ctx); err != nil {
+			return err
+		}
+		w.warn("an earlier run was interrupted; its last write is taken into account")
+	}
+	if w.advowareID() != 0 {
+		if err := w.readAdvo(ctx); err != nil {
+			return err
+		}
+	}
+	d, err := w.decide(ctx)
+	if err != nil {
+		return err
+	}
+	if d.Action == reconcile.Post {
+		if found, err := w.lookFirst(ctx, d); err != nil {
+			return err
+		} else if found {
+			w.warn("Advoware %d equals it and is linked instead of creating another one", w.linkID)
+		}
+	}
+	w.predict(d)
+	return nil
+}
+
+// predict fills the result with what the decision leads to.
+func (w *work) predict(d reconcile.Decision) {
+	w.res.Outcome = result.Planned
+	switch d.Action {
+	case reconcile.None:
+		w.res.Outcome = result.Unchanged
+	case reconcile.Adopt:
+		w.res.Planned = result.Adopted
+	case reconcile.Post:
+		w.res.Planned = result.CreatedAdvoware
+	case reconcile.Park:
+		w.res.Planned = result.ConflictWaits
+		if w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
+			w.res.Outcome, w.res.Planned = result.ConflictWaits, ""
+		}
+	case reconcile.Missing:
+		w.res.Planned = result.Failed
+		if how := w.e.cfg.OnMissingInAdvoware; how == MissingUnlink {
+			w.res.Planned = result.Skipped
+		} else if how == MissingRecreate {
+			w.res.Planned = result.CreatedAdvoware
+		}
+	case reconcile.Write:
+		d = w.foresee(d)
+		w.wroteAdvo, w.wroteEspo = len(d.ToAdvo) > 0, countReal(w.m, d.ToEspo) > 0
+		w.res.Planned = w.outcome()
+	}
+	w.res.Fields = resultFields(d, true)
+}
+
+// foresee adds what belongs to EspoCRM once Advoware holds the new values:
+// computed fields are computed from those.
+func (w *work) foresee(d reconcile.Decision) reconcile.Decision {
+	if len(d.ToAdvo) == 0 {
+		return d
+	}
+	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
+	if err != nil {
+		return d
+	}
+	next, err := readAdvoState(w.m, w.advo.id, obj)
+	if err != nil {
+		return d
+	}
+	now := *w
+	now.advo = next
+	now.base = clone(w.base)
+	for key, v := range d.ToAdvo {
+		now.setBase(now.base, key, record.Pair{Espo: w.espo.view.Values[key], Advo: v})
+	}
+	again := reconcile.Decide(now.input())
+	d.ToEspo = again.ToEspo
+	var kept []reconcile.Change
+	for _, c := range d.Changes {
+		if _, computed := again.ToEspo[c.Field.Key]; c.Target == record.EspoCRM && !computed {
+			continue
+		}
+		kept = append(kept, c)
+	}
+	for _, c := range again.Changes {
+		if !hasField(kept, c.Field.Key) {
+			kept = append(kept, c)
+		}
+	}
+	d.Changes = kept
+	return d
+}
+
+func hasField(cs []reconcile.Change, key string) bool {
+	for _, c := range cs {
+		if c.Field.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// planGone is goneFromEspo without its writes.
+func (w *work) planGone() error {
+	d := reconcile.Decide(w.input())
+	w.tell(d)
+	if w.mem.Base == nil && w.mem.Intent == nil {
+		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
+			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+	}
+	w.res.Outcome = result.Skipped
+	if w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete {
+		w.res.Outcome, w.res.Planned = result.Planned, result.UpdatedAdvoware
+		w.res.Reason.Text += " The record in Advoware would be deleted."
+	}
+	if w.mem.Base != nil {
+		id := w.mem.Base.AdvowareID
+		w.res.AdvowareID = &id
+	}
+	return nil
+}
+
+// resultFields lists the changes of a decision.
+func resultFields(d reconcile.Decision, values bool) []result.Field {
+	out := []result.Field{}
+	for _, c := range d.Changes {
+		f := result.Field{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Changed: c.Moved, Target: c.Target}
+		if values {
+			f.Values = &result.Values{Espocrm: shown(c.Espo), Advoware: shown(c.Advo)}
+			if c.Base != nil {
+				f.Values.Base = shown(c.Base.Espo)
+			}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func shown(v record.Value) *string {
+	if !v.HasText() {
+		return nil
+	}
+	s := v.Text()
+	return &s
+}
+
+// mergeFields adds the fields that a later decision of the same sync brought.
+func mergeFields(have, more []result.Field) []result.Field {
+	for _, f := range more {
+		known := false
+		for _, h := range have {
+			known = known || h.Espocrm == f.Espocrm && h.Advoware == f.Advoware
+		}
+		if !known {
+			have = append(have, f)
+		}
+	}
+	return have
+}

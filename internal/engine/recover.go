@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// recover takes what a dead run announced and finds out what of it happened,
+// with fresh reads of both sides, before anything is decided. It starts from
+// the intent's base in force, never from the stored base. Nothing is written
+// here: the intent is replaced by the next one, or cleared by the end of this
+// attempt (R7).
+func (w *work) recover(ctx context.Context) error {
+	in := w.mem.Intent
+	if err := w.waitForDeadline(ctx, in); err != nil || w.espo == nil {
+		return err
+	}
+	if in.Kind == store.IntentDelete { // the record is in EspoCRM again
+		w.base = usable(w.m, in.Base)
+		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		w.recovered = true
+		return nil
+	}
+	if in.Kind == store.IntentCreate {
+		if done, err := w.recoverCreate(ctx, in); done || err != nil {
+			return err
+		}
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return err
+	}
+	w.replay(ctx, in)
+	w.recovered = true
+	return nil
+}
+
+// waitForDeadline: a late write may still land. A pass leaves the record to the
+// next one; a named sync waits.
+func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
+	left := in.Deadline.Sub(w.e.Now())
+	if left <= 0 {
+		return nil
+	}
+	if w.req.Pass || left > w.e.cfg.WriteTimeout+time.Second {
+		return &fault.Error{System: fault.Local, Code: fault.Uncertain, Owner: fault.OwnerRecord, Transient: true, Op: "recover " + w.what(),
+			Message: "an interrupted run's last write may still land until " + in.Deadline.UTC().Format(time.RFC3339), Hint: w.hint("sync")}
+	}
+	w.e.Log.Info("waiting until an interrupted run's last write can no longer land", "entity", w.key.Entity, "id", w.key.ID, "seconds", left.Seconds())
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return interrupted(ctx)
+	}
+	return w.readEspo(ctx) // the read before the wait is stale
+}
+
+// replay is R1 to R5 on fresh reads.
+func (w *work) replay(ctx context.Context, in *store.Intent) {
+	base := usable(w.m, in.Base)
+	switch {
+	case in.RowAfter != "" && in.RowAfter != in.EspoRow && w.espo.row == in.RowAfter: // R1
+		w.base = w.replayFinal(ctx, in)
+		w.owe(in)
+		w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
+	case in.Arrived: // R1a
+		w.base = base
+		w.owe(in)
+		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
+	case w.advo == nil: // the record is gone: what arrived is not to be told any more
+		w.base = base
+		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+	case in.RowBefore != "" && w.advo.row == in.RowBefore: // R2
+		w.base = base
+		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
+	default: // R3 to R5
+		w.base = w.replaySent(ctx, in, base)
+	}
+}
+
+// replayFinal is the base once the final PUT is known to have happened (R1).
+func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
+	base := clone(usable(w.m, in.Planned))
+	us, err := w.e.EspoCRM.UserID(ctx)
+	byUs := err == nil && us != "" && w.priorStamp[1] == us
+	for key, f := range in.Fields {
+		if f.ToEspo == nil {
+			continue
+		}
+		if v := w.espo.view.Values[key]; byUs && record.OwnForm(*f.ToEspo, v) {
+			w.setBase(base, key, record.Pair{Espo: v, Advo: base.Fields[key].Advo})
+		}
+	}
+	return base
+}
+
+// replaySent proves field by field whether the PUT to Advoware arrived (R3).
+// R4: a field that was not sent keeps its base.
+func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Base) *store.Base {
+	ours := map[string]bool{}
+	for key, f := range in.Fields {
+		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
+			continue // proves nothing
+		}
+		if v := w.advo.view.Values[key]; !v.IsAbsent() && record.OwnForm(*f.Sent, v) {
+			ours[key] = true
+		}
+	}
+	if len(ours) == 0 {
+		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		return base
+	}
+	w.owe(in)
+	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
+	hadBase := func(key string) bool {
+		if base == nil {
+			return false
+		}
+		_, ok := base.Fields[key]
+		return ok
+	}
+	next := clone(base)
+	for key, f := range in.Fields {
+		read := w.advo.view.Values[key]
+		switch {
+		case f.Sent == nil:
+			if !hadBase(key) && f.ToEspo == nil { // R5
+				w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: f.Before})
+			}
+		case ours[key] || read == *f.Sent:
+			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
+		case read == f.Before:
+			if hadBase(key) { // may be a coincidence: both count as changed
+				w.setBase(next, key, record.Pair{Espo: base.Fields[key].Espo, Advo: *f.Sent})
+			}
+		default: // what differs is a later edit
+			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
+		}
+	}
+	return next
+}
+
+// owe takes over the notifications that the dead run owed.
+func (w *work) owe(in *store.Intent) { w.owed = append(w.owed, in.Notes...) }
+
+// closeRun closes the dead run's history, with the next commit.
+func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.WriteState) {
+	if in.HistoryID == "" {
+		return
+	}
+	errs := w.e.Store.Entries(ctx, store.HistoryFilter{Entity: w.key.Entity, ID: w.key.ID, Run: in.Run}, func(e store.Entry) error {
+		if e.ID != in.HistoryID {
+			return nil
+		}
+		closeWrites(&e, record.Advoware, advo)
+		closeWrites(&e, record.EspoCRM, espo)
+		if e.Outcome == string(result.Planned) {
+			e.Outcome = "interrupted"
+		}
+		w.closing = append(w.closing, e)
+		return nil
+	})
+	if errs != nil {
+		w.warn("the interrupted run's history could not be closed: %v", errs)
+	}
+}
+
+// recoverCreate is R6. done: nothing of R1 to R5 applies.
+func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, err error) {
+	w.prevID = in.PrevID
+	switch id := w.espo.advowareID; {
+	case id != 0 && id != in.PrevID && (in.AdvowareID == 0 || id == in.AdvowareID):
+		return w.linkedMeanwhile(ctx, in)
+	case id != 0 && id != in.PrevID: // linked to another, by `link`: the intent is of no use
+		w.recovered, w.base, w.prevID = true, nil, 0
+		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		return true, nil
+	case w.req.CreateAnyway: // the operator has looked
+		w.recovered, w.base = true, nil
+		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
+		return true, nil
+	}
+	posted := postedValues(in)
+	if in.AdvowareID != 0 {
+		s, err := w.getAdvo(ctx, in.AdvowareID)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return true, err
+		}
+		if err == nil {
+			w.recovered = true
+			return true, w.relink(ctx, in, posted, s)
+		}
+	}
+	w.base = nil
+	found, err := w.candidates(ctx, posted, in.Match, in.Highest, "an earlier run's create was interrupted, and nobody knows whether it happened")
+	if err != nil {
+		return true, err
+	}
+	w.recovered = true
+	if found {
+		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
+	} else {
+		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
+	}
+	return true, nil
+}
+
+// linkedMeanwhile: the link PUT of the dead run arrived, or somebody linked the
+// record to it by hand: base (posted, read or posted), unless the planned base
+// is known to hold (R1).
+func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool, err error) {
+	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.AdvowareID == 0 {
+		if in.AdvowareID == 0 { // linked by hand to what may be ours
+			w.recovered, w.base, w.prevID = true, nil, 0
+			w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+			return true, nil
+		}
+		w.prevID = 0
+		return false, nil
+	}
+	w.prevID = 0
+	if err := w.readAdvo(ctx); err != nil {
+		return true, err
+	}
+	w.recovered = true
+	w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
+	if w.advo == nil {
+		w.base = nil
+		return true, nil
+	}
+	return true, w.baseOfPosted(in, postedValues(in), w.advo)
+}
+
+// relink goes on with a record that was posted and never linked.
+func (w *work) relink(ctx context.Context, in *store.Intent, posted map[string]record.Value, s *advoState) error {
+	w.linkID = s.id
+	w.owe(in)
+	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
+	return w.baseOfPosted(in, posted, s)
+}
+
+// baseOfPosted is the base of a record that was posted: the working base of the
+// run that read it back, else (posted, read when it is posted's own form, else
+// posted).
+func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s *advoState) error {
+	if in.Arrived {
+		w.base = usable(w.m, in.Base)
+		return nil
+	}
+	w.base = clone(usable(w.m, in.Base))
+	for key, v := range posted {
+		r := s.view.Values[key]
+		if !record.OwnForm(v, r) {
+			r = v
+		}
+		w.setBase(w.base, key, record.Pair{Espo: v, Advo: r})
+	}
+	return nil
+}
+
+func postedValues(in *store.Intent) map[string]record.Value {
+	out := map[string]record.Value{}
+	for key, f := range in.Fields {
+		if f.Sent != nil {
+			out[key] = *f.Sent
+		}
+	}
+	return out
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// adopt brings the memory up to date where both sides agree already: the base
+// first, it is true now; then at most one PUT to EspoCRM.
+func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	put := d.PutNeeded || w.marked
+	if d.Action == reconcile.None && !put && w.mem.Intent == nil && w.mem.Parked == nil && w.mem.Pending == "" && len(w.mem.Notes) == 0 {
+		w.res.Outcome = result.Unchanged
+		return true, w.checked(ctx)
+	}
+	if again, err := w.staleRead(ctx, d); again || err != nil {
+		return false, err
+	}
+	_, next, err := w.planFinal(d)
+	if err != nil {
+		return false, err
+	}
+	w.base = next
+	mem := w.mem
+	mem.Base, mem.Intent, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
+	w.res.Outcome = result.Unchanged
+	if d.Action == reconcile.Adopt || put {
+		w.res.Outcome = result.Adopted
+		w.closeEntry(result.Adopted)
+	}
+	if err := w.commit(ctx, mem); err != nil {
+		return false, err
+	}
+	if put {
+		if again, err := w.putClean(ctx, next); again || err != nil {
+			return false, err
+		}
+	}
+	w.res.RetryCount = 0
+	w.sendNotes(ctx)
+	return true, nil
+}
+
+// checked remembers when an unchanged record was last compared, only where a
+// pass asks for it: a named sync of a record in step writes nothing.
+func (w *work) checked(ctx context.Context) error {
+	if !w.req.Pass {
+		return nil
+	}
+	next := w.mem
+	next.CheckedAt = w.e.Now()
+	return w.commit(ctx, next)
+}
+
+// putClean tells EspoCRM that an adopted record is clean. Under a version
+// number, so that it cannot bury an edit made meanwhile: then decide anew.
+func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err error) {
+	onlyStatus := w.espo.row == base.RowID && w.espo.lastSync != ""
+	if onlyStatus && w.req.DeferClean != nil {
+		w.req.DeferClean(w.key.ID)
+		w.marked = false
+		return false, nil
+	}
+	p := w.cleanPatch()
+	if base.RowID != "" {
+		p.Put(fieldRowID, base.RowID)
+	}
+	o, err := w.putEspo(ctx, p, w.espo.version)
+	if fault.Is(err, fault.Modified) {
+		w.entry = nil // told once it is true
+		return true, w.stillOurs(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	after, err := readState(w.m, o, w.e.Now())
+	if err != nil {
+		return false, err
+	}
+	if refused := w.unset(p, after); len(refused) > 0 {
+		return false, w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.marked = false
+	w.res.RowID.After = after.row
+	return false, nil
+}
+
+// park leaves a conflict to a person: once, until the contents change.
+func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	w.res.Outcome = result.ConflictWaits
+	print := w.contents()
+	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == print
+	if same && w.espo.status == StatusConflict && w.mem.Intent == nil {
+		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve") + " --take espocrm|advoware"
+		return true, nil
+	}
+	next := w.mem
+	if w.base != nil {
+		b := clone(w.base)
+		b.Mapping, b.AdvowareID = w.m.Fingerprint(), w.advo.id
+		next.Base = b
+	}
+	next.Intent, next.Pending, next.CheckedAt = nil, "", w.e.Now()
+	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now()}
+	for _, c := range d.Changes {
+		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
+	}
+	if !same {
+		next.Notes = append(slices.Clone(next.Notes), w.conflictNote(d))
+	}
+	w.closeEntry(result.ConflictWaits)
+	if err := w.commit(ctx, next); err != nil {
+		return false, err
+	}
+	p := statusPatch(StatusConflict)
+	p.Put(fieldErrorMessage, cut(w.res.Reason.Text, maxErrorMessage))
+	if _, err := w.putEspo(ctx, p, nil); err != nil {
+		return false, err
+	}
+	w.marked = false
+	w.sendNotes(ctx)
+	return true, nil
+}
+
+// contents is the fingerprint of what both sides hold now.
+func (w *work) contents() string {
+	h := sha256.New()
+	for _, v := range []*mapping.View{w.espoView(), w.advoView()} {
+		if v == nil {
+			fmt.Fprint(h, "gone\x00")
+			continue
+		}
+		fmt.Fprintf(h, "%s\x00", v.Kind)
+		for _, f := range w.m.Fields(v.Kind) {
+			fmt.Fprintf(h, "%s\x00%s\x00%q\x00", f.Key, v.Values[f.Key], v.Values[f.Key].Text())
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// conflictNote tells the people in EspoCRM which fields clashed and what was
+// kept; what was overruled is in the history.
+func (w *work) conflictNote(d reconcile.Decision) store.Note {
+	var lines []string
+	for _, c := range d.Changes {
+		if c.Field.Key == reconcile.KindKey || c.Field.Clear {
+			continue
+		}
+		kept := c.Espo
+		if c.Target == record.EspoCRM {
+			kept = c.Advo
+		}
+		switch {
+		case d.Action == reconcile.Park:
+			lines = append(lines, fmt.Sprintf("%s: EspoCRM %s, Advoware %s", reconcile.FieldName(c), quote(c.Espo), quote(c.Advo)))
+		case c.Target != "":
+			lines = append(lines, fmt.Sprintf("%s: kept %s", reconcile.FieldName(c), quote(kept)))
+		}
+	}
+	sort.Strings(lines)
+	text := "Conflict between EspoCRM and Advoware. " + d.Reason.Text + "\n" + strings.Join(lines, "\n")
+	if d.Action == reconcile.Park {
+		text += "\nDecide with: " + w.hint("resolve") + " --take espocrm|advoware"
+	} else {
+		text += "\nWhat was overwritten: " + w.hint("history") + " --values"
+	}
+	return w.note(text)
+}
+
+func quote(v record.Value) string {
+	if !v.HasText() {
+		return "(empty)"
+	}
+	return "“" + cut(v.Text(), 200) + "”"
+}
+
+func (w *work) note(text string) store.Note {
+	return store.Note{ID: uuid.NewString(), Text: text, At: w.e.Now()}
+}
+
+// sendNotes sends what is owed. A notification that cannot be sent never fails
+// the sync: it stays owed, and the next pass tries again.
+func (w *work) sendNotes(ctx context.Context) {
+	if len(w.mem.Notes) == 0 {
+		return
+	}
+	var left []store.Note
+	for _, n := range w.mem.Notes {
+		if err := w.e.EspoCRM.Note(ctx, w.m.EspoType(), w.key.ID, n.Text); err != nil {
+			left = append(left, n)
+			w.warn("the notification could not be sent and is tried again by the next pass: %v", err)
+			w.e.Log.Warn("notification not sent", "entity", w.key.Entity, "id", w.key.ID, "err", err)
+		}
+	}
+	if len(left) == len(w.mem.Notes) {
+		return
+	}
+	next := w.mem
+	next.Notes = left
+	if err := w.commit(ctx, next); err != nil {
+		w.warn("a notification was sent, but may be sent again: %v", err)
+	}
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"time"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+)
+
+// The six fields that every synced entity has in EspoCRM (design page 2), and
+// the attributes of EspoCRM's own that a sync reads.
+const (
+	fieldAdvowareID   = "advowareId"
+	fieldRowID        = "advowareRowId"
+	fieldStatus       = "syncStatus"
+	fieldLastSync     = "advowareLastSync"
+	fieldErrorMessage = "syncErrorMessage"
+	fieldRetryCount   = "syncRetryCount"
+
+	fieldVersion    = "versionNumber"
+	fieldModifiedAt = "modifiedAt"
+	fieldModifiedBy = "modifiedById"
+	fieldCreatedAt  = "createdAt"
+)
+
+// The values of syncStatus.
+const (
+	StatusClean             = "clean"
+	StatusDirty             = "dirty"
+	StatusPending           = "pending_sync"
+	StatusSyncing           = "syncing"
+	StatusFailed            = "failed"
+	StatusConflict          = "conflict"
+	StatusPermanentlyFailed = "permanently_failed"
+)
+
+// maxErrorMessage is the length of syncErrorMessage in characters.
+const maxErrorMessage = 2000
+
+// ReadFields are the attributes besides the mapped ones that a record must be
+// read with.
+func ReadFields() []string {
+	return []string{"id", fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldErrorMessage, fieldRetryCount,
+		fieldVersion, fieldModifiedAt, fieldModifiedBy, fieldCreatedAt}
+}
+
+// espoState is one read of EspoCRM.
+type espoState struct {
+	obj        record.Object
+	view       mapping.View
+	advowareID int64 // 0: not linked
+	row        string
+	status     string
+	lastSync   string
+	modifiedAt string
+	modifiedBy string
+	createdAt  string
+	retries    int
+	message    string
+	version    *int64 // nil where the type has no optimistic concurrency
+	readAt     time.Time
+}
+
+func readState(m *mapping.Mapping, o record.Object, now time.Time) (*espoState, error) {
+	s := &espoState{obj: o, readAt: now}
+	s.advowareID, _ = o.Int(fieldAdvowareID)
+	s.row, _ = o.Text(fieldRowID)
+	s.status, _ = o.Text(fieldStatus)
+	s.lastSync, _ = o.Text(fieldLastSync)
+	s.modifiedAt, _ = o.Text(fieldModifiedAt)
+	s.modifiedBy, _ = o.Text(fieldModifiedBy)
+	s.createdAt, _ = o.Text(fieldCreatedAt)
+	s.message, _ = o.Text(fieldErrorMessage)
+	n, _ := o.Int(fieldRetryCount)
+	s.retries = int(n)
+	if v, ok := o.Int(fieldVersion); ok {
+		s.version = &v
+	}
+	view, err := m.ReadEspo(o)
+	s.view = view
+	return s, err
+}
+
+// advoState is one read of Advoware.
+type advoState struct {
+	id        int64
+	obj       record.Object
+	view      mapping.View
+	row       string
+	changedAt string // geaendertAm in EspoCRM's form, "" where there is none
+}
+
+func readAdvoState(m *mapping.Mapping, id int64, o record.Object) (*advoState, error) {
+	s := &advoState{id: id, obj: o}
+	s.row, _ = o.Text(m.AdvoRowID())
+	if t, ok := o.Text("geaendertAm"); ok {
+		s.changedAt = espoStamp(t)
+	}
+	view, err := m.ReadAdvo(o)
+	s.view = view
+	return s, err
+}
+
+// stampFormat is EspoCRM's datetime: UTC, whole seconds. Stamps in it compare as
+// texts.
+const stampFormat = "2006-01-02 15:04:05"
+
+// espoStamp turns an ISO stamp into EspoCRM's form; "" when it is none.
+func espoStamp(iso string) string {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", stampFormat} {
+		if t, err := time.Parse(layout, iso); err == nil {
+			return t.UTC().Format(stampFormat)
+		}
+	}
+	return ""
+}
+
+// rfc3339 shows EspoCRM's stamp the way results do; "" stays "".
+func rfc3339(stamp string) string {
+	t, err := time.Parse(stampFormat, stamp)
+	if err != nil {
+		return stamp
+	}
+	return t.Format(time.RFC3339)
+}
+
+// cut shortens a text to n characters, never in the middle of one.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}

@@ -1,0 +1,412 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// maxRounds bounds how often one sync decides anew because somebody edited the
+// record meanwhile (design page 2, R8: at most 3 times after the first).
+const maxRounds = 4
+
+// errKeepsMoving ends an attempt that met a new edit in every round.
+var errKeepsMoving = errors.New("the record kept changing while it was synced")
+
+// work is one record's sync from lock to unlock.
+type work struct {
+	e      *Engine
+	req    Request
+	m      *mapping.Mapping
+	key    store.Key
+	policy reconcile.Policy
+	lease  *lease.Lease
+	res    result.Record
+
+	mem   store.Memory // as it stands in the store
+	base  *store.Base  // the working base
+	espo  *espoState   // the read of EspoCRM decided on; nil: not in EspoCRM
+	advo  *advoState   // the last read of Advoware; nil: not read, or not there
+	seen  []sentPair
+	entry *store.Entry // this sync's history entry; nil until something is to be told
+	// closing are entries of a dead run that the next commit closes (R7).
+	closing []store.Entry
+	// recovered: w.mem.Intent has been taken into account.
+	recovered bool
+
+	marked     bool
+	prior      string // status before marking
+	priorStamp [2]string
+	linkID     int64 // an Advoware record that EspoCRM does not carry yet
+	prevID     int64 // recreate: the link that EspoCRM still carries
+	attempt    int
+	owed       []store.Note // told once what they tell has happened
+	wroteAdvo  bool
+	wroteEspo  bool
+	created    bool
+	clashed    bool
+}
+
+// sync reads, recovers, decides and writes, until the record is in step or the
+// rounds are used up. The order is that of design page 2, "The order of
+// effects, one record".
+func (w *work) sync(ctx context.Context) error {
+	if err := w.load(ctx); err != nil {
+		return err
+	}
+	if err := w.readEspo(ctx); err != nil {
+		return err
+	}
+	if w.espo == nil {
+		return w.goneFromEspo(ctx)
+	}
+	if w.req.Action == ActionDelete {
+		return w.stillThere()
+	}
+	if w.mem.Intent != nil {
+		if err := w.recover(ctx); err != nil {
+			return err
+		}
+		if w.espo == nil {
+			return w.goneFromEspo(ctx)
+		}
+	}
+	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
+		done, err := w.round(ctx)
+		if done || err != nil {
+			return err
+		}
+	}
+	return errKeepsMoving
+}
+
+// load reads the memory and the base that is still usable.
+func (w *work) load(ctx context.Context) error {
+	if w.req.Memory != nil {
+		w.mem = *w.req.Memory
+	} else {
+		mem, err := w.e.Store.Load(ctx, w.key)
+		if err != nil {
+			return storeFault("load what is remembered of "+w.what(), err)
+		}
+		w.mem = mem
+	}
+	w.base = usable(w.m, w.mem.Base)
+	return nil
+}
+
+// readEspo reads EspoCRM afresh; a record that is not there leaves w.espo nil.
+func (w *work) readEspo(ctx context.Context) error {
+	if w.req.Fresh != nil { // read under the lock by the pass; good for once
+		o := *w.req.Fresh
+		w.req.Fresh = nil
+		return w.setEspo(ctx, o)
+	}
+	o, err := w.e.EspoCRM.Get(ctx, w.m.EspoType(), w.key.ID)
+	if fault.Is(err, fault.NotFound) {
+		w.espo = nil
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return w.setEspo(ctx, o)
+}
+
+func (w *work) setEspo(ctx context.Context, o record.Object) error {
+	s, err := readState(w.m, o, w.e.Now())
+	if w.espo == nil && w.prior == "" {
+		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
+	}
+	w.espo = s
+	w.res.Status, w.res.RetryCount = w.prior, s.retries
+	w.res.RowID.Stored = s.row
+	w.res.Timestamps = result.Timestamps{ModifiedAt: rfc3339(w.priorStamp[0]), LastSync: rfc3339(s.lastSync)}
+	if id := w.advowareID(); id != 0 {
+		w.res.AdvowareID = &id
+	}
+	w.e.born(ctx)
+	return err
+}
+
+// advowareID is the record that this one is, or is about to be, linked to.
+func (w *work) advowareID() int64 {
+	switch {
+	case w.linkID != 0:
+		return w.linkID
+	case w.espo == nil && w.mem.Base != nil:
+		return w.mem.Base.AdvowareID
+	case w.espo == nil || w.espo.advowareID == w.prevID:
+		return 0
+	default:
+		return w.espo.advowareID
+	}
+}
+
+// readAdvo reads Advoware afresh; a record that is not there leaves w.advo nil.
+func (w *work) readAdvo(ctx context.Context) error {
+	id := w.advowareID()
+	s, err := w.getAdvo(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		w.advo = nil
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.advo = s
+	w.res.AdvowareID = &id
+	w.res.RowID.Current = s.row
+	return nil
+}
+
+func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
+	o, err := w.e.Advoware.Get(ctx, w.m.AdvoPath(), strconv.FormatInt(id, 10))
+	if err != nil {
+		return nil, err
+	}
+	if got, ok := o.Int(w.m.AdvoID()); ok && got != id {
+		return nil, &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "read " + w.what(),
+			Message: fmt.Sprintf("answered with record %d where %d was asked for", got, id), Hint: "advosync doctor"}
+	}
+	return readAdvoState(w.m, id, o)
+}
+
+// round is one pass over the record: read, decide, act. done: nothing is left
+// to do. Not done, no error: somebody edited meanwhile, decide anew.
+func (w *work) round(ctx context.Context) (done bool, err error) {
+	if w.attempt > 1 {
+		if err := w.readEspo(ctx); err != nil {
+			return false, err
+		}
+		if w.espo == nil {
+			return true, w.goneFromEspo(ctx)
+		}
+	}
+	if w.advowareID() == 0 {
+		return w.create(ctx)
+	}
+	fresh := false // EspoCRM was read after marking in this round
+	if w.e.cfg.MarkSyncing && w.base != nil && w.espo.status != StatusConflict && w.espoMoved() {
+		if err := w.mark(ctx); err != nil {
+			return false, err
+		}
+		fresh = true
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return false, err
+	}
+	d, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if len(d.ToAdvo) > 0 && w.e.cfg.MarkSyncing && !fresh && d.Action == reconcile.Write {
+		if err := w.mark(ctx); err != nil {
+			return false, err
+		}
+		if err := w.readAdvo(ctx); err != nil {
+			return false, err
+		}
+		if d, err = w.decide(ctx); err != nil {
+			return false, err
+		}
+	}
+	return w.act(ctx, d)
+}
+
+// espoMoved reports whether EspoCRM holds something that may have to go to
+// Advoware.
+func (w *work) espoMoved() bool {
+	if !w.base.Kind.Espo.IsAbsent() && w.base.Kind.Espo.Text() != w.espo.view.Kind {
+		return true
+	}
+	for _, f := range w.m.Fields(w.espo.view.Kind) {
+		if f.Clear || f.Direction == mapping.ToEspocrm {
+			continue
+		}
+		v := w.espo.view.Values[f.Key]
+		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && v != fb.Espo {
+			return true
+		}
+	}
+	return false
+}
+
+// mark sets the status syncing; its answer is a fresh read, and what is decided
+// on from here.
+func (w *work) mark(ctx context.Context) error {
+	w.marked = true // also where the answer gets lost: better unmarked once too often
+	o, err := w.putEspo(ctx, statusPatch(StatusSyncing), nil)
+	if err != nil {
+		return err
+	}
+	if err := w.setEspo(ctx, o); err != nil {
+		return err
+	}
+	if w.espo.status != StatusSyncing {
+		return w.notAcceptedField(fieldStatus)
+	}
+	return nil
+}
+
+// decide asks the pure function, and keeps what its verdict means for the
+// result.
+func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	in := w.input()
+	if w.needsModifier() {
+		us, err := w.e.EspoCRM.UserID(ctx)
+		if err != nil {
+			return reconcile.Decision{}, err
+		}
+		in.ByUs = us != "" && w.priorStamp[1] == us
+	}
+	d := reconcile.Decide(in)
+	if err := w.broken(d.Kind); err != nil {
+		return d, err
+	}
+	w.agree(d)
+	w.clashed = w.clashed || d.Clash
+	w.tell(d)
+	return d, nil
+}
+
+func (w *work) input() reconcile.Input {
+	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: forDecision(w.base), Taken: w.req.Taken,
+		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
+	if in.Taken == nil && w.mem.Parked != nil {
+		in.Taken = w.mem.Parked.Taken
+	}
+	if w.espo != nil {
+		in.Espo = &w.espo.view
+		// Cases 8 and 9 take these from the last read before marking, which moves
+		// all three.
+		in.Status, in.ModifiedAt = w.prior, w.priorStamp[0]
+		in.RowStored, in.LastSync = w.espo.row, w.espo.lastSync
+	}
+	if w.advo != nil {
+		in.Advo, in.RowCurrent, in.AdvoChangedAt = &w.advo.view, w.advo.row, w.advo.changedAt
+		if in.RowCurrent == "" {
+			in.RowCurrent = in.RowStored
+		}
+	}
+	return in
+}
+
+// needsModifier: only cases 8 and 9 ask who modified the record last, so only
+// they pay for knowing who we are.
+func (w *work) needsModifier() bool {
+	if w.espo == nil || w.advo == nil || w.espo.lastSync == "" && w.base == nil || w.espo.row == w.advo.row && w.advo.row != "" {
+		return false
+	}
+	if w.base == nil {
+		return true
+	}
+	for _, f := range w.m.Fields(w.espo.view.Kind) {
+		if _, ok := w.base.Fields[f.Key]; !ok && f.Direction == mapping.Both {
+			return true
+		}
+	}
+	return false
+}
+
+// broken is the failure of a field that counts for the decision but could not
+// be read.
+func (w *work) broken(kind string) error {
+	for _, f := range w.m.Fields(kind) {
+		for _, side := range []struct {
+			sys  fault.System
+			view *mapping.View
+		}{{fault.EspoCRM, w.espoView()}, {fault.Advoware, w.advoView()}} {
+			if side.view == nil || side.view.Broken[f.Key] == nil {
+				continue
+			}
+			err := side.view.Broken[f.Key]
+			return &fault.Error{System: side.sys, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "read " + w.what(), Field: f.Key,
+				Message: err.Error(), Hint: "correct the value there, or the field's type in the mapping", Err: err}
+		}
+	}
+	return nil
+}
+
+func (w *work) espoView() *mapping.View {
+	if w.espo == nil {
+		return nil
+	}
+	return &w.espo.view
+}
+
+func (w *work) advoView() *mapping.View {
+	if w.advo == nil {
+		return nil
+	}
+	return &w.advo.view
+}
+
+// tell keeps the first decision's verdict for the result; a conflict met later
+// replaces it.
+func (w *work) tell(d reconcile.Decision) {
+	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
+		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
+		w.res.Fields = resultFields(d, false)
+		return
+	}
+	w.res.Fields = mergeFields(w.res.Fields, resultFields(d, false))
+}
+
+func (w *work) what() string { return w.key.Entity + " " + w.key.ID }
+
+// act carries out one decision.
+func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	switch d.Action {
+	case reconcile.None, reconcile.Adopt:
+		if w.wroteAdvo || w.linkID != 0 {
+			return w.final(ctx, d)
+		}
+		return w.adopt(ctx, d)
+	case reconcile.Park:
+		return w.park(ctx, d)
+	case reconcile.Missing:
+		return w.missingInAdvoware(ctx)
+	case reconcile.Write:
+		if len(d.ToAdvo) == 0 {
+			return w.final(ctx, d)
+		}
+		return w.write(ctx, d)
+	default:
+		return false, fmt.Errorf("decision %q has no action here", d.Action)
+	}
+}
+
+// write sends values to Advoware, reads back, and decides again on what is
+// there: what belongs to EspoCRM by then goes along in the final PUT.
+func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	before := w.advo
+	if err := w.putAdvo(ctx, d); err != nil {
+		return false, err
+	}
+	if err := w.readBack(ctx); err != nil {
+		return false, err
+	}
+	if err := w.advance(d.ToAdvo, before, w.advo); err != nil {
+		return false, err
+	}
+	w.closeWrites(record.Advoware, store.WriteDone)
+	w.wroteAdvo = true
+	again, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if again.Action == reconcile.Write && len(again.ToAdvo) > 0 {
+		return false, nil // a person wrote meanwhile: from marking anew
+	}
+	return w.act(ctx, again)
+}

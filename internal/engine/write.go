@@ -1,0 +1,491 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// statusPatch is a PUT that changes nothing but the status.
+func statusPatch(status string) record.Patch {
+	p := record.Patch{}
+	p.Put(fieldStatus, status)
+	return p
+}
+
+// cleanPatch is what a success writes into the sync fields. lastSync is the
+// server's stamp of the read that was decided on, never our clock (B6).
+func (w *work) cleanPatch() record.Patch {
+	p := statusPatch(StatusClean)
+	p.Put(fieldLastSync, w.espo.modifiedAt)
+	p.Put(fieldErrorMessage, nil)
+	p.Put(fieldRetryCount, 0)
+	return p
+}
+
+// putEspo is a partial update of EspoCRM, bounded by the lease.
+func (w *work) putEspo(ctx context.Context, p record.Patch, version *int64) (record.Object, error) {
+	if err := w.lease.Check(); err != nil {
+		return record.Object{}, err
+	}
+	ctx, cancel := context.WithDeadline(ctx, w.lease.Until())
+	defer cancel()
+	return w.e.EspoCRM.Update(ctx, w.m.EspoType(), w.key.ID, p, version)
+}
+
+// deadline is when a write that starts now is over, whatever becomes of it.
+func (w *work) deadline() time.Time {
+	d := w.e.Now().Add(w.e.cfg.WriteTimeout)
+	if until := w.lease.Until(); until.Before(d) {
+		d = until
+	}
+	return d
+}
+
+// overlay puts values on an Advoware object, everything unmapped untouched.
+func (w *work) overlay(o record.Object, values map[string]record.Value) (record.Object, error) {
+	plain := map[string]record.Value{}
+	var clears []string
+	for key, v := range values {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			clears = append(clears, f.Advo)
+			continue
+		}
+		plain[key] = v
+	}
+	slices.Sort(clears)
+	return w.m.Overlay(o, plain, clears)
+}
+
+// patch is the wire form of values for EspoCRM.
+func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
+	plain := map[string]record.Value{}
+	cleared := record.Patch{}
+	for key, v := range values {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			cleared.Put(f.Espo, nil)
+			continue
+		}
+		plain[key] = v
+	}
+	p, err := w.m.EspoPatch(plain)
+	for name, raw := range cleared {
+		p[name] = raw
+	}
+	return p, err
+}
+
+// putAdvo announces the write (intent and planned history in one transaction),
+// then sends the whole object.
+func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
+	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
+	if err != nil {
+		return err
+	}
+	if err := w.pingPong(d); err != nil {
+		return err
+	}
+	in := w.intent(store.IntentUpdate, d)
+	w.planWrites(record.Advoware, d)
+	if err := w.announce(ctx, in); err != nil {
+		return err
+	}
+	if err := w.lease.Check(); err != nil {
+		return err
+	}
+	wctx, cancel := context.WithDeadline(ctx, in.Deadline)
+	defer cancel()
+	err = w.e.Advoware.Update(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10), obj)
+	if f := fault.As(err); f != nil && f.Doubt {
+		return w.afterDoubt(ctx, f)
+	}
+	return err
+}
+
+// afterDoubt looks once whether a write whose answer was lost has arrived. In
+// the run that met the doubt an unchanged rowId proves nothing: the write may
+// still land, so the intent stays and the system's fault is told.
+func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
+	now, err := w.getAdvo(ctx, w.advo.id)
+	if err != nil || now.row == "" || now.row == w.advo.row {
+		return f
+	}
+	for key, in := range w.mem.Intent.Fields {
+		if in.Sent != nil && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, now.view.Values[key]) {
+			return nil // ours is there
+		}
+	}
+	return f
+}
+
+// readBack learns the new rowId and what Advoware made of the values.
+func (w *work) readBack(ctx context.Context) error {
+	id := w.advowareID()
+	s, err := w.getAdvo(ctx, id)
+	if err != nil {
+		if fault.Is(err, fault.NotFound) {
+			return &fault.Error{System: fault.Advoware, Code: fault.Uncertain, Owner: fault.OwnerSystem, Transient: true, Op: "read back " + w.what(),
+				Message: fmt.Sprintf("record %d was written, but is not there when read back", id), Hint: w.hint("check"), Err: err}
+		}
+		return err
+	}
+	w.advo = s
+	w.res.RowID.After = s.row
+	return nil
+}
+
+// intent describes a write before it is sent, so that a later run can tell
+// whether it happened. The base in force is the working base.
+func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent {
+	in := &store.Intent{Kind: kind, Run: w.e.cfg.Run, Command: w.e.cfg.Command, Token: w.lease.Handle().Token,
+		At: w.e.Now(), Deadline: w.deadline(), Verdict: string(w.res.Verdict), RecordKind: d.Kind,
+		EspoRow: w.espo.row, AdvowareID: w.linkID, PrevID: w.prevID, Fields: map[string]store.IntentField{}, Notes: w.owed}
+	if w.base != nil {
+		in.Base = clone(w.base)
+	}
+	if w.advo != nil {
+		in.RowBefore = w.advo.row
+	}
+	for _, f := range w.m.Fields(d.Kind) {
+		fi := store.IntentField{Espo: w.espo.view.Values[f.Key], Def: f.Def}
+		if w.advo != nil {
+			fi.Before = w.advo.view.Values[f.Key]
+		}
+		if v, ok := d.ToAdvo[f.Key]; ok {
+			fi.Sent = &v
+		}
+		if v, ok := d.ToEspo[f.Key]; ok {
+			fi.ToEspo = &v
+		}
+		in.Fields[f.Key] = fi
+	}
+	if w.clashed && len(w.owed) == 0 {
+		w.owed = []store.Note{w.conflictNote(d)}
+		in.Notes = w.owed
+	}
+	return in
+}
+
+// announce stores an intent together with the planned history, and the closed
+// history of what it replaces, in one transaction (B7, R7).
+func (w *work) announce(ctx context.Context, in *store.Intent) error {
+	in.HistoryID = w.history().ID
+	next := w.mem
+	next.Intent = in
+	w.recovered = true
+	return w.commit(ctx, next)
+}
+
+// commit writes memory and history in one transaction, and keeps in mind what
+// stands in the store now.
+func (w *work) commit(ctx context.Context, next store.Memory) error {
+	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Memory: &next, History: w.closing}
+	if w.entry != nil {
+		c.History = append(slices.Clone(c.History), *w.entry)
+	}
+	rev, err := w.e.Store.Commit(ctx, c)
+	if err != nil {
+		return storeFault("remember "+w.what(), err)
+	}
+	next.Rev = rev
+	w.mem, w.closing = next, nil
+	return nil
+}
+
+// final is the one PUT to EspoCRM that ends a sync: mapped values, link, rowId,
+// status and time together. A stale version number means that somebody edited
+// meanwhile (R8): not done, decide anew.
+func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	if again, err := w.staleRead(ctx, d); again || err != nil {
+		return false, err
+	}
+	if err := w.linkedElsewhere(); err != nil {
+		return false, err
+	}
+	p, planned, err := w.planFinal(d)
+	if err != nil {
+		return false, err
+	}
+	if err := w.pingPong(d); err != nil {
+		return false, err
+	}
+	in := w.intent(store.IntentEspo, d)
+	w.carryOver(in)
+	in.Arrived, in.Planned = true, planned
+	in.RowAfter = planned.RowID
+	w.planWrites(record.EspoCRM, d)
+	if err := w.announce(ctx, in); err != nil {
+		return false, err
+	}
+	o, err := w.putEspo(ctx, p, w.espo.version)
+	switch {
+	case fault.Is(err, fault.Modified):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return false, w.stillOurs(ctx)
+	case err != nil:
+		return false, w.clash500(ctx, err)
+	}
+	return true, w.settleFinal(ctx, d, p, planned, o)
+}
+
+// carryOver makes the final PUT's intent the first one and more: what was sent
+// to Advoware, and what an unlinked record can be found by.
+func (w *work) carryOver(in *store.Intent) {
+	if w.linkID != 0 {
+		in.Kind = store.IntentCreate
+	}
+	first := w.mem.Intent
+	if first == nil {
+		return
+	}
+	in.Match, in.Highest = first.Match, first.Highest
+	for key, f := range first.Fields {
+		if cur, ok := in.Fields[key]; f.Sent != nil && (!ok || cur.Sent == nil) {
+			f.ToEspo = cur.ToEspo
+			in.Fields[key] = f
+		}
+	}
+}
+
+// planFinal builds the final PUT and the base that will hold once it happened
+// (B3, B5).
+func (w *work) planFinal(d reconcile.Decision) (record.Patch, *store.Base, error) {
+	p, err := w.patch(d.ToEspo)
+	if err != nil {
+		return nil, nil, err
+	}
+	planned := clone(w.base)
+	for key, v := range d.ToEspo {
+		w.setBase(planned, key, record.Pair{Espo: v, Advo: w.advo.view.Values[key]})
+	}
+	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
+	planned.LastSync, planned.StoredAt = w.espo.modifiedAt, w.e.Now()
+	planned.Kind = w.kindAfter(d)
+	for name, raw := range w.cleanPatch() {
+		p[name] = raw
+	}
+	if w.linkID != 0 {
+		p.Put(fieldAdvowareID, w.linkID)
+	}
+	planned.RowID = ""
+	if w.matches(planned, w.advo) {
+		planned.RowID = w.advo.row
+	}
+	switch {
+	case planned.RowID != "":
+		p.Put(fieldRowID, planned.RowID)
+	case w.linkID != 0:
+		p.Put(fieldRowID, nil)
+	}
+	return p, planned, nil
+}
+
+// kindAfter is both sides' kinds once ToEspo has been written.
+func (w *work) kindAfter(d reconcile.Decision) record.Pair {
+	if w.advo.view.Kind == "" {
+		return record.Pair{}
+	}
+	espo := w.espo.view.Kind
+	if len(d.ToEspo) > 0 {
+		espo = d.Kind
+	}
+	return record.Pair{Espo: record.Of(espo), Advo: record.Of(w.advo.view.Kind)}
+}
+
+// settleFinal compares the answer with what was sent, and ends the sync: base,
+// history and intent in one transaction, then the notifications.
+func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.Patch, planned *store.Base, o record.Object) error {
+	after, err := readState(w.m, o, w.e.Now())
+	if err != nil {
+		return err
+	}
+	var refused []string
+	for key, v := range d.ToEspo {
+		f, _ := w.m.Field(key)
+		r := after.view.Values[key]
+		if f.Clear {
+			if r.HasText() {
+				refused = append(refused, key)
+			}
+			continue
+		}
+		if !w.ownForm(key, v, r) {
+			refused = append(refused, key)
+			continue
+		}
+		w.setBase(planned, key, record.Pair{Espo: r, Advo: planned.Fields[key].Advo})
+	}
+	refused = append(refused, w.unset(p, after)...)
+	if len(refused) > 0 {
+		return w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.wroteEspo = w.wroteEspo || countReal(w.m, d.ToEspo) > 0
+	w.closeWrites(record.EspoCRM, store.WriteDone)
+	w.base = planned
+	w.res.RowID.After = after.row
+	w.res.RetryCount = 0
+	next := w.mem
+	next.Base, next.Intent, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
+	next.CheckedAt = w.e.Now()
+	next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	w.closeEntry(w.outcome())
+	w.res.Outcome = w.outcome()
+	w.marked = false
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	w.sendNotes(ctx)
+	return nil
+}
+
+// unset names the sync fields that the answer does not show as sent: EspoCRM
+// drops what it does not know or allow with a 200.
+func (w *work) unset(p record.Patch, after *espoState) []string {
+	var out []string
+	if _, ok := p[fieldAdvowareID]; ok && after.advowareID != w.linkID {
+		out = append(out, fieldAdvowareID)
+	}
+	if raw, ok := p[fieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.row) != string(raw) {
+		out = append(out, fieldRowID)
+	}
+	if after.status != StatusClean {
+		out = append(out, fieldStatus)
+	}
+	return out
+}
+
+// outcome says what was written so far.
+func (w *work) outcome() result.Outcome {
+	switch {
+	case w.created:
+		return result.CreatedAdvoware
+	case w.wroteAdvo && w.wroteEspo:
+		return result.Merged
+	case w.wroteAdvo:
+		return result.UpdatedAdvoware
+	case w.wroteEspo:
+		return result.UpdatedEspocrm
+	default:
+		return result.Adopted
+	}
+}
+
+// countReal counts the values that somebody typed; computed fields and clears
+// only follow.
+func countReal(m *mapping.Mapping, values map[string]record.Value) int {
+	n := 0
+	for key := range values {
+		if f, ok := m.Field(key); ok && !f.Computed && !f.Clear {
+			n++
+		}
+	}
+	return n
+}
+
+// staleRead guards a type without optimistic concurrency: mapped values resting
+// on a read older than a second are sent only after another look.
+func (w *work) staleRead(ctx context.Context, d reconcile.Decision) (again bool, err error) {
+	if w.espo.version != nil || len(d.ToEspo) == 0 || w.e.Now().Sub(w.espo.readAt) <= time.Second {
+		return false, nil
+	}
+	old := w.espo
+	if err := w.readEspo(ctx); err != nil || w.espo == nil {
+		return true, err
+	}
+	for key, v := range old.view.Values {
+		if w.espo.view.Values[key] != v {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// linkedElsewhere: while we created or found a record for this one, somebody
+// linked it to another.
+func (w *work) linkedElsewhere() error {
+	id := w.espo.advowareID
+	if w.linkID == 0 || id == 0 || id == w.linkID || id == w.prevID {
+		return nil
+	}
+	return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(),
+		Message: fmt.Sprintf("was linked to Advoware %d meanwhile; record %d was created for it too", id, w.linkID),
+		Hint:    fmt.Sprintf("look at both in Advoware and remove the one that is wrong; then %s", w.hint("sync"))}
+}
+
+// stillOurs asks after a 409 whether memory and lock are as we left them (R8).
+func (w *work) stillOurs(ctx context.Context) error {
+	mem, err := w.e.Store.Load(ctx, w.key)
+	if err != nil {
+		return storeFault("load what is remembered of "+w.what(), err)
+	}
+	if err := w.lease.Check(); err != nil {
+		return err
+	}
+	if mem.Rev == w.mem.Rev {
+		return nil
+	}
+	return &fault.Error{System: fault.Local, Code: fault.LeaseLost, Owner: fault.OwnerSystem, Transient: true, Op: "sync " + w.what(),
+		Message: "another process has worked on the record meanwhile", Hint: w.hint("sync")}
+}
+
+// clash500 explains EspoCRM's empty 500 for an advowareId that another record
+// carries already: that is this record's failure, not the server's.
+func (w *work) clash500(ctx context.Context, err error) error {
+	if w.linkID == 0 || !fault.Is(err, fault.ServerError) {
+		return err
+	}
+	others, ferr := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: 2, OrderBy: "id",
+		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(w.linkID, 10)}}})
+	if ferr != nil || len(others) == 0 {
+		return err
+	}
+	var ids []string
+	for _, o := range others {
+		if id, _ := o.Text("id"); id != w.key.ID {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return err
+	}
+	return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(), Field: fieldAdvowareID,
+		Message: fmt.Sprintf("advowareId %d belongs to %s %s already", w.linkID, w.key.Entity, strings.Join(ids, ", ")),
+		Hint:    "remove the link from the record that is wrong, then " + w.hint("sync"), Err: err}
+}
+
+// notAccepted is a value that a system answered with a success and did not take.
+func (w *work) notAccepted(sys fault.System, keys []string) error {
+	var names []string
+	for _, key := range keys {
+		name := key
+		if f, ok := w.m.Field(key); ok {
+			if name = f.Espo; sys == fault.Advoware {
+				name = f.Advo
+			}
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	field := strings.Join(names, ", ")
+	return &fault.Error{System: sys, Code: fault.NotAccepted, Owner: fault.OwnerRecord, Op: "write " + w.what(), Field: field,
+		Message: "answered with a success, but did not take the value of " + field,
+		Hint:    "check that the field exists there, is not read-only, and that the API user may edit it: advosync doctor"}
+}
+
+func (w *work) notAcceptedField(name string) error {
+	return w.notAccepted(fault.EspoCRM, []string{name})
+}
+
+func (w *work) hint(command string) string {
+	return fmt.Sprintf("advosync %s --entity %s --id %s", command, w.key.Entity, w.key.ID)
+}
