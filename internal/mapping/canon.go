@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -44,6 +45,8 @@ func scalarOf(r gjson.Result) scalar {
 		return scalar{scalarComposite, strings.Trim(r.Raw, "[]{} \t\r\n")}
 	}
 }
+
+func scalarOfRaw(raw json.RawMessage) scalar { return scalarOf(gjson.ParseBytes(raw)) }
 
 // Why a value cannot be read as its type. Phrases, so that no value slips into
 // a message.

@@ -137,7 +137,7 @@ func (l *line) espoWire(v record.Value) json.RawMessage {
 // reads is the canonical value of an Advoware wire value, Absent when it cannot
 // be read.
 func (l *line) reads(raw json.RawMessage) record.Value {
-	v, _ := l.read(record.Advoware, nil, singleCell(l.advoSlot, scalarOf(gjson.ParseBytes(raw))), nil)
+	v, _ := l.read(record.Advoware, nil, singleCell(l.advoSlot, scalarOfRaw(raw)), nil)
 	return v
 }
 
@@ -159,7 +159,7 @@ func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessag
 	if v.IsEmpty() {
 		return json.RawMessage("null")
 	}
-	s := scalarOf(gjson.ParseBytes(standing))
+	s := scalarOfRaw(standing)
 	quoted := s.kind == scalarText && strings.TrimSpace(s.text) != ""
 	switch l.Type {
 	case Int, Float:
@@ -210,6 +210,6 @@ func (m *Mapping) set(o record.Object, name string, raw json.RawMessage) (record
 }
 
 func blankWire(raw json.RawMessage) bool {
-	s := scalarOf(gjson.ParseBytes(raw))
+	s := scalarOfRaw(raw)
 	return s.kind == scalarNull || (s.kind == scalarText && canonicalText(s.text) == "")
 }

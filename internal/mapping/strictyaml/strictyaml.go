@@ -168,7 +168,7 @@ func parse(src []byte) (f *ast.File, err error) {
 			err = errors.New("not readable as YAML")
 		}
 	}()
-	return parser.ParseBytes(src, 0)
+	return parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey()) // pairs refuses them, with their path
 }
 
 // tooDeep finds the line where brackets or list dashes nest deeper than the
@@ -198,18 +198,9 @@ func tooDeep(src []byte) int {
 
 func syntaxProblem(file string, err error) Problem {
 	p := Problem{File: file, Text: "not readable as YAML"}
-	var dup *yaml.DuplicateKeyError
 	var withToken yaml.Error
-	if errors.As(err, &dup) {
-		p.Text = "this key stands here twice"
-		if dup.Token != nil {
-			p.Key = dup.Token.Value
-		}
-	}
 	if errors.As(err, &withToken) {
-		if dup == nil {
-			p.Text += ": " + withToken.GetMessage()
-		}
+		p.Text += ": " + withToken.GetMessage()
 		if tk := withToken.GetToken(); tk != nil && tk.Position != nil {
 			p.Line, p.Column = tk.Position.Line, tk.Position.Column
 		}
