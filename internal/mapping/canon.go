@@ -1,0 +1,117 @@
+package mapping
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"golang.org/x/text/unicode/norm"
+
+	"advosync/internal/record"
+)
+
+// scalarKind is the JSON type of a wire value.
+type scalarKind uint8
+
+const (
+	scalarNull scalarKind = iota
+	scalarText
+	scalarNumber
+	scalarBool
+	scalarComposite // an object or array
+)
+
+// scalar is a wire value before it is canonical. text is the decoded string, or
+// the number exactly as it was written.
+type scalar struct {
+	kind scalarKind
+	text string
+}
+
+func scalarOf(r gjson.Result) scalar {
+	switch r.Type {
+	case gjson.Null:
+		return scalar{}
+	case gjson.String:
+		return scalar{scalarText, r.Str}
+	case gjson.Number:
+		return scalar{scalarNumber, r.Raw}
+	case gjson.True:
+		return scalar{scalarBool, "true"}
+	case gjson.False:
+		return scalar{scalarBool, "false"}
+	default:
+		// The text only says whether there is anything in it.
+		return scalar{scalarComposite, strings.Trim(r.Raw, "[]{} \t\r\n")}
+	}
+}
+
+func scalarOfRaw(raw json.RawMessage) scalar { return scalarOf(gjson.ParseBytes(raw)) }
+
+// Why a value cannot be read as its type. Phrases, so that no value slips into
+// a message.
+const (
+	notScalar   = "holds an object or a list where a single value belongs"
+	notInt      = "is no whole number"
+	notNumber   = "is no number"
+	notBool     = "is neither true nor false"
+	notDate     = "is no date"
+	notDatetime = "is no date and time"
+)
+
+// canonical is the one normaliser for both systems and the base. It is
+// idempotent: canonical of a canonical text is that text. why is "" or the
+// reason that the value cannot be read as t.
+//
+// A null bool is false: EspoCRM's bool columns cannot be null, so nothing there
+// could ever agree with an empty one.
+func canonical(t Type, s scalar) (v record.Value, why string) {
+	if s.kind == scalarComposite {
+		return record.Absent(), notScalar
+	}
+	text := canonicalText(s.text)
+	if s.kind == scalarNull || text == "" {
+		if t == Bool {
+			return record.Of("false"), ""
+		}
+		return record.Empty(), ""
+	}
+	switch t {
+	case Int:
+		text, why = canonicalInt(text), notInt
+	case Float:
+		text, why = canonicalNumber(text), notNumber
+	case Bool:
+		text, why = canonicalBool(text), notBool
+	case Date:
+		text, why = canonicalDate(text), notDate
+	case Datetime:
+		text, why = canonicalDatetime(text), notDatetime
+	}
+	if text == "" {
+		return record.Absent(), why
+	}
+	return record.Of(text), ""
+}
+
+// canonicalText is Unicode NFC with LF line ends and without outer blanks.
+func canonicalText(s string) string {
+	if !norm.NFC.IsNormalString(s) {
+		s = norm.NFC.String(s)
+	}
+	if strings.IndexByte(s, '\r') >= 0 {
+		s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	}
+	return strings.TrimSpace(s)
+}
+
+func canonicalBool(s string) string {
+	switch strings.ToLower(s) {
+	case "true", "1":
+		return "true"
+	case "false", "0":
+		return "false"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,217 @@
+package mapping
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"advosync/internal/record"
+)
+
+func str(s string) scalar { return scalar{scalarText, s} }
+func num(s string) scalar { return scalar{scalarNumber, s} }
+
+func TestCanonical(t *testing.T) {
+	long := strings.Repeat("9", 60)
+	tests := []struct {
+		name string
+		t    Type
+		in   scalar
+		want string // text; "" is Empty
+		why  string
+	}{
+		{"null", String, scalar{}, "", ""},
+		{"empty", String, str(""), "", ""},
+		{"blanks", String, str(" \t\u00a0\n"), "", ""},
+		{"outer blanks", String, str("  Info@Example.DE "), "Info@Example.DE", ""},
+		{"inner blanks stay", String, str("a  b"), "a  b", ""},
+		{"decomposed to NFC", String, str("Mu\u0308ller"), "Müller", ""},
+		{"CRLF", String, str("a\r\nb\rc\n"), "a\nb\nc", ""},
+		{"number in a text field", String, num("30159"), "30159", ""},
+		{"number keeps its text in a text field", String, num("19.90"), "19.90", ""},
+		{"bool in a text field", String, scalar{scalarBool, "true"}, "true", ""},
+		{"list in a text field", String, scalar{kind: scalarComposite}, "", notScalar},
+
+		{"int", Int, num("12"), "12", ""},
+		{"int beyond 2^53", Int, num("9007199254740993"), "9007199254740993", ""},
+		{"int of 60 digits", Int, num(long), long, ""},
+		{"int in quotes", Int, str(" 12 "), "12", ""},
+		{"int with zeros", Int, str("007"), "7", ""},
+		{"int as decimal", Int, num("3.0"), "3", ""},
+		{"int with exponent", Int, num("1e3"), "1000", ""},
+		{"int minus zero", Int, num("-0"), "0", ""},
+		{"int with fraction", Int, num("3.9"), "", notInt},
+		{"int text", Int, str("12a"), "", notInt},
+		{"int bool", Int, scalar{scalarBool, "true"}, "", notInt},
+		{"int null", Int, scalar{}, "", ""},
+		{"int blank", Int, str(" "), "", ""},
+
+		{"float", Float, num("19.90"), "19.9", ""},
+		{"float small", Float, num("1.50e-3"), "0.0015", ""},
+		{"float capital exponent", Float, num("1E+2"), "100", ""},
+		{"float negative", Float, str("-0.50"), "-0.5", ""},
+		{"float zero", Float, num("0.000"), "0", ""},
+		{"float zero with exponent", Float, num("0e5"), "0", ""},
+		{"float exact", Float, num("0.1000000000000000055511151231257827"), "0.1000000000000000055511151231257827", ""},
+		{"float absurd exponent", Float, num("1e999999999"), "", notNumber},
+		{"float long exponent", Float, num("1e101"), "", notNumber},
+		{"float tiny", Float, num("1e-200"), "", notNumber},
+		{"float German comma", Float, str("19,90"), "", notNumber},
+		{"float hex", Float, str("0x10"), "", notNumber},
+		{"float no digits", Float, str("."), "", notNumber},
+		{"float point only behind", Float, str("1."), "", notNumber},
+		{"float exponent only", Float, str("1e"), "", notNumber},
+		{"float two points", Float, str("1.2.3"), "", notNumber},
+
+		{"bool", Bool, scalar{scalarBool, "true"}, "true", ""},
+		{"bool one", Bool, num("1"), "true", ""},
+		{"bool zero text", Bool, str("0"), "false", ""},
+		{"bool word", Bool, str("True"), "true", ""},
+		{"bool null is false", Bool, scalar{}, "false", ""},
+		{"bool ja", Bool, str("ja"), "", notBool},
+		{"bool 2", Bool, num("2"), "", notBool},
+
+		{"date", Date, str("1955-02-28"), "1955-02-28", ""},
+		{"date with time", Date, str("1980-02-29T00:00:00"), "1980-02-29", ""},
+		{"date with fraction and Z", Date, str("1980-02-29T23:59:59.123Z"), "1980-02-29", ""},
+		{"date with zone keeps its day", Date, str("1980-02-28T23:00:00-05:00"), "1980-02-28", ""},
+		{"date with blank", Date, str("1980-02-29 00:00:00"), "1980-02-29", ""},
+		{"date no leap year", Date, str("1981-02-29"), "", notDate},
+		{"date zeros", Date, str("0000-00-00"), "", notDate},
+		{"date German", Date, str("28.02.1955"), "", notDate},
+		{"date with junk", Date, str("1955-02-28x"), "", notDate},
+		{"date with bad time", Date, str("1955-02-28T25:00:00"), "", notDate},
+		{"date number", Date, num("19550228"), "", notDate},
+
+		{"datetime EspoCRM", Datetime, str("2026-01-02 03:04:05"), "2026-01-02T03:04:05Z", ""},
+		{"datetime Z", Datetime, str("2026-01-02T03:04:05Z"), "2026-01-02T03:04:05Z", ""},
+		{"datetime fraction", Datetime, str("2026-01-02T03:04:05.9999999Z"), "2026-01-02T03:04:05Z", ""},
+		{"datetime zone", Datetime, str("2026-01-02T00:04:05+02:00"), "2026-01-01T22:04:05Z", ""},
+		{"datetime zone without colon", Datetime, str("2026-01-02T00:04:05+0200"), "2026-01-01T22:04:05Z", ""},
+		{"datetime no zone is UTC", Datetime, str("2026-01-02T03:04:05"), "2026-01-02T03:04:05Z", ""},
+		{"datetime no seconds", Datetime, str("2026-01-02 03:04"), "2026-01-02T03:04:00Z", ""},
+		{"datetime day only", Datetime, str("2026-01-02"), "2026-01-02T00:00:00Z", ""},
+		{"datetime before year 0", Datetime, str("0000-01-01T00:00:00+05:00"), "", notDatetime},
+		{"datetime after 9999", Datetime, str("9999-12-31T23:00:00-05:00"), "", notDatetime},
+		{"datetime bad zone", Datetime, str("2026-01-02T03:04:05+99:00"), "", notDatetime},
+		{"datetime bare T", Datetime, str("2026-01-02T"), "", notDatetime},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, why := canonical(tt.t, tt.in)
+			if why != tt.why {
+				t.Fatalf("why %q, want %q", why, tt.why)
+			}
+			if why != "" {
+				if !got.IsAbsent() {
+					t.Errorf("an unreadable value must be absent")
+				}
+				return
+			}
+			if got != record.Of(tt.want) {
+				t.Errorf("got %q, want %q", got.Text(), tt.want)
+			}
+		})
+	}
+}
+
+func TestDateLike(t *testing.T) {
+	tests := []struct{ standing, want string }{
+		{"1980-02-29T00:00:00", "2001-02-03T00:00:00"},
+		{"1980-02-29T00:00:00Z", "2001-02-03T00:00:00Z"},
+		{"1980-02-29T12:34:56.5+01:00", "2001-02-03T00:00:00+01:00"},
+		{"1980-02-29 00:00:00", "2001-02-03 00:00:00"},
+		{" 1980-02-29", "2001-02-03"},
+		{"", "2001-02-03"},
+		{"unknown", "2001-02-03"},
+	}
+	for _, tt := range tests {
+		if got := dateLike("2001-02-03", tt.standing); got != tt.want {
+			t.Errorf("after %q: %q, want %q", tt.standing, got, tt.want)
+		}
+	}
+}
+
+func anyType() *rapid.Generator[Type] {
+	return rapid.SampledFrom([]Type{String, Int, Float, Bool, Date, Datetime})
+}
+
+func anyScalar() *rapid.Generator[scalar] {
+	return rapid.OneOf(
+		rapid.Just(scalar{}),
+		rapid.Map(rapid.String(), str),
+		rapid.Map(rapid.StringMatching(`[ \r\n]?-?[0-9]{1,20}(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,3})?[ \r\n]?`), str),
+		rapid.Map(rapid.StringMatching(`-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,5})?(e-?[0-9]{1,2})?`), num),
+		rapid.Map(rapid.StringMatching(`[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,7})?)?(Z|[+-]0[0-9]:?[0-5]0)?)?`), str),
+		rapid.SampledFrom([]scalar{{scalarBool, "true"}, {scalarBool, "false"}, str("1"), str("0"), num("1"), str("a\r\n\r b"), str("e\u0301")}),
+	)
+}
+
+func TestCanonicalIsIdempotent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		typ, in := anyType().Draw(t, "type"), anyScalar().Draw(t, "value")
+		once, why := canonical(typ, in)
+		if why != "" {
+			t.Skip()
+		}
+		twice, why := canonical(typ, str(once.Text()))
+		if why != "" || twice != once {
+			t.Fatalf("%q then %q (%s)", once.Text(), twice.Text(), why)
+		}
+	})
+}
+
+// The lens laws on single fields: what is written reads back as what was
+// written, on both sides and whatever stood there before; writing what was read
+// changes nothing.
+func TestWriteThenRead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		typ := anyType().Draw(t, "type")
+		value, why := canonical(typ, anyScalar().Draw(t, "value"))
+		if why != "" {
+			t.Skip()
+		}
+		l := line{Field: Field{Espo: "e", Advo: "a", Type: typ, Direction: Both}}
+		back, why := canonical(typ, scalarOfRaw(l.espoWire(value)))
+		if why != "" || back != value {
+			t.Fatalf("EspoCRM: wrote %q as %s, read %q %s", value.Text(), l.espoWire(value), back.Text(), why)
+		}
+		standing := wireOf(anyScalar().Draw(t, "standing"))
+		raw := l.advoWire(value, standing)
+		if back := l.reads(raw); back != value {
+			t.Fatalf("Advoware: over %s wrote %q as %s, read %q", standing, value.Text(), raw, back.Text())
+		}
+	})
+}
+
+func FuzzCanonical(f *testing.F) {
+	for _, s := range []string{"19.90", "1e999999999", "9007199254740993", "-0", "1980-02-29T00:00:00.000+01:00", "2026-01-02 03:04:05", "0000-01-01T00:00:00+14:00", "Mu\u0308ller\r\n", "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, typ := range []Type{String, Int, Float, Bool, Date, Datetime} {
+			once, why := canonical(typ, str(s))
+			if why != "" {
+				continue
+			}
+			twice, why := canonical(typ, str(once.Text()))
+			if why != "" || once != twice {
+				t.Errorf("%s: %q then %q (%s)", typ, once.Text(), twice.Text(), why)
+			}
+		}
+	})
+}
+
+// wireOf is the JSON form of a scalar.
+func wireOf(s scalar) json.RawMessage {
+	switch s.kind {
+	case scalarText:
+		return quote(s.text)
+	case scalarNumber, scalarBool:
+		return json.RawMessage(s.text)
+	default:
+		return json.RawMessage("null")
+	}
+}

@@ -1,0 +1,257 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"sort"
+	"strings"
+
+	"advosync/internal/mapping/strictyaml"
+	"advosync/internal/record"
+)
+
+// table compiles a `values` table and checks that it can be read the way the
+// field's direction needs.
+func (p *parsing) table(n strictyaml.Node, l *line) *table {
+	if n.Kind != strictyaml.Map || len(n.Pairs) == 0 {
+		p.add(n, "must be a map: EspoCRM's value to Advoware's")
+		return nil
+	}
+	t := &table{
+		forward:  map[record.Value]record.Value{},
+		backward: map[record.Value]record.Value{},
+		wires:    map[record.Value]json.RawMessage{},
+	}
+	oneToOne := true
+	for _, pair := range n.Pairs {
+		espo, why := canonical(l.Type, scalar{scalarText, pair.Name})
+		if why != "" {
+			p.add(pair.Value, "EspoCRM's value %s (type %s)", why, l.Type)
+			continue
+		}
+		advo, wire, ok := advoTableValue(pair.Value)
+		if !ok {
+			p.add(pair.Value, "must be a single value of Advoware")
+			continue
+		}
+		if _, twice := t.forward[espo]; twice {
+			p.add(pair.Value, "stands twice in this table for EspoCRM")
+			continue
+		}
+		if other, twice := t.backward[advo]; twice {
+			oneToOne = false
+			if l.Direction != ToAdvoware {
+				p.add(pair.Value, "Advoware's %s stands for two EspoCRM values, %s too; direction %s needs one",
+					word(advo), word(other), l.Direction)
+			}
+		} else {
+			t.backward[advo] = espo
+		}
+		if advo.IsEmpty() && !espo.IsEmpty() {
+			oneToOne = false
+			if l.Direction == Both {
+				p.add(pair.Value, "an empty Advoware value would mean %s, but an empty EspoCRM value is written empty too; map \"\" as well or make the field one-way", word(espo))
+			}
+		}
+		t.forward[espo] = advo
+		if _, known := t.wires[advo]; !known {
+			t.wires[advo] = wire
+		}
+	}
+	if !oneToOne && l.Direction == ToAdvoware {
+		t.advoSpace = true
+		return t
+	}
+	byText := t.wires
+	t.wires = make(map[record.Value]json.RawMessage, len(t.forward))
+	for espo, advo := range t.forward {
+		t.wires[espo] = byText[advo]
+	}
+	return t
+}
+
+func word(v record.Value) string {
+	if v.IsEmpty() {
+		return `""`
+	}
+	return v.Text()
+}
+
+// advoTableValue is an Advoware value of a table. A number or boolean without
+// quotes is sent as such.
+func advoTableValue(n strictyaml.Node) (record.Value, json.RawMessage, bool) {
+	if n.Kind == strictyaml.Null {
+		return record.Empty(), json.RawMessage("null"), true
+	}
+	if n.Kind != strictyaml.Scalar {
+		return record.Value{}, nil, false
+	}
+	text := canonicalText(n.Value)
+	if text == "" {
+		return record.Empty(), json.RawMessage("null"), true
+	}
+	switch n.Form {
+	case strictyaml.Bool:
+		if b := canonicalBool(text); b != "" {
+			return record.Of(b), json.RawMessage(b), true
+		}
+	case strictyaml.Int, strictyaml.Float:
+		if c := canonicalNumber(text); c != "" {
+			return record.Of(text), json.RawMessage(c), true
+		}
+	}
+	return record.Of(text), quote(text), true
+}
+
+// finish gives the lines their keys, merges what several kinds share, and lays
+// out the plans.
+func (p *parsing) finish(m *Mapping) {
+	p.assignKeys(m)
+	for _, c := range p.clears {
+		k := &m.kinds[c.kind]
+		if k.clears == nil {
+			k.clears = map[record.Side][]string{}
+		}
+		side := record.Side(c.side)
+		k.clears[side] = append(k.clears[side], c.name)
+		slices.Sort(k.clears[side])
+	}
+	m.byKey = make(map[string]int, len(m.lines))
+	for i := range m.lines {
+		l := &m.lines[i]
+		m.byKey[l.Key] = i
+		l.espoSlot, l.advoSlot = -1, -1
+		if l.Espo != "" {
+			l.espoSlot = m.espo.slot(l.Espo)
+		}
+		if l.Advo != "" {
+			l.advoSlot = m.advo.slot(l.Advo)
+		}
+		if l.expr != nil {
+			m.planOf(l.owner()).reads(l.expr)
+		}
+	}
+	for i := range m.kinds {
+		m.espo.reads(m.kinds[i].espo)
+		m.advo.reads(m.kinds[i].advo)
+	}
+	m.espoNames = espoAttributes(m.espo.slots)
+	m.fingerprint = m.fingerprintOf()
+}
+
+func (m *Mapping) planOf(side record.Side) *plan {
+	if side == record.EspoCRM {
+		return &m.espo
+	}
+	return &m.advo
+}
+
+// reads makes sure that an expression finds its names.
+func (p *plan) reads(e *expression) {
+	for _, name := range e.names {
+		slot := p.slot(name)
+		if !slices.Contains(p.env, slot) {
+			p.env = append(p.env, slot)
+		}
+	}
+}
+
+// espoAttributes reduces names that reach into an attribute to the attribute.
+func espoAttributes(slots []string) []string {
+	var names []string
+	for _, s := range slots {
+		name, _, _ := strings.Cut(s, ".")
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return slices.Compact(names)
+}
+
+// assignKeys names every line. The same line in several kinds is one field;
+// different lines under one key get the kind's name.
+func (p *parsing) assignKeys(m *Mapping) {
+	definitions := map[string]map[string]bool{}
+	for i := range m.lines {
+		l := &m.lines[i]
+		l.Key, l.Def = baseKey(l.Field), definition(l)
+		if definitions[l.Key] == nil {
+			definitions[l.Key] = map[string]bool{}
+		}
+		definitions[l.Key][l.Def] = true
+	}
+	var merged []line
+	at := map[string]int{}
+	for _, l := range m.lines {
+		if len(definitions[l.Key]) > 1 {
+			l.Key += "@" + l.Kind
+		}
+		if i, shared := at[l.Key]; shared {
+			merged[i].kinds = append(merged[i].kinds, l.kinds...)
+			continue
+		}
+		at[l.Key] = len(merged)
+		merged = append(merged, l)
+	}
+	m.lines = merged
+}
+
+func baseKey(f Field) string {
+	espo, advo := f.Espo, f.Advo
+	if f.Computed && espo == "" {
+		espo = "="
+	}
+	if f.Computed && advo == "" {
+		advo = "="
+	}
+	return espo + "~" + advo
+}
+
+// definition is the fingerprint of all that a field's values depend on.
+func definition(l *line) string {
+	parts := []string{l.Espo, l.Advo, string(l.Type), string(l.Direction)}
+	if l.expr != nil {
+		parts = append(parts, "=", l.expr.source)
+	}
+	if l.table != nil {
+		var rows []string
+		for espo, advo := range l.table.forward {
+			rows = append(rows, hash(espo.Text(), advo.Text()))
+		}
+		sort.Strings(rows)
+		parts = append(parts, rows...)
+	}
+	return hash(parts...)
+}
+
+func (m *Mapping) fingerprintOf() string {
+	parts := []string{m.espoType, m.advoPath, m.advoID, m.advoRow}
+	var fields []string
+	for i := range m.lines {
+		l := &m.lines[i]
+		kinds := slices.Sorted(slices.Values(l.kinds))
+		fields = append(fields, hash(append([]string{l.Key, l.Def}, kinds...)...))
+	}
+	sort.Strings(fields)
+	parts = append(parts, fields...)
+	for i := range m.kinds { // in order: the first that holds applies
+		k := &m.kinds[i]
+		parts = append(parts, "kind", k.name, k.espo.source, k.advo.source)
+		for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
+			parts = append(parts, string(side))
+			parts = append(parts, k.clears[side]...)
+		}
+	}
+	return hash(parts...)
+}
+
+// hash is a short fingerprint of parts, each kept apart from its neighbours.
+func hash(parts ...string) string {
+	h := sha256.New()
+	for _, s := range parts {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

@@ -1,0 +1,263 @@
+package mapping
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"advosync/internal/mapping/strictyaml"
+	"advosync/internal/record"
+)
+
+// lint finds what parses and compiles but cannot work.
+func (p *parsing) lint(m *Mapping) {
+	p.lintMatch(m)
+	p.lintTargets(m)
+	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
+		p.lintConditions(m, side)
+	}
+}
+
+func (p *parsing) lintMatch(m *Mapping) {
+	var names []string
+	for i := range m.lines {
+		if m.lines[i].Espo != "" {
+			names = append(names, m.lines[i].Espo)
+		}
+	}
+	for i, name := range m.match {
+		if !slices.Contains(names, name) {
+			p.suggest(p.matchAt.Items[i], names, name, "%s is not the EspoCRM name of any field below", name)
+		}
+	}
+}
+
+// target is one place that a record of a kind gets written.
+type target struct {
+	side record.Side
+	name string
+	at   strictyaml.Node
+}
+
+// lintTargets refuses two writes to one name, and one pair of names twice,
+// within the common fields and any one kind.
+func (p *parsing) lintTargets(m *Mapping) {
+	common := p.targets(m, -1)
+	p.clashes(nil, common)
+	p.twins(m, -1)
+	for k := range m.kinds {
+		p.clashes(common, p.targets(m, k))
+		p.twins(m, k)
+	}
+}
+
+func (p *parsing) targets(m *Mapping, kind int) []target {
+	var out []target
+	for i := range m.lines {
+		if p.fields[i].kind != kind {
+			continue
+		}
+		for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
+			if l := &m.lines[i]; l.writes(side) {
+				name := l.Espo
+				if side == record.Advoware {
+					name = l.Advo
+				}
+				out = append(out, target{side, name, p.fields[i].node})
+			}
+		}
+	}
+	for _, c := range p.clears {
+		if c.kind == kind {
+			out = append(out, target{record.Side(c.side), c.name, c.node})
+		}
+	}
+	return out
+}
+
+func (p *parsing) clashes(earlier, targets []target) {
+	seen := slices.Clone(earlier)
+	for _, t := range targets {
+		for _, s := range seen {
+			if s.side == t.side && overlap(s.name, t.name) {
+				p.add(t.at, "%s is already written on the %s side by line %d", t.name, t.side, s.at.Line)
+				break
+			}
+		}
+		seen = append(seen, t)
+	}
+}
+
+// overlap: the same name, or one inside the other.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
+
+func (p *parsing) twins(m *Mapping, kind int) {
+	seen := map[string]int{}
+	for i := range m.lines {
+		if k := p.fields[i].kind; k != kind && k != -1 {
+			continue
+		}
+		key := baseKey(m.lines[i].Field)
+		if line, twice := seen[key]; twice && p.fields[i].kind == kind {
+			if !m.lines[i].Computed { // two computed lines of one target clash already
+				p.add(p.fields[i].node, "this pair of names stands in line %d already", line)
+			}
+			continue
+		}
+		seen[key] = p.fields[i].node.Line
+	}
+}
+
+// maxProbes bounds the sample records per side.
+const maxProbes = 4096
+
+// lintConditions tries the conditions of one side on small sample records: each
+// name blank, filled, or one of the texts that the conditions compare with.
+func (p *parsing) lintConditions(m *Mapping, side record.Side) {
+	if len(m.kinds) == 0 {
+		return
+	}
+	holds := make([][]bool, 0, maxProbes) // probe → kind → holds
+	var gap, double string
+	for _, probe := range probes(m, side) {
+		row, ok := m.tryAll(side, probe)
+		if !ok {
+			continue
+		}
+		holds = append(holds, row)
+		switch held := count(row); {
+		case held == 0 && gap == "":
+			gap = describe(probe)
+		}
+	}
+	if len(holds) == 0 {
+		return
+	}
+	always := make([]bool, len(m.kinds))
+	for k := range m.kinds {
+		always[k] = !slices.ContainsFunc(holds, func(row []bool) bool { return !row[k] })
+		shadowed := !slices.ContainsFunc(holds, func(row []bool) bool { return row[k] && count(row[:k]) == 0 })
+		possible := slices.ContainsFunc(holds, func(row []bool) bool { return row[k] })
+		at, _ := p.kindAt[k].Get("when")
+		if at, ok := at.Get(string(side)); ok && shadowed && possible {
+			p.add(at, "kind %s can never apply: whenever this holds, so does the condition of a kind above it", m.kinds[k].name)
+		}
+	}
+	for _, row := range holds {
+		if double != "" {
+			break
+		}
+		double = overlapping(m, row, always)
+	}
+	where := "kinds, " + string(side) + " side: "
+	if gap != "" {
+		m.warnings = append(m.warnings, fmt.Sprintf("%s%sno kind applies to a record with %s; such records will fail", p.prefix(), where, gap))
+	}
+	if double != "" {
+		m.warnings = append(m.warnings, fmt.Sprintf("%s%s%s; the first one applies", p.prefix(), where, double))
+	}
+}
+
+func (p *parsing) prefix() string {
+	if p.file == "" {
+		return ""
+	}
+	return p.file + ": "
+}
+
+// overlapping names two kinds that both hold. A kind that always holds is meant
+// as the last resort: its place in the order explains it.
+func overlapping(m *Mapping, row, always []bool) string {
+	first := -1
+	for k := range row {
+		switch {
+		case !row[k] || (always[k] && k == len(row)-1):
+		case first < 0:
+			first = k
+		default:
+			return fmt.Sprintf("%s and %s can both hold for one record", m.kinds[first].name, m.kinds[k].name)
+		}
+	}
+	return ""
+}
+
+func count(row []bool) int {
+	n := 0
+	for _, b := range row {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+// tryAll evaluates all conditions of a side; false when one cannot be (the
+// sample has the wrong types for it).
+func (m *Mapping) tryAll(side record.Side, probe map[string]any) ([]bool, bool) {
+	row := make([]bool, len(m.kinds))
+	for k := range m.kinds {
+		b, err := m.kinds[k].condition(side).holds(probe)
+		if err != nil {
+			return nil, false
+		}
+		row[k] = b
+	}
+	return row, true
+}
+
+func probes(m *Mapping, side record.Side) []map[string]any {
+	values := []any{"", "x"}
+	names := map[string]bool{}
+	for k := range m.kinds {
+		e := m.kinds[k].condition(side)
+		for _, name := range e.names {
+			names[name] = true
+		}
+		for _, literal := range e.literals {
+			if !slices.Contains(values, literal) {
+				values = append(values, literal)
+			}
+		}
+	}
+	out := []map[string]any{{}}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		use := values
+		if len(out)*len(use) > maxProbes {
+			use = values[:2]
+		}
+		if len(out)*len(use) > maxProbes {
+			use = values[:1]
+		}
+		next := make([]map[string]any, 0, len(out)*len(use))
+		for _, probe := range out {
+			for _, v := range use {
+				more := maps.Clone(probe)
+				more[name] = v
+				next = append(next, more)
+			}
+		}
+		out = next
+	}
+	return out
+}
+
+func describe(probe map[string]any) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(probe)) {
+		switch v := probe[name]; v {
+		case "":
+			parts = append(parts, name+" blank")
+		case "x":
+			parts = append(parts, name+" filled")
+		default:
+			parts = append(parts, fmt.Sprintf("%s = %v", name, v))
+		}
+	}
+	if len(parts) == 0 {
+		return "any content"
+	}
+	return strings.Join(parts, ", ")
+}

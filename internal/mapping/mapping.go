@@ -1,0 +1,162 @@
+package mapping
+
+import (
+	"maps"
+	"slices"
+
+	"advosync/internal/record"
+)
+
+// Mapping is one entity's mapping, compiled and checked. It does not change
+// after Parse and may be shared.
+type Mapping struct {
+	entity, espoType          string
+	advoPath, advoID, advoRow string
+	list                      *List
+	match                     []string
+	lines                     []line // in file order; a line that several kinds share stands once
+	byKey                     map[string]int
+	kinds                     []kind
+	espo, advo                plan
+	espoNames                 []string
+	fingerprint               string
+	warnings                  []string
+}
+
+// line is a Field with what it takes to read and write it.
+type line struct {
+	Field
+	kinds    []string // kinds that it belongs to; nil: every one
+	expr     *expression
+	table    *table
+	espoSlot int // -1: no name on that side
+	advoSlot int
+}
+
+// owner is the side on which a computed line is evaluated.
+func (l *line) owner() record.Side {
+	if l.Direction == ToEspocrm {
+		return record.Advoware
+	}
+	return record.EspoCRM
+}
+
+func (l *line) writes(side record.Side) bool {
+	if side == record.EspoCRM {
+		return l.Espo != "" && l.Direction != ToAdvoware
+	}
+	return l.Advo != "" && l.Direction != ToEspocrm
+}
+
+func (l *line) active(kind string) bool {
+	return l.kinds == nil || slices.Contains(l.kinds, kind)
+}
+
+// kind is one compiled entry of `kinds`.
+type kind struct {
+	name       string
+	espo, advo *expression
+	clears     map[record.Side][]string // sorted
+}
+
+func (k *kind) condition(side record.Side) *expression {
+	if side == record.EspoCRM {
+		return k.espo
+	}
+	return k.advo
+}
+
+// Entity is the value of --entity.
+func (m *Mapping) Entity() string { return m.entity }
+
+// EspoType is the entity type in EspoCRM.
+func (m *Mapping) EspoType() string { return m.espoType }
+
+// AdvoPath is the resource path, relative to the API base, without outer slashes.
+func (m *Mapping) AdvoPath() string { return m.advoPath }
+
+// AdvoID is the name of the id in an Advoware object.
+func (m *Mapping) AdvoID() string { return m.advoID }
+
+// AdvoRowID is the name of the row id in an Advoware object.
+func (m *Mapping) AdvoRowID() string { return m.advoRow }
+
+// List says how Advoware lists the records; nil: no list calls.
+func (m *Mapping) List() *List {
+	if m.list == nil {
+		return nil
+	}
+	l := *m.list
+	l.Params = maps.Clone(l.Params)
+	return &l
+}
+
+// Match is the natural key: EspoCRM names.
+func (m *Mapping) Match() []string { return slices.Clone(m.match) }
+
+// Kinds are the kinds' names in file order; none: nil.
+func (m *Mapping) Kinds() []string {
+	var names []string
+	for i := range m.kinds {
+		names = append(names, m.kinds[i].name)
+	}
+	return names
+}
+
+// Fingerprint changes when a stored base may no longer mean the same: names,
+// types, directions, tables, expressions, kinds and their conditions. Comments,
+// the order of fields, match and list do not count.
+func (m *Mapping) Fingerprint() string { return m.fingerprint }
+
+// Warnings are lint's findings that do not make the mapping unusable.
+func (m *Mapping) Warnings() []string { return slices.Clone(m.warnings) }
+
+// Fields are the common fields and then those of kind, in file order.
+func (m *Mapping) Fields(kind string) []Field {
+	out := make([]Field, 0, len(m.lines))
+	for _, common := range []bool{true, false} {
+		for i := range m.lines {
+			if l := &m.lines[i]; l.active(kind) && (l.kinds == nil) == common {
+				f := l.Field
+				if !common {
+					f.Kind = kind
+				}
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// AllFields are the fields of all kinds, each key once (Kind is the first kind
+// that has it), in file order.
+func (m *Mapping) AllFields() []Field {
+	out := make([]Field, len(m.lines))
+	for i := range m.lines {
+		out[i] = m.lines[i].Field
+	}
+	return out
+}
+
+// Field finds a field by key.
+func (m *Mapping) Field(key string) (Field, bool) {
+	i, ok := m.byKey[key]
+	if !ok {
+		return Field{}, false
+	}
+	return m.lines[i].Field, true
+}
+
+// Clears are the names that are null on side for kind, sorted.
+func (m *Mapping) Clears(kind string, side record.Side) []string {
+	for i := range m.kinds {
+		if m.kinds[i].name == kind {
+			return slices.Clone(m.kinds[i].clears[side])
+		}
+	}
+	return nil
+}
+
+// EspoNames is every EspoCRM attribute that is read, in fields, conditions and
+// expressions, sorted: the `select` of a list call.
+func (m *Mapping) EspoNames() []string { return slices.Clone(m.espoNames) }

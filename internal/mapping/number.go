@@ -1,0 +1,92 @@
+package mapping
+
+import "strings"
+
+// maxDigits bounds the written-out form of a number: 1e999999999 is nine
+// letters and a gigabyte.
+const maxDigits = 100
+
+// canonicalNumber is the exact decimal text of a number without exponent,
+// leading plus, leading or trailing zeros: "19.90" and "1.99e1" are "19.9". No
+// float is involved, so that 9007199254740993 stays what it is. It is "" when s
+// is no number or would be longer than maxDigits.
+func canonicalNumber(s string) string {
+	negative := false
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		negative, s = s[0] == '-', s[1:]
+	}
+	mantissa, exponent, ok := cutExponent(s)
+	if !ok {
+		return ""
+	}
+	whole, fraction, point := strings.Cut(mantissa, ".")
+	if whole == "" || (point && fraction == "") || !digits(whole) || !digits(fraction) {
+		return ""
+	}
+	all := whole + fraction
+	position := len(whole) + exponent // of the point within all
+	for len(all) > 0 && all[0] == '0' {
+		all, position = all[1:], position-1
+	}
+	all = strings.TrimRight(all, "0")
+	if all == "" {
+		return "0"
+	}
+	if len(all) > maxDigits || position > maxDigits || position < -maxDigits {
+		return ""
+	}
+	var text string
+	switch {
+	case position <= 0:
+		text = "0." + strings.Repeat("0", -position) + all
+	case position >= len(all):
+		text = all + strings.Repeat("0", position-len(all))
+	default:
+		text = all[:position] + "." + all[position:]
+	}
+	if negative {
+		return "-" + text
+	}
+	return text
+}
+
+// canonicalInt is canonicalNumber for whole numbers; "3.0" is one, "3.9" is not.
+func canonicalInt(s string) string {
+	n := canonicalNumber(s)
+	if strings.IndexByte(n, '.') >= 0 {
+		return ""
+	}
+	return n
+}
+
+func cutExponent(s string) (mantissa string, exponent int, ok bool) {
+	i := strings.IndexAny(s, "eE")
+	if i < 0 {
+		return s, 0, true
+	}
+	mantissa, e := s[:i], s[i+1:]
+	negative := false
+	if e != "" && (e[0] == '-' || e[0] == '+') {
+		negative, e = e[0] == '-', e[1:]
+	}
+	e = strings.TrimLeft(e, "0")
+	if s[len(s)-1] < '0' || s[len(s)-1] > '9' || !digits(e) || len(e) > 4 {
+		return "", 0, false
+	}
+	for _, c := range []byte(e) {
+		exponent = exponent*10 + int(c-'0')
+	}
+	if negative {
+		exponent = -exponent
+	}
+	return mantissa, exponent, true
+}
+
+func digits(s string) bool {
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,459 @@
+package mapping
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"advosync/internal/mapping/strictyaml"
+)
+
+// Parse reads, compiles and checks one mapping file. file is only for messages.
+// The error is strictyaml.Problems: all that is wrong, each with file, line,
+// key and the nearest right name. A lint error is an error; lint warnings are
+// in Warnings.
+func Parse(file string, src []byte) (*Mapping, error) {
+	root, err := strictyaml.Parse(file, src)
+	if err != nil {
+		return nil, err
+	}
+	p := &parsing{file: file}
+	m := p.mapping(root)
+	if len(p.problems) == 0 {
+		p.lint(m)
+	}
+	if len(p.problems) > 0 {
+		p.problems.Sort()
+		return nil, p.problems
+	}
+	p.finish(m)
+	return m, nil
+}
+
+// parsing collects problems while a tree becomes a mapping.
+type parsing struct {
+	file     string
+	problems strictyaml.Problems
+	fields   []fieldSource // parallel to Mapping.lines while it is built
+	clears   []clearSource
+	kindAt   []strictyaml.Node // parallel to Mapping.kinds
+	matchAt  strictyaml.Node
+}
+
+// fieldSource is where a line stands in the file.
+type fieldSource struct {
+	node strictyaml.Node
+	kind int // index of the kind, -1: common
+}
+
+type clearSource struct {
+	node strictyaml.Node
+	kind int
+	side string
+	name string
+}
+
+func (p *parsing) add(at strictyaml.Node, format string, args ...any) {
+	p.problems = append(p.problems, strictyaml.Problem{
+		File: p.file, Line: at.Line, Column: at.Column, Key: at.Key, Text: fmt.Sprintf(format, args...),
+	})
+}
+
+func (p *parsing) suggest(at strictyaml.Node, near []string, word, format string, args ...any) {
+	p.add(at, format, args...)
+	p.problems[len(p.problems)-1].Suggestion = strictyaml.Nearest(word, near)
+}
+
+// keys checks that n is a map with no other than the allowed keys.
+func (p *parsing) keys(n strictyaml.Node, allowed ...string) bool {
+	if n.Kind != strictyaml.Map {
+		p.add(n, "must be a map with the keys %s", strings.Join(allowed, ", "))
+		return false
+	}
+	for _, pair := range n.Pairs {
+		if !slices.Contains(allowed, pair.Name) {
+			at := strictyaml.Node{Line: pair.Line, Column: pair.Column, Key: strictyaml.Join(n.Key, pair.Name)}
+			p.suggest(at, allowed, pair.Name, "unknown key")
+		}
+	}
+	return true
+}
+
+// text is a scalar member of n, "" when it is not there.
+func (p *parsing) text(n strictyaml.Node, name string) (string, strictyaml.Node) {
+	v, ok := n.Get(name)
+	if !ok {
+		return "", n
+	}
+	if v.Kind != strictyaml.Scalar {
+		p.add(v, "must be a text")
+		return "", v
+	}
+	return strings.TrimSpace(v.Value), v
+}
+
+// need is text that must be there.
+func (p *parsing) need(n strictyaml.Node, name string) (string, strictyaml.Node) {
+	before := len(p.problems)
+	s, at := p.text(n, name)
+	if s == "" && len(p.problems) == before {
+		p.add(strictyaml.Node{Line: at.Line, Column: at.Column, Key: strictyaml.Join(n.Key, name)}, "is missing")
+	}
+	return s, at
+}
+
+func (p *parsing) number(n strictyaml.Node, name string, least, most, otherwise int) int {
+	v, ok := n.Get(name)
+	if !ok {
+		return otherwise
+	}
+	i, err := strconv.Atoi(v.Value)
+	if v.Kind != strictyaml.Scalar || v.Form != strictyaml.Int || err != nil || i < least || i > most {
+		p.add(v, "must be a whole number from %d to %d", least, most)
+		return otherwise
+	}
+	return i
+}
+
+// Names that systems may have. They never change.
+var (
+	entityName = regexp.MustCompile(`^[\p{L}][\p{L}\p{N}_-]{0,63}$`)
+	espoName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,99}$`)
+	advoName   = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_-]*(\.[\p{L}_][\p{L}\p{N}_-]*){0,7}$`)
+	pathName   = regexp.MustCompile(`^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`)
+)
+
+func (p *parsing) mapping(root strictyaml.Node) *Mapping {
+	m := &Mapping{espo: newPlan(), advo: newPlan()}
+	if !p.keys(root, "entity", "espocrm", "advoware", "match", "fields", "kinds") {
+		return m
+	}
+	var at strictyaml.Node
+	if m.entity, at = p.need(root, "entity"); m.entity != "" && !entityName.MatchString(m.entity) {
+		p.add(at, "must be letters, digits, _ and -, and begin with a letter")
+	}
+	p.espocrm(root, m)
+	p.advoware(root, m)
+	p.readMatch(root, m)
+	p.fieldList(root, "fields", -1, m)
+	p.kindList(root, m)
+	if _, ok := root.Get("fields"); len(p.fields) == 0 && len(p.problems) == 0 {
+		key := "fields"
+		if ok {
+			key = ""
+		}
+		p.add(strictyaml.Node{Line: root.Line, Key: key}, "maps no field")
+	}
+	return m
+}
+
+// section is a map that must be there.
+func (p *parsing) section(parent strictyaml.Node, name string, allowed ...string) (strictyaml.Node, bool) {
+	n, ok := parent.Get(name)
+	if !ok {
+		p.add(strictyaml.Node{Line: parent.Line, Column: parent.Column, Key: strictyaml.Join(parent.Key, name)}, "is missing")
+		return n, false
+	}
+	return n, p.keys(n, allowed...)
+}
+
+func (p *parsing) espocrm(root strictyaml.Node, m *Mapping) {
+	n, ok := p.section(root, "espocrm", "type")
+	if !ok {
+		return
+	}
+	var at strictyaml.Node
+	if m.espoType, at = p.need(n, "type"); m.espoType != "" && !espoName.MatchString(m.espoType) {
+		p.add(at, "is no name of an EspoCRM entity type")
+	}
+}
+
+func (p *parsing) advoware(root strictyaml.Node, m *Mapping) {
+	n, ok := p.section(root, "advoware", "path", "id", "row_id", "list")
+	if !ok {
+		return
+	}
+	var at strictyaml.Node
+	m.advoPath, at = p.need(n, "path")
+	p.checkPath(at, m.advoPath)
+	for _, member := range []struct {
+		name string
+		to   *string
+	}{{"id", &m.advoID}, {"row_id", &m.advoRow}} {
+		if *member.to, at = p.need(n, member.name); *member.to != "" && !advoName.MatchString(*member.to) {
+			p.add(at, "is no name of an Advoware field")
+		}
+	}
+	if l, ok := n.Get("list"); ok && l.Kind != strictyaml.Null {
+		p.list(l, m)
+	}
+}
+
+func (p *parsing) checkPath(at strictyaml.Node, path string) {
+	if path == "" {
+		return
+	}
+	if !pathName.MatchString(path) || slices.Contains(strings.Split(path, "/"), "..") {
+		p.add(at, "must be a path relative to Advoware's API base, without a leading or closing slash, such as api/v1/advonet/Beteiligte")
+	}
+}
+
+func (p *parsing) list(n strictyaml.Node, m *Mapping) {
+	if !p.keys(n, "path", "page", "size", "first", "max", "params", "items") {
+		return
+	}
+	l := &List{Path: m.advoPath, Page: "page", Size: "pageSize"}
+	if path, at := p.text(n, "path"); path != "" && path != "same" {
+		p.checkPath(at, path)
+		l.Path = path
+	}
+	for _, member := range []struct {
+		name string
+		to   *string
+	}{{"page", &l.Page}, {"size", &l.Size}} {
+		if v, ok := n.Get(member.name); ok {
+			if *member.to, _ = p.text(n, member.name); *member.to == "" {
+				p.add(v, "must name a query parameter")
+			}
+		}
+	}
+	l.Items, _ = p.text(n, "items")
+	l.First = p.number(n, "first", 0, 1, 1)
+	l.Max = p.number(n, "max", 1, 100_000, 500)
+	if params, ok := n.Get("params"); ok && params.Kind != strictyaml.Null {
+		if params.Kind != strictyaml.Map {
+			p.add(params, "must be a map of query parameters")
+		}
+		l.Params = map[string]string{}
+		for _, pair := range params.Pairs {
+			if pair.Value.Kind != strictyaml.Scalar {
+				p.add(pair.Value, "must be a text or number")
+			}
+			if pair.Name == l.Page || pair.Name == l.Size {
+				p.add(pair.Value, "is already the parameter for paging")
+			}
+			l.Params[pair.Name] = pair.Value.Value
+		}
+	}
+	m.list = l
+}
+
+func (p *parsing) readMatch(root strictyaml.Node, m *Mapping) {
+	n, ok := root.Get("match")
+	if !ok || n.Kind == strictyaml.Null {
+		return
+	}
+	p.matchAt = n
+	if n.Kind != strictyaml.List {
+		p.add(n, "must be a list of EspoCRM field names")
+	}
+	for _, item := range n.Items {
+		if item.Kind != strictyaml.Scalar || item.Value == "" {
+			p.add(item, "must be an EspoCRM field name")
+			continue
+		}
+		if slices.Contains(m.match, item.Value) {
+			p.add(item, "%s stands here twice", item.Value)
+			continue
+		}
+		m.match = append(m.match, item.Value)
+	}
+}
+
+func (p *parsing) kindList(root strictyaml.Node, m *Mapping) {
+	n, ok := root.Get("kinds")
+	if !ok || n.Kind == strictyaml.Null {
+		return
+	}
+	if n.Kind != strictyaml.List {
+		p.add(n, "must be a list")
+		return
+	}
+	for i, item := range n.Items {
+		p.kindAt = append(p.kindAt, item)
+		m.kinds = append(m.kinds, kind{})
+		if !p.keys(item, "name", "when", "fields") {
+			continue
+		}
+		name, at := p.need(item, "name")
+		switch {
+		case name != "" && !entityName.MatchString(name):
+			p.add(at, "must be letters, digits, _ and -, and begin with a letter")
+		case name != "" && slices.Contains(m.Kinds(), name):
+			p.add(at, "there are two kinds called %s", name)
+		}
+		m.kinds[i].name = name
+		if when, ok := p.section(item, "when", "espocrm", "advoware"); ok {
+			m.kinds[i].espo = p.condition(when, "espocrm")
+			m.kinds[i].advo = p.condition(when, "advoware")
+		}
+		p.fieldList(item, "fields", i, m)
+	}
+}
+
+func (p *parsing) condition(when strictyaml.Node, side string) *expression {
+	source, at := p.need(when, side)
+	if source == "" {
+		return nil
+	}
+	return p.compile(at, source, true)
+}
+
+func (p *parsing) compile(at strictyaml.Node, source string, condition bool) *expression {
+	e, err := compileExpression(source, condition)
+	if err != nil {
+		p.add(at, "the expression does not compile: %v", err)
+		return nil
+	}
+	for _, name := range e.names {
+		if !advoName.MatchString(name) {
+			p.add(at, "%s is no name of a field", name)
+		}
+	}
+	return e
+}
+
+func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Mapping) {
+	n, ok := parent.Get(name)
+	if !ok || n.Kind == strictyaml.Null {
+		return
+	}
+	if n.Kind != strictyaml.List {
+		p.add(n, "must be a list of fields")
+		return
+	}
+	for _, item := range n.Items {
+		p.field(item, kind, m)
+	}
+}
+
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "values", "from_advoware", "from_espocrm", "clear"}
+
+func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
+	before := len(p.problems)
+	if !p.keys(n, fieldKeys...) {
+		return
+	}
+	espo, espoAt := p.text(n, "espocrm")
+	advo, advoAt := p.text(n, "advoware")
+	if espo != "" && !espoName.MatchString(espo) {
+		p.add(espoAt, "is no name of an EspoCRM field")
+	}
+	if advo != "" && !advoName.MatchString(advo) {
+		p.add(advoAt, "is no name of an Advoware field (dots reach into nested objects)")
+	}
+	p.reserved(espoAt, espo, advoAt, advo, m)
+	if _, ok := n.Get("clear"); ok {
+		p.clear(n, kind, espo, advo)
+		return
+	}
+	l := line{Field: Field{Espo: espo, Advo: advo}}
+	l.Type = p.fieldType(n)
+	l.Direction = p.direction(n)
+	p.computed(n, &l)
+	if v, ok := n.Get("values"); ok && len(p.problems) == before {
+		l.table = p.table(v, &l)
+	}
+	if len(p.problems) > before {
+		return
+	}
+	if kind >= 0 {
+		l.kinds = []string{m.kinds[kind].name}
+		l.Kind = m.kinds[kind].name
+	}
+	m.lines = append(m.lines, l)
+	p.fields = append(p.fields, fieldSource{node: n, kind: kind})
+}
+
+func (p *parsing) reserved(espoAt strictyaml.Node, espo string, advoAt strictyaml.Node, advo string, m *Mapping) {
+	switch espo {
+	case "advowareId", "advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage", "syncRetryCount", "advowareEditedAt":
+		p.add(espoAt, "%s is the sync's own field and cannot be mapped", espo)
+	case "id", "versionNumber", "deleted", "modifiedAt", "modifiedById", "modifiedByName", "createdAt", "createdById", "createdByName":
+		p.add(espoAt, "%s is EspoCRM's own field and cannot be mapped", espo)
+	}
+	if advo != "" && (advo == m.advoID || advo == m.advoRow) {
+		p.add(advoAt, "%s is Advoware's own field and cannot be mapped", advo)
+	}
+}
+
+func (p *parsing) clear(n strictyaml.Node, kind int, espo, advo string) {
+	side, at := p.text(n, "clear")
+	name := map[string]string{"espocrm": espo, "advoware": advo}[side]
+	switch {
+	case side != "espocrm" && side != "advoware":
+		p.suggest(at, []string{"espocrm", "advoware"}, side, "must be espocrm or advoware")
+	case kind < 0:
+		p.add(n, "clear belongs to a kind")
+	case len(n.Pairs) != 2 || name == "":
+		p.add(n, "a clear has exactly two keys: %s with the name of the field, and clear: %s", side, side)
+	default:
+		p.clears = append(p.clears, clearSource{node: n, kind: kind, side: side, name: name})
+	}
+}
+
+func (p *parsing) fieldType(n strictyaml.Node) Type {
+	names := []string{string(String), string(Int), string(Float), string(Bool), string(Date), string(Datetime)}
+	s, at := p.text(n, "type")
+	if s == "" {
+		return String
+	}
+	if !slices.Contains(names, s) {
+		p.suggest(at, names, s, "unknown type %s; there are %s", strconv.Quote(s), strings.Join(names, ", "))
+	}
+	return Type(s)
+}
+
+// direction is "" when none is written.
+func (p *parsing) direction(n strictyaml.Node) Direction {
+	names := []string{string(Both), string(ToAdvoware), string(ToEspocrm)}
+	s, at := p.text(n, "direction")
+	if s != "" && !slices.Contains(names, s) {
+		p.suggest(at, names, s, "unknown direction %s; there are %s", strconv.Quote(s), strings.Join(names, ", "))
+	}
+	return Direction(s)
+}
+
+// computed completes l: a plain line has both names, a computed one the target
+// and an expression over the other side.
+func (p *parsing) computed(n strictyaml.Node, l *line) {
+	fromAdvo, advoAt := p.text(n, "from_advoware")
+	fromEspo, espoAt := p.text(n, "from_espocrm")
+	if fromAdvo == "" && fromEspo == "" {
+		for _, need := range []struct{ name, value string }{{"espocrm", l.Espo}, {"advoware", l.Advo}} {
+			if need.value == "" {
+				p.add(strictyaml.Node{Line: n.Line, Column: n.Column, Key: strictyaml.Join(n.Key, need.name)}, "is missing")
+			}
+		}
+		if l.Direction == "" {
+			l.Direction = Both
+		}
+		return
+	}
+	if fromAdvo != "" && fromEspo != "" {
+		p.add(n, "from_advoware and from_espocrm exclude each other")
+		return
+	}
+	key, target, other, source, at, way := "from_advoware", "espocrm", "advoware", fromAdvo, advoAt, ToEspocrm
+	targetName, otherName := l.Espo, l.Advo
+	if fromEspo != "" {
+		key, target, other, source, at, way = "from_espocrm", "advoware", "espocrm", fromEspo, espoAt, ToAdvoware
+		targetName, otherName = l.Advo, l.Espo
+	}
+	if targetName == "" {
+		p.add(strictyaml.Node{Line: n.Line, Column: n.Column, Key: strictyaml.Join(n.Key, target)}, "is missing: the field that %s fills", key)
+	}
+	if otherName != "" {
+		p.add(n, "%s takes its value from the expression; %s does not belong beside it", key, other)
+	}
+	if l.Direction != "" && l.Direction != way {
+		p.add(n, "%s is one way, %s; direction %s contradicts it", key, way, l.Direction)
+	}
+	if _, ok := n.Get("values"); ok {
+		p.add(n, "a computed field has no values table; choose in the expression: x == \"a\" ? \"b\" : \"c\"")
+	}
+	l.Direction, l.Computed = way, true
+	l.expr = p.compile(at, source, false)
+}

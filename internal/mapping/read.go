@@ -1,0 +1,224 @@
+package mapping
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+)
+
+// plan says where in an object one side's names stand, so that a record is
+// walked once.
+type plan struct {
+	root  node
+	slots []string       // slot → name
+	index map[string]int // name → slot
+	env   []int          // slots that expressions read
+}
+
+type node struct {
+	slot     int // -1: not read itself
+	children map[string]*node
+}
+
+func newPlan() plan { return plan{root: node{slot: -1}, index: map[string]int{}} }
+
+// slot is the place of a name, made when it is new.
+func (p *plan) slot(name string) int {
+	if i, ok := p.index[name]; ok {
+		return i
+	}
+	at := &p.root
+	for part := range strings.SplitSeq(name, ".") {
+		next := at.children[part]
+		if next == nil {
+			next = &node{slot: -1}
+			if at.children == nil {
+				at.children = map[string]*node{}
+			}
+			at.children[part] = next
+		}
+		at = next
+	}
+	at.slot = len(p.slots)
+	p.index[name] = at.slot
+	p.slots = append(p.slots, name)
+	return at.slot
+}
+
+// cell is what stands at one name.
+type cell struct {
+	there bool
+	s     scalar
+}
+
+func (p *plan) cells(o record.Object) []cell {
+	out := make([]cell, len(p.slots))
+	fill(gjson.ParseBytes(o.Bytes()), &p.root, out)
+	return out
+}
+
+// fill walks an object. A member that stands there twice counts the first
+// time, as in record.Object. A child of null is null: the parent was answered.
+func fill(r gjson.Result, at *node, out []cell) {
+	r.ForEach(func(key, value gjson.Result) bool {
+		child := at.children[key.Str]
+		if child == nil {
+			return true
+		}
+		if child.slot >= 0 && !out[child.slot].there {
+			out[child.slot] = cell{true, scalarOf(value)}
+		}
+		switch {
+		case child.children == nil:
+		case value.IsObject():
+			fill(value, child, out)
+		case value.Type == gjson.Null:
+			fillAll(child, scalar{}, out)
+		default:
+			fillAll(child, scalar{kind: scalarComposite}, out)
+		}
+		return true
+	})
+}
+
+func fillAll(at *node, s scalar, out []cell) {
+	for _, child := range at.children {
+		if child.slot >= 0 && !out[child.slot].there {
+			out[child.slot] = cell{true, s}
+		}
+		fillAll(child, s, out)
+	}
+}
+
+func (p *plan) environment(cells []cell) map[string]any {
+	if len(p.env) == 0 {
+		return nil
+	}
+	env := make(map[string]any, len(p.env))
+	for _, slot := range p.env {
+		env[p.slots[slot]] = envValue(cells[slot].s)
+	}
+	return env
+}
+
+// anyThere reports whether at least one name of e was answered.
+func (p *plan) anyThere(e *expression, cells []cell) bool {
+	for _, name := range e.names {
+		if cells[p.index[name]].there {
+			return true
+		}
+	}
+	return len(e.names) == 0
+}
+
+// ReadEspo is EspoCRM's side of a record. The error is a *fault.Error when no
+// kind applies; the view then holds the values all the same.
+func (m *Mapping) ReadEspo(o record.Object) (View, error) {
+	return m.read(record.EspoCRM, &m.espo, o)
+}
+
+// ReadAdvo is Advoware's side of a record, as ReadEspo.
+func (m *Mapping) ReadAdvo(o record.Object) (View, error) {
+	return m.read(record.Advoware, &m.advo, o)
+}
+
+func (m *Mapping) read(side record.Side, p *plan, o record.Object) (View, error) {
+	cells := p.cells(o)
+	env := p.environment(cells)
+	v := View{Values: make(map[string]record.Value, len(m.lines))}
+	for i := range m.lines {
+		l := &m.lines[i]
+		value, why := l.read(side, p, cells, env)
+		v.Values[l.Key] = value
+		if why != "" {
+			if v.Broken == nil {
+				v.Broken = map[string]error{}
+			}
+			v.Broken[l.Key] = m.fail(side, l.name(side), l.name(side)+" "+why+" (type "+string(l.Type)+")")
+		}
+	}
+	var err error
+	v.Kind, err = m.kindOf(side, env)
+	return v, err
+}
+
+// name is what the field is called on side, for messages; a computed field is
+// called by its target everywhere.
+func (l *line) name(side record.Side) string {
+	if (side == record.EspoCRM && l.Espo != "") || l.Advo == "" {
+		return l.Espo
+	}
+	return l.Advo
+}
+
+func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any) (record.Value, string) {
+	if l.Computed && l.owner() == side {
+		// Nothing it reads was answered: not known, which is not the same as
+		// empty.
+		if !p.anyThere(l.expr, cells) {
+			return record.Absent(), ""
+		}
+		result, err := l.expr.run(env)
+		if err != nil {
+			return record.Absent(), err.Error()
+		}
+		return canonical(l.Type, resultScalar(result))
+	}
+	slot := l.espoSlot
+	if side == record.Advoware {
+		slot = l.advoSlot
+	}
+	if !cells[slot].there {
+		return record.Absent(), ""
+	}
+	if l.table == nil {
+		return canonical(l.Type, cells[slot].s)
+	}
+	t := l.Type
+	if side == record.Advoware {
+		t = String // the table's own words
+	}
+	value, why := canonical(t, cells[slot].s)
+	if why != "" && cells[slot].s.kind != scalarComposite {
+		return record.Unmapped(canonicalText(cells[slot].s.text)), ""
+	}
+	return l.table.read(side, value), why
+}
+
+// kindOf is the first kind whose condition holds.
+func (m *Mapping) kindOf(side record.Side, env map[string]any) (string, error) {
+	if len(m.kinds) == 0 {
+		return "", nil
+	}
+	tried := make([]string, 0, len(m.kinds))
+	for i := range m.kinds {
+		k := &m.kinds[i]
+		c := k.condition(side)
+		holds, err := c.holds(env)
+		if err != nil {
+			// A later kind must not win because an earlier one could not be asked.
+			return "", m.fail(side, "", "the condition of kind "+k.name+" ("+c.source+") "+err.Error())
+		}
+		if holds {
+			return k.name, nil
+		}
+		tried = append(tried, k.name+": "+c.source)
+	}
+	e := m.fail(side, "", "no kind of "+m.entity+" applies to this record; tried "+strings.Join(tried, "; "))
+	e.Hint = "complete the record so that one of these conditions holds, or add a kind to the mapping"
+	return "", e
+}
+
+func (m *Mapping) fail(side record.Side, field, message string) *fault.Error {
+	system := fault.EspoCRM
+	if side == record.Advoware {
+		system = fault.Advoware
+	}
+	return &fault.Error{
+		System: system, Code: fault.MappingFail, Owner: fault.OwnerRecord,
+		Op: "map " + m.entity, Message: message, Field: field,
+	}
+}

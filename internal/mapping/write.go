@@ -1,0 +1,215 @@
+package mapping
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"advosync/internal/record"
+)
+
+// EspoPatch turns canonical values by field key into the wire values of a
+// partial update of EspoCRM. Empty is null, of a bool false. The error is a
+// *fault.Error that names the field, for a value that cannot be sent: not
+// known, missing in the values table, of another type, or of a field that is
+// not written there.
+func (m *Mapping) EspoPatch(values map[string]record.Value) (record.Patch, error) {
+	lines, err := m.writable(record.EspoCRM, values)
+	if err != nil {
+		return nil, err
+	}
+	patch := make(record.Patch, len(lines))
+	for _, l := range lines {
+		raw := l.espoWire(values[l.Key])
+		if old, ok := patch[l.Espo]; ok && string(old) != string(raw) {
+			return nil, m.fail(record.EspoCRM, l.Espo, l.Espo+" would be set to two different values")
+		}
+		patch[l.Espo] = raw
+	}
+	return patch, nil
+}
+
+// Overlay sets the Advoware side of the given field keys in a whole object, and
+// makes the names in clears null. Everything else keeps its bytes, and so does
+// a mapped value that already means the same. The zero Object becomes a new
+// one. Errors are as for EspoPatch.
+func (m *Mapping) Overlay(o record.Object, values map[string]record.Value, clears []string) (record.Object, error) {
+	lines, err := m.writable(record.Advoware, values)
+	if err != nil {
+		return record.Object{}, err
+	}
+	if o.IsZero() {
+		if o, err = record.ParseObject([]byte("{}")); err != nil {
+			return record.Object{}, err
+		}
+	}
+	written := make(map[string]record.Value, len(lines))
+	for _, l := range lines {
+		v := values[l.Key]
+		if old, ok := written[l.Advo]; ok && old != v {
+			return record.Object{}, m.fail(record.Advoware, l.Advo, l.Advo+" would be set to two different values")
+		}
+		written[l.Advo] = v
+		standing, there := o.Get(l.Advo)
+		if there && l.reads(standing) == v {
+			continue
+		}
+		if o, err = m.set(o, l.Advo, l.advoWire(v, standing)); err != nil {
+			return record.Object{}, err
+		}
+	}
+	for _, name := range slices.Sorted(slices.Values(clears)) {
+		standing, there := o.Get(name)
+		if !there || blankWire(standing) {
+			continue
+		}
+		if o, err = m.set(o, name, json.RawMessage("null")); err != nil {
+			return record.Object{}, err
+		}
+	}
+	return o, nil
+}
+
+// writable finds the lines of values, in file order, and refuses what cannot be
+// sent before anything is built.
+func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]*line, error) {
+	lines := make([]*line, 0, len(values))
+	for i := range m.lines {
+		l := &m.lines[i]
+		v, ok := values[l.Key]
+		if !ok {
+			continue
+		}
+		name := l.name(side)
+		switch {
+		case !l.writes(side):
+			return nil, m.fail(side, name, name+" is never written there (direction "+string(l.Direction)+")")
+		case v.IsAbsent():
+			return nil, m.fail(side, name, name+" has no known value to send")
+		case v.IsUnmapped() || (l.table != nil && !l.table.knows(v)):
+			e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
+			e.Hint = "add it to `values` of this field in the mapping, or correct the record"
+			return nil, e
+		case !l.fits(v):
+			return nil, m.fail(side, name, name+" cannot take this value (type "+string(l.Type)+")")
+		}
+		lines = append(lines, l)
+	}
+	if len(lines) < len(values) {
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			if _, ok := m.byKey[key]; !ok {
+				return nil, m.fail(side, key, "the mapping has no field "+key)
+			}
+		}
+	}
+	return lines, nil
+}
+
+// fits reports whether v is a canonical text of the line's type.
+func (l *line) fits(v record.Value) bool {
+	if v.IsEmpty() || (l.table != nil && l.table.advoSpace) {
+		return true
+	}
+	same, why := canonical(l.Type, scalar{scalarText, v.Text()})
+	return why == "" && same == v
+}
+
+func (l *line) espoWire(v record.Value) json.RawMessage {
+	if v.IsEmpty() {
+		if l.Type == Bool {
+			return json.RawMessage("false")
+		}
+		return json.RawMessage("null")
+	}
+	switch l.Type {
+	case Int, Float, Bool:
+		return json.RawMessage(v.Text())
+	case Datetime:
+		return quote(strings.TrimSuffix(strings.Replace(v.Text(), "T", " ", 1), "Z"))
+	default:
+		return quote(v.Text())
+	}
+}
+
+// reads is the canonical value of an Advoware wire value, Absent when it cannot
+// be read.
+func (l *line) reads(raw json.RawMessage) record.Value {
+	v, _ := l.read(record.Advoware, nil, singleCell(l.advoSlot, scalarOfRaw(raw)), nil)
+	return v
+}
+
+// singleCell is a row of cells in which only slot is filled.
+func singleCell(slot int, s scalar) []cell {
+	cells := make([]cell, slot+1)
+	cells[slot] = cell{true, s}
+	return cells
+}
+
+// advoWire is the JSON form in which Advoware gets a canonical value: in the
+// form of what stands there (a number in quotes stays in quotes, a date with a
+// time keeps one).
+func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessage {
+	if l.table != nil {
+		raw, _ := l.table.advoWire(v)
+		return raw
+	}
+	if v.IsEmpty() {
+		return json.RawMessage("null")
+	}
+	s := scalarOfRaw(standing)
+	quoted := s.kind == scalarText && strings.TrimSpace(s.text) != ""
+	switch l.Type {
+	case Int, Float:
+		if quoted {
+			return quote(v.Text())
+		}
+		return json.RawMessage(v.Text())
+	case Bool:
+		return boolLike(v.Text(), s, quoted)
+	case Date:
+		return quote(dateLike(v.Text(), s.text))
+	case Datetime:
+		return quote(datetimeLike(v.Text(), s.text))
+	default:
+		return quote(v.Text())
+	}
+}
+
+func boolLike(text string, s scalar, quoted bool) json.RawMessage {
+	if standing := strings.TrimSpace(s.text); standing == "0" || standing == "1" {
+		text = map[string]string{"true": "1", "false": "0"}[text]
+	}
+	if quoted {
+		return quote(text)
+	}
+	return json.RawMessage(text)
+}
+
+func (m *Mapping) set(o record.Object, name string, raw json.RawMessage) (record.Object, error) {
+	for i := strings.IndexByte(name, '.'); i > 0; {
+		parent, there := o.Get(name[:i])
+		if there && string(parent) != "null" && !gjson.ParseBytes(parent).IsObject() {
+			return record.Object{}, m.fail(record.Advoware, name, name+" cannot be set: "+name[:i]+" is no object in this record")
+		}
+		next := strings.IndexByte(name[i+1:], '.')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	out, err := o.Set(name, raw)
+	if err != nil {
+		e := m.fail(record.Advoware, name, name+" cannot be set in this record")
+		e.Err = err
+		return record.Object{}, e
+	}
+	return out, nil
+}
+
+func blankWire(raw json.RawMessage) bool {
+	s := scalarOfRaw(raw)
+	return s.kind == scalarNull || (s.kind == scalarText && canonicalText(s.text) == "")
+}
