@@ -48,8 +48,9 @@ type Owner struct {
 	Since   time.Time `json:"since"`
 }
 
-// Lease is a lock that is ours until Expires (wall clock of the store's host
-// for Redis, of this host for SQLite).
+// Lease is a lock that is ours until Expires, told on this host's wall clock
+// (for Redis: what is left by the server's clock, counted from before the call,
+// so that a skew between the two never makes it look longer).
 type Lease struct {
 	Key     string
 	Token   string // random, 128 bits; the proof of ownership
@@ -121,13 +122,15 @@ type Records interface {
 	// error slice has one entry per commit, nil for those that were written.
 	CommitMany(ctx context.Context, cs []Commit) []error
 	// Scan calls fn for every memory of entity that matches filter, in ascending
-	// order of the EspoCRM id after the given one ("" from the start), with flat
-	// memory. fn returning an error stops the scan and is returned.
+	// order of the EspoCRM id, with flat memory. fn may use the store; fn returning
+	// an error stops the scan and is returned.
 	Scan(ctx context.Context, entity string, f ScanFilter, fn func(id string, m Memory) error) error
 }
 
-// ScanFilter selects memories; zero: all. Set conditions are OR-ed.
+// ScanFilter selects memories; zero: all. Set conditions are OR-ed, After holds
+// for all of them.
 type ScanFilter struct {
+	After         string    // only ids after this one ("": from the start)
 	WithIntent    bool      // an intent is there
 	WithNotes     bool      // a notification is owed
 	WithSuspect   bool      // Memory.Pending is set: left over by an earlier pass

@@ -1,0 +1,81 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	sqlite "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"advosync/internal/fault"
+	"advosync/internal/store"
+)
+
+// errNotOurs: a readable database or file that this tool did not make.
+var errNotOurs = errors.New("not a store of advosync")
+
+// failure turns an error of SQLite or of the file system into the fault that
+// the engine branches on. Errors that callers branch on themselves, and faults,
+// pass as they are.
+func failure(ctx context.Context, op, path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrLeaseLost), errors.Is(err, store.ErrChanged), errors.Is(err, store.ErrReadOnly),
+		fault.As(err) != nil:
+		return err
+	}
+	if e := store.Interruption(ctx, op); e != nil {
+		return e
+	}
+	message, hint, transient := explain(err)
+	f := store.Broken(op, message+" ("+path+")", hint, err)
+	f.Transient = transient
+	return f
+}
+
+// primary is SQLite's primary result code of err, 0 when it has none.
+func primary(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+const (
+	hintRestore = "put the file aside and restore it from a backup, or let advosync start a new one: " +
+		"without its memory it compares everything once, by the careful rules"
+	hintRights = "check owner and rights of the file and its directory, or set store.path"
+)
+
+func explain(err error) (message, hint string, transient bool) {
+	switch {
+	case errors.Is(err, store.ErrNewerSchema):
+		return err.Error(), "use the version of advosync that wrote it, or a newer one", false
+	case errors.Is(err, errNotOurs):
+		return err.Error(), "set store.path to a file of its own", false
+	case errors.Is(err, fs.ErrPermission):
+		return "no permission", hintRights, false
+	}
+	switch primary(err) {
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return "another process keeps the file locked", "try again; see which advosync is running", true
+	case lib.SQLITE_CORRUPT:
+		return "the file is damaged", hintRestore, false
+	case lib.SQLITE_NOTADB:
+		return "the file is not a SQLite database", hintRestore, false
+	case lib.SQLITE_FULL:
+		return "the disk is full", "free some space; nothing was half written", true
+	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_CANTOPEN, lib.SQLITE_AUTH:
+		return "the file cannot be opened or written", hintRights, false
+	case lib.SQLITE_IOERR:
+		return "reading or writing the file failed", "check the disk and the free space", true
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Op + ": " + path.Err.Error(), hintRights, false
+	}
+	return "the file cannot be used", hintRestore, false
+}

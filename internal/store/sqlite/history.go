@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"time"
+
+	"advosync/internal/store"
+)
+
+// historyRows is the form of entries in the table.
+func historyRows(es []store.Entry) ([][]any, error) {
+	rows := make([][]any, len(es))
+	for i, e := range es {
+		doc, err := store.EncodeEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = []any{e.ID, store.Micros(e.At), e.Run, e.Entity, e.RecordID, doc}
+	}
+	return rows, nil
+}
+
+func (t *tx) putHistory(rows [][]any) error {
+	for _, row := range rows {
+		if _, err := t.exec(`INSERT INTO history (id, at, run, entity, record_id, doc) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET at = excluded.at, run = excluded.run, entity = excluded.entity,
+			record_id = excluded.record_id, doc = excluded.doc`, row...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Append stores entries that belong to no record commit.
+func (s *Store) Append(ctx context.Context, es ...store.Entry) error {
+	rows, err := historyRows(es)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "store the history", func(t *tx) error { return t.putHistory(rows) })
+}
+
+// historyPage is how many entries a listing holds at a time.
+const historyPage = 200
+
+// Entries lists newest first; entries of the same microsecond by descending id.
+func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(store.Entry) error) error {
+	query, filter := historyQuery(f)
+	at, id := int64(math.MaxInt64), ""
+	for left := f.Limit; ; {
+		size := historyPage
+		if f.Limit > 0 {
+			size = min(size, left)
+		}
+		page, err := s.historyPage(ctx, query, append([]any{at, id}, append(filter, size)...))
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := fn(e); err != nil {
+				return err
+			}
+		}
+		if left -= len(page); len(page) < size || f.Limit > 0 && left == 0 {
+			return nil
+		}
+		last := page[len(page)-1]
+		at, id = store.Micros(last.At), last.ID
+	}
+}
+
+func (s *Store) historyPage(ctx context.Context, query string, args []any) ([]store.Entry, error) {
+	var page []store.Entry
+	err := s.read(ctx, "read the history", query, args, func(rows *sql.Rows) error {
+		var doc []byte
+		if err := rows.Scan(&doc); err != nil {
+			return err
+		}
+		e, err := store.DecodeEntry(doc)
+		page = append(page, e)
+		return err
+	})
+	return page, err
+}
+
+func historyQuery(f store.HistoryFilter) (query string, args []any) {
+	query = "SELECT doc FROM history WHERE (at, id) < (?, ?)"
+	add := func(condition string, arg any) {
+		query += " AND " + condition
+		args = append(args, arg)
+	}
+	if f.Entity != "" {
+		add("entity = ?", f.Entity)
+	}
+	if f.ID != "" {
+		add("record_id = ?", f.ID)
+	}
+	if f.Run != "" {
+		add("run = ?", f.Run)
+	}
+	if !f.Since.IsZero() {
+		add("at >= ?", store.Micros(f.Since))
+	}
+	return query + " ORDER BY at DESC, id DESC LIMIT ?", args
+}
+
+// Prune deletes what is older than before.
+func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
+	return s.deleteHistory(ctx, "prune the history", "DELETE FROM history WHERE at < ?", store.Micros(before))
+}
+
+// Forget erases the entries of one record.
+func (s *Store) Forget(ctx context.Context, key store.Key) (int, error) {
+	return s.deleteHistory(ctx, "erase a record's history",
+		"DELETE FROM history WHERE entity = ? AND record_id = ?", key.Entity, key.ID)
+}
+
+func (s *Store) deleteHistory(ctx context.Context, op, query string, args ...any) (int, error) {
+	var n int64
+	err := s.write(ctx, op, func(t *tx) (err error) {
+		n, err = t.exec(query, args...)
+		return err
+	})
+	return int(n), err
+}

@@ -1,0 +1,172 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"advosync/internal/store"
+)
+
+const opLoad = "read what is remembered"
+
+// Load gives a record's memory.
+func (s *Store) Load(ctx context.Context, key store.Key) (store.Memory, error) {
+	ms, err := s.LoadMany(ctx, key.Entity, []string{key.ID})
+	if err != nil {
+		return store.Memory{}, err
+	}
+	return ms[0], nil
+}
+
+// LoadMany reads a chunk with one query per hundred ids.
+func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {
+	const chunk = 100
+	found := make(map[string]store.Memory, len(ids))
+	for rest := ids; len(rest) > 0; {
+		n := min(chunk, len(rest))
+		err := s.loadChunk(ctx, entity, rest[:n], func(id string, m store.Memory) { found[id] = m })
+		if err != nil {
+			return nil, err
+		}
+		rest = rest[n:]
+	}
+	out := make([]store.Memory, len(ids))
+	for i, id := range ids {
+		out[i] = found[id]
+	}
+	return out, nil
+}
+
+func (s *Store) loadChunk(ctx context.Context, entity string, ids []string, found func(string, store.Memory)) error {
+	args := make([]any, 0, len(ids)+1)
+	args = append(args, entity)
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	query := "SELECT id, rev, doc FROM records WHERE entity = ? AND id IN (?" + strings.Repeat(", ?", len(ids)-1) + ")"
+	return s.read(ctx, opLoad, query, args, func(rows *sql.Rows) error {
+		id, m, err := scanMemory(rows)
+		if err != nil {
+			return err
+		}
+		found(id, m)
+		return nil
+	})
+}
+
+func scanMemory(rows *sql.Rows) (string, store.Memory, error) {
+	var id string
+	var rev int64
+	var doc []byte
+	if err := rows.Scan(&id, &rev, &doc); err != nil {
+		return "", store.Memory{}, err
+	}
+	m, err := store.DecodeMemory(doc, rev)
+	return id, m, err
+}
+
+// Commit is one transaction; it may share it with other writes that arrive at
+// the same time.
+func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
+	var rev int64
+	fn, err := s.committer(c, &rev)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.write(ctx, "store what is remembered", fn); err != nil {
+		return 0, err
+	}
+	return rev, nil
+}
+
+// CommitMany commits a chunk in one transaction; a refused commit does not
+// disturb the others.
+func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
+	errs := make([]error, len(cs))
+	var fns []func(*tx) error
+	var places []int
+	for i, c := range cs {
+		fn, err := s.committer(c, new(int64))
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		fns, places = append(fns, fn), append(places, i)
+	}
+	for i, err := range s.writeAll(ctx, "store what is remembered", fns...) {
+		errs[places[i]] = err
+	}
+	return errs
+}
+
+// committer prepares everything that can fail without the database.
+func (s *Store) committer(c store.Commit, rev *int64) (func(*tx) error, error) {
+	var doc []byte
+	if c.Memory != nil {
+		var err error
+		if doc, err = store.EncodeMemory(*c.Memory); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := historyRows(c.History)
+	if err != nil {
+		return nil, err
+	}
+	return func(t *tx) error {
+		ok, err := t.holds(c.Lease, s.now())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return store.ErrLeaseLost
+		}
+		if *rev, err = t.swap(c, doc); err != nil {
+			return err
+		}
+		return t.putHistory(entries)
+	}, nil
+}
+
+// swap replaces the memory if it is the one that was loaded.
+func (t *tx) swap(c store.Commit, doc []byte) (int64, error) {
+	if c.Memory == nil {
+		return 0, t.forgetMemory(c.Key, c.Rev)
+	}
+	m := c.Memory
+	var advoware int64
+	if m.Base != nil {
+		advoware = m.Base.AdvowareID
+	}
+	args := []any{
+		m.Rev + 1, doc, m.Intent != nil, len(m.Notes) > 0, m.Pending != "",
+		advoware, store.Micros(m.CheckedAt), c.Key.Entity, c.Key.ID,
+	}
+	var n int64
+	var err error
+	if m.Rev == 0 {
+		n, err = t.exec(`INSERT INTO records (rev, doc, has_intent, has_notes, pending, advoware_id, checked_at, entity, id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
+	} else {
+		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_intent = ?, has_notes = ?, pending = ?, advoware_id = ?,
+			checked_at = ? WHERE entity = ? AND id = ? AND rev = ?`, append(args, m.Rev)...)
+	}
+	if err == nil && n == 0 {
+		err = store.ErrChanged
+	}
+	return m.Rev + 1, err
+}
+
+func (t *tx) forgetMemory(key store.Key, rev int64) error {
+	var stored int64
+	err := t.row("SELECT rev FROM records WHERE entity = ? AND id = ?", []any{key.Entity, key.ID}, &stored)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if stored != rev {
+		return store.ErrChanged
+	}
+	_, err = t.exec("DELETE FROM records WHERE entity = ? AND id = ?", key.Entity, key.ID)
+	return err
+}

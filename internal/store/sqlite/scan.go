@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"advosync/internal/store"
+)
+
+// scanPage is how many memories a scan holds at a time.
+const scanPage = 200
+
+// Scan reads page by page and calls fn between the queries: fn may take long,
+// and an open query would keep the -wal file growing.
+func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
+	query, filter := scanQuery(f)
+	for after := f.After; ; {
+		page, err := s.scanPage(ctx, query, append([]any{entity, after}, filter...))
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := fn(e.id, e.memory); err != nil {
+				return err
+			}
+		}
+		if len(page) < scanPage {
+			return nil
+		}
+		after = page[len(page)-1].id
+	}
+}
+
+type scanned struct {
+	id     string
+	memory store.Memory
+}
+
+func (s *Store) scanPage(ctx context.Context, query string, args []any) ([]scanned, error) {
+	var page []scanned
+	err := s.read(ctx, opLoad, query, append(args, scanPage), func(rows *sql.Rows) error {
+		id, m, err := scanMemory(rows)
+		page = append(page, scanned{id, m})
+		return err
+	})
+	return page, err
+}
+
+func scanQuery(f store.ScanFilter) (query string, args []any) {
+	var any []string
+	if f.WithIntent {
+		any = append(any, "has_intent")
+	}
+	if f.WithNotes {
+		any = append(any, "has_notes")
+	}
+	if f.WithSuspect {
+		any = append(any, "pending")
+	}
+	if !f.CheckedBefore.IsZero() {
+		any = append(any, "checked_at < ?")
+		args = append(args, store.Micros(f.CheckedBefore))
+	}
+	where := ""
+	if len(any) > 0 {
+		where = " AND (" + strings.Join(any, " OR ") + ")"
+	}
+	return "SELECT id, rev, doc FROM records INDEXED BY records_scan WHERE entity = ? AND id > ?" + where +
+		" ORDER BY id LIMIT ?", args
+}

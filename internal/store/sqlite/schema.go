@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"advosync/internal/store"
+)
+
+// applicationID marks the file as ours in SQLite's header ("ADVS").
+const applicationID = 0x41445653
+
+// migrations lead from one schema version to the next; the index is the version
+// they start from.
+func migrations() []string { return []string{schema1} }
+
+const schema1 = `
+CREATE TABLE leases (
+	key     TEXT PRIMARY KEY,
+	token   TEXT NOT NULL,
+	owner   TEXT NOT NULL,              -- JSON
+	expires INTEGER NOT NULL            -- microseconds since 1970
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE records (
+	entity      TEXT NOT NULL,
+	id          TEXT NOT NULL,
+	rev         INTEGER NOT NULL,
+	doc         BLOB NOT NULL,          -- JSON
+	has_intent  INTEGER NOT NULL,
+	has_notes   INTEGER NOT NULL,
+	pending     INTEGER NOT NULL,
+	advoware_id INTEGER NOT NULL,       -- 0: none known
+	checked_at  INTEGER NOT NULL,       -- microseconds since 1970, 0: never
+	PRIMARY KEY (entity, id)
+) STRICT;
+-- Lets a scan choose its records without reading their documents.
+CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending);
+
+CREATE TABLE history (
+	id        TEXT PRIMARY KEY,
+	at        INTEGER NOT NULL,         -- microseconds since 1970
+	run       TEXT NOT NULL,
+	entity    TEXT NOT NULL,
+	record_id TEXT NOT NULL,
+	doc       BLOB NOT NULL             -- JSON
+) STRICT;
+CREATE INDEX history_at ON history (at, id);
+CREATE INDEX history_record ON history (entity, record_id, at, id);
+CREATE INDEX history_run ON history (run, at, id);
+
+CREATE TABLE kv (
+	key     TEXT PRIMARY KEY,
+	value   BLOB NOT NULL,
+	expires INTEGER NOT NULL            -- microseconds since 1970, 0: never
+) STRICT, WITHOUT ROWID;
+`
+
+// querier is what *sql.DB and *sql.Conn have in common.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// checkSchema gives the schema version of a database that is ours, 0 for an
+// empty one.
+func checkSchema(ctx context.Context, q querier) (int, error) {
+	var version, app, tables int
+	row := q.QueryRowContext(ctx, `SELECT
+		(SELECT user_version FROM pragma_user_version),
+		(SELECT application_id FROM pragma_application_id),
+		(SELECT count(*) FROM sqlite_schema)`)
+	if err := row.Scan(&version, &app, &tables); err != nil {
+		return 0, err
+	}
+	known := len(migrations())
+	switch {
+	case tables == 0 && version == 0:
+		return 0, nil
+	case app != applicationID:
+		return 0, fmt.Errorf("%w: a SQLite database of another program", errNotOurs)
+	case version > known:
+		return 0, fmt.Errorf("%w: its schema is %d, this version knows up to %d", store.ErrNewerSchema, version, known)
+	}
+	return version, nil
+}
+
+// migrate brings the schema up to date, in one transaction: a crash leaves the
+// old one or the new one.
+func migrate(ctx context.Context, c *sql.Conn) error {
+	if version, err := checkSchema(ctx, c); err != nil || version == len(migrations()) {
+		return err
+	}
+	if _, err := c.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := migrateLocked(ctx, c); err != nil {
+		rollback(ctx, c)
+		return err
+	}
+	_, err := c.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// migrateLocked looks again: another process may have been faster.
+func migrateLocked(ctx context.Context, c *sql.Conn) error {
+	version, err := checkSchema(ctx, c)
+	if err != nil {
+		return err
+	}
+	for ; version < len(migrations()); version++ {
+		if _, err := c.ExecContext(ctx, migrations()[version]); err != nil {
+			return fmt.Errorf("schema %d: %w", version+1, err)
+		}
+	}
+	_, err = c.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, version))
+	return err
+}
