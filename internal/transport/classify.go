@@ -150,3 +150,13 @@ func size(n int64) string {
 	}
 	return fmt.Sprintf("%d bytes", n)
 }
+
+// CutShort is the fault of a step that the end of ctx kept from being sent.
+func (c *Client) CutShort(ctx context.Context, op string) *fault.Error {
+	f := cutShort(ctx)
+	f.System, f.Op, f.Err = c.system, op, context.Cause(ctx)
+	if f.Owner == "" {
+		f.Owner = fault.OwnerSystem
+	}
+	return f
+}
