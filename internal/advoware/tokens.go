@@ -1,0 +1,151 @@
+package advoware
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"advosync/internal/fault"
+)
+
+// TokenCache keeps the token outside the process: fetching one is slow and
+// limited (design page 4). expires is the moment until which it may be used; it
+// already leaves out the last bit of its life. One cache belongs to one set of
+// credentials.
+type TokenCache interface {
+	Get(ctx context.Context) (token string, expires time.Time, ok bool)
+	Put(ctx context.Context, token string, expires time.Time)
+	// Drop forgets the token if it is still this one.
+	Drop(ctx context.Context, token string)
+	// Lock keeps other processes from fetching at the same time.
+	Lock(ctx context.Context) (unlock func(), err error)
+}
+
+// grant is a fresh token and until when it may be used.
+type grant struct {
+	token string
+	until time.Time
+}
+
+// tokens hands out one valid token. However many calls need a new one, one of
+// them fetches it and the others share what came of it.
+type tokens struct {
+	cache TokenCache // nil: memory only
+	now   func() time.Time
+	fetch func(context.Context) (grant, error)
+
+	mu      sync.Mutex
+	current grant
+	flight  *renewal
+	// denied: the credentials were refused. They are not tried again in this
+	// process, so that no account gets locked.
+	denied *fault.Error
+}
+
+// renewal is one fetch under way.
+type renewal struct {
+	done chan struct{}
+	got  grant
+	err  error
+	dead bool // ended because its caller's context did
+}
+
+func newTokens(cache TokenCache, now func() time.Time, fetch func(context.Context) (grant, error)) *tokens {
+	return &tokens{cache: cache, now: now, fetch: fetch}
+}
+
+// get returns a token that is not the refused one ("" when none was).
+func (t *tokens) get(ctx context.Context, refused string) (string, error) {
+	for {
+		t.mu.Lock()
+		if t.denied != nil {
+			defer t.mu.Unlock()
+			return "", t.denied
+		}
+		if t.usable(t.current, refused) {
+			defer t.mu.Unlock()
+			return t.current.token, nil
+		}
+		r := t.flight
+		lead := r == nil
+		if lead {
+			r = &renewal{done: make(chan struct{})}
+			t.flight = r
+		}
+		t.mu.Unlock()
+		if lead {
+			t.lead(ctx, r, refused)
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		switch {
+		case r.err == nil && (lead || r.got.token != refused):
+			// The leader takes even the refused token: a service that issues the
+			// same one again would be asked for ever.
+			return r.got.token, nil
+		case r.err != nil && (lead || !r.dead):
+			return "", r.err
+		}
+	}
+}
+
+func (t *tokens) usable(g grant, refused string) bool {
+	return g.token != "" && g.token != refused && t.now().Before(g.until)
+}
+
+// lead carries out a renewal and publishes its end, also when it panics.
+func (t *tokens) lead(ctx context.Context, r *renewal, refused string) {
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if r.err == nil {
+			t.current = r.got
+		}
+		if f := fault.As(r.err); f != nil && f.Code == fault.Unauthorized {
+			t.denied = f
+		}
+		t.flight = nil
+		close(r.done)
+	}()
+	r.got, r.err = t.renew(ctx, refused)
+	r.dead = r.err != nil && ctx.Err() != nil
+}
+
+// renew looks into the shared cache before it fetches, and once more under its
+// lock: another process may have been quicker. Without the lock (the store is
+// in trouble) two processes may fetch at once, which does no harm.
+func (t *tokens) renew(ctx context.Context, refused string) (grant, error) {
+	if t.cache == nil {
+		return t.fetch(ctx)
+	}
+	if refused != "" {
+		t.cache.Drop(ctx, refused)
+	}
+	if g, ok := t.cached(ctx, refused); ok {
+		return g, nil
+	}
+	unlock, err := t.cache.Lock(ctx)
+	if err == nil {
+		defer unlock()
+		if g, ok := t.cached(ctx, refused); ok {
+			return g, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return grant{}, ctx.Err()
+	}
+	g, err := t.fetch(ctx)
+	if err == nil {
+		t.cache.Put(ctx, g.token, g.until)
+	}
+	return g, err
+}
+
+func (t *tokens) cached(ctx context.Context, refused string) (grant, bool) {
+	token, until, ok := t.cache.Get(ctx)
+	g := grant{token: token, until: until}
+	return g, ok && t.usable(g, refused)
+}

@@ -1,0 +1,162 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"advosync/internal/fault"
+)
+
+const doctorHint = "advosync doctor shows which part of the connection fails"
+
+// maxMessage is how much of a system's own words is kept, in characters.
+const maxMessage = 300
+
+// sendFault turns a call without an answer into a fault.
+func (c *Client) sendFault(ctx context.Context, call Call, o *outcome) *fault.Error {
+	f := c.describe(ctx, call, o.err)
+	f.System, f.Op, f.Err = c.system, call.Op, withoutURL(o.err)
+	if f.Owner == "" {
+		f.Owner = fault.OwnerSystem
+	}
+	f.Message = c.Clean(f.Message, maxMessage)
+	f.Doubt = call.write() && o.err != nil && !o.unsent && !errors.Is(o.err, errForeignOrigin)
+	return f
+}
+
+func (c *Client) describe(ctx context.Context, call Call, err error) *fault.Error {
+	host := call.URL.Host
+	if ctx.Err() != nil {
+		return cutShort(ctx)
+	}
+	var redirect *redirectError
+	switch {
+	case errors.As(err, &redirect):
+		return redirected(redirect.to, call.URL)
+	case errors.Is(err, errTooLarge):
+		return &fault.Error{Code: fault.BadAnswer, Message: "answer larger than " + size(c.opts.MaxBody)}
+	case errors.Is(err, errCallTimeout):
+		return &fault.Error{Code: fault.Timeout, Transient: true, Hint: doctorHint,
+			Message: fmt.Sprintf("%s did not answer within %s", host, c.opts.Timeout)}
+	case isTrustError(err):
+		return &fault.Error{Code: fault.Unreachable, Message: "the certificate of " + host + " is not accepted: " + plain(err),
+			Hint: "check the host name and the certificate, or add the office's certificate authority to the system's; " + doctorHint}
+	}
+	return broken(host, err)
+}
+
+// broken describes a connection that could not be made or did not last.
+func broken(host string, err error) *fault.Error {
+	f := &fault.Error{Code: fault.Unreachable, Transient: true, Hint: doctorHint}
+	var dns *net.DNSError
+	var timeout interface{ Timeout() bool }
+	var notTLS tls.RecordHeaderError
+	switch {
+	case errors.As(err, &dns):
+		f.Message = "the host name " + dns.Name + " cannot be resolved"
+	case errors.As(err, &notTLS):
+		f.Message, f.Transient = host+" does not speak HTTPS", false
+	case errors.Is(err, syscall.ECONNREFUSED):
+		f.Message = host + " refuses connections"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		f.Code, f.Message = fault.Timeout, "no connection to "+host+" in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
+		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
+		f.Message = host + " broke the connection off before its answer was complete"
+	default:
+		f.Message = "no answer from " + host + ": " + plain(err)
+	}
+	return f
+}
+
+// cutShort describes the end of the caller's context. A cause that is a fault
+// (a lost lease) keeps its code.
+func cutShort(ctx context.Context) *fault.Error {
+	cause := context.Cause(ctx)
+	if f := fault.As(cause); f != nil {
+		return &fault.Error{Code: f.Code, Owner: f.Owner, Message: f.Message, Hint: f.Hint, Transient: f.Transient}
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &fault.Error{Code: fault.Timeout, Transient: true, Message: "the time for this step is used up"}
+	}
+	return &fault.Error{Code: fault.Interrupted, Transient: true, Message: "interrupted"}
+}
+
+func redirected(to string, from *url.URL) *fault.Error {
+	return &fault.Error{Code: fault.Unreachable,
+		Message: origin(from) + " redirects to " + to + "; not followed, no credentials were sent there",
+		Hint:    "set the URL in the configuration to the address that answers"}
+}
+
+// redirectFault is a redirect of a write, or one without a usable target. 302
+// and 303 are also what a server sends after it has done something.
+func (c *Client) redirectFault(call Call, a *Answer) *fault.Error {
+	to := "an unknown place"
+	if u, err := call.URL.Parse(a.Header.Get("Location")); err == nil && u.Host != "" {
+		to = origin(u) + u.Path
+	}
+	f := redirected(to, call.URL)
+	f.System, f.Owner, f.Op, f.Status = c.system, fault.OwnerSystem, call.Op, a.Status
+	f.Message = c.Clean(f.Message, maxMessage)
+	f.Doubt = call.write() && (a.Status == http.StatusFound || a.Status == http.StatusSeeOther)
+	return f
+}
+
+func isTrustError(err error) bool {
+	var verify *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
+}
+
+func isUnknownName(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
+}
+
+// withoutURL drops net/http's wrapper, which prints the whole URL.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// plain is an error's text without the URL.
+func plain(err error) string { return withoutURL(err).Error() }
+
+// Clean makes a foreign text fit for a message and blots out known secrets.
+func (c *Client) Clean(s string, limit int) string {
+	for _, secret := range c.secrets {
+		s = strings.ReplaceAll(s, secret, "***")
+	}
+	return fault.Clean(s, limit)
+}
+
+func size(n int64) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// CutShort is the fault of a step that the end of ctx kept from being sent.
+func (c *Client) CutShort(ctx context.Context, op string) *fault.Error {
+	f := cutShort(ctx)
+	f.System, f.Op, f.Err = c.system, op, context.Cause(ctx)
+	if f.Owner == "" {
+		f.Owner = fault.OwnerSystem
+	}
+	return f
+}

@@ -1,0 +1,117 @@
+// Package transport carries the HTTP calls of both adapters: one client builder
+// around http.RoundTripper decorators that add credentials, count, observe and
+// log, and one loop that repeats a call only where that cannot do harm.
+//
+// Every error is a *fault.Error. None of them, and no log line, holds a query
+// string, a header or a body: queries carry client data, headers credentials.
+package transport
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"advosync/internal/fault"
+
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+)
+
+// Defaults of Options.
+const (
+	DefaultTimeout = 30 * time.Second
+	DefaultMaxBody = 32 << 20
+	DefaultMaxWait = 30 * time.Second
+)
+
+// Options are the settings that both adapters share. The zero value is usable.
+type Options struct {
+	// Timeout bounds each try; the context's deadline bounds all of them.
+	Timeout time.Duration
+	// MaxBody is the largest answer that is read, in bytes, after unpacking.
+	MaxBody int64
+	// MaxWait is the longest pause between two tries. A Retry-After beyond it is
+	// not slept out: it is handed up in the fault.
+	MaxWait time.Duration
+	// Base sends the requests; nil makes a connection pool of its own.
+	Base http.RoundTripper
+	// Rand gives numbers in [0,1) for the jitter; nil takes a random source.
+	Rand func() float64
+	// Logger gets one debug line per try: method, path, status, duration.
+	Logger *slog.Logger
+	// Observe, when set, sees every try, also those that are repeated.
+	Observe func(Observation)
+}
+
+// Observation is one try as the caller's rate and concurrency control sees it.
+type Observation struct {
+	System   fault.System
+	Method   string
+	Status   int // 0 when no answer came
+	Duration time.Duration
+}
+
+// Client sends calls to one system. Safe for concurrent use.
+type Client struct {
+	system fault.System
+	opts   Options
+	http   *http.Client
+	pool   interface{ CloseIdleConnections() } // nil when the base was given
+	retry  retrypolicy.RetryPolicy[*outcome]
+	// refuses503 says that the system answers 503 before it touches anything.
+	refuses503 bool
+	secrets    []string
+}
+
+// Spec says what is particular to one system.
+type Spec struct {
+	System fault.System
+	// Refuses503: a 503 is sent before the request is processed, so a write that
+	// met one may be repeated (EspoCRM's maintenance mode, design page 3).
+	Refuses503 bool
+	// Secrets are blotted out of every message, should a server echo them.
+	Secrets []string
+}
+
+// New builds the client of one system.
+func New(spec Spec, opts Options) *Client {
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	if opts.MaxBody <= 0 {
+		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.MaxWait <= 0 {
+		opts.MaxWait = DefaultMaxWait
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Float64
+	}
+	c := &Client{system: spec.System, opts: opts, refuses503: spec.Refuses503}
+	for _, s := range spec.Secrets {
+		if len(s) >= 4 { // shorter ones would blot out ordinary words
+			c.secrets = append(c.secrets, s)
+		}
+	}
+	base := opts.Base
+	if base == nil {
+		pool := newPool()
+		c.pool, base = pool, pool
+	}
+	c.http = &http.Client{
+		Transport:     observed{c, counted{authorized{base}}},
+		CheckRedirect: followSameOrigin,
+	}
+	c.retry = c.newRetryPolicy()
+	return c
+}
+
+// Close drops idle connections. Calls under way end on their own.
+func (c *Client) Close() {
+	if c.pool != nil {
+		c.pool.CloseIdleConnections()
+	}
+}
+
+// System is whose client this is.
+func (c *Client) System() fault.System { return c.system }

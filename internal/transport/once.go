@@ -1,0 +1,55 @@
+package transport
+
+import (
+	"context"
+	"sync"
+)
+
+// Once keeps a value that is fetched when it is first needed, by one caller at
+// a time. A failure is not kept: the next caller tries again. Waiting for
+// another's fetch ends with the context, with ctx.Err().
+type Once[T any] struct {
+	turn chan struct{} // holds one token while nobody is fetching
+
+	mu    sync.Mutex
+	val   T
+	known bool
+}
+
+// NewOnce makes one that knows nothing yet.
+func NewOnce[T any]() *Once[T] {
+	o := &Once[T]{turn: make(chan struct{}, 1)}
+	o.turn <- struct{}{}
+	return o
+}
+
+// Get returns the value, fetching it when it is not known.
+func (o *Once[T]) Get(ctx context.Context, fetch func(context.Context) (T, error)) (T, error) {
+	if v, ok := o.peek(); ok {
+		return v, nil
+	}
+	var none T
+	select {
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-o.turn:
+	}
+	defer func() { o.turn <- struct{}{} }()
+	if v, ok := o.peek(); ok {
+		return v, nil
+	}
+	v, err := fetch(ctx)
+	if err != nil {
+		return none, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.val, o.known = v, true
+	return v, nil
+}
+
+func (o *Once[T]) peek() (T, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.val, o.known
+}
