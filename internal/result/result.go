@@ -71,6 +71,9 @@ type Values struct {
 	Espocrm  *string `json:"espocrm"`
 	Base     *string `json:"base"`
 	Advoware *string `json:"advoware"`
+	// Absent names those of the three that are not known (a field that was not
+	// in the answer, no base), in contrast to empty: espocrm, base, advoware.
+	Absent []string `json:"absent,omitempty"`
 }
 
 // Field is one field that differs or is to be written.

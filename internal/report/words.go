@@ -1,0 +1,250 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// would is what a sync of the record would end in: the outcome of a record
+// that was done, the planned one of a record that was only looked at.
+func would(r result.Record) result.Outcome {
+	if r.Outcome != result.Planned {
+		return r.Outcome
+	}
+	if r.Planned != "" {
+		return r.Planned
+	}
+	toEspo, toAdvo := targets(r.Fields)
+	switch {
+	case len(toEspo) > 0 && len(toAdvo) > 0:
+		return result.Merged
+	case len(toAdvo) > 0:
+		return result.UpdatedAdvoware
+	case len(toEspo) > 0:
+		return result.UpdatedEspocrm
+	case r.Verdict == result.NoChange:
+		return result.Unchanged
+	}
+	return result.Planned
+}
+
+// targets are the names of the fields that go to each side, in the names of
+// the side that they go to.
+func targets(fields []result.Field) (toEspo, toAdvo []string) {
+	for _, f := range fields {
+		switch f.Target {
+		case record.EspoCRM:
+			toEspo = append(toEspo, firstOf(f.Espocrm, f.Advoware))
+		case record.Advoware:
+			toAdvo = append(toAdvo, firstOf(f.Advoware, f.Espocrm))
+		}
+	}
+	return toEspo, toAdvo
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func fieldName(f result.Field) string { return firstOf(f.Espocrm, f.Advoware) }
+
+// shortOutcome is the outcome as the lists show it; planned says it as a thing
+// to be done. On a narrow page the arrow alone names the side.
+func (p *page) shortOutcome(o result.Outcome, planned bool) string {
+	m := p.marks
+	type words struct{ mark, done, plan, side string }
+	w, ok := map[result.Outcome]words{
+		result.Unchanged:         {m.none, "unchanged", "nothing", ""},
+		result.Adopted:           {m.none, "adopted", "adopt", ""},
+		result.CreatedAdvoware:   {m.toAdvoware, "created", "create", " in Advoware"},
+		result.UpdatedAdvoware:   {m.toAdvoware, "updated", "update", " Advoware"},
+		result.UpdatedEspocrm:    {m.toEspocrm, "updated", "update", " EspoCRM"},
+		result.Merged:            {m.both, "merged", "merge", ""},
+		result.ConflictWaits:     {m.warn, "waits", "wait", " for a decision"},
+		result.Failed:            {m.fail, "failed", "fail", ""},
+		result.PermanentlyFailed: {m.fail, "failed for good", "fail", " for good"},
+		result.Locked:            {m.warn, "locked", "wait", " for the lock"},
+		result.Skipped:           {m.dot, "skipped", "skip", ""},
+		result.Planned:           {m.dot, "planned", "planned", ""},
+	}[o]
+	if !ok {
+		return oneLine(string(o), p.UTF8)
+	}
+	text := w.mark + " " + w.done
+	if planned {
+		text = w.mark + " " + w.plan
+	}
+	if p.Width >= wideList && (planned || o != result.Locked && o != result.PermanentlyFailed) {
+		text += w.side
+	}
+	return text
+}
+
+// wideList is the width from which the lists name the side of a write in words.
+const wideList = 100
+
+// intention says in a sentence what a sync would do, or what was done.
+func (p *page) intention(r result.Record) string {
+	toEspo, toAdvo := targets(r.Fields)
+	m := p.marks
+	advo := fmt.Sprintf("write %s to Advoware", names(toAdvo))
+	espo := fmt.Sprintf("write %s to EspoCRM", names(toEspo))
+	switch would(r) {
+	case result.Unchanged:
+		return "nothing to write"
+	case result.Adopted:
+		return "write no content; both sides agree, only the memory is brought up to date"
+	case result.CreatedAdvoware:
+		return m.toAdvoware + " create the record in Advoware"
+	case result.UpdatedAdvoware:
+		return m.toAdvoware + " " + advo
+	case result.UpdatedEspocrm:
+		return m.toEspocrm + " " + espo
+	case result.Merged:
+		return m.both + " " + advo + " and " + strings.TrimPrefix(espo, "write ")
+	case result.ConflictWaits:
+		s := "write nothing; the conflict waits for a decision"
+		if commandWord(r.Entity) && commandWord(r.ID) {
+			s += fmt.Sprintf(": advosync resolve --entity %s --id %s --take espocrm|advoware", r.Entity, r.ID)
+		}
+		return s
+	case result.Failed, result.PermanentlyFailed:
+		return m.fail + " fail, and write nothing"
+	case result.Skipped:
+		return "leave the record alone"
+	case result.Locked:
+		return "wait: another process holds the record"
+	}
+	return "act on the whole record"
+}
+
+// losses names the edits that the sync would overwrite, which is what "why is
+// my change gone?" asks for.
+func losses(fields []result.Field) string {
+	var fromAdvo, fromEspo []string
+	for _, f := range fields {
+		switch {
+		case f.Target == record.Advoware && (f.Changed == "both" || f.Changed == "advoware"):
+			fromAdvo = append(fromAdvo, firstOf(f.Advoware, f.Espocrm))
+		case f.Target == record.EspoCRM && (f.Changed == "both" || f.Changed == "espocrm"):
+			fromEspo = append(fromEspo, firstOf(f.Espocrm, f.Advoware))
+		}
+	}
+	var parts []string
+	if len(fromEspo) > 0 {
+		parts = append(parts, "EspoCRM's change of "+names(fromEspo))
+	}
+	if len(fromAdvo) > 0 {
+		parts = append(parts, "Advoware's change of "+names(fromAdvo))
+	}
+	if parts == nil {
+		return ""
+	}
+	return strings.Join(parts, " and ") + "; the history keeps the old value"
+}
+
+// names lists at most four names.
+func names(list []string) string {
+	switch n := len(list); {
+	case n == 0:
+		return "nothing"
+	case n <= 4:
+		return strings.Join(list, ", ")
+	default:
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:4], ", "), n-4)
+	}
+}
+
+// commandWord reports whether s can stand in a command line that is offered
+// for copying.
+func commandWord(s string) bool {
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// rowIDWords says what the two row ids mean.
+func rowIDWords(r result.RowID) (word, meaning string) {
+	switch {
+	case r.Stored == "" && r.Current == "":
+		return "none", "neither side has one yet"
+	case r.Stored == "":
+		return "not stored", "EspoCRM remembers none yet"
+	case r.Current == "":
+		return "not read", "Advoware's was not read"
+	case r.Stored == r.Current:
+		return "equal", "nothing was saved in Advoware since the last sync"
+	}
+	return "moved", "the record was saved in Advoware since the last sync"
+}
+
+// newerWords says which of the two stamps is newer.
+func newerWords(t result.Timestamps) string {
+	m, errM := time.Parse(time.RFC3339, t.ModifiedAt)
+	l, errL := time.Parse(time.RFC3339, t.LastSync)
+	switch {
+	case t.LastSync == "":
+		return "never synced"
+	case errM != nil || errL != nil:
+		return ""
+	case m.Equal(l):
+		return "the same second"
+	case m.After(l):
+		return "saved in EspoCRM " + span(m.Sub(l)) + " after the last sync"
+	}
+	return "not saved in EspoCRM since the last sync"
+}
+
+// span is a duration in its two largest units.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours())/24)
+}
+
+// stamp is a time as people read it, in the zone of the reader.
+func (p *page) stamp(s string) string {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		if s == "" {
+			return p.marks.empty
+		}
+		return oneLine(s, p.UTF8)
+	}
+	return p.clock(t)
+}
+
+func (p *page) clock(t time.Time) string {
+	if t.IsZero() {
+		return p.marks.empty
+	}
+	loc := p.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	return t.In(loc).Format("2006-01-02 15:04:05 MST")
+}
+
+// plural counts things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
