@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"advosync/internal/fault"
-	"advosync/internal/lease"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -29,7 +28,7 @@ func (w *work) conclude(ctx context.Context, err error) {
 	switch {
 	case errors.Is(err, errKeepsMoving):
 		w.keepsMoving(ctx)
-	case fault.Is(err, fault.LeaseLost) || errors.Is(err, lease.ErrLost):
+	case fault.Is(err, fault.LeaseLost):
 		w.res.Outcome = result.Locked
 		w.res.Reason = result.Reason{Code: string(fault.LeaseLost), Text: "The lock was lost while working; nothing more was written."}
 	case fault.Is(err, fault.Uncertain) && fault.OwnedByRecord(err):

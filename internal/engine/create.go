@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -136,7 +137,7 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 		if err != nil {
 			return nil // of no kind: not ours
 		}
-		if highest >= 0 && id > highest || matches(match, w.m.MatchValues(s.view, record.Advoware)) {
+		if highest >= 0 && id > highest || mapping.Matches(match, w.m.MatchValues(s.view, record.Advoware)) {
 			near = append(near, s)
 		}
 		return nil
@@ -235,21 +236,6 @@ func (w *work) createDoubt(why string, near []*advoState) error {
 		Message: msg + " Look in Advoware for a record with the same " + names + ".",
 		Hint: fmt.Sprintf("it is there: advosync link --entity %[1]s --id %[2]s --advoware-id N; it is not: advosync sync --entity %[1]s --id %[2]s --create-anyway",
 			w.key.Entity, w.key.ID)}
-}
-
-func matches(a, b map[string]record.Value) bool {
-	some := false
-	for name, v := range a {
-		o, ok := b[name]
-		if !ok || !v.HasText() || !o.HasText() {
-			continue
-		}
-		if !record.FoldEqual(v, o) {
-			return false
-		}
-		some = true
-	}
-	return some
 }
 
 // birthday is the store's birth, read once.

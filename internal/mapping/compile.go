@@ -110,6 +110,7 @@ func advoTableValue(n strictyaml.Node) (record.Value, json.RawMessage, bool) {
 func (p *parsing) finish(m *Mapping) {
 	p.assignKeys(m)
 	for _, c := range p.clears {
+		m.addClear(record.Side(c.side), c.name, m.kinds[c.kind].name)
 		k := &m.kinds[c.kind]
 		if k.clears == nil {
 			k.clears = map[record.Side][]string{}
@@ -139,6 +140,44 @@ func (p *parsing) finish(m *Mapping) {
 	}
 	m.espoNames = espoAttributes(m.espo.slots)
 	m.fingerprint = m.fingerprintOf()
+	m.fields = map[string][]Field{"": m.fieldsOf("")}
+	for i := range m.kinds {
+		m.fields[m.kinds[i].name] = m.fieldsOf(m.kinds[i].name)
+	}
+}
+
+// addClear makes a clear a one-way field whose owner's value is always empty, so
+// that it is compared, announced and remembered like any other value.
+func (m *Mapping) addClear(side record.Side, name, kind string) {
+	f := Field{Key: name + "~!", Espo: name, Type: String, Direction: ToEspocrm, Clear: true, Kind: kind}
+	if side == record.Advoware {
+		f.Key, f.Espo, f.Advo, f.Direction = "!~"+name, "", name, ToAdvoware
+	}
+	for i := range m.lines {
+		if m.lines[i].Key == f.Key {
+			m.lines[i].kinds = append(m.lines[i].kinds, kind)
+			return
+		}
+	}
+	f.Def = hash("clear", string(side), name)
+	m.lines = append(m.lines, line{Field: f, kinds: []string{kind}})
+}
+
+// fieldsOf are the common fields and then those of kind, in file order.
+func (m *Mapping) fieldsOf(kind string) []Field {
+	out := make([]Field, 0, len(m.lines))
+	for _, common := range []bool{true, false} {
+		for i := range m.lines {
+			if l := &m.lines[i]; l.active(kind) && (l.kinds == nil) == common {
+				f := l.Field
+				if !common {
+					f.Kind = kind
+				}
+				out = append(out, f)
+			}
+		}
+	}
+	return slices.Clip(out)
 }
 
 func (m *Mapping) planOf(side record.Side) *plan {

@@ -19,6 +19,7 @@ type Mapping struct {
 	kinds                     []kind
 	espo, advo                plan
 	espoNames                 []string
+	fields                    map[string][]Field // by kind
 	fingerprint               string
 	warnings                  []string
 }
@@ -111,22 +112,9 @@ func (m *Mapping) Fingerprint() string { return m.fingerprint }
 // Warnings are lint's findings that do not make the mapping unusable.
 func (m *Mapping) Warnings() []string { return slices.Clone(m.warnings) }
 
-// Fields are the common fields and then those of kind, in file order.
-func (m *Mapping) Fields(kind string) []Field {
-	out := make([]Field, 0, len(m.lines))
-	for _, common := range []bool{true, false} {
-		for i := range m.lines {
-			if l := &m.lines[i]; l.active(kind) && (l.kinds == nil) == common {
-				f := l.Field
-				if !common {
-					f.Kind = kind
-				}
-				out = append(out, f)
-			}
-		}
-	}
-	return out
-}
+// Fields are the common fields and then those of kind, in file order, clears
+// last. The caller must not change them.
+func (m *Mapping) Fields(kind string) []Field { return m.fields[kind] }
 
 // AllFields are the fields of all kinds, each key once (Kind is the first kind
 // that has it), in file order.

@@ -10,7 +10,7 @@ func (m *Mapping) MatchValues(v View, _ record.Side) map[string]record.Value {
 	for _, name := range m.match {
 		for i := range m.lines {
 			l := &m.lines[i]
-			if l.Espo != name || !l.active(v.Kind) {
+			if l.Espo != name || l.Clear || !l.active(v.Kind) {
 				continue
 			}
 			if value := v.Values[l.Key]; !value.IsAbsent() && !out[name].HasText() {

@@ -155,6 +155,9 @@ func (l *line) name(side record.Side) string {
 }
 
 func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any) (record.Value, string) {
+	if l.Clear && l.owner() == side {
+		return record.Empty(), ""
+	}
 	if l.Computed && l.owner() == side {
 		// Nothing it reads was answered: not known, which is not the same as
 		// empty.

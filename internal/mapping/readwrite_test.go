@@ -275,7 +275,7 @@ func TestOverlayOnTheSamples(t *testing.T) {
 		var names []string
 		for _, f := range m.AllFields() {
 			value := v.Values[f.Key]
-			if f.Advo == "" || f.Direction == mapping.ToEspocrm || value.IsAbsent() || value.IsUnmapped() {
+			if f.Clear || f.Advo == "" || f.Direction == mapping.ToEspocrm || value.IsAbsent() || value.IsUnmapped() {
 				continue
 			}
 			own[f.Key] = value
@@ -417,10 +417,10 @@ func TestKeysAndKinds(t *testing.T) {
 		}
 		return out
 	}
-	if got, want := strings.Join(keys(m.Fields("firma")), " "), "email~emailGesch phone~telGesch geburtsdatum~geburtsdatum firmenname~name name~=@firma"; got != want {
+	if got, want := strings.Join(keys(m.Fields("firma")), " "), "email~emailGesch phone~telGesch geburtsdatum~geburtsdatum firmenname~name name~=@firma !~vorname firstName~! lastName~!"; got != want {
 		t.Errorf("fields of firma: %s", got)
 	}
-	if got := keys(m.AllFields()); len(got) != 8 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 8 {
+	if got := keys(m.AllFields()); len(got) != 12 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 12 {
 		t.Errorf("all fields: %s", got)
 	}
 	if got := m.Clears("firma", record.EspoCRM); !slices.Equal(got, []string{"firstName", "lastName"}) {
