@@ -133,6 +133,7 @@ type Advoware struct {
 	fetches     int
 	faultList   *Faults
 	requestsLog *Log
+	console     *console
 }
 
 // resource holds the records of a path as raw JSON.
@@ -162,6 +163,7 @@ func NewAdvoware(opts AdvowareOptions) *Advoware {
 	for _, r := range opts.Resources {
 		a.resources = append(a.resources, newResource(r))
 	}
+	a.console = &console{advo: a}
 	return a
 }
 

@@ -43,6 +43,7 @@ type EspoCRM struct {
 	between     func(entityType, id string)
 	faultList   *Faults
 	requests    *Log
+	console     *console
 }
 
 // NewEspoCRM returns a running, empty system.
@@ -78,6 +79,7 @@ func NewEspoCRM(opts EspoCRMOptions) *EspoCRM {
 		e.users = append(e.users, &u)
 	}
 	e.stream.init()
+	e.console = &console{espo: e}
 	return e
 }
 
