@@ -86,11 +86,14 @@ func (a *Advoware) fresh(stamp string) bool {
 	return off < 15*time.Minute && off > -15*time.Minute
 }
 
-func signed(s signIn) bool {
+func signed(s signIn) bool { return hmac.Equal([]byte(s.HMAC512Signature), []byte(signature(s))) }
+
+// signature is base64(HMAC-SHA512(decoded API key, Product:AppID:Nonce:RequestTimeStamp)) (design, 4-advoware).
+func signature(s signIn) string {
 	key, _ := base64.StdEncoding.DecodeString(AdvowareKey)
 	mac := hmac.New(sha512.New, key)
 	fmt.Fprintf(mac, "%s:%s:%s:%s", s.Product, s.AppID, s.Nonce, s.RequestTimeStamp)
-	return s.HMAC512Signature == base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func (a *Advoware) newToken() *reply {
