@@ -62,6 +62,9 @@ func (a *Advoware) token(body []byte) *reply {
 		return german(http.StatusBadRequest, "Die Anforderung ist ungültig.")
 	}
 	a.fetches++
+	if a.behaviour.OfficeDown {
+		return officeDown()
+	}
 	switch {
 	case s.Kanzlei != Kanzlei || s.Database != Database:
 		return german(http.StatusUnauthorized, "Die Datenbank "+s.Database+" der Kanzlei "+s.Kanzlei+" ist nicht registriert.")
@@ -74,6 +77,11 @@ func (a *Advoware) token(body []byte) *reply {
 			[]byte("<html><head><title>Fehler</title></head><body><h1>Anmeldung</h1><p>Falscher Name oder falsches Kennwort.</p></body></html>"))
 	}
 	return a.newToken()
+}
+
+// officeDown is what the relay says when the office's own server is off, as at night.
+func officeDown() *reply {
+	return german(http.StatusServiceUnavailable, "Die Kanzlei "+Kanzlei+" ist nicht angemeldet.")
 }
 
 // fresh takes time stamps in ISO 8601 with Z, at most a quarter of an hour off.

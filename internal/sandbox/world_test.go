@@ -97,8 +97,8 @@ func TestConfigNamesTheServers(t *testing.T) {
 	if err := w.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	config := w.Config("/var/tmp/x", "beteiligte.yaml")
-	for _, part := range []string{w.EspoURL, w.AdvoURL + "/AdvonetConfigurator/api/Url", `"/var/tmp/x/state.db"`, "entities: [beteiligte.yaml]"} {
+	config := w.Config("state-of-x", "beteiligte.yaml")
+	for _, part := range []string{w.EspoURL, w.AdvoURL + "/AdvonetConfigurator/api/Url", `"state-of-x/state.db"`, "entities: [beteiligte.yaml]"} {
 		if !strings.Contains(config, part) {
 			t.Errorf("%s is not in\n%s", part, config)
 		}
