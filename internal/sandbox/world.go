@@ -130,7 +130,7 @@ advoware:
   path: api/v1/advonet/Beteiligte
   id: betNr
   row_id: rowId
-  list: {path: same, page: page, size: pageSize, first: 1, max: 500, params: {}, items: ""}
+  list: {path: api/v1/advonet/Beteiligte, page: page, size: pageSize, first: 1, max: 500, params: {}, items: ""}
 match: [geburtsdatum, name]
 fields:
   - {espocrm: email, advoware: emailGesch}
