@@ -36,6 +36,7 @@ type AdvowareOptions struct {
 	Resources []Resource // nil: Beteiligte, empty
 	Seed      uint64     // of the rowIds
 	Behaviour Behaviour
+	Pace      Pace // nil: at once
 	Faults    *Faults
 	Log       *Log
 }
@@ -95,6 +96,8 @@ type Behaviour struct {
 	BareBases bool         `json:"bareBases,omitempty"`
 	List      ListForm     `json:"list,omitempty"`
 	Storing   []StoredForm `json:"storing,omitempty"`
+	// OfficeDown is the office's own server being off: the relay answers in its place.
+	OfficeDown bool `json:"officeDown,omitempty"`
 	// StampEdits makes geaendertAm move with every update.
 	StampEdits bool `json:"stampEdits,omitempty"`
 }
@@ -133,6 +136,8 @@ type Advoware struct {
 	fetches     int
 	faultList   *Faults
 	requestsLog *Log
+	pace        pacer
+	console     *console
 }
 
 // resource holds the records of a path as raw JSON.
@@ -145,7 +150,7 @@ type resource struct {
 // NewAdvoware returns a running system.
 func NewAdvoware(opts AdvowareOptions) *Advoware {
 	seed := [32]byte{byte(opts.Seed), byte(opts.Seed >> 8), byte(opts.Seed >> 16), byte(opts.Seed >> 24)}
-	a := &Advoware{time: opts.Clock, random: rand.NewChaCha8(seed), behaviour: opts.Behaviour, tokens: map[string]time.Time{},
+	a := &Advoware{pace: pacer{pace: opts.Pace}, time: opts.Clock, random: rand.NewChaCha8(seed), behaviour: opts.Behaviour, tokens: map[string]time.Time{},
 		faultList: opts.Faults, requestsLog: opts.Log}
 	if a.time == nil {
 		a.time = NewClock(nil)
@@ -162,6 +167,7 @@ func NewAdvoware(opts AdvowareOptions) *Advoware {
 	for _, r := range opts.Resources {
 		a.resources = append(a.resources, newResource(r))
 	}
+	a.console = &console{advo: a}
 	return a
 }
 
@@ -193,6 +199,7 @@ func (a *Advoware) name() string    { return "advoware" }
 func (a *Advoware) clock() *Clock   { return a.time }
 func (a *Advoware) faults() *Faults { return a.faultList }
 func (a *Advoware) log() *Log       { return a.requestsLog }
+func (a *Advoware) pacer() *pacer   { return &a.pace }
 
 // Clock returns the system's clock.
 func (a *Advoware) Clock() *Clock { return a.time }

@@ -62,6 +62,9 @@ func (a *Advoware) token(body []byte) *reply {
 		return german(http.StatusBadRequest, "Die Anforderung ist ungültig.")
 	}
 	a.fetches++
+	if a.behaviour.OfficeDown {
+		return officeDown()
+	}
 	switch {
 	case s.Kanzlei != Kanzlei || s.Database != Database:
 		return german(http.StatusUnauthorized, "Die Datenbank "+s.Database+" der Kanzlei "+s.Kanzlei+" ist nicht registriert.")
@@ -76,6 +79,11 @@ func (a *Advoware) token(body []byte) *reply {
 	return a.newToken()
 }
 
+// officeDown is what the relay says when the office's own server is off, as at night.
+func officeDown() *reply {
+	return german(http.StatusServiceUnavailable, "Die Kanzlei "+Kanzlei+" ist nicht angemeldet.")
+}
+
 // fresh takes time stamps in ISO 8601 with Z, at most a quarter of an hour off.
 func (a *Advoware) fresh(stamp string) bool {
 	t, err := time.Parse(time.RFC3339Nano, stamp)
@@ -86,11 +94,14 @@ func (a *Advoware) fresh(stamp string) bool {
 	return off < 15*time.Minute && off > -15*time.Minute
 }
 
-func signed(s signIn) bool {
+func signed(s signIn) bool { return hmac.Equal([]byte(s.HMAC512Signature), []byte(signature(s))) }
+
+// signature is base64(HMAC-SHA512(decoded API key, Product:AppID:Nonce:RequestTimeStamp)) (design, 4-advoware).
+func signature(s signIn) string {
 	key, _ := base64.StdEncoding.DecodeString(AdvowareKey)
 	mac := hmac.New(sha512.New, key)
 	fmt.Fprintf(mac, "%s:%s:%s:%s", s.Product, s.AppID, s.Nonce, s.RequestTimeStamp)
-	return s.HMAC512Signature == base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func (a *Advoware) newToken() *reply {

@@ -22,6 +22,9 @@ func (a *Advoware) process(r *http.Request, body []byte, entry *LogEntry) *reply
 	case r.URL.Path == tokenPath && r.Method == http.MethodPost:
 		return a.token(body)
 	}
+	if a.behaviour.OfficeDown {
+		return officeDown()
+	}
 	path, refused := a.entrance(strings.TrimPrefix(r.URL.Path, "/"))
 	if refused != nil {
 		return refused
@@ -32,7 +35,7 @@ func (a *Advoware) process(r *http.Request, body []byte, entry *LogEntry) *reply
 			continue
 		}
 		if !a.signedIn(r) {
-			return german(http.StatusUnauthorized, "Der Benutzer ist nicht angemeldet.")
+			return german(http.StatusUnauthorized, "Das Token ist ungültig oder abgelaufen.")
 		}
 		entry.User = AdvowareUser
 		return a.resource(res, r, strings.Trim(rest, "/"), body)

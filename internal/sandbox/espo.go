@@ -22,6 +22,7 @@ type EspoCRMOptions struct {
 	Formula Formula
 	// NoMassUpdate takes the mass-update permission from KEY-A.
 	NoMassUpdate bool
+	Pace         Pace    // nil: at once
 	Faults       *Faults // nil: a list of its own
 	Log          *Log    // nil: a log of its own
 }
@@ -43,11 +44,14 @@ type EspoCRM struct {
 	between     func(entityType, id string)
 	faultList   *Faults
 	requests    *Log
+	console     *console
+	pace        pacer
 }
 
 // NewEspoCRM returns a running, empty system.
 func NewEspoCRM(opts EspoCRMOptions) *EspoCRM {
 	e := &EspoCRM{
+		pace: pacer{pace: opts.Pace},
 		opts: opts, time: opts.Clock, formula: opts.Formula, faultList: opts.Faults, requests: opts.Log,
 		defs: map[string]*EntityDef{}, tables: map[string]*table{}, failures: map[string][]time.Time{},
 	}
@@ -78,6 +82,7 @@ func NewEspoCRM(opts EspoCRMOptions) *EspoCRM {
 		e.users = append(e.users, &u)
 	}
 	e.stream.init()
+	e.console = &console{espo: e}
 	return e
 }
 
@@ -85,6 +90,7 @@ func (e *EspoCRM) name() string    { return "espocrm" }
 func (e *EspoCRM) clock() *Clock   { return e.time }
 func (e *EspoCRM) faults() *Faults { return e.faultList }
 func (e *EspoCRM) log() *Log       { return e.requests }
+func (e *EspoCRM) pacer() *pacer   { return &e.pace }
 
 // Clock returns the system's clock.
 func (e *EspoCRM) Clock() *Clock { return e.time }

@@ -51,6 +51,8 @@ type EntityDef struct {
 	CountDisabled  bool // lists answer total -1 or -2
 	Starred        bool
 	constants      []constant
+	// bare types (Webhook, Email) have neither assigned user nor teams.
+	bare bool
 }
 
 // constant is an attribute that EspoCRM shows and the simulator does not model; absent where a form is nil.
@@ -177,5 +179,5 @@ func AccountDef() EntityDef {
 
 // DefaultDefs returns the entity types of a stock simulator.
 func DefaultDefs() []EntityDef {
-	return []EntityDef{BeteiligteDef(), ContactDef(), AccountDef(), {Name: "Email", CountDisabled: true, Fields: []Field{{Name: "name", Type: Varchar}}}}
+	return []EntityDef{BeteiligteDef(), ContactDef(), AccountDef(), {Name: "Email", CountDisabled: true, bare: true, Fields: []Field{{Name: "name", Type: Varchar}}}}
 }

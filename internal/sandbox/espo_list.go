@@ -212,7 +212,7 @@ func linkEntity(d *EntityDef, name string) (string, bool) {
 	case "createdBy", "modifiedBy":
 		return "User", true
 	case "assignedUser":
-		return "User", d.Stream
+		return "User", !d.bare
 	}
 	if f := d.field(name); f != nil && f.Type == Link {
 		return f.Entity, true
@@ -226,7 +226,7 @@ func attribute(d *EntityDef, name string) (*Field, bool) {
 	case "id", "createdById", "modifiedById":
 		return &Field{Name: name, Type: Varchar}, true
 	case "assignedUserId":
-		return &Field{Name: name, Type: Varchar}, d.Stream
+		return &Field{Name: name, Type: Varchar}, !d.bare
 	case "deleted":
 		return &Field{Name: name, Type: Bool}, true
 	case "createdAt", "modifiedAt":
@@ -251,7 +251,7 @@ func attribute(d *EntityDef, name string) (*Field, bool) {
 // alwaysSelected are the attributes that come along whatever is selected.
 func alwaysSelected(d *EntityDef, s *search) []string {
 	always := []string{"id", "createdById"}
-	if d.Stream {
+	if !d.bare {
 		always = append(always, "assignedUserId")
 	}
 	if _, isLink := linkEntity(d, s.orderBy); isLink {

@@ -91,7 +91,7 @@ func (e *EspoCRM) renderUsers(out map[string]any, d *EntityDef, row attrs, f for
 	if f != formCreate {
 		out["modifiedById"] = row["modifiedById"]
 	}
-	if !d.Stream {
+	if d.bare {
 		return
 	}
 	out["assignedUserName"] = e.linkName("User", row["assignedUserId"])
@@ -151,7 +151,7 @@ func narrow(d *EntityDef, item map[string]any, selected, always []string) map[st
 		if v, ok := item[name]; ok {
 			out[name] = cutListText(d, name, v)
 		}
-		if d.Stream && (name == "teamsIds" || name == "teamsNames") {
+		if !d.bare && (name == "teamsIds" || name == "teamsNames") {
 			out[name] = map[string]any{"teamsIds": []any{}, "teamsNames": map[string]any{}}[name]
 		}
 	}

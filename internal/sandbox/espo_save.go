@@ -58,7 +58,7 @@ func (e *EspoCRM) accept(d *EntityDef, u *User, body map[string]any, create bool
 		in.fields = append(in.fields, f)
 		in.values[f.attribute()] = sanitise(f, v)
 	}
-	if v, sent := body["assignedUserId"]; sent && d.Stream {
+	if v, sent := body["assignedUserId"]; sent && !d.bare {
 		f := assignedUserField()
 		in.fields = append(in.fields, f)
 		in.values["assignedUserId"] = sanitise(f, v)
@@ -253,10 +253,11 @@ func (e *EspoCRM) runFormula(d *EntityDef, u *User, row, set, before attrs) {
 		v, ok := set[name]
 		return ok && (before == nil && v != nil || before != nil && v != before[name])
 	}
+	was := row.clone()
 	e.formula(&Save{Type: d.Name, User: *u, New: before == nil, Now: e.stamp(), Values: row, Changed: changed})
-	for name := range set { // a new record's answer shows what the formula made of a sent value
-		if before == nil && row[name] != set[name] && d.field(name) != nil && d.field(name).Type != Datetime {
-			set[name] = row[name]
+	for name, v := range row { // a new record's answer shows what the formula set
+		if before == nil && v != was[name] {
+			set[name] = v
 		}
 	}
 }

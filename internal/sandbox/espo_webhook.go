@@ -10,7 +10,7 @@ const webhookType = "Webhook"
 
 // webhookDef lets clients keep webhooks; nothing is ever delivered (12-webhooks).
 func webhookDef() EntityDef {
-	return EntityDef{Name: webhookType, Fields: []Field{
+	return EntityDef{Name: webhookType, bare: true, Fields: []Field{
 		{Name: "event", Type: Varchar, Required: true, ReadOnlyAfterCreate: true},
 		{Name: "url", Type: Varchar, Required: true},
 		{Name: "isActive", Type: Bool, Default: true},

@@ -84,6 +84,7 @@ type system interface {
 	clock() *Clock
 	faults() *Faults
 	log() *Log
+	pacer() *pacer
 }
 
 const controlPrefix = "/_sandbox/"

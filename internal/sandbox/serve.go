@@ -28,6 +28,8 @@ func run(s system, r *http.Request, body []byte) (*reply, error) {
 		fault = &Fault{}
 	}
 	s.log().finish(entry, func(e *LogEntry) { e.Fault = fault.Name })
+	fault.Latency += s.pacer().begin(r)
+	defer s.pacer().end()
 	if err := wait(s, r, body, entry, fault); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,34 @@
+package storetest_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"advosync/internal/store"
+	"advosync/internal/store/storetest"
+)
+
+func TestMemoryKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(*testing.T) storetest.Backend {
+		clock := &storetest.Clock{}
+		s := storetest.NewMemory(clock.Now)
+		return storetest.Backend{
+			Open: func(*testing.T) store.Store { return s },
+			Pass: clock.Pass, Unit: time.Second, ShowsExpired: true,
+		}
+	})
+}
+
+func TestMemoryInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := storetest.NewMemory(nil)
+		if err := s.Put(t.Context(), "k", []byte("v"), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if _, ok, _ := s.Get(t.Context(), "k"); ok {
+			t.Error("the value outlives its hour")
+		}
+	})
+}

@@ -1,0 +1,128 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"advosync/internal/store"
+)
+
+func day(n int) time.Time { return time.Date(2026, 3, n, 7, 0, 0, 123456789, time.UTC) }
+
+func testScan(t *testing.T, b Backend) {
+	s := b.open(t)
+	l := take(t, s, "sync_lock:scan:all", time.Hour)
+	put := func(id string, m store.Memory) { commit(t, s, l, store.Key{Entity: "E", ID: id}, m) }
+	put("d", store.Memory{Intent: &store.Intent{}, CheckedAt: day(5)})
+	put("b", store.Memory{Notes: []store.Note{{ID: "n"}}, CheckedAt: day(5)})
+	put("B", store.Memory{Pending: "left", CheckedAt: day(5)})
+	put("a", store.Memory{CheckedAt: day(1)})
+	put("ä", store.Memory{CheckedAt: day(5)})
+	put("c", store.Memory{})
+	commit(t, s, l, store.Key{Entity: "Ex", ID: "z"}, store.Memory{Intent: &store.Intent{}})
+	for _, c := range []struct {
+		name   string
+		filter store.ScanFilter
+		want   string
+	}{
+		{"all", store.ScanFilter{}, "[B a b c d ä]"},
+		{"after", store.ScanFilter{After: "b"}, "[c d ä]"},
+		{"after one that is not there", store.ScanFilter{After: "bb"}, "[c d ä]"},
+		{"after the last", store.ScanFilter{After: "ä"}, "[]"},
+		{"intent", store.ScanFilter{WithIntent: true}, "[d]"},
+		{"notes", store.ScanFilter{WithNotes: true}, "[b]"},
+		{"pending", store.ScanFilter{WithSuspect: true}, "[B]"},
+		{"any of three", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}, "[B b d]"},
+		{"any of three, after", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true, After: "B"}, "[b d]"},
+		{"checked before", store.ScanFilter{CheckedBefore: day(5)}, "[a c]"},
+		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B a b c d ä]"},
+		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithIntent: true, After: "a"}, "[c d]"},
+	} {
+		if got := fmt.Sprint(scan(t, s, "E", c.filter)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	if got := scan(t, s, "none", store.ScanFilter{}); len(got) != 0 {
+		t.Errorf("unknown entity: %v", got)
+	}
+	testScanFollowsCommits(t, s, l)
+	testScanPages(t, s, l)
+}
+
+func scan(t *testing.T, s store.Store, entity string, f store.ScanFilter) []string {
+	t.Helper()
+	ids := []string{}
+	must(t, s.Scan(t.Context(), entity, f, func(id string, m store.Memory) error {
+		if m.Rev == 0 {
+			t.Errorf("%s: no memory", id)
+		}
+		ids = append(ids, id)
+		return nil
+	}))
+	return ids
+}
+
+// testScanFollowsCommits: what is no longer so is no longer found.
+func testScanFollowsCommits(t *testing.T, s store.Store, l store.Lease) {
+	t.Helper()
+	key := store.Key{Entity: "E", ID: "d"}
+	m := load(t, s, key)
+	m.Intent, m.Pending, m.CheckedAt = nil, "now", day(6)
+	commit(t, s, l, key, m)
+	if got := scan(t, s, "E", store.ScanFilter{WithIntent: true}); len(got) != 0 {
+		t.Errorf("intent: %v", got)
+	}
+	if got := scan(t, s, "E", store.ScanFilter{WithSuspect: true, CheckedBefore: day(2)}); !slices.Equal(got, []string{"B", "a", "c", "d"}) {
+		t.Errorf("pending: %v", got)
+	}
+}
+
+// testScanPages: more than a page, with writes and reads in between, and a
+// function that stops.
+func testScanPages(t *testing.T, s store.Store, l store.Lease) {
+	t.Helper()
+	const n = 450
+	var cs []store.Commit
+	for i := range n {
+		m := store.Memory{CheckedAt: day(1)}
+		if i%2 == 0 {
+			m.Pending = "even"
+		}
+		cs = append(cs, store.Commit{Key: store.Key{Entity: "P", ID: fmt.Sprintf("%03d", i)}, Lease: l, Memory: &m})
+	}
+	for _, err := range s.CommitMany(t.Context(), cs) {
+		must(t, err)
+	}
+	for filter, want := range map[store.ScanFilter]int{
+		{}: n, {WithSuspect: true}: n / 2, {CheckedBefore: day(2)}: n, {WithIntent: true, WithSuspect: true, After: "224"}: 112,
+	} {
+		got := scan(t, s, "P", filter)
+		if len(got) != want || !slices.IsSorted(got) {
+			t.Errorf("%+v: %d memories, want %d in order", filter, len(got), want)
+		}
+	}
+	seen := 0
+	must(t, s.Scan(t.Context(), "P", store.ScanFilter{WithSuspect: true}, func(id string, m store.Memory) error {
+		seen++
+		m.Pending = ""
+		commit(t, s, l, store.Key{Entity: "P", ID: id}, m)
+		return nil
+	}))
+	if left := scan(t, s, "P", store.ScanFilter{WithSuspect: true}); seen != n/2 || len(left) != 0 {
+		t.Errorf("%d seen while changing them, %d left", seen, len(left))
+	}
+	stop := errors.New("stop")
+	seen = 0
+	err := s.Scan(t.Context(), "P", store.ScanFilter{}, func(string, store.Memory) error {
+		if seen++; seen == 3 {
+			return stop
+		}
+		return nil
+	})
+	if err != stop || seen != 3 {
+		t.Errorf("stopped with %v after %d", err, seen)
+	}
+}
