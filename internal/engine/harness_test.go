@@ -1,0 +1,203 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"advosync/internal/advoware"
+	"advosync/internal/engine"
+	"advosync/internal/espocrm"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+	"advosync/internal/store/sqlite"
+	"advosync/internal/transport"
+)
+
+const ct = "CBeteiligte"
+
+// rig is both simulators, a real SQLite store and an engine over them, on one
+// clock that only the test moves.
+type rig struct {
+	t     *testing.T
+	now   time.Time
+	espo  *sandbox.EspoCRM
+	advo  *sandbox.Advoware
+	store store.Store
+	path  string
+	m     *mapping.Mapping
+	cfg   engine.Config
+	eng   *engine.Engine
+	lm    *lease.Manager
+	runs  int
+}
+
+func newRig(t *testing.T, change ...func(*rig)) *rig {
+	t.Helper()
+	r := &rig{t: t, now: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), m: mapping.Builtin()}
+	r.espo = sandbox.NewEspoCRM(sandbox.EspoCRMOptions{Clock: sandbox.NewClock(r.clock)})
+	r.advo = sandbox.NewAdvoware(sandbox.AdvowareOptions{Clock: sandbox.NewClock(r.clock), Resources: []sandbox.Resource{{Path: sandbox.BeteiligtePath}}})
+	r.cfg = engine.Config{Policy: reconcile.EspoCRMWins, MaxRetries: 5, MarkSyncing: true, WriteTimeout: 5 * time.Second}
+	r.path = filepath.Join(t.TempDir(), "state.db")
+	for _, c := range change {
+		c(r)
+	}
+	r.start()
+	t.Cleanup(func() { r.store.Close() })
+	return r
+}
+
+func (r *rig) clock() time.Time { return r.now }
+
+func (r *rig) tick(d time.Duration) { r.now = r.now.Add(d) }
+
+// start makes a new process: new clients, a new owner, the same store file.
+func (r *rig) start() {
+	r.t.Helper()
+	if r.store != nil {
+		r.store.Close()
+	}
+	s, err := sqlite.Open(context.Background(), r.path, sqlite.Options{Now: r.clock})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.store = s
+	r.build()
+}
+
+func (r *rig) build() {
+	r.t.Helper()
+	rt := sandbox.NewTransport("crm.test", r.espo, "advo.test", r.advo)
+	opts := transport.Options{Timeout: 5 * time.Second, Base: rt, MaxWait: time.Millisecond}
+	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.Password,
+		AppID: sandbox.AppID, APIKey: sandbox.APIKey, ConfiguratorURL: sandbox.ConfiguratorURL("https://advo.test"), Now: r.clock, Options: opts})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.runs++
+	run := fmt.Sprintf("run-%03d", r.runs)
+	r.cfg.Run, r.cfg.Command = run, "sync"
+	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "sync", Run: run}
+	r.lm = lease.New(r.store, owner, 5*time.Minute, lease.Options{Now: r.clock, Dead: func(o store.Owner) bool { return o.Run != run }})
+	r.eng = engine.New(r.cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store, Leases: r.lm, Now: r.clock})
+}
+
+func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {
+	r.t.Helper()
+	req := engine.Request{Mapping: r.m, ID: id}
+	for _, c := range change {
+		c(&req)
+	}
+	return r.eng.Sync(context.Background(), req)
+}
+
+func (r *rig) plan(id string) result.Record {
+	return r.eng.Plan(context.Background(), engine.Request{Mapping: r.m, ID: id})
+}
+
+// person is a new EspoCRM record that nobody has synced.
+func (r *rig) person(values map[string]any) string {
+	v := map[string]any{"name": "Anna Alt", "firstName": "Anna", "lastName": "Alt", "email": "anna@example.de", "syncStatus": "pending_sync"}
+	for k, x := range values {
+		v[k] = x
+	}
+	r.tick(time.Second)
+	id, err := r.espo.Create(ct, "anna", v)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.tick(time.Second)
+	return id
+}
+
+// linked is a record that is in step on both sides.
+func (r *rig) linked() (id string, advo int64) {
+	r.t.Helper()
+	id = r.person(nil)
+	res := r.sync(id)
+	if res.Outcome != result.CreatedAdvoware {
+		r.t.Fatalf("set-up: %s %+v", res.Outcome, res.Error)
+	}
+	r.tick(10 * time.Second)
+	return id, *res.AdvowareID
+}
+
+func (r *rig) editEspo(id string, values map[string]any) {
+	r.t.Helper()
+	if err := r.espo.Put(ct, id, "anna", values); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) editAdvo(id int64, values map[string]any) {
+	r.t.Helper()
+	if err := r.advo.Edit(sandbox.BeteiligtePath, id, values); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) espoField(id, name string) any {
+	rec, ok := r.espo.Get(ct, id)
+	if !ok {
+		r.t.Fatalf("no EspoCRM record %s", id)
+	}
+	return rec[name]
+}
+
+func (r *rig) advoField(id int64, name string) string {
+	return r.advo.Value(sandbox.BeteiligtePath, id, name)
+}
+
+func (r *rig) want(res result.Record, v result.Verdict, o result.Outcome) {
+	r.t.Helper()
+	if res.Verdict != v || res.Outcome != o {
+		b, _ := json.MarshalIndent(res, "", " ")
+		r.t.Fatalf("want %s/%s, got %s/%s\n%s", v, o, res.Verdict, res.Outcome, b)
+	}
+}
+
+// quiet checks that nothing is left to do: a second sync writes nothing, no
+// intent and no lock is left.
+func (r *rig) quiet(id string) {
+	r.t.Helper()
+	before, _ := r.espo.Get(ct, id)
+	res := r.sync(id)
+	if res.Outcome != result.Unchanged {
+		b, _ := json.MarshalIndent(res, "", " ")
+		r.t.Fatalf("a second sync did something: %s", b)
+	}
+	after, _ := r.espo.Get(ct, id)
+	if fmt.Sprint(before["versionNumber"]) != fmt.Sprint(after["versionNumber"]) {
+		r.t.Fatal("a second sync wrote to EspoCRM")
+	}
+	r.clean(id)
+}
+
+func (r *rig) clean(id string) {
+	r.t.Helper()
+	mem, err := r.store.Load(context.Background(), store.Key{Entity: r.m.Entity(), ID: id})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if mem.Intent != nil {
+		r.t.Fatalf("an intent is left: %+v", mem.Intent)
+	}
+	if locks, _ := r.store.Locks(context.Background()); len(locks) != 0 {
+		r.t.Fatalf("locks are left: %+v", locks)
+	}
+	if s := r.espoField(id, "syncStatus"); s == "syncing" {
+		r.t.Fatal("left in syncing")
+	}
+}
