@@ -64,7 +64,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err := w.lease.Check(); err != nil {
 		return false, err
 	}
-	wctx, cancel := context.WithDeadline(ctx, in.Deadline)
+	wctx, cancel := w.until(ctx, in.Deadline)
 	defer cancel()
 	id, err := w.e.Advoware.Create(wctx, w.m.AdvoPath(), w.m.AdvoID(), obj)
 	if err != nil {

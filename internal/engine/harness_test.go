@@ -81,8 +81,8 @@ func (r *rig) build() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.Password,
-		AppID: sandbox.AppID, APIKey: sandbox.APIKey, ConfiguratorURL: sandbox.ConfiguratorURL("https://advo.test"), Now: r.clock, Options: opts})
+	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.AdvowarePass,
+		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, ConfiguratorURL: sandbox.ConfiguratorURL("https://advo.test"), Now: r.clock, Options: opts})
 	if err != nil {
 		r.t.Fatal(err)
 	}

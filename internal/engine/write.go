@@ -38,7 +38,7 @@ func (w *work) putEspo(ctx context.Context, p record.Patch, version *int64) (rec
 	if err := w.lease.Check(); err != nil {
 		return record.Object{}, err
 	}
-	ctx, cancel := context.WithDeadline(ctx, w.lease.Until())
+	ctx, cancel := w.until(ctx, w.lease.Until())
 	defer cancel()
 	return w.e.EspoCRM.Update(ctx, w.m.EspoType(), w.key.ID, p, version)
 }
@@ -50,6 +50,12 @@ func (w *work) deadline() time.Time {
 		d = until
 	}
 	return d
+}
+
+// until bounds ctx by a moment of our wall clock, which need not be the one that
+// timers run on.
+func (w *work) until(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, t.Sub(w.e.Now()))
 }
 
 // overlay puts values on an Advoware object, everything unmapped untouched.
@@ -103,7 +109,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	if err := w.lease.Check(); err != nil {
 		return err
 	}
-	wctx, cancel := context.WithDeadline(ctx, in.Deadline)
+	wctx, cancel := w.until(ctx, in.Deadline)
 	defer cancel()
 	err = w.e.Advoware.Update(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10), obj)
 	if f := fault.As(err); f != nil && f.Doubt {
