@@ -36,6 +36,10 @@ const (
 	// CarefulConflict: after an interrupted PUT a person edited the very field
 	// that was sent; that is told as a conflict.
 	CarefulConflict = "edit of a field whose write was in doubt"
+	// RevertedAtOnce: between the tool's PUT and its read-back a person set a field
+	// back to what it was; that cannot be told from a value that was not taken, and
+	// is a conflict.
+	RevertedAtOnce = "edit back to the old value between PUT and read-back"
 )
 
 // cell is one attribute of one record on one side.
@@ -77,26 +81,29 @@ type Oracle struct {
 	// met are fresh edits that the other side's edit equalled for a while: the tool
 	// may have found them in step, or not.
 	met map[cell]bool
+	// replaced is what the tool last overwrote in a cell.
+	replaced map[cell]record.Value
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
-	// doubtful are the attributes that the tool has written in Advoware, by EspoCRM
-	// id, since that record was last in step.
-	doubtful map[string]map[string]bool
-	reads    map[string]map[string]snapshot
-	previous map[string]string // process → its last request
-	losses   []Loss
-	problems []string
-	excused  map[string]int
-	trace    []string
-	actor    string
-	excuse   string // set while a write is carried out that is excused as a whole
+	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
+	// in the attempt that is under way; doubtful those of attempts that ended
+	// without success, since the record was last in step.
+	sent, doubtful map[string]map[string]bool
+	reads          map[string]map[string]snapshot
+	previous       map[string]string // process → its last request
+	losses         []Loss
+	problems       []string
+	excused        map[string]int
+	trace          []string
+	actor          string
+	excuse         string // set while a write is carried out that is excused as a whole
 }
 
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, base: map[cell]record.Value{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
+		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
 		previous: map[string]string{}, excused: map[string]int{}}
 	o.last = o.look()
 	return o
@@ -299,12 +306,12 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		o.judge(now, c, was)
 	}
 	delete(o.fresh, c)
-	o.base[c] = is
+	o.base[c], o.replaced[c] = is, was
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
-		if o.doubtful[espoID] == nil {
-			o.doubtful[espoID] = map[string]bool{}
+		if o.sent[espoID] == nil {
+			o.sent[espoID] = map[string]bool{}
 		}
-		o.doubtful[espoID][c.attr] = true
+		o.sent[espoID][c.attr] = true
 	}
 	if loss.Excuse != "" {
 		o.excused[loss.Excuse]++
@@ -338,6 +345,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	}
 	switch {
 	case rival && c.side == loser:
+	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
+		o.excused[RevertedAtOnce]++
 	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
 		o.excused[CarefulConflict]++
 	default:
@@ -431,6 +440,7 @@ func (o *Oracle) InSync(espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.doubtful, espoID)
+	delete(o.sent, espoID)
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.last[sideKey(record.Advoware, advoID)]
@@ -442,6 +452,18 @@ func (o *Oracle) InSync(espoID string) {
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// InDoubt tells the oracle that an attempt ended without success, or died: what
+// it has written in Advoware may have to be found out again.
+func (o *Oracle) InDoubt(espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.doubtful[espoID] == nil {
+		o.doubtful[espoID] = map[string]bool{}
+	}
+	maps.Copy(o.doubtful[espoID], o.sent[espoID])
+	delete(o.sent, espoID)
 }
 
 // Excuse marks everything that the tool does during call as fallen into an open
@@ -660,4 +682,5 @@ func (o *Oracle) Forget() {
 	o.last = o.look()
 	clear(o.fresh)
 	clear(o.doubtful)
+	clear(o.sent)
 }
