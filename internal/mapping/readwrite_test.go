@@ -316,7 +316,7 @@ func rest(raw []byte, names []string) string {
 	for _, name := range names {
 		r := gjson.Get(text, name)
 		if r.Exists() {
-			text = text[:r.Index] + "#" + text[r.Index+len(r.Raw):]
+			text = text[:r.Index] + "0" + text[r.Index+len(r.Raw):]
 		}
 	}
 	return text
