@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 
-	"advosync/internal/mapping"
 	"advosync/internal/record"
 )
 
@@ -48,11 +47,17 @@ func (c *comparison) settleKind() {
 		if f.Kind == "" {
 			continue
 		}
-		c.add(f)
-		it := &c.items[len(c.items)-1]
+		it := c.add(f)
+		if it == nil || f.Clear {
+			continue
+		}
+		if it.oneWay() && it.owner() != s {
+			// Computed from what this write replaces: its value is not known yet.
+			it.differs = it.differs && !f.Computed
+			continue
+		}
 		it.differs, it.source = false, ""
-		travels := f.Direction == mapping.Both || f.Direction == mapping.ToAdvoware == (s == record.EspoCRM)
-		if v := it.pair.On(s); !f.Clear && travels && !v.IsAbsent() && v != it.pair.On(s.Other()) {
+		if v := it.pair.On(s); !v.IsAbsent() && v != it.pair.On(s.Other()) {
 			it.differs, it.source, it.moved = true, s, string(s)
 			delete(c.agreed, f.Key)
 		}
@@ -80,13 +85,13 @@ func (c *comparison) clear(d *Decision) {
 		if !it.f.Clear {
 			continue
 		}
-		to, target := d.ToAdvo, record.Advoware
-		if it.f.Direction == mapping.ToEspocrm {
-			to, target = d.ToEspo, record.EspoCRM
+		to, target := d.ToAdvo, it.owner().Other()
+		if target == record.EspoCRM {
+			to = d.ToEspo
 		}
-		if it.pair.On(target).HasText() && (len(to) > 0 || c.kindMoved()) {
+		if it.pair.On(target).HasText() && (len(to) > 0 || c.kindMoved(target)) {
 			to[it.f.Key] = record.Empty()
-			it.differs, it.source, it.moved = true, target.Other(), string(target.Other())
+			it.differs, it.source, it.moved = true, it.owner(), string(it.owner())
 		}
 	}
 }
