@@ -16,9 +16,10 @@ const (
 
 // item is one field compared.
 type item struct {
-	f       mapping.Field
+	f       *mapping.Field // the schema's own: a record is compared often
 	pair    record.Pair
-	base    *record.Pair
+	base    record.Pair // only where based
+	based   bool
 	moved   string
 	differs bool
 	agreed  bool        // agrees, and the base has to learn it
@@ -42,29 +43,38 @@ type comparison struct {
 	kinds  item   // the kind, compared like one more field
 	items  []item // without the kind's own fields while the kinds differ
 	agreed map[string]record.Pair
-	broken []item // what one side holds cannot be read: compared by nobody, overwritten by nobody
+	broken []*mapping.Field // what one side holds cannot be read: compared by nobody, overwritten by nobody
 }
 
 func compareAll(in Input) *comparison {
-	c := &comparison{in: in, kind: in.Espo.Kind, agreed: map[string]record.Pair{}}
+	c := &comparison{in: in, kind: in.Espo.Kind}
 	c.kinds = c.compareKinds()
-	for _, f := range in.Schema.Fields(c.kind) {
-		if f.Kind != "" && c.kinds.differs {
+	fields := in.Schema.Fields(c.kind)
+	c.items = make([]item, 0, len(fields))
+	learns := 0
+	if in.Base == nil {
+		learns = len(fields) // whatever agrees is new to the memory
+	}
+	c.agreed = make(map[string]record.Pair, learns)
+	for i := range fields {
+		if fields[i].Kind != "" && c.kinds.differs {
 			continue // which kind's fields count depends on who wins
 		}
-		c.add(f)
+		c.add(&fields[i])
 	}
 	c.clashOfKinds()
 	return c
 }
 
 // add compares one field. It returns nil where one side's value cannot be read.
-func (c *comparison) add(f mapping.Field) *item {
-	it := item{f: f, pair: record.Pair{Espo: c.in.Espo.Values[f.Key], Advo: c.in.Advo.Values[f.Key]}, base: c.baseOf(f.Key)}
+func (c *comparison) add(f *mapping.Field) *item {
 	if c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil {
-		c.broken = append(c.broken, it)
+		c.broken = append(c.broken, f)
 		return nil
 	}
+	c.items = append(c.items, item{f: f, pair: record.Pair{Espo: c.in.Espo.Values[f.Key], Advo: c.in.Advo.Values[f.Key]}})
+	it := &c.items[len(c.items)-1]
+	it.base, it.based = c.baseOf(f.Key)
 	if f.Clear {
 		it.clear()
 	} else if it.oneWay() {
@@ -75,8 +85,7 @@ func (c *comparison) add(f mapping.Field) *item {
 	if it.agreed {
 		c.agreed[f.Key] = it.pair
 	}
-	c.items = append(c.items, it)
-	return &c.items[len(c.items)-1]
+	return it
 }
 
 // clear gives a clear its owner's value: always empty.
@@ -88,17 +97,14 @@ func (it *item) clear() {
 	}
 }
 
-// baseOf is nil where there is no base. A pair with an absent side is none: it
+// baseOf is false where there is no base. A pair with an absent side is none: it
 // cannot be known to mean the same (B1), and what is answered again is no move.
-func (c *comparison) baseOf(key string) *record.Pair {
+func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 	if c.in.Base == nil {
-		return nil
+		return base, false
 	}
-	b, ok := c.in.Base.Fields[key]
-	if !ok || b.Espo.IsAbsent() || b.Advo.IsAbsent() {
-		return nil
-	}
-	return &b
+	base, ok = c.in.Base.Fields[key]
+	return base, ok && !base.Espo.IsAbsent() && !base.Advo.IsAbsent()
 }
 
 // compareTwoWay classifies a field that travels both ways. A side has moved
@@ -106,22 +112,22 @@ func (c *comparison) baseOf(key string) *record.Pair {
 // whoever moved. Absent is never a move: what Advoware leaves out, and no base
 // knows, gets EspoCRM's value without a vote on who moved.
 func (it *item) compareTwoWay() {
-	e, a, b := it.pair.Espo, it.pair.Advo, it.base
+	e, a, b, based := it.pair.Espo, it.pair.Advo, &it.base, it.based
 	if e.IsAbsent() || a.IsAbsent() {
 		switch {
-		case b == nil && a.IsAbsent() && e.HasText():
+		case !based && a.IsAbsent() && e.HasText():
 			it.differs, it.source = true, record.EspoCRM
-		case b != nil && !e.IsAbsent() && e != b.Espo:
+		case based && !e.IsAbsent() && e != b.Espo:
 			it.differs, it.moved = true, movedEspo
-		case b != nil && !a.IsAbsent() && a != b.Advo:
+		case based && !a.IsAbsent() && a != b.Advo:
 			it.differs, it.moved = true, movedAdvo
 		}
 		return
 	}
 	switch {
-	case e == a, b == nil && record.FoldEqual(e, a):
-		it.agreed = b == nil || *b != it.pair
-	case b == nil:
+	case e == a, !based && record.FoldEqual(e, a):
+		it.agreed = !based || *b != it.pair
+	case !based:
 		it.moved, it.differs = movedUnknown, true
 	case e != b.Espo && a != b.Advo && record.FoldEqual(e, a):
 		it.agreed = true
@@ -138,19 +144,19 @@ func (it *item) compareTwoWay() {
 // the owner's value is what both should hold.
 func (it *item) compareOneWay() {
 	owner := it.owner()
-	v, w, b := it.pair.On(owner), it.pair.On(owner.Other()), it.base
+	v, w, b, based := it.pair.On(owner), it.pair.On(owner.Other()), &it.base, it.based
 	switch {
 	case v.IsAbsent():
-	case v == w, b == nil && record.FoldEqual(v, w):
-		it.agreed = b == nil || *b != it.pair
-	case b != nil && *b == it.pair:
-	case w.IsAbsent() && (b == nil && !v.HasText() || b != nil && v == b.On(owner)):
-	case b != nil && v != b.On(owner) && w != b.On(owner.Other()) && record.FoldEqual(v, w):
+	case v == w, !based && record.FoldEqual(v, w):
+		it.agreed = !based || *b != it.pair
+	case based && *b == it.pair:
+	case w.IsAbsent() && (!based && !v.HasText() || based && v == b.On(owner)):
+	case based && v != b.On(owner) && w != b.On(owner.Other()) && record.FoldEqual(v, w):
 		it.agreed = true
 	default:
 		it.differs, it.source = true, owner
 		it.moved = string(owner)
-		if b != nil && v == b.On(owner) {
+		if based && v == b.On(owner) {
 			it.moved = string(owner.Other())
 		}
 	}
@@ -158,10 +164,10 @@ func (it *item) compareOneWay() {
 
 // compareKinds compares the kinds. A side without one has nothing to say.
 func (c *comparison) compareKinds() item {
-	it := item{f: mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
+	it := item{f: &mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
 		pair: record.Pair{Espo: kindValue(c.in.Espo), Advo: kindValue(c.in.Advo)}}
 	if c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() {
-		it.base = &c.in.Base.Kind
+		it.base, it.based = c.in.Base.Kind, true
 	}
 	if !it.pair.Espo.IsAbsent() && !it.pair.Advo.IsAbsent() {
 		it.compareTwoWay()
@@ -188,7 +194,8 @@ func (c *comparison) blockMoved(s record.Side) bool {
 		if f.Kind == "" || f.Clear || f.Direction != mapping.Both {
 			continue
 		}
-		if b, v := c.baseOf(f.Key), view.Values[f.Key]; b != nil && !v.IsAbsent() && v != b.On(s) {
+		b, based := c.baseOf(f.Key)
+		if v := view.Values[f.Key]; based && !v.IsAbsent() && v != b.On(s) {
 			return true
 		}
 	}

@@ -64,8 +64,8 @@ func reasonInitial(d Decision) result.Reason {
 
 func reasonUnreadable(c *comparison) result.Reason {
 	unsent := c.changes()
-	for _, it := range c.broken {
-		unsent = append(unsent, Change{Field: it.f})
+	for _, f := range c.broken {
+		unsent = append(unsent, Change{Field: *f})
 	}
 	return reason(ReasonUnreadable, "Some fields cannot be read on one side, or have no value to send: %s.", names(unsent, nil))
 }

@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"slices"
-
 	"advosync/internal/record"
 )
 
@@ -43,7 +41,9 @@ func (c *comparison) settleKind() {
 	}
 	s := c.kinds.source
 	c.kind = c.kinds.pair.On(s).Text()
-	for _, f := range c.in.Schema.Fields(c.kind) {
+	fields := c.in.Schema.Fields(c.kind)
+	for i := range fields {
+		f := &fields[i]
 		if f.Kind == "" {
 			continue
 		}
@@ -99,18 +99,28 @@ func (c *comparison) clear(d *Decision) {
 // changes lists what differs, the kind first, then in the mapping's order.
 func (c *comparison) changes() []Change {
 	var out []Change
-	for _, it := range slices.Concat([]item{c.kinds}, c.items) {
-		if !it.differs {
-			continue
+	if c.kinds.differs {
+		out = append(out, c.kinds.change())
+	}
+	for i := range c.items {
+		if it := &c.items[i]; it.differs {
+			out = append(out, it.change())
 		}
-		ch := Change{Field: it.f, Pair: it.pair, Base: it.base, Moved: it.moved}
-		if ch.Moved == movedUnknown {
-			ch.Moved = movedNone
-		}
-		if it.source != "" {
-			ch.Target = it.source.Other()
-		}
-		out = append(out, ch)
 	}
 	return out
+}
+
+func (it *item) change() Change {
+	ch := Change{Field: *it.f, Pair: it.pair, Moved: it.moved}
+	if it.based {
+		base := it.base
+		ch.Base = &base
+	}
+	if ch.Moved == movedUnknown {
+		ch.Moved = movedNone
+	}
+	if it.source != "" {
+		ch.Target = it.source.Other()
+	}
+	return ch
 }
