@@ -1,6 +1,7 @@
 package record
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -8,18 +9,25 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold reduces a text to its letters and digits: case, blanks, punctuation and
-// the Unicode form do not count. It is used to recognise a system's own form of
-// a value, never to decide that an edit may be dropped (design page 2, "Own
-// form or foreign edit").
+// number is a plain decimal number, as canonical numbers are written.
+var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+
+// Fold reduces a text to its letters, digits and symbols: case, blanks,
+// punctuation and the Unicode form do not count. A number stays as it is: its
+// sign and its point are no punctuation (-5 is not 5, 1.5 is not 15). It is used
+// to recognise a system's own form of a value, never to decide that an edit may
+// be dropped (design page 2, "Own form or foreign edit").
 func Fold(s string) string {
-	folded := cases.Fold().String(norm.NFC.String(s))
-	return strings.Map(func(r rune) rune {
+	if number.MatchString(s) {
+		return strings.ToLower(s)
+	}
+	folded := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || unicode.IsSymbol(r) {
 			return r
 		}
 		return -1
-	}, norm.NFC.String(folded))
+	}, cases.Fold().String(norm.NFD.String(s)))
+	return norm.NFC.String(folded) // last: what was dropped may have stood between a letter and its mark
 }
 
 // FoldEqual reports whether two values are the same, or the same after Fold.
