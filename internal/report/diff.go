@@ -87,14 +87,20 @@ func (p *page) joined(parts []string, sep string) {
 
 // sayStyled writes a labelled text; only head carries the style.
 func (p *page) sayStyled(label, head string, style lipgloss.Style, tail string) {
-	prefix := "  " + p.label.Render(pad(label, labelColumn))
+	prefix := strings.Repeat(" ", labelColumn+2)
+	if label != "" {
+		prefix = "  " + p.label.Render(pad(label, labelColumn))
+	}
 	for _, l := range wrap(head+tail, p.Width-labelColumn-2) {
 		n := 0
 		if head != "" {
 			n = commonLength(head, l)
 			head = strings.TrimLeft(head[n:], " ")
 		}
-		p.line(prefix + style.Render(l[:n]) + l[n:])
+		if n > 0 {
+			l = style.Render(l[:n]) + l[n:]
+		}
+		p.line(prefix + l)
 		prefix = strings.Repeat(" ", labelColumn+2)
 	}
 }
