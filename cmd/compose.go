@@ -2,27 +2,25 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"os"
-	"path/filepath"
-	"time"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
+	"advosync/internal/console"
 	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/store"
-	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/transport"
 )
 
 // loadConfig reads configuration and mappings from this process's surroundings.
-func loadConfig(o loadOptions) (project, error) {
+func loadConfig(o loadOptions, c *console.Console) (project, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
@@ -32,6 +30,9 @@ func loadConfig(o loadOptions) (project, error) {
 		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
 			Hint: "correct it, then: advosync doctor", Err: err}
 	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(c.Err, "advosync: warning: %s\n", w)
+	}
 	return &configured{cfg: cfg}, nil
 }
 
@@ -40,7 +41,6 @@ type configured struct{ cfg *config.Config }
 
 func (p *configured) Entities() []string { return p.cfg.EntityNames() }
 func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
-func (p *configured) Warnings() []string { return p.cfg.Warnings }
 
 // Open connects what a run needs. Nothing is sent to either system yet.
 func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
@@ -64,15 +64,6 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 // that refuses to be written.
 func openStore(ctx context.Context, cfg *config.Config, readOnly bool) (store.Store, error) {
 	switch {
-	case cfg.Store.Driver == "redis":
-		st, err := redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{})
-		if err != nil {
-			return nil, err
-		}
-		if readOnly {
-			return store.ReadOnly(st), nil
-		}
-		return st, nil
 	case readOnly:
 		return sqlite.OpenReadOnly(ctx, cfg.Store.Path, sqlite.Options{})
 	default:
@@ -152,9 +143,6 @@ func (s *opened) Candidates(ctx context.Context, entity string, fn func(id strin
 	return s.engine.Candidates(ctx, m, fn)
 }
 
-// closeTime bounds what is done on the way out.
-const closeTime = 10 * time.Second
-
 // Close frees what is still locked and closes connections and store.
 func (s *opened) Close() error {
 	err := s.leases.ReleaseAll()
@@ -165,6 +153,3 @@ func (s *opened) Close() error {
 	}
 	return err
 }
-
-var _ = filepath.Join
-var _ *mapping.Mapping

@@ -33,7 +33,11 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		return err
 	}
 	if o.Demo {
-		d.console = o.Console
+		c := *o.Console
+		if !c.OutFacts.Rich { // piped: the demo is to be read all the same
+			c.OutFacts.Rich, c.OutFacts.Width = true, demoWidth
+		}
+		d.console = &c
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
 	}
 	out := o.Console.Out
@@ -57,6 +61,9 @@ Ctrl-C stops both.
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil
 }
+
+// demoWidth is how wide the demo's tables are where there is no terminal.
+const demoWidth = 80
 
 const sandboxType = "CBeteiligte"
 
@@ -155,7 +162,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	for _, post := range d.w.EspoCRM.Posts() {
 		d.say("The note in EspoCRM:")
-		fmt.Fprintf(d.out, "%s\n\n", report.Block(post, d.console.OutFacts.UTF8))
+		fmt.Fprintf(d.out, "%s\n\n", report.Line(post, d.console.OutFacts.UTF8))
 	}
 	d.say("Try it yourself: advosync sandbox")
 	return nil

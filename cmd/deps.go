@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"advosync/internal/console"
-	"advosync/internal/fault"
 	"advosync/internal/result"
 )
 
@@ -89,22 +88,14 @@ type sandboxOptions struct {
 
 // system is the composition root.
 func system(b Build) deps {
-	return deps{
+	d := deps{
 		console:  console.System(),
 		build:    b,
 		now:      time.Now,
 		zone:     time.Local,
 		newRunID: newRunID,
-		load: func(loadOptions) (project, error) {
-			return nil, notBuiltIn("reading the configuration")
-		},
-		sandbox: func(context.Context, sandboxOptions) error {
-			return notBuiltIn("the sandbox")
-		},
 	}
-}
-
-func notBuiltIn(what string) error {
-	return &fault.Error{System: fault.Local, Code: "not_built_in", Owner: fault.OwnerSystem,
-		Message: what + " is not part of this build"}
+	d.load = func(o loadOptions) (project, error) { return loadConfig(o, d.console) }
+	d.sandbox = func(ctx context.Context, o sandboxOptions) error { return runSandbox(ctx, d, o) }
+	return d
 }
