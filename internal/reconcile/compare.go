@@ -28,6 +28,9 @@ type item struct {
 
 func (it *item) oneWay() bool { return it.f.Direction != mapping.Both }
 
+// answered reports whether both sides' answers hold the field.
+func (it *item) answered() bool { return !it.pair.Espo.IsAbsent() && !it.pair.Advo.IsAbsent() }
+
 // owner is the side that a one-way field belongs to.
 func (it *item) owner() record.Side {
 	if it.f.Direction == mapping.ToEspocrm {
@@ -113,7 +116,7 @@ func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 // knows, gets EspoCRM's value without a vote on who moved.
 func (it *item) compareTwoWay() {
 	e, a, b, based := it.pair.Espo, it.pair.Advo, &it.base, it.based
-	if e.IsAbsent() || a.IsAbsent() {
+	if !it.answered() {
 		switch {
 		case !based && a.IsAbsent() && e.HasText():
 			it.differs, it.source = true, record.EspoCRM
@@ -169,7 +172,7 @@ func (c *comparison) compareKinds() item {
 	if c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() {
 		it.base, it.based = c.in.Base.Kind, true
 	}
-	if !it.pair.Espo.IsAbsent() && !it.pair.Advo.IsAbsent() {
+	if it.answered() {
 		it.compareTwoWay()
 	}
 	return it
@@ -299,14 +302,14 @@ func (c *comparison) kindMoved(s record.Side) bool {
 	if c.kinds.differs && c.kinds.source == s.Other() {
 		return true
 	}
-	return c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() && c.in.Base.Kind != c.kinds.pair
+	return c.kinds.based && c.kinds.answered() && c.kinds.base != c.kinds.pair
 }
 
 // agreedKind is the pair of kinds that means the same: the one compared, and
-// while the kinds differ still the base's (B4).
+// while the kinds differ, or one is not known, still the base's (B4).
 func (c *comparison) agreedKind() record.Pair {
 	switch {
-	case !c.kinds.differs:
+	case !c.kinds.differs && c.kinds.answered():
 		return c.kinds.pair
 	case c.in.Base != nil:
 		return c.in.Base.Kind

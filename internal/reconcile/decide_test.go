@@ -187,6 +187,7 @@ var noBaseRows = []row{
 	{"partial base: the new field and an edit on the other side, merge", "mail: a | a | b; phone: 1 | 2", "policy=merge", "conflict write advo(phone=1) espo(mail=b)", ReasonDisjointChanges},
 	{"partial base without lastSync: not initial, in doubt", "mail: a | a | a; phone: 1 | 2", "last=- row=-/B", "conflict write advo(phone=1) clash doubt", ReasonSameField},
 	{"partial base without lastSync: EspoCRM may have moved", "mail: a | a | a; phone: 1 | 2", "last=- row=A/B", "conflict write advo(phone=1) clash", ReasonSameField},
+	{"9 partial base without lastSync: stamps have nothing to be compared with", "mail: a | a | a; phone: 1 | 2", "last=- row=-/B byus advo=after", "conflict write advo(phone=1) clash doubt", ReasonSameField},
 	{"partial base: known fields go by content, whatever the stamps", "mail: b | a | a; phone: 1 | 1", "row=A/B", "espocrm_newer write advo(mail=b) agreed(phone=1~1)", ReasonEspoChanged},
 	{"a base of another mapping knows nothing: 7", "mail: a | b", "base", "espocrm_newer write advo(mail=a)", ReasonEspoChanged},
 }
@@ -254,6 +255,10 @@ var kindRows = []row{
 	{"first contact of different kinds: EspoCRM's kind", "kind: firma | person; firm: f | n; -vorname: - | E", "last=-", "initial write advo(-vorname=_ firm=f)", ReasonFirstContact},
 	{"first contact of different kinds that differ in a clear only", "kind: firma | person; firm: f | f; -vorname: - | E", "last=-", "initial write advo(-vorname=_) agreed(firm=f~f)", ReasonFirstContact},
 	{"kinds differ, and nothing has a value to send", "kind: firma | person | person", "row=A/B", "no_change none kinds(person~person)", ReasonUnreadable},
+	{"clash of kinds, and nothing has a value to send: nobody is overruled", "kind: firma | person | person; first: _ | E | F", "", "no_change none kinds(person~person)", ReasonUnreadable},
+	{"no clash of kinds where the kind's fields are absent only", "kind: firma | person | person; firm: f | n; first: - | E | -", "", "espocrm_newer write advo(firm=f) kinds(person~person)", ReasonKindChanged},
+	{"a kind that is not known is no change of kind", "kind: firma | firma | -; firm: f | f | f; -first: E | -; -vorname: - | E", "", "no_change none kinds(firma~firma)", ReasonInSync},
+	{"a kind that is not known is nothing to send, without a base either", "kind: firma | -; firm: f | f", "", "no_change adopt agreed(firm=f~f)", ReasonSameContent},
 	{"first contact, kinds differ, nothing has a value to send", "kind: firma | person", "last=-", "no_change adopt", ReasonUnreadable},
 	{"kinds new in the mapping: equal ones are remembered", "kind: firma | firma; mail: a | a | a", "", "no_change adopt kinds(firma~firma)", ReasonStatusBehind},
 }
@@ -348,6 +353,7 @@ func TestChanges(t *testing.T) {
 		{"left out by Advoware: nobody is known to have moved", "mail: a | -", "", "mail:>advoware"},
 		{"one-way: who left the base", "fax: 1 | 1 | 2", "", "fax:advoware>advoware"},
 		{"one-way: the owner left the base", "fax: 2 | 1 | 3", "", "fax:espocrm>advoware"},
+		{"a change of kind does not list what is not answered", "kind: firma | person | person; firm: f | n; branch: - | b", "", "the kind:espocrm>advoware firm:espocrm>advoware"},
 		{"the kind first", "kind: firma | person | person; firm: f | n; mail: b | a | a", "", "the kind:espocrm>advoware mail:espocrm>advoware firm:espocrm>advoware"},
 		{"clears", "kind: person | person | firma; firm: _ | f; -first: E | -", "", "the kind:advoware>espocrm firm:advoware>espocrm -first:advoware>espocrm"},
 		{"a new record: what has content", "mail: a | -; phone: _ | -", "unlinked", "mail:espocrm>advoware"},

@@ -130,7 +130,8 @@ func TestFoldEqual(t *testing.T) {
 		{"1e-5", "1e5", false},
 		{"1E5", "1e5", true},
 		{"15", "15", true},
-		{"e-\u0301", "é", true}, // what stood between a letter and its mark
+		{"e-\u0301", "é", true},                   // what stood between a letter and its mark
+		{"a\u0307-\u0323", "a\u0323\u0307", true}, // or between two marks
 		{"ДОМ", "дом", true},
 		{"ＡＢ", "AB", false}, // no compatibility forms: another width is another text
 		{"soft\u00adhyphen", "softhyphen", true},
