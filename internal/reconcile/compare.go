@@ -128,11 +128,11 @@ func (it *item) compareTwoWay() {
 		return
 	}
 	switch {
-	case e == a, !based && record.FoldEqual(e, a):
+	case e == a, !based && record.Agree(e, a):
 		it.agreed = !based || *b != it.pair
 	case !based:
 		it.moved, it.differs = movedUnknown, true
-	case e != b.Espo && a != b.Advo && record.FoldEqual(e, a):
+	case e != b.Espo && a != b.Advo && record.Agree(e, a):
 		it.agreed = true
 	case e != b.Espo && a != b.Advo:
 		it.moved, it.differs = movedBoth, true
@@ -150,11 +150,11 @@ func (it *item) compareOneWay() {
 	v, w, b, based := it.pair.On(owner), it.pair.On(owner.Other()), &it.base, it.based
 	switch {
 	case v.IsAbsent():
-	case v == w, !based && record.FoldEqual(v, w):
+	case v == w, !based && record.Agree(v, w):
 		it.agreed = !based || *b != it.pair
 	case based && *b == it.pair:
 	case w.IsAbsent() && (!based && !v.HasText() || based && v == b.On(owner)):
-	case based && v != b.On(owner) && w != b.On(owner.Other()) && record.FoldEqual(v, w):
+	case based && v != b.On(owner) && w != b.On(owner.Other()) && record.Agree(v, w):
 		it.agreed = true
 	default:
 		it.differs, it.source = true, owner

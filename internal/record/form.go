@@ -44,6 +44,33 @@ func FoldEqual(a, b Value) bool {
 	return fa != "" && fa == fb
 }
 
+// Agree reports whether two values that nobody can date mean the same: equal
+// after folding, but with the gaps between digits kept. "Hauptstr. 1-3" is not
+// "Hauptstr. 13": taking them for the same would leave both sides different for
+// ever, while "0511/123-45" and "0511 123 45" do mean the same.
+func Agree(a, b Value) bool {
+	return FoldEqual(a, b) && (a == b || digitGaps(a.text) == digitGaps(b.text))
+}
+
+// digitGaps are the digits of a text, with one mark for whatever stands between
+// two groups of them.
+func digitGaps(s string) string {
+	var b strings.Builder
+	gap := false
+	for _, r := range s {
+		if !unicode.IsDigit(r) {
+			gap = true
+			continue
+		}
+		if gap && b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		gap = false
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // OwnForm reports whether read is what a system may make of sent while storing
 // it: equal, equal after folding, or sent cut at the end.
 func OwnForm(sent, read Value) bool {
