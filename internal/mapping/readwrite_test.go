@@ -227,6 +227,8 @@ func TestOverlay(t *testing.T) {
 		{"bool as number stays so", `{"aktiv":0}`, map[string]record.Value{"active~aktiv": record.Of("true")}, nil, `{"aktiv":1}`},
 		{"bool", `{"aktiv":null}`, map[string]record.Value{"active~aktiv": record.Of("true")}, nil, `{"aktiv":true}`},
 		{"table", `{"anrede":"Herr","kz":10}`, map[string]record.Value{"salutation~anrede": record.Of("Mrs."), "code~kz": record.Of("2")}, nil, `{"anrede":"Frau","kz":"20"}`},
+		{"escaped key", `{"n\u0061me":"A","adresse":{"pl\u007a":"1"}}`, map[string]record.Value{"name~name": record.Of("B"), "zip~adresse.plz": record.Of("2")}, nil,
+			`{"n\u0061me":"B","adresse":{"pl\u007a":"2"}}`},
 		{"an empty bool is false", `{"aktiv":true}`, map[string]record.Value{"active~aktiv": record.Empty()}, nil, `{"aktiv":false}`},
 		{"empty is null", `{"name":"A"}`, map[string]record.Value{"name~name": record.Empty()}, nil, `{"name":null}`},
 		{"empty already", `{"name":""}`, map[string]record.Value{"name~name": record.Empty()}, nil, `{"name":""}`},
