@@ -34,7 +34,7 @@ func (p *page) recordHead(r result.Record) {
 	if id := advowareID(r); id != "" {
 		advo = "Advoware " + id
 	}
-	parts := []string{p.title.Render(oneLine(r.Entity, p.UTF8) + " " + oneLine(r.ID, p.UTF8)), advo}
+	parts := []string{oneLine(r.Entity, p.UTF8) + " " + oneLine(r.ID, p.UTF8), advo}
 	if r.Status != "" {
 		parts = append(parts, "status "+oneLine(r.Status, p.UTF8))
 	}
@@ -69,19 +69,17 @@ func (p *page) recordHead(r result.Record) {
 	}
 }
 
-// joined puts the parts on one line, or one below the other where they do not
-// fit.
+// joined puts the parts, the first one as a title, on one line, or one below
+// the other where they do not fit.
 func (p *page) joined(parts []string, sep string) {
-	line := strings.Join(parts, sep)
+	line := p.title.Render(parts[0]) + sep + strings.Join(parts[1:], sep)
 	if lipgloss.Width(line) <= p.Width {
 		p.line(line)
 		return
 	}
-	for i, s := range parts {
-		if i > 0 {
-			s = "  " + s
-		}
-		p.line(s)
+	p.say("", parts[0], p.title)
+	for _, s := range parts[1:] {
+		p.say("  ", s, p.plain)
 	}
 }
 

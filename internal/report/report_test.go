@@ -94,9 +94,13 @@ func TestYAMLIsTheJSON(t *testing.T) {
 		if err := json.Unmarshal(j.Bytes(), &fromJSON); err != nil {
 			t.Fatal(err)
 		}
-		back, err := yaml.YAMLToJSON(y.Bytes())
-		if err != nil {
+		var tree any
+		if err := yaml.Unmarshal(y.Bytes(), &tree); err != nil {
 			t.Fatalf("%v\n%s", err, y.String())
+		}
+		back, err := json.Marshal(tree)
+		if err != nil {
+			t.Fatal(err)
 		}
 		if err := json.Unmarshal(back, &fromYAML); err != nil {
 			t.Fatal(err)
