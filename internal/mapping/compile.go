@@ -26,39 +26,7 @@ func (p *parsing) table(n strictyaml.Node, l *line) *table {
 	}
 	oneToOne := true
 	for _, pair := range n.Pairs {
-		espo, why := canonical(l.Type, scalar{scalarText, pair.Name})
-		if why != "" {
-			p.add(pair.Value, "EspoCRM's value %s (type %s)", why, l.Type)
-			continue
-		}
-		advo, wire, ok := advoTableValue(pair.Value)
-		if !ok {
-			p.add(pair.Value, "must be a single value of Advoware")
-			continue
-		}
-		if _, twice := t.forward[espo]; twice {
-			p.add(pair.Value, "stands twice in this table for EspoCRM")
-			continue
-		}
-		if other, twice := t.backward[advo]; twice {
-			oneToOne = false
-			if l.Direction != ToAdvoware {
-				p.add(pair.Value, "Advoware's %s stands for two EspoCRM values, %s too; direction %s needs one",
-					word(advo), word(other), l.Direction)
-			}
-		} else {
-			t.backward[advo] = espo
-		}
-		if advo.IsEmpty() && !espo.IsEmpty() {
-			oneToOne = false
-			if l.Direction == Both {
-				p.add(pair.Value, "an empty Advoware value would mean %s, but an empty EspoCRM value is written empty too; map \"\" as well or make the field one-way", word(espo))
-			}
-		}
-		t.forward[espo] = advo
-		if _, known := t.wires[advo]; !known {
-			t.wires[advo] = wire
-		}
+		oneToOne = p.row(t, l, pair) && oneToOne
 	}
 	if !oneToOne && l.Direction == ToAdvoware {
 		t.advoSpace = true
@@ -70,6 +38,46 @@ func (p *parsing) table(n strictyaml.Node, l *line) *table {
 		t.wires[espo] = byText[advo]
 	}
 	return t
+}
+
+// row adds one line of a table; false when it makes the table ambiguous for
+// reading Advoware, which only a to_advoware field may be.
+func (p *parsing) row(t *table, l *line, pair strictyaml.Pair) bool {
+	espo, why := canonical(l.Type, scalar{scalarText, pair.Name})
+	advo, wire, ok := advoTableValue(pair.Value)
+	_, twice := t.forward[espo]
+	switch {
+	case why != "":
+		p.add(pair.Value, "EspoCRM's value %s (type %s)", why, l.Type)
+		return true
+	case !ok:
+		p.add(pair.Value, "must be a single value of Advoware")
+		return true
+	case twice:
+		p.add(pair.Value, "stands twice in this table for EspoCRM")
+		return true
+	}
+	t.forward[espo] = advo
+	if _, known := t.wires[advo]; !known {
+		t.wires[advo] = wire
+	}
+	unique := true
+	if other, twice := t.backward[advo]; twice {
+		unique = false
+		if l.Direction != ToAdvoware {
+			p.add(pair.Value, "Advoware's %s stands for two EspoCRM values, %s too; direction %s needs one",
+				word(advo), word(other), l.Direction)
+		}
+	} else {
+		t.backward[advo] = espo
+	}
+	if advo.IsEmpty() && !espo.IsEmpty() {
+		unique = false
+		if l.Direction == Both {
+			p.add(pair.Value, "an empty Advoware value would mean %s, but an empty EspoCRM value is written empty too; map \"\" as well or make the field one-way", word(espo))
+		}
+	}
+	return unique
 }
 
 func word(v record.Value) string {
@@ -99,7 +107,7 @@ func advoTableValue(n strictyaml.Node) (record.Value, json.RawMessage, bool) {
 		}
 	case strictyaml.Int, strictyaml.Float:
 		if c := canonicalNumber(text); c != "" {
-			return record.Of(text), json.RawMessage(c), true
+			return record.Of(c), json.RawMessage(c), true
 		}
 	}
 	return record.Of(text), quote(text), true

@@ -120,44 +120,45 @@ func (p *parsing) lintConditions(m *Mapping, side record.Side) {
 	if len(m.kinds) == 0 {
 		return
 	}
-	holds := make([][]bool, 0, maxProbes) // probe → kind → holds
-	var gap, double string
+	var rows [][]bool // sample record → kind → holds
+	var gap string
 	for _, probe := range probes(m, side) {
 		row, ok := m.tryAll(side, probe)
 		if !ok {
 			continue
 		}
-		holds = append(holds, row)
-		switch held := count(row); {
-		case held == 0 && gap == "":
+		rows = append(rows, row)
+		if gap == "" && count(row) == 0 {
 			gap = describe(probe)
 		}
 	}
-	if len(holds) == 0 {
+	if len(rows) == 0 {
 		return
 	}
-	always := make([]bool, len(m.kinds))
-	for k := range m.kinds {
-		always[k] = !slices.ContainsFunc(holds, func(row []bool) bool { return !row[k] })
-		shadowed := !slices.ContainsFunc(holds, func(row []bool) bool { return row[k] && count(row[:k]) == 0 })
-		possible := slices.ContainsFunc(holds, func(row []bool) bool { return row[k] })
-		at, _ := p.kindAt[k].Get("when")
-		if at, ok := at.Get(string(side)); ok && shadowed && possible {
-			p.add(at, "kind %s can never apply: whenever this holds, so does the condition of a kind above it", m.kinds[k].name)
-		}
+	p.shadowed(m, side, rows)
+	where := p.prefix() + "kinds, " + string(side) + " side: "
+	if gap != "" {
+		m.warnings = append(m.warnings, where+"no kind applies to a record with "+gap+"; such records will fail")
 	}
-	for _, row := range holds {
-		if double != "" {
+	for _, row := range rows {
+		if both := overlapping(m, row, rows); both != "" {
+			m.warnings = append(m.warnings, where+both+"; the first one applies")
 			break
 		}
-		double = overlapping(m, row, always)
 	}
-	where := "kinds, " + string(side) + " side: "
-	if gap != "" {
-		m.warnings = append(m.warnings, fmt.Sprintf("%s%sno kind applies to a record with %s; such records will fail", p.prefix(), where, gap))
-	}
-	if double != "" {
-		m.warnings = append(m.warnings, fmt.Sprintf("%s%s%s; the first one applies", p.prefix(), where, double))
+}
+
+// shadowed refuses a kind whose condition only holds where an earlier one does.
+func (p *parsing) shadowed(m *Mapping, side record.Side, rows [][]bool) {
+	for k := range m.kinds {
+		possible := slices.ContainsFunc(rows, func(row []bool) bool { return row[k] })
+		first := slices.ContainsFunc(rows, func(row []bool) bool { return row[k] && count(row[:k]) == 0 })
+		if !possible || first {
+			continue
+		}
+		when, _ := p.kindAt[k].Get("when")
+		at, _ := when.Get(string(side))
+		p.add(at, "kind %s can never apply: whenever this holds, so does the condition of a kind above it", m.kinds[k].name)
 	}
 }
 
@@ -168,13 +169,14 @@ func (p *parsing) prefix() string {
 	return p.file + ": "
 }
 
-// overlapping names two kinds that both hold. A kind that always holds is meant
-// as the last resort: its place in the order explains it.
-func overlapping(m *Mapping, row, always []bool) string {
+// overlapping names two kinds that both hold in row. A last kind that always
+// holds is meant as the rest: its place in the order explains it.
+func overlapping(m *Mapping, row []bool, rows [][]bool) string {
 	first := -1
 	for k := range row {
+		always := !slices.ContainsFunc(rows, func(r []bool) bool { return !r[k] })
 		switch {
-		case !row[k] || (always[k] && k == len(row)-1):
+		case !row[k] || (always && k == len(row)-1):
 		case first < 0:
 			first = k
 		default:

@@ -25,7 +25,7 @@ func TestParseRefuses(t *testing.T) {
 	}{
 		{"empty", "", []string{"m.yaml:1: must be a map with the keys entity, espocrm, advoware, match, fields, kinds"}},
 		{"no YAML", "a: [", []string{"m.yaml:1: not readable as YAML: sequence end token ']' not found"}},
-		{"tab", "entity:\n\tx: 1", []string{"m.yaml:2: not readable as YAML: found character '\t' that cannot start any token"}},
+		{"tab", "entity:\n\tx: 1", []string{"m.yaml:2: not readable as YAML: found character ' ' that cannot start any token"}},
 		{"missing needs", "fields: []\n", []string{"m.yaml:1: entity: is missing", "m.yaml:1: espocrm: is missing", "m.yaml:1: advoware: is missing"}},
 		{"missing in sections", "entity: T\nespocrm: {}\nadvoware: {path: x, id: nr}\nfields: [{espocrm: a, advoware: b}]\n",
 			[]string{"m.yaml:2: espocrm.type: is missing", "m.yaml:3: advoware.row_id: is missing"}},

@@ -30,7 +30,7 @@ func Matches(a, b map[string]record.Value) bool {
 		if !va.HasText() || !vb.HasText() {
 			continue
 		}
-		if va != vb && !record.FoldEqual(va, vb) {
+		if va != vb && !record.Agree(va, vb) {
 			return false
 		}
 		agreed++

@@ -180,13 +180,22 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 	if l.table == nil {
 		return canonical(l.Type, cells[slot].s)
 	}
+	return l.readTable(side, cells[slot].s)
+}
+
+// readTable reads a value through the values table. What is not of the field's
+// type is one more value that the table does not know.
+func (l *line) readTable(side record.Side, s scalar) (record.Value, string) {
 	t := l.Type
 	if side == record.Advoware {
 		t = String // the table's own words
+		if n := canonicalNumber(s.text); s.kind == scalarNumber && n != "" {
+			s.text = n
+		}
 	}
-	value, why := canonical(t, cells[slot].s)
-	if why != "" && cells[slot].s.kind != scalarComposite {
-		return record.Unmapped(canonicalText(cells[slot].s.text)), ""
+	value, why := canonical(t, s)
+	if why != "" && s.kind != scalarComposite {
+		return record.Unmapped(canonicalText(s.text)), ""
 	}
 	return l.table.read(side, value), why
 }
@@ -196,24 +205,28 @@ func (m *Mapping) kindOf(side record.Side, env map[string]any) (string, error) {
 	if len(m.kinds) == 0 {
 		return "", nil
 	}
-	tried := make([]string, 0, len(m.kinds))
 	for i := range m.kinds {
 		k := &m.kinds[i]
 		c := k.condition(side)
 		holds, err := c.holds(env)
 		if err != nil {
 			// A later kind must not win because an earlier one could not be asked.
-			return "", m.fail(side, "", "the condition of kind "+k.name+" ("+c.source+") "+err.Error())
+			return "", m.fail(side, "", "the condition of kind "+k.name+" ("+oneLine(c.source)+") "+err.Error())
 		}
 		if holds {
 			return k.name, nil
 		}
-		tried = append(tried, k.name+": "+c.source)
+	}
+	tried := make([]string, len(m.kinds))
+	for i := range m.kinds {
+		tried[i] = m.kinds[i].name + ": " + oneLine(m.kinds[i].condition(side).source)
 	}
 	e := m.fail(side, "", "no kind of "+m.entity+" applies to this record; tried "+strings.Join(tried, "; "))
 	e.Hint = "complete the record so that one of these conditions holds, or add a kind to the mapping"
 	return "", e
 }
+
+func oneLine(source string) string { return strings.Join(strings.Fields(source), " ") }
 
 func (m *Mapping) fail(side record.Side, field, message string) *fault.Error {
 	system := fault.EspoCRM

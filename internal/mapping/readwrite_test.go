@@ -227,6 +227,9 @@ func TestOverlay(t *testing.T) {
 		{"bool as number stays so", `{"aktiv":0}`, map[string]record.Value{"active~aktiv": record.Of("true")}, nil, `{"aktiv":1}`},
 		{"bool", `{"aktiv":null}`, map[string]record.Value{"active~aktiv": record.Of("true")}, nil, `{"aktiv":true}`},
 		{"table", `{"anrede":"Herr","kz":10}`, map[string]record.Value{"salutation~anrede": record.Of("Mrs."), "code~kz": record.Of("2")}, nil, `{"anrede":"Frau","kz":"20"}`},
+		{"escaped key", `{"n\u0061me":"A","adresse":{"pl\u007a":"1"}}`, map[string]record.Value{"name~name": record.Of("B"), "zip~adresse.plz": record.Of("2")}, nil,
+			`{"n\u0061me":"B","adresse":{"pl\u007a":"2"}}`},
+		{"an empty bool is false", `{"aktiv":true}`, map[string]record.Value{"active~aktiv": record.Empty()}, nil, `{"aktiv":false}`},
 		{"empty is null", `{"name":"A"}`, map[string]record.Value{"name~name": record.Empty()}, nil, `{"name":null}`},
 		{"empty already", `{"name":""}`, map[string]record.Value{"name~name": record.Empty()}, nil, `{"name":""}`},
 		{"markup is not escaped", `{"name":"A"}`, map[string]record.Value{"name~name": record.Of("<b>&</b>")}, nil, `{"name":"<b>&</b>"}`},
@@ -316,7 +319,7 @@ func rest(raw []byte, names []string) string {
 	for _, name := range names {
 		r := gjson.Get(text, name)
 		if r.Exists() {
-			text = text[:r.Index] + "#" + text[r.Index+len(r.Raw):]
+			text = text[:r.Index] + "0" + text[r.Index+len(r.Raw):]
 		}
 	}
 	return text
@@ -406,6 +409,53 @@ func TestOneWayTables(t *testing.T) {
 	o, err := m.Overlay(record.Object{}, map[string]record.Value{"a~a": espo.Values["a~a"]}, nil)
 	if err != nil || string(o.Bytes()) != `{"a":"A"}` {
 		t.Errorf("%s %v", o.Bytes(), err)
+	}
+}
+
+func TestTablesOfNumbersAndBooleans(t *testing.T) {
+	m := parse(t, header+`fields:
+  - {espocrm: a, advoware: a, values: {low: 1.50, high: 1000, none: "01"}}
+  - {espocrm: b, advoware: b, type: bool, values: {true: J, false: N}}
+  - {espocrm: c, advoware: c, values: {"": Keine, x: true}}
+`)
+	tests := []struct{ espo, advo, sent string }{
+		{`{"a":"low"}`, `{"a":1.50}`, `{"a":1.5}`},
+		{`{"a":"high"}`, `{"a":1000}`, `{"a":1000}`},
+		{`{"a":"none"}`, `{"a":"01"}`, `{"a":"01"}`},
+		{`{"b":true}`, `{"b":"J"}`, `{"b":"J"}`},
+		{`{"b":false}`, `{"b":"N"}`, `{"b":"N"}`},
+		{`{"c":null}`, `{"c":"Keine"}`, `{"c":"Keine"}`},
+		{`{"c":"x"}`, `{"c":true}`, `{"c":true}`},
+	}
+	for _, tt := range tests {
+		espo, err := m.ReadEspo(object(t, tt.espo))
+		if err != nil {
+			t.Fatal(err)
+		}
+		advo, err := m.ReadAdvo(object(t, tt.advo))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]record.Value{}
+		for key, v := range espo.Values {
+			if advo.Values[key] != v {
+				t.Errorf("%s and %s: %q and %q", tt.espo, tt.advo, v.Text(), advo.Values[key].Text())
+			}
+			if !v.IsAbsent() {
+				values[key] = v
+			}
+		}
+		sent, err := m.Overlay(record.Object{}, values, nil)
+		if err != nil || string(sent.Bytes()) != tt.sent {
+			t.Errorf("%s is sent as %s (%v), want %s", tt.espo, sent.Bytes(), err, tt.sent)
+		}
+		patch, err := m.EspoPatch(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := record.NewObject(patch); err != nil || string(back.Bytes()) != tt.espo {
+			t.Errorf("%s goes back as %s", tt.espo, back.Bytes())
+		}
 	}
 }
 

@@ -49,6 +49,9 @@ func (m *Mapping) Overlay(o record.Object, values map[string]record.Value, clear
 	written := make(map[string]record.Value, len(lines))
 	for _, l := range lines {
 		v := values[l.Key]
+		if v.IsEmpty() && l.Type == Bool {
+			v = record.Of("false") // an empty bool is false, as canonical reads it
+		}
 		if old, ok := written[l.Advo]; ok && old != v {
 			return record.Object{}, m.fail(record.Advoware, l.Advo, l.Advo+" would be set to two different values")
 		}

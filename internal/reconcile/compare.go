@@ -16,9 +16,10 @@ const (
 
 // item is one field compared.
 type item struct {
-	f       mapping.Field
+	f       *mapping.Field // the schema's own: a record is compared often
 	pair    record.Pair
-	base    *record.Pair
+	base    record.Pair // only where based
+	based   bool
 	moved   string
 	differs bool
 	agreed  bool        // agrees, and the base has to learn it
@@ -27,6 +28,17 @@ type item struct {
 
 func (it *item) oneWay() bool { return it.f.Direction != mapping.Both }
 
+// answered reports whether both sides' answers hold the field.
+func (it *item) answered() bool { return !it.pair.Espo.IsAbsent() && !it.pair.Advo.IsAbsent() }
+
+// owner is the side that a one-way field belongs to.
+func (it *item) owner() record.Side {
+	if it.f.Direction == mapping.ToEspocrm {
+		return record.Advoware
+	}
+	return record.EspoCRM
+}
+
 // comparison is all fields of one record compared.
 type comparison struct {
 	in     Input
@@ -34,24 +46,40 @@ type comparison struct {
 	kinds  item   // the kind, compared like one more field
 	items  []item // without the kind's own fields while the kinds differ
 	agreed map[string]record.Pair
+	broken []*mapping.Field // what one side holds cannot be read: compared by nobody, overwritten by nobody
 }
 
 func compareAll(in Input) *comparison {
-	c := &comparison{in: in, kind: in.Espo.Kind, agreed: map[string]record.Pair{}}
+	c := &comparison{in: in, kind: in.Espo.Kind}
 	c.kinds = c.compareKinds()
-	for _, f := range in.Schema.Fields(c.kind) {
-		if f.Kind != "" && c.kinds.differs {
+	fields := in.Schema.Fields(c.kind)
+	c.items = make([]item, 0, len(fields))
+	learns := 0
+	if in.Base == nil {
+		learns = len(fields) // whatever agrees is new to the memory
+	}
+	c.agreed = make(map[string]record.Pair, learns)
+	for i := range fields {
+		if fields[i].Kind != "" && c.kinds.differs {
 			continue // which kind's fields count depends on who wins
 		}
-		c.add(f)
+		c.add(&fields[i])
 	}
+	c.clashOfKinds()
 	return c
 }
 
-func (c *comparison) add(f mapping.Field) {
-	it := item{f: f, pair: record.Pair{Espo: c.in.Espo.Values[f.Key], Advo: c.in.Advo.Values[f.Key]}, base: c.baseOf(f.Key)}
+// add compares one field. It returns nil where one side's value cannot be read.
+func (c *comparison) add(f *mapping.Field) *item {
+	if c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil {
+		c.broken = append(c.broken, f)
+		return nil
+	}
+	c.items = append(c.items, item{f: f, pair: record.Pair{Espo: c.in.Espo.Values[f.Key], Advo: c.in.Advo.Values[f.Key]}})
+	it := &c.items[len(c.items)-1]
+	it.base, it.based = c.baseOf(f.Key)
 	if f.Clear {
-		it.pair = clearPair(f, it.pair)
+		it.clear()
 	} else if it.oneWay() {
 		it.compareOneWay()
 	} else {
@@ -60,52 +88,51 @@ func (c *comparison) add(f mapping.Field) {
 	if it.agreed {
 		c.agreed[f.Key] = it.pair
 	}
-	c.items = append(c.items, it)
+	return it
 }
 
-// clearPair gives a clear its owner's value: always empty.
-func clearPair(f mapping.Field, p record.Pair) record.Pair {
-	if f.Direction == mapping.ToEspocrm {
-		p.Advo = record.Empty()
+// clear gives a clear its owner's value: always empty.
+func (it *item) clear() {
+	if it.owner() == record.Advoware {
+		it.pair.Advo = record.Empty()
 	} else {
-		p.Espo = record.Empty()
+		it.pair.Espo = record.Empty()
 	}
-	return p
 }
 
-func (c *comparison) baseOf(key string) *record.Pair {
+// baseOf is false where there is no base. A pair with an absent side is none: it
+// cannot be known to mean the same (B1), and what is answered again is no move.
+func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 	if c.in.Base == nil {
-		return nil
+		return base, false
 	}
-	if b, ok := c.in.Base.Fields[key]; ok {
-		return &b
-	}
-	return nil
+	base, ok = c.in.Base.Fields[key]
+	return base, ok && !base.Espo.IsAbsent() && !base.Advo.IsAbsent()
 }
 
 // compareTwoWay classifies a field that travels both ways. A side has moved
 // when its content differs from its own base; contents that are equal agree
-// whoever moved. Absent is never a move.
+// whoever moved. Absent is never a move: what Advoware leaves out, and no base
+// knows, gets EspoCRM's value without a vote on who moved.
 func (it *item) compareTwoWay() {
-	e, a, b := it.pair.Espo, it.pair.Advo, it.base
-	if e.IsAbsent() || a.IsAbsent() {
+	e, a, b, based := it.pair.Espo, it.pair.Advo, &it.base, it.based
+	if !it.answered() {
 		switch {
-		case b == nil && a.IsAbsent() && e.HasText():
-			it.moved = movedUnknown
-		case b != nil && !e.IsAbsent() && e != b.Espo:
-			it.moved = movedEspo
-		case b != nil && !a.IsAbsent() && a != b.Advo:
-			it.moved = movedAdvo
+		case !based && a.IsAbsent() && e.HasText():
+			it.differs, it.source = true, record.EspoCRM
+		case based && !e.IsAbsent() && e != b.Espo:
+			it.differs, it.moved = true, movedEspo
+		case based && !a.IsAbsent() && a != b.Advo:
+			it.differs, it.moved = true, movedAdvo
 		}
-		it.differs = it.moved != movedNone
 		return
 	}
 	switch {
-	case e == a, b == nil && record.FoldEqual(e, a):
-		it.agreed = b == nil || *b != it.pair
-	case b == nil:
+	case e == a, !based && record.Agree(e, a):
+		it.agreed = !based || *b != it.pair
+	case !based:
 		it.moved, it.differs = movedUnknown, true
-	case e != b.Espo && a != b.Advo && record.FoldEqual(e, a):
+	case e != b.Espo && a != b.Advo && record.Agree(e, a):
 		it.agreed = true
 	case e != b.Espo && a != b.Advo:
 		it.moved, it.differs = movedBoth, true
@@ -119,41 +146,45 @@ func (it *item) compareTwoWay() {
 // compareOneWay classifies a field that belongs to one side: whatever moved,
 // the owner's value is what both should hold.
 func (it *item) compareOneWay() {
-	owner := record.EspoCRM
-	if it.f.Direction == mapping.ToEspocrm {
-		owner = record.Advoware
-	}
-	v, w, b := it.pair.On(owner), it.pair.On(owner.Other()), it.base
+	owner := it.owner()
+	v, w, b, based := it.pair.On(owner), it.pair.On(owner.Other()), &it.base, it.based
 	switch {
 	case v.IsAbsent():
-	case v == w, b == nil && record.FoldEqual(v, w):
-		it.agreed = b == nil || *b != it.pair
-	case b != nil && *b == it.pair:
-	case w.IsAbsent() && (b == nil && !v.HasText() || b != nil && v == b.On(owner)):
-	case b != nil && v != b.On(owner) && w != b.On(owner.Other()) && record.FoldEqual(v, w):
+	case v == w, !based && record.Agree(v, w):
+		it.agreed = !based || *b != it.pair
+	case based && *b == it.pair:
+	case w.IsAbsent() && (!based && !v.HasText() || based && v == b.On(owner)):
+	case based && v != b.On(owner) && w != b.On(owner.Other()) && record.Agree(v, w):
 		it.agreed = true
 	default:
 		it.differs, it.source = true, owner
 		it.moved = string(owner)
-		if b != nil && v == b.On(owner) {
+		if based && v == b.On(owner) {
 			it.moved = string(owner.Other())
 		}
 	}
 }
 
-// compareKinds compares the kinds. A change of kind on one side and an edit of
-// that kind's own fields on the other clash: they cannot both survive.
+// compareKinds compares the kinds. A side without one has nothing to say.
 func (c *comparison) compareKinds() item {
-	it := item{f: mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
+	it := item{f: &mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
 		pair: record.Pair{Espo: kindValue(c.in.Espo), Advo: kindValue(c.in.Advo)}}
 	if c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() {
-		it.base = &c.in.Base.Kind
+		it.base, it.based = c.in.Base.Kind, true
 	}
-	it.compareTwoWay()
-	if it.moved == movedEspo && c.blockMoved(record.Advoware) || it.moved == movedAdvo && c.blockMoved(record.EspoCRM) {
-		it.moved = movedBoth
+	if it.answered() {
+		it.compareTwoWay()
 	}
 	return it
+}
+
+// clashOfKinds finds a change of kind on one side and an edit of the kind's own
+// fields on the other: they cannot both survive.
+func (c *comparison) clashOfKinds() {
+	moved := &c.kinds.moved
+	if *moved == movedEspo && c.blockMoved(record.Advoware) || *moved == movedAdvo && c.blockMoved(record.EspoCRM) {
+		*moved = movedBoth
+	}
 }
 
 // blockMoved reports whether a side edited fields of the kind it still has.
@@ -166,7 +197,8 @@ func (c *comparison) blockMoved(s record.Side) bool {
 		if f.Kind == "" || f.Clear || f.Direction != mapping.Both {
 			continue
 		}
-		if b, v := c.baseOf(f.Key), view.Values[f.Key]; b != nil && !v.IsAbsent() && v != b.On(s) {
+		b, based := c.baseOf(f.Key)
+		if v := view.Values[f.Key]; based && !v.IsAbsent() && v != b.On(s) {
 			return true
 		}
 	}
@@ -206,6 +238,12 @@ func (c *comparison) moved(s record.Side) (yes bool) {
 	return yes
 }
 
+// filled reports whether Advoware leaves out a field that only EspoCRM knows.
+func (c *comparison) filled() (yes bool) {
+	c.twoWay(func(it *item) { yes = yes || it.moved == movedNone })
+	return yes
+}
+
 func (c *comparison) hasUnknown() (yes bool) {
 	c.twoWay(func(it *item) { yes = yes || it.moved == movedUnknown })
 	return yes
@@ -216,13 +254,26 @@ func (c *comparison) clashes() (yes bool) {
 	return yes
 }
 
-// assume says who moved where no base could tell.
+// assume says who moved where no base could tell. A field that has no base
+// beside others that have one is new in the mapping: there a side that is empty
+// is taken to have never known the field, and does not clear the other one.
 func (c *comparison) assume(moved string) {
 	c.twoWay(func(it *item) {
-		if it.moved == movedUnknown {
-			it.moved = moved
+		if it.moved != movedUnknown {
+			return
+		}
+		it.moved = moved
+		if c.in.Base == nil || it.f.Key == KindKey {
+			return
+		}
+		switch {
+		case it.pair.Espo.IsEmpty() && it.pair.Advo.HasText():
+			it.moved = movedAdvo
+		case it.pair.Advo.IsEmpty() && it.pair.Espo.HasText():
+			it.moved = movedEspo
 		}
 	})
+	c.clashOfKinds()
 }
 
 // overrule makes one side the source of every two-way field that differs and
@@ -254,10 +305,27 @@ func (c *comparison) take(sides map[string]record.Side) {
 // lags reports whether the base has something to learn although nothing
 // differs.
 func (c *comparison) lags() bool {
-	return c.in.Base == nil || len(c.agreed) > 0 || c.in.Base.Kind != c.kinds.pair
+	return c.in.Base == nil || len(c.agreed) > 0 || c.in.Base.Kind != c.agreedKind()
 }
 
-// kindMoved reports whether a side's kind is another one than the base's.
-func (c *comparison) kindMoved() bool {
-	return c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() && c.in.Base.Kind != c.kinds.pair
+// kindMoved reports whether the kind on side s becomes, or has become since the
+// base, another one.
+func (c *comparison) kindMoved(s record.Side) bool {
+	if c.kinds.differs && c.kinds.source == s.Other() {
+		return true
+	}
+	return c.kinds.based && c.kinds.answered() && c.kinds.base != c.kinds.pair
+}
+
+// agreedKind is the pair of kinds that means the same: the one compared, and
+// while the kinds differ, or one is not known, still the base's (B4).
+func (c *comparison) agreedKind() record.Pair {
+	switch {
+	case !c.kinds.differs && c.kinds.answered():
+		return c.kinds.pair
+	case c.in.Base != nil:
+		return c.in.Base.Kind
+	default:
+		return record.Pair{}
+	}
 }

@@ -103,7 +103,9 @@ type Decision struct {
 	// ToAdvo and ToEspo are the canonical values to write, by field key.
 	ToAdvo, ToEspo map[string]record.Value
 	// Agreed pairs enter the working base at once (B4).
-	Agreed     map[string]record.Pair
+	Agreed map[string]record.Pair
+	// AgreedKind is the base's kind from now on: the pair compared; while the kinds
+	// differ the base's own, until a read shows the kind that was written.
 	AgreedKind record.Pair
 	// Clash is true when values of one side are overruled by a policy or wait:
 	// somebody has to be told.
@@ -125,56 +127,56 @@ func Decide(in Input) Decision {
 		return Decision{Verdict: result.MissingInAdvoware, Action: Missing, Kind: in.Espo.Kind, Reason: reasonMissing()}
 	}
 	c := compareAll(in)
-	d := Decision{Kind: c.kind, Agreed: c.agreed, AgreedKind: record.Pair{Espo: kindValue(in.Espo), Advo: kindValue(in.Advo)}}
+	d := Decision{Kind: c.kind, Action: Write, Agreed: c.agreed, AgreedKind: c.agreedKind()}
 	switch {
 	case !c.differs(): // case 4
 		d.Verdict = result.NoChange
-		c.settle(&d, "")
-		if len(d.ToEspo)+len(d.ToAdvo) > 0 { // a clear is still owed after a change of kind
-			d.Action, d.Reason = Write, reasonClears()
+		if c.settle(&d, ""); len(d.ToAdvo)+len(d.ToEspo) > 0 { // a clear is still owed after a change of kind
+			d.Reason = reasonClears()
 			return d
 		}
 		return adopt(in, c, d)
 	case in.Base == nil && in.LastSync == "": // case 5
-		d.Verdict, d.Action = result.Initial, Write
+		d.Verdict = result.Initial
 		c.settle(&d, record.EspoCRM)
 		d.Reason = reasonInitial(d)
-		return d
+	default:
+		weigh(in, c, &d)
 	}
-	// Cases 6 to 9: who moved, by content where a base is there; fields without
-	// one follow the row ids and stamps.
-	if c.hasUnknown() {
-		winner, doubtful := withoutBase(in)
-		c.assume(winner)
-		d.Doubtful = doubtful
-	}
-	d.Action = Write
-	switch espo, advo := c.moved(record.EspoCRM), c.moved(record.Advoware); {
-	case espo && advo:
-		d.Verdict = result.Conflict
-		resolve(in, c, &d)
-	case advo:
-		d.Verdict = result.AdvowareNewer
-		c.settle(&d, record.Advoware)
-	case espo:
-		d.Verdict = result.EspocrmNewer
-		c.settle(&d, record.EspoCRM)
-	default: // only one-way fields differ: their owner's value is put back
-		c.settle(&d, "")
-		d.Verdict = result.EspocrmNewer
-		if len(d.ToAdvo) == 0 {
-			d.Verdict = result.AdvowareNewer
-		}
-	}
-	if d.Reason.Code == "" {
-		d.Reason = reasonMoved(in, c, d)
-	}
-	if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 {
-		// What differs cannot travel: the source did not answer the field.
-		d.Verdict, d.Reason = result.NoChange, reasonUnreadable(c)
+	if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 { // what differs has no value to send
+		d.Verdict, d.Clash, d.Reason = result.NoChange, false, reasonUnreadable(c)
 		return adopt(in, c, d)
 	}
 	return d
+}
+
+// weigh is cases 6 to 9: who moved, by content where a base is there; fields
+// without one follow the row ids and stamps.
+func weigh(in Input, c *comparison, d *Decision) {
+	if c.hasUnknown() {
+		var moved string
+		moved, d.Doubtful = withoutBase(in)
+		c.assume(moved)
+	}
+	switch espo, advo := c.moved(record.EspoCRM), c.moved(record.Advoware); {
+	case espo && advo:
+		d.Verdict = result.Conflict
+		resolve(in, c, d)
+		d.Reason = reasonConflict(in, c, *d)
+		return
+	case advo:
+		d.Verdict = result.AdvowareNewer
+		c.settle(d, record.Advoware)
+	case espo:
+		d.Verdict = result.EspocrmNewer
+		c.settle(d, record.EspoCRM)
+	default: // nobody moved: one-way fields get their owner's value back
+		d.Verdict = result.EspocrmNewer
+		if c.settle(d, ""); len(d.ToAdvo) == 0 {
+			d.Verdict = result.AdvowareNewer
+		}
+	}
+	d.Reason = reasonMoved(in, c, *d)
 }
 
 // resolve applies the policy, or the operator's decision, to a conflict.
@@ -199,14 +201,13 @@ func resolve(in Input, c *comparison, d *Decision) {
 		c.overrule(record.EspoCRM)
 		c.settle(d, record.EspoCRM)
 	}
-	d.Reason = reasonConflict(in, c, *d)
 }
 
 // withoutBase is cases 7 to 9: the side that is taken to have moved where no
 // base can tell; "both" is a conflict.
 func withoutBase(in Input) (moved string, doubtful bool) {
-	dirty := in.Status != "" && in.Status != "clean"
-	espoMoved := in.ModifiedAt >= in.LastSync && !in.ByUs
+	dirty := in.Status != "clean"
+	espoMoved := !in.ByUs && (in.ModifiedAt == "" || in.ModifiedAt >= in.LastSync)
 	switch {
 	case in.RowStored != "" && in.RowStored == in.RowCurrent: // case 7
 		return movedEspo, false
@@ -216,7 +217,7 @@ func withoutBase(in Input) (moved string, doubtful bool) {
 		}
 		return movedAdvo, false
 	}
-	advoMoved := in.AdvoChangedAt > in.LastSync // case 9
+	advoMoved := in.AdvoChangedAt >= in.LastSync // case 9
 	switch {
 	case dirty || in.AdvoChangedAt == "" || in.LastSync == "" || espoMoved == advoMoved:
 		return movedBoth, true
@@ -232,7 +233,7 @@ func create(in Input) Decision {
 	d := Decision{Verdict: result.Create, Action: Post, Kind: in.Espo.Kind, ToAdvo: map[string]record.Value{}, Reason: reasonCreate()}
 	for _, f := range in.Schema.Fields(in.Espo.Kind) {
 		v := in.Espo.Values[f.Key]
-		if f.Direction == mapping.ToEspocrm || v.IsAbsent() {
+		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() {
 			continue
 		}
 		d.ToAdvo[f.Key] = v
@@ -243,13 +244,17 @@ func create(in Input) Decision {
 	return d
 }
 
-// adopt ends case 4: say what lags, if anything does.
+// adopt ends case 4: say what lags, if anything does. While a field cannot be
+// compared, EspoCRM is told nothing: the new rowId would hide it (B5).
 func adopt(in Input, c *comparison, d Decision) Decision {
-	d.PutNeeded = in.RowStored != in.RowCurrent || in.Status != "clean" || in.LastSync == ""
+	if d.Reason.Code == "" && len(c.broken) > 0 {
+		d.Reason = reasonUnreadable(c)
+	}
+	lags := in.RowStored != in.RowCurrent || in.Status != "clean" || in.LastSync == ""
+	d.PutNeeded = lags && d.Reason.Code == ""
+	d.Action = None
 	if d.PutNeeded || c.lags() {
 		d.Action = Adopt
-	} else {
-		d.Action = None
 	}
 	if d.Reason.Code == "" {
 		d.Reason = reasonAgree(in, c, d)

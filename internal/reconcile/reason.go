@@ -24,6 +24,7 @@ const (
 	ReasonKindChanged     = "kind_changed"
 	ReasonOneWay          = "one_way_restored"
 	ReasonClears          = "cleared_with_kind"
+	ReasonFilled          = "not_answered_by_advoware"
 	ReasonUnreadable      = "field_not_readable"
 	ReasonNoBaseEspo      = "no_base_espocrm_moved"
 	ReasonNoBaseAdvo      = "no_base_advoware_moved"
@@ -62,7 +63,11 @@ func reasonInitial(d Decision) result.Reason {
 }
 
 func reasonUnreadable(c *comparison) result.Reason {
-	return reason(ReasonUnreadable, "Some fields are not answered by one side and cannot travel: %s.", names(c.changes(), nil))
+	unsent := c.changes()
+	for _, f := range c.broken {
+		unsent = append(unsent, Change{Field: *f})
+	}
+	return reason(ReasonUnreadable, "Some fields cannot be read on one side, or have no value to send: %s.", names(unsent, nil))
 }
 
 func reasonAgree(in Input, c *comparison, d Decision) result.Reason {
@@ -80,12 +85,14 @@ func reasonAgree(in Input, c *comparison, d Decision) result.Reason {
 
 func reasonMoved(in Input, c *comparison, d Decision) result.Reason {
 	switch {
+	case d.Verdict == result.EspocrmNewer && !c.moved(record.EspoCRM) && c.filled():
+		return reason(ReasonFilled, "Advoware's answer leaves out what EspoCRM holds, and it was never synced: EspoCRM's value is sent (%s).", names(d.Changes, nil))
 	case d.Verdict == result.EspocrmNewer && !c.moved(record.EspoCRM),
 		d.Verdict == result.AdvowareNewer && !c.moved(record.Advoware):
 		return reason(ReasonOneWay, "A one-way field gets its owner's value back: %s.", names(d.Changes, nil))
 	case c.kinds.differs:
-		return reason(ReasonKindChanged, "%s changed the kind of the record to %s: %s.",
-			title(c.kinds.source), c.kind, names(d.Changes, nil))
+		return reason(ReasonKindChanged, "%s changed the kind of the record to %s: %s.%s",
+			title(c.kinds.source), c.kind, names(d.Changes, func(ch Change) bool { return ch.Field.Key != KindKey }), doubt(d))
 	case in.Base == nil && d.Verdict == result.EspocrmNewer:
 		return reason(ReasonNoBaseEspo, "Contents differ (%s) and Advoware has not moved since the last sync: EspoCRM changed.%s", names(d.Changes, nil), doubt(d))
 	case in.Base == nil && d.Verdict == result.AdvowareNewer:

@@ -1,9 +1,6 @@
 package reconcile
 
 import (
-	"slices"
-
-	"advosync/internal/mapping"
 	"advosync/internal/record"
 )
 
@@ -44,15 +41,23 @@ func (c *comparison) settleKind() {
 	}
 	s := c.kinds.source
 	c.kind = c.kinds.pair.On(s).Text()
-	for _, f := range c.in.Schema.Fields(c.kind) {
+	fields := c.in.Schema.Fields(c.kind)
+	for i := range fields {
+		f := &fields[i]
 		if f.Kind == "" {
 			continue
 		}
-		c.add(f)
-		it := &c.items[len(c.items)-1]
+		it := c.add(f)
+		if it == nil || f.Clear {
+			continue
+		}
+		if it.oneWay() && it.owner() != s {
+			// Computed from what this write replaces: its value is not known yet.
+			it.differs = it.differs && !f.Computed
+			continue
+		}
 		it.differs, it.source = false, ""
-		travels := f.Direction == mapping.Both || f.Direction == mapping.ToAdvoware == (s == record.EspoCRM)
-		if v := it.pair.On(s); !f.Clear && travels && !v.IsAbsent() && v != it.pair.On(s.Other()) {
+		if v := it.pair.On(s); !v.IsAbsent() && v != it.pair.On(s.Other()) {
 			it.differs, it.source, it.moved = true, s, string(s)
 			delete(c.agreed, f.Key)
 		}
@@ -80,13 +85,13 @@ func (c *comparison) clear(d *Decision) {
 		if !it.f.Clear {
 			continue
 		}
-		to, target := d.ToAdvo, record.Advoware
-		if it.f.Direction == mapping.ToEspocrm {
-			to, target = d.ToEspo, record.EspoCRM
+		to, target := d.ToAdvo, it.owner().Other()
+		if target == record.EspoCRM {
+			to = d.ToEspo
 		}
-		if it.pair.On(target).HasText() && (len(to) > 0 || c.kindMoved()) {
+		if it.pair.On(target).HasText() && (len(to) > 0 || c.kindMoved(target)) {
 			to[it.f.Key] = record.Empty()
-			it.differs, it.source, it.moved = true, target.Other(), string(target.Other())
+			it.differs, it.source, it.moved = true, it.owner(), string(it.owner())
 		}
 	}
 }
@@ -94,18 +99,28 @@ func (c *comparison) clear(d *Decision) {
 // changes lists what differs, the kind first, then in the mapping's order.
 func (c *comparison) changes() []Change {
 	var out []Change
-	for _, it := range slices.Concat([]item{c.kinds}, c.items) {
-		if !it.differs {
-			continue
+	if c.kinds.differs {
+		out = append(out, c.kinds.change())
+	}
+	for i := range c.items {
+		if it := &c.items[i]; it.differs {
+			out = append(out, it.change())
 		}
-		ch := Change{Field: it.f, Pair: it.pair, Base: it.base, Moved: it.moved}
-		if ch.Moved == movedUnknown {
-			ch.Moved = movedNone
-		}
-		if it.source != "" {
-			ch.Target = it.source.Other()
-		}
-		out = append(out, ch)
 	}
 	return out
+}
+
+func (it *item) change() Change {
+	ch := Change{Field: *it.f, Pair: it.pair, Moved: it.moved}
+	if it.based {
+		base := it.base
+		ch.Base = &base
+	}
+	if ch.Moved == movedUnknown {
+		ch.Moved = movedNone
+	}
+	if it.source != "" {
+		ch.Target = it.source.Other()
+	}
+	return ch
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 )
 
 // Object is one JSON object as a system sent it. Set replaces single members
@@ -51,32 +51,37 @@ func (o Object) Bytes() []byte { return o.raw }
 // String masks the content (design page 5, rule 9).
 func (o Object) String() string { return fmt.Sprintf("(object of %d bytes)", len(o.raw)) }
 
-// escapePath turns a dotted name into a path of exact keys: dots separate, and
-// everything else that the path language would read as an operator is literal.
-func escapePath(dotted string) string {
-	parts := strings.Split(dotted, ".")
-	for i, p := range parts {
-		parts[i] = gjson.Escape(p)
+// member is one member of the object r by its exact name; where a name stands
+// twice, the first. No path language: a star, a colon or a digit in a name is
+// just that, and an array has no members.
+func member(r gjson.Result, name string) (found gjson.Result) {
+	if !r.IsObject() {
+		return found
 	}
-	return strings.Join(parts, ".")
+	r.ForEach(func(key, value gjson.Result) bool {
+		if key.Str == name {
+			found = value
+			return false
+		}
+		return true
+	})
+	return found
 }
 
 // Get is the raw JSON of a member; dots reach into nested objects. It is
 // false when the member is not there. A member of a null object is null: the
 // parent was answered, so the child is known to be empty.
 func (o Object) Get(dotted string) (json.RawMessage, bool) {
-	if r := gjson.GetBytes(o.raw, escapePath(dotted)); r.Exists() {
-		return json.RawMessage(r.Raw), true
-	}
-	for i := strings.LastIndexByte(dotted, '.'); i > 0; i = strings.LastIndexByte(dotted[:i], '.') {
-		if r := gjson.GetBytes(o.raw, escapePath(dotted[:i])); r.Exists() {
-			if r.Type == gjson.Null {
-				return json.RawMessage("null"), true
-			}
-			return nil, false
+	at := gjson.ParseBytes(o.raw)
+	for name := range strings.SplitSeq(dotted, ".") {
+		if at = member(at, name); at.Type == gjson.Null {
+			break
 		}
 	}
-	return nil, false
+	if !at.Exists() {
+		return nil, false
+	}
+	return json.RawMessage(at.Raw), true
 }
 
 // Text is a string member's content; false when it is absent, null or no
@@ -108,17 +113,70 @@ func (o Object) Int(dotted string) (int64, bool) {
 }
 
 // Set returns a copy with one member replaced or added; dots reach into nested
-// objects, which are made where they are missing or null.
+// objects, which are made where they are missing or null. It never replaces
+// anything else than the named member: ErrNotObject when a dot would have to
+// reach into a text, a number or an array.
 func (o Object) Set(dotted string, raw json.RawMessage) (Object, error) {
+	if !json.Valid(raw) {
+		return Object{}, fmt.Errorf("set %s: the value is not JSON", dotted)
+	}
 	base := o.raw
 	if len(base) == 0 {
 		base = []byte("{}")
 	}
-	out, err := sjson.SetRawBytes(bytes.Clone(base), escapePath(dotted), raw)
-	if err != nil {
-		return Object{}, fmt.Errorf("set %s: %w", dotted, err)
+	at, names := gjson.ParseBytes(base), strings.Split(dotted, ".")
+	for i, name := range names {
+		if !at.IsObject() {
+			return Object{}, fmt.Errorf("set %s: %s: %w", dotted, strings.Join(names[:i], "."), ErrNotObject)
+		}
+		next := member(at, name)
+		switch last := i == len(names)-1; {
+		case !next.Exists():
+			return Object{raw: add(base, at, name, nest(names[i+1:], raw))}, nil
+		case last, next.Type == gjson.Null:
+			return Object{raw: splice(base, next.Index, len(next.Raw), nest(names[i+1:], raw))}, nil
+		}
+		at = next
 	}
-	return Object{raw: out}, nil
+	panic("record: a name has at least one part")
+}
+
+// nest wraps raw into one object per name.
+func nest(names []string, raw []byte) []byte {
+	for _, name := range slices.Backward(names) {
+		raw = slices.Concat([]byte("{"), quote(name), []byte(":"), raw, []byte("}"))
+	}
+	return raw
+}
+
+// add puts a member behind the last one of the object at, which stands in base.
+func add(base []byte, at gjson.Result, name string, raw []byte) []byte {
+	item := slices.Concat(quote(name), []byte(":"), raw)
+	end := at.Index + 1
+	at.ForEach(func(_, value gjson.Result) bool {
+		end = value.Index + len(value.Raw)
+		return true
+	})
+	if end > at.Index+1 {
+		item = append([]byte(","), item...)
+	}
+	return splice(base, end, 0, item)
+}
+
+// splice replaces n bytes at i in a copy.
+func splice(base []byte, i, n int, by []byte) []byte {
+	return slices.Concat(base[:i], by, base[i+n:])
+}
+
+// quote is a member name as JSON.
+func quote(name string) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(name); err != nil {
+		panic("record: a text is always JSON: " + err.Error())
+	}
+	return bytes.TrimRight(buf.Bytes(), "\n")
 }
 
 // MarshalJSON writes the object as it is.

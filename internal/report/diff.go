@@ -34,7 +34,7 @@ func (p *page) recordHead(r result.Record) {
 	if id := advowareID(r); id != "" {
 		advo = "Advoware " + id
 	}
-	parts := []string{p.title.Render(oneLine(r.Entity, p.UTF8) + " " + oneLine(r.ID, p.UTF8)), advo}
+	parts := []string{oneLine(r.Entity, p.UTF8) + " " + oneLine(r.ID, p.UTF8), advo}
 	if r.Status != "" {
 		parts = append(parts, "status "+oneLine(r.Status, p.UTF8))
 	}
@@ -69,32 +69,36 @@ func (p *page) recordHead(r result.Record) {
 	}
 }
 
-// joined puts the parts on one line, or one below the other where they do not
-// fit.
+// joined puts the parts, the first one as a title, on one line, or one below
+// the other where they do not fit.
 func (p *page) joined(parts []string, sep string) {
-	line := strings.Join(parts, sep)
+	line := p.title.Render(parts[0]) + sep + strings.Join(parts[1:], sep)
 	if lipgloss.Width(line) <= p.Width {
 		p.line(line)
 		return
 	}
-	for i, s := range parts {
-		if i > 0 {
-			s = "  " + s
-		}
-		p.line(s)
+	p.say("", parts[0], p.title)
+	for _, s := range parts[1:] {
+		p.say("  ", s, p.plain)
 	}
 }
 
 // sayStyled writes a labelled text; only head carries the style.
 func (p *page) sayStyled(label, head string, style lipgloss.Style, tail string) {
-	prefix := "  " + p.label.Render(pad(label, labelColumn))
+	prefix := strings.Repeat(" ", labelColumn+2)
+	if label != "" {
+		prefix = "  " + p.label.Render(pad(label, labelColumn))
+	}
 	for _, l := range wrap(head+tail, p.Width-labelColumn-2) {
 		n := 0
 		if head != "" {
 			n = commonLength(head, l)
 			head = strings.TrimLeft(head[n:], " ")
 		}
-		p.line(prefix + style.Render(l[:n]) + l[n:])
+		if n > 0 {
+			l = style.Render(l[:n]) + l[n:]
+		}
+		p.line(prefix + l)
 		prefix = strings.Repeat(" ", labelColumn+2)
 	}
 }

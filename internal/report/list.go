@@ -168,7 +168,7 @@ func (p *page) why(r result.Record) string {
 
 // aside says what to do about a record, and its warnings, below the table.
 func (p *page) aside(r result.Record) {
-	head := oneLine(r.ID, p.UTF8) + ": "
+	head := truncate(oneLine(r.ID, p.UTF8), p.Width/3, p.marks.ellipsis) + ": "
 	if r.Error != nil && r.Error.Hint != "" {
 		p.say(p.bold.Render(head), oneLine(r.Error.Hint, p.UTF8), p.dim)
 	}

@@ -98,7 +98,7 @@ func lineLength(s string, width int) int {
 		var bounds int
 		cluster, rest, bounds, state = uniseg.StepString(rest, state)
 		w := bounds >> uniseg.ShiftWidth
-		if used+w > width && at > 0 && !(cluster == " " && used == width) {
+		if used+w > width && at > 0 && !(cluster == " " && used == width && rest != "") {
 			if lastBreak*3 >= at {
 				return lastBreak
 			}

@@ -152,6 +152,9 @@ func losses(fields []result.Field) string {
 
 // names lists at most four names.
 func names(list []string) string {
+	for i, s := range list {
+		list[i] = oneLine(s, false)
+	}
 	switch n := len(list); {
 	case n == 0:
 		return "nothing"

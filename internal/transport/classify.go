@@ -59,11 +59,10 @@ func broken(host string, err error) *fault.Error {
 	f := &fault.Error{Code: fault.Unreachable, Transient: true, Hint: doctorHint}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
-	var notTLS tls.RecordHeaderError
 	switch {
 	case errors.As(err, &dns):
 		f.Message = "the host name " + dns.Name + " cannot be resolved"
-	case errors.As(err, &notTLS):
+	case isNotTLS(err):
 		f.Message, f.Transient = host+" does not speak HTTPS", false
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.Message = host + " refuses connections"
@@ -117,6 +116,11 @@ func isTrustError(err error) bool {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
+}
+
+func isNotTLS(err error) bool {
+	var header tls.RecordHeaderError
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &header)
 }
 
 func isUnknownName(err error) bool {

@@ -16,7 +16,6 @@ import (
 // flight follows one try of one call down the decorators, and knows whether a
 // byte of it may have left this machine.
 type flight struct {
-	op        string
 	kind      callcount.Kind
 	attempt   int
 	origin    *url.URL
@@ -79,8 +78,8 @@ func isDialError(err error) bool {
 	return errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// meteredConn counts what is written. The count moves before the write, so that
-// a write cut off in the middle counts as sent: net/http's own "connection went
+// meteredConn counts what is written. The count moves before the write
+// and is put right after it, so that a write under way counts as sent: net/http's own "connection went
 // away while idle" error is the same with and without bytes on the wire, and
 // only the count tells the harmless case from the doubtful one.
 type meteredConn struct {
@@ -90,7 +89,9 @@ type meteredConn struct {
 
 func (c *meteredConn) Write(b []byte) (int, error) {
 	c.written.Add(int64(len(b)))
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n - len(b)))
+	return n, err
 }
 
 // metered digs our connection out from under TLS.

@@ -85,7 +85,7 @@ func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 
 func worthwhile(err error) bool {
 	var redirect *redirectError
 	return !errors.As(err, &redirect) && !errors.Is(err, errTooLarge) &&
-		!errors.Is(err, errForeignOrigin) && !isTrustError(err) && !isUnknownName(err)
+		!errors.Is(err, errForeignOrigin) && !isTrustError(err) && !isUnknownName(err) && !isNotTLS(err)
 }
 
 // waitFor is the pause after a try, before jitter.

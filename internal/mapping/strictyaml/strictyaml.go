@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -101,7 +102,21 @@ func (p Problem) String() string {
 	if p.Suggestion != "" {
 		fmt.Fprintf(&b, " (did you mean %s?)", p.Suggestion)
 	}
-	return b.String()
+	return harmless(b.String())
+}
+
+// harmless replaces what would move a terminal's cursor or colour: a file may
+// hold anything, and its keys and names are quoted in messages.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
 }
 
 // Problems is all that is wrong with a file, in file order.

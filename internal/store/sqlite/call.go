@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 
 	"advosync/internal/store"
 )
@@ -33,9 +32,4 @@ func (s *Store) writeAll(ctx context.Context, op string, fns ...func(*tx) error)
 		errs[i] = failure(ctx, op, s.path, errs[i])
 	}
 	return errs
-}
-
-// read calls scan for every row of a query.
-func (s *Store) read(ctx context.Context, op, query string, args []any, scan func(*sql.Rows) error) error {
-	return failure(ctx, op, s.path, s.r.each(ctx, query, args, scan))
 }

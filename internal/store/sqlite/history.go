@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"slices"
 	"time"
 
 	"advosync/internal/store"
@@ -47,14 +48,15 @@ const historyPage = 200
 
 // Entries lists newest first; entries of the same microsecond by descending id.
 func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(store.Entry) error) error {
-	query, filter := historyQuery(f)
+	text, filter := historyQuery(f)
 	at, id := int64(math.MaxInt64), ""
 	for left := f.Limit; ; {
 		size := historyPage
 		if f.Limit > 0 {
 			size = min(size, left)
 		}
-		page, err := s.historyPage(ctx, query, append([]any{at, id}, append(filter, size)...))
+		args := slices.Concat([]any{at, id}, filter, []any{size})
+		page, err := query(ctx, s, "read the history", text, args, scanEntry)
 		if err != nil {
 			return err
 		}
@@ -71,24 +73,18 @@ func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(stor
 	}
 }
 
-func (s *Store) historyPage(ctx context.Context, query string, args []any) ([]store.Entry, error) {
-	var page []store.Entry
-	err := s.read(ctx, "read the history", query, args, func(rows *sql.Rows) error {
-		var doc []byte
-		if err := rows.Scan(&doc); err != nil {
-			return err
-		}
-		e, err := store.DecodeEntry(doc)
-		page = append(page, e)
-		return err
-	})
-	return page, err
+func scanEntry(rows *sql.Rows) (store.Entry, error) {
+	var doc []byte
+	if err := rows.Scan(&doc); err != nil {
+		return store.Entry{}, err
+	}
+	return store.DecodeEntry(doc)
 }
 
-func historyQuery(f store.HistoryFilter) (query string, args []any) {
-	query = "SELECT doc FROM history WHERE (at, id) < (?, ?)"
+func historyQuery(f store.HistoryFilter) (text string, args []any) {
+	text = "SELECT doc FROM history WHERE (at, id) < (?, ?)"
 	add := func(condition string, arg any) {
-		query += " AND " + condition
+		text += " AND " + condition
 		args = append(args, arg)
 	}
 	if f.Entity != "" {
@@ -103,7 +99,7 @@ func historyQuery(f store.HistoryFilter) (query string, args []any) {
 	if !f.Since.IsZero() {
 		add("at >= ?", store.Micros(f.Since))
 	}
-	return query + " ORDER BY at DESC, id DESC LIMIT ?", args
+	return text + " ORDER BY at DESC, id DESC LIMIT ?", args
 }
 
 // Prune deletes what is older than before.
@@ -117,10 +113,10 @@ func (s *Store) Forget(ctx context.Context, key store.Key) (int, error) {
 		"DELETE FROM history WHERE entity = ? AND record_id = ?", key.Entity, key.ID)
 }
 
-func (s *Store) deleteHistory(ctx context.Context, op, query string, args ...any) (int, error) {
+func (s *Store) deleteHistory(ctx context.Context, op, text string, args ...any) (int, error) {
 	var n int64
 	err := s.write(ctx, op, func(t *tx) (err error) {
-		n, err = t.exec(query, args...)
+		n, err = t.exec(text, args...)
 		return err
 	})
 	return int(n), err

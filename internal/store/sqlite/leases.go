@@ -135,21 +135,14 @@ func (s *Store) Locks(ctx context.Context) ([]store.Lock, error) {
 	return s.locks(ctx, "SELECT "+lockColumns+" FROM leases ORDER BY key")
 }
 
-func (s *Store) locks(ctx context.Context, query string, args ...any) ([]store.Lock, error) {
-	var locks []store.Lock
-	err := s.read(ctx, "read the locks", query, args, func(rows *sql.Rows) error {
+func (s *Store) locks(ctx context.Context, text string, args ...any) ([]store.Lock, error) {
+	return query(ctx, s, "read the locks", text, args, func(rows *sql.Rows) (store.Lock, error) {
 		var row lockRow
 		if err := rows.Scan(row.dest()...); err != nil {
-			return err
+			return store.Lock{}, err
 		}
-		l, err := row.lock()
-		locks = append(locks, l)
-		return err
+		return row.lock()
 	})
-	if err != nil {
-		return nil, err
-	}
-	return locks, nil
 }
 
 // Break deletes the lock if it is still the observed one. Expires does not

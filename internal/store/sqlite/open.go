@@ -40,7 +40,7 @@ type Store struct {
 	path string
 	now  func() time.Time
 	w    *writer // nil: opened for reading only
-	r    *reader
+	r    source
 }
 
 var _ store.Store = (*Store)(nil)
@@ -67,7 +67,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(failure(ctx, op, abs, err), w.close())
 	}
-	return &Store{path: abs, now: o.Now, w: w, r: r}, nil
+	return &Store{path: abs, now: o.Now, w: w, r: own{r}}, nil
 }
 
 // OpenReadOnly opens the store for a command that writes nothing: every write
@@ -80,22 +80,11 @@ func OpenReadOnly(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, failure(ctx, op, path, err)
 	}
-	s := &Store{path: abs, now: o.Now, r: &reader{}}
-	info, err := os.Stat(abs)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return s, nil
-	case err != nil:
-		return nil, failure(ctx, op, abs, err)
-	case info.Size() == 0 && !exists(abs+"-wal"):
-		return s, nil // made a moment ago by a process that has not filled it yet
+	look := &onlooker{path: abs, busy: o.Busy}
+	if err := look.open(ctx); err != nil {
+		return nil, errors.Join(failure(ctx, op, abs, err), look.close())
 	}
-	r, err := openExisting(ctx, abs, o.Busy)
-	if err != nil {
-		return nil, failure(ctx, op, abs, err)
-	}
-	s.r = r
-	return s, nil
+	return &Store{path: abs, now: o.Now, r: look}, nil
 }
 
 func (o Options) withDefaults() Options {
@@ -108,32 +97,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// openExisting opens an existing file for reading and checks that it is ours.
-func openExisting(ctx context.Context, path string, busy time.Duration) (*reader, error) {
-	r, err := openReader(dsn(path, url.Values{"mode": {"ro"}, "_pragma": {busyPragma(busy), "query_only(1)"}}))
-	if err != nil {
-		return nil, err
-	}
-	version, err := checkSchema(ctx, r.db)
-	if err == nil && version == 0 {
-		// A file without tables: nothing was ever stored.
-		return &reader{}, r.close()
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	return r, nil
-}
-
 // Describe names the file.
 func (s *Store) Describe() string { return "SQLite file " + s.path }
 
 // Close releases the file. Calls that are running fail or finish.
 func (s *Store) Close() error {
-	var err error
-	if s.r != nil {
-		err = s.r.close()
-	}
+	err := s.r.close()
 	if s.w != nil {
 		// Last: it takes the -wal file along.
 		err = errors.Join(err, s.w.close())

@@ -7,33 +7,71 @@ import (
 	"sync"
 )
 
-// reader is the pool for reads. Without a database it finds nothing.
+// source gives the pool to read from.
+type source interface {
+	// reader is the pool now. valid, asked after a query, says whether what it
+	// has read counts; if not, another reader is to be asked for.
+	reader(ctx context.Context) (r *reader, valid func() bool, err error)
+	close() error
+}
+
+// own is the source of a store that writes as well: SQLite's own locks keep
+// what is read consistent.
+type own struct{ r *reader }
+
+func (o own) reader(context.Context) (*reader, func() bool, error) {
+	return o.r, func() bool { return true }, nil
+}
+
+func (o own) close() error { return o.r.close() }
+
+// reader is a pool of connections that read. Without a database it finds
+// nothing.
 type reader struct {
 	db    *sql.DB
 	mu    sync.Mutex
 	stmts map[string]*sql.Stmt
 }
 
-// each runs a query and calls scan for every row.
-func (r *reader) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) (err error) {
-	if r.db == nil {
-		return ctx.Err()
+// query collects what scan makes of every row.
+func query[T any](ctx context.Context, s *Store, op, text string, args []any, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	for {
+		r, valid, err := s.r.reader(ctx)
+		if err != nil {
+			return nil, failure(ctx, op, s.path, err)
+		}
+		out, err := collect(ctx, r, text, args, scan)
+		if !valid() {
+			continue
+		}
+		if err != nil {
+			return nil, failure(ctx, op, s.path, err)
+		}
+		return out, nil
 	}
-	stmt, err := r.stmt(ctx, query)
+}
+
+func collect[T any](ctx context.Context, r *reader, text string, args []any, scan func(*sql.Rows) (T, error)) (out []T, err error) {
+	if r.db == nil {
+		return nil, ctx.Err()
+	}
+	stmt, err := r.stmt(ctx, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, v)
 	}
-	return rows.Err()
+	return out, rows.Err()
 }
 
 func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {

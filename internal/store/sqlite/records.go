@@ -26,9 +26,12 @@ func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]st
 	found := make(map[string]store.Memory, len(ids))
 	for rest := ids; len(rest) > 0; {
 		n := min(chunk, len(rest))
-		err := s.loadChunk(ctx, entity, rest[:n], func(id string, m store.Memory) { found[id] = m })
+		chunk, err := s.loadChunk(ctx, entity, rest[:n])
 		if err != nil {
 			return nil, err
+		}
+		for _, r := range chunk {
+			found[r.id] = r.memory
 		}
 		rest = rest[n:]
 	}
@@ -39,32 +42,32 @@ func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]st
 	return out, nil
 }
 
-func (s *Store) loadChunk(ctx context.Context, entity string, ids []string, found func(string, store.Memory)) error {
+func (s *Store) loadChunk(ctx context.Context, entity string, ids []string) ([]remembered, error) {
 	args := make([]any, 0, len(ids)+1)
 	args = append(args, entity)
 	for _, id := range ids {
 		args = append(args, id)
 	}
-	query := "SELECT id, rev, doc FROM records WHERE entity = ? AND id IN (?" + strings.Repeat(", ?", len(ids)-1) + ")"
-	return s.read(ctx, opLoad, query, args, func(rows *sql.Rows) error {
-		id, m, err := scanMemory(rows)
-		if err != nil {
-			return err
-		}
-		found(id, m)
-		return nil
-	})
+	text := "SELECT id, rev, doc FROM records WHERE entity = ? AND id IN (?" + strings.Repeat(", ?", len(ids)-1) + ")"
+	return query(ctx, s, opLoad, text, args, scanMemory)
 }
 
-func scanMemory(rows *sql.Rows) (string, store.Memory, error) {
-	var id string
+// remembered is one row of records.
+type remembered struct {
+	id     string
+	memory store.Memory
+}
+
+func scanMemory(rows *sql.Rows) (remembered, error) {
+	var r remembered
 	var rev int64
 	var doc []byte
-	if err := rows.Scan(&id, &rev, &doc); err != nil {
-		return "", store.Memory{}, err
+	if err := rows.Scan(&r.id, &rev, &doc); err != nil {
+		return r, err
 	}
-	m, err := store.DecodeMemory(doc, rev)
-	return id, m, err
+	var err error
+	r.memory, err = store.DecodeMemory(doc, rev)
+	return r, err
 }
 
 // Commit is one transaction; it may share it with other writes that arrive at

@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
+	"slices"
 	"strings"
 
 	"advosync/internal/store"
@@ -14,9 +14,10 @@ const scanPage = 200
 // Scan reads page by page and calls fn between the queries: fn may take long,
 // and an open query would keep the -wal file growing.
 func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
-	query, filter := scanQuery(f)
+	text, filter := scanQuery(f)
 	for after := f.After; ; {
-		page, err := s.scanPage(ctx, query, append([]any{entity, after}, filter...))
+		args := slices.Concat([]any{entity, after}, filter, []any{scanPage})
+		page, err := query(ctx, s, opLoad, text, args, scanMemory)
 		if err != nil {
 			return err
 		}
@@ -32,22 +33,7 @@ func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn 
 	}
 }
 
-type scanned struct {
-	id     string
-	memory store.Memory
-}
-
-func (s *Store) scanPage(ctx context.Context, query string, args []any) ([]scanned, error) {
-	var page []scanned
-	err := s.read(ctx, opLoad, query, append(args, scanPage), func(rows *sql.Rows) error {
-		id, m, err := scanMemory(rows)
-		page = append(page, scanned{id, m})
-		return err
-	})
-	return page, err
-}
-
-func scanQuery(f store.ScanFilter) (query string, args []any) {
+func scanQuery(f store.ScanFilter) (text string, args []any) {
 	var any []string
 	if f.WithIntent {
 		any = append(any, "has_intent")

@@ -15,15 +15,12 @@ const (
 
 // Get reads a value that has not expired.
 func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
-	err = s.read(ctx, opRead, "SELECT value FROM kv WHERE key = ? AND (expires = 0 OR expires > ?)",
-		[]any{key, store.Micros(s.now())}, func(rows *sql.Rows) error {
-			ok = true
-			return rows.Scan(&value)
-		})
-	if err != nil {
+	values, err := query(ctx, s, opRead, "SELECT value FROM kv WHERE key = ? AND (expires = 0 OR expires > ?)",
+		[]any{key, store.Micros(s.now())}, scanOne[[]byte])
+	if err != nil || len(values) == 0 {
 		return nil, false, err
 	}
-	return value, ok, nil
+	return values[0], true, nil
 }
 
 // Put stores a value; ttl 0: for ever.
@@ -77,17 +74,12 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // Keys lists the keys with a prefix. The comparison is by bytes; LIKE would
 // read % and _ in the prefix and ignore case.
 func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
-	var keys []string
-	err := s.read(ctx, opRead, `SELECT key FROM kv WHERE key >= ? AND substr(key, 1, length(?)) = ?
+	return query(ctx, s, opRead, `SELECT key FROM kv WHERE key >= ? AND substr(key, 1, length(?)) = ?
 		AND (expires = 0 OR expires > ?) ORDER BY key`,
-		[]any{prefix, prefix, prefix, store.Micros(s.now())}, func(rows *sql.Rows) error {
-			var key string
-			err := rows.Scan(&key)
-			keys = append(keys, key)
-			return err
-		})
-	if err != nil {
-		return nil, err
-	}
-	return keys, nil
+		[]any{prefix, prefix, prefix, store.Micros(s.now())}, scanOne[string])
+}
+
+func scanOne[T any](rows *sql.Rows) (v T, err error) {
+	err = rows.Scan(&v)
+	return v, err
 }

@@ -1,0 +1,158 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"advosync/internal/advoware"
+	"advosync/internal/config"
+	"advosync/internal/console"
+	"advosync/internal/engine"
+	"advosync/internal/espocrm"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/reconcile"
+	"advosync/internal/result"
+	"advosync/internal/store"
+	"advosync/internal/store/redis"
+	"advosync/internal/store/sqlite"
+	"advosync/internal/transport"
+)
+
+// loadConfig reads configuration and mappings from this process's surroundings.
+func loadConfig(o loadOptions, c *console.Console) (project, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
+	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
+	if err != nil {
+		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
+			Hint: "correct it, then: advosync doctor", Err: err}
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(c.Err, "advosync: warning: %s\n", w)
+	}
+	return &configured{cfg: cfg}, nil
+}
+
+// configured is a project that was read from files and environment.
+type configured struct{ cfg *config.Config }
+
+func (p *configured) Entities() []string { return p.cfg.EntityNames() }
+func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
+
+// Open connects what a run needs. Nothing is sent to either system yet.
+func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
+	if err := p.cfg.Require(config.EspoCRM, config.Advoware); err != nil {
+		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
+			Hint: "advosync init writes a commented configuration", Err: err}
+	}
+	st, err := openStore(ctx, p.cfg, o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	s := &opened{cfg: p.cfg, store: st}
+	if err := s.connect(o); err != nil {
+		_ = st.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openStore opens the store that is configured; for a read-only command one
+// that refuses to be written.
+func openStore(ctx context.Context, cfg *config.Config, readOnly bool) (store.Store, error) {
+	switch {
+	case cfg.Store.Driver == "redis":
+		return redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{ReadOnly: readOnly})
+	case readOnly:
+		return sqlite.OpenReadOnly(ctx, cfg.Store.Path, sqlite.Options{})
+	default:
+		return sqlite.Open(ctx, cfg.Store.Path, sqlite.Options{})
+	}
+}
+
+// opened is an engine over real systems and a real store.
+type opened struct {
+	cfg    *config.Config
+	store  store.Store
+	espo   *espocrm.Client
+	advo   *advoware.Client
+	leases *lease.Manager
+	engine *engine.Engine
+}
+
+func (s *opened) connect(o openOptions) error {
+	cfg := s.cfg
+	espo, err := espocrm.New(espocrm.Config{
+		URL: cfg.EspoCRM.URL, APIKey: cfg.EspoCRM.APIKey.Reveal(), SecretKey: cfg.EspoCRM.SecretKey.Reveal(), Insecure: cfg.EspoCRM.Insecure,
+		Notify:  espocrm.Notify{Via: cfg.EspoCRM.Notify.Via, Users: cfg.EspoCRM.Notify.Users},
+		Options: transport.Options{Timeout: cfg.EspoCRM.Timeout, Logger: o.Log},
+	})
+	if err != nil {
+		return err
+	}
+	s.espo = espo
+	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
+	a := cfg.Advoware
+	s.advo, err = advoware.New(advoware.Config{
+		Kanzlei: a.Kanzlei, Database: a.Database, User: a.User, Password: a.Password.Reveal(), AppID: a.AppID, APIKey: a.APIKey.Reveal(),
+		Product: a.Product, Role: a.Role, ConfiguratorURL: a.ConfiguratorURL, URL: a.URL, SecurityGateway: a.SecurityGateway, Insecure: a.Insecure,
+		Tokens:  newTokens(s.store, s.leases, a),
+		Options: transport.Options{Timeout: a.Timeout, Logger: o.Log},
+	})
+	if err != nil {
+		espo.Close()
+		return err
+	}
+	s.engine = engine.New(engineConfig(cfg, o), engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
+	return nil
+}
+
+func engineConfig(cfg *config.Config, o openOptions) engine.Config {
+	return engine.Config{
+		Policy: reconcile.Policy(cfg.Sync.Conflict), MaxRetries: cfg.Sync.MaxRetries, MarkSyncing: cfg.Sync.MarkSyncing,
+		OnMissingInAdvoware: cfg.Sync.OnMissingInAdvoware, OnMissingInEspocrm: cfg.Sync.OnMissingInEspocrm,
+		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), Run: o.RunID, Command: o.Command,
+	}
+}
+
+func (s *opened) request(r request) engine.Request {
+	m, err := s.cfg.Mapping(r.Entity)
+	if err != nil { // the command line has checked it
+		panic("cmd: " + err.Error())
+	}
+	return engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway}
+}
+
+// Sync syncs one record.
+func (s *opened) Sync(ctx context.Context, r request) result.Record {
+	return s.engine.Sync(ctx, s.request(r))
+}
+
+// Plan says what Sync would do.
+func (s *opened) Plan(ctx context.Context, r request) result.Record {
+	return s.engine.Plan(ctx, s.request(r))
+}
+
+// Candidates lists every linked or unclean record.
+func (s *opened) Candidates(ctx context.Context, entity string, fn func(id string) error) error {
+	m, err := s.cfg.Mapping(entity)
+	if err != nil {
+		return err
+	}
+	return s.engine.Candidates(ctx, m, fn)
+}
+
+// Close frees what is still locked and closes connections and store.
+func (s *opened) Close() error {
+	err := s.leases.ReleaseAll()
+	s.espo.Close()
+	s.advo.Close()
+	if cerr := s.store.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

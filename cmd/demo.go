@@ -1,0 +1,257 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/report"
+	"advosync/internal/sandbox"
+)
+
+// runSandbox starts both simulators on loopback and serves them until ctx ends,
+// or shows the main job on them.
+func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
+	dir, remove, err := sandboxDir(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	w, err := startWorld(ctx, o)
+	if err != nil {
+		return err
+	}
+	file, err := writeSandboxConfig(w, dir)
+	if err != nil {
+		return err
+	}
+	if o.Demo {
+		c := *o.Console
+		if !c.OutFacts.Rich { // piped: the demo is to be read all the same
+			c.OutFacts.Rich, c.OutFacts.Width = true, demoWidth
+		}
+		d.console = &c
+		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
+	}
+	out := o.Console.Out
+	fmt.Fprintf(out, `EspoCRM   %s   (%d records of type CBeteiligte)
+Advoware  %s   (%d Beteiligte)
+config    %s
+
+In a second terminal:
+  export ADVOSYNC_CONFIG=%s
+  advosync check
+  advosync sync --id ID
+
+Edit as a person would, then look again:
+  curl -s %s/_sandbox/edit -d '{"system":"espocrm","type":"CBeteiligte","id":"ID","values":{"email":"neu@example.de"}}'
+  curl -s %s/_sandbox/edit -d '{"system":"advoware","path":"%s","id":"104000","values":{"telGesch":"0511 1"}}'
+  advosync diff
+
+Ctrl-C stops both.
+`, w.EspoURL, len(w.EspoCRM.Records(sandboxType)), w.AdvoURL, len(w.Advoware.All(sandbox.BeteiligtePath)), file, file, w.EspoURL, w.AdvoURL, sandbox.BeteiligtePath)
+	<-ctx.Done()
+	fmt.Fprintln(o.Console.Err, "stopped")
+	return nil
+}
+
+// demoWidth is how wide the demo's tables are where there is no terminal.
+const demoWidth = 80
+
+const sandboxType = "CBeteiligte"
+
+// sandboxDir is where the sandbox keeps its files; a temporary one is removed.
+func sandboxDir(dir string) (string, func(), error) {
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "advosync-sandbox-")
+		return tmp, func() { _ = os.RemoveAll(tmp) }, err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	return abs, func() {}, os.MkdirAll(abs, 0o700)
+}
+
+func startWorld(ctx context.Context, o sandboxOptions) (*sandbox.World, error) {
+	opts := sandbox.WorldOptions{Seed: o.Seed}
+	if o.Latency > 0 {
+		pace := func(*http.Request, int) time.Duration { return o.Latency }
+		opts.EspoCRM.Pace, opts.Advoware.Pace = pace, pace
+	}
+	w := sandbox.NewWorld(opts)
+	espo, advo := net.JoinHostPort(o.Listen, "0"), net.JoinHostPort(o.Listen, "0")
+	if o.Port > 0 {
+		espo, advo = net.JoinHostPort(o.Listen, strconv.Itoa(o.Port)), net.JoinHostPort(o.Listen, strconv.Itoa(o.Port+1))
+	}
+	if err := w.Start(ctx, espo, advo); err != nil {
+		return nil, &fault.Error{System: fault.Local, Code: "sandbox", Owner: fault.OwnerSystem, Op: "start the sandbox", Message: err.Error(),
+			Hint: "another --port, or none for free ones", Err: err}
+	}
+	return w, nil
+}
+
+// writeSandboxConfig writes what a second terminal needs; files of an earlier
+// sandbox in the same directory are replaced, its memory is not kept: the
+// simulators begin anew.
+func writeSandboxConfig(w *sandbox.World, dir string) (string, error) {
+	file := filepath.Join(dir, "advosync.yaml")
+	if err := os.MkdirAll(filepath.Join(dir, "entities"), 0o700); err != nil {
+		return "", err
+	}
+	for _, stale := range []string{"state.db", "state.db-wal", "state.db-shm"} {
+		if err := os.Remove(filepath.Join(dir, stale)); err != nil && !os.IsNotExist(err) {
+			return "", err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "entities", "beteiligte.yaml"), []byte(w.Mapping()), 0o600); err != nil {
+		return "", err
+	}
+	return file, os.WriteFile(file, []byte(w.Config(dir, "entities/*.yaml")), 0o600)
+}
+
+// demo shows the main job with the operator's own commands.
+type demo struct {
+	deps
+	w    *sandbox.World
+	file string
+	out  io.Writer
+}
+
+// run plays the story. Every step is a command as an operator would type it; a
+// step that does not end as it should ends the demo with an error.
+func (d *demo) run(ctx context.Context) error {
+	fresh, linked, err := d.cast()
+	if err != nil {
+		return err
+	}
+	mine, theirs, both, calm := linked[0], linked[1], linked[2], linked[3]
+	ids := []string{fresh, mine, theirs, both, calm}
+	d.say("EspoCRM and Advoware are simulated on this machine, with made-up data. Five records:")
+	d.say("first, the four linked ones are synced once, so that advosync remembers both sides.")
+	if err := d.command(ctx, []int{exitOK}, withIDs("sync", linked[:4])...); err != nil {
+		return err
+	}
+	d.say("Now people work: an edit in EspoCRM, one in Advoware, the same field edited on both sides,")
+	d.say("a new record in EspoCRM. One record stays as it is.")
+	if err := d.edit(mine, theirs, both); err != nil {
+		return err
+	}
+	d.say("What differs, and what would be done about it (nothing is written):")
+	if err := d.command(ctx, []int{exitOK}, withIDs("diff", ids)...); err != nil {
+		return err
+	}
+	d.say("Sync it. The conflict is decided by policy: EspoCRM wins, the users are told there,")
+	d.say("and what was overwritten is kept in the history:")
+	if err := d.command(ctx, []int{exitOK}, withIDs("sync", ids)...); err != nil {
+		return err
+	}
+	d.say("Look again; nothing differs, and a second sync writes nothing:")
+	if err := d.command(ctx, []int{exitOK}, append(withIDs("diff", ids), "--exit-code")...); err != nil {
+		return err
+	}
+	if err := d.command(ctx, []int{exitOK}, withIDs("sync", ids)...); err != nil {
+		return err
+	}
+	for _, post := range d.w.EspoCRM.Posts() {
+		d.say("The note in EspoCRM:")
+		fmt.Fprintf(d.out, "%s\n\n", report.Line(post, d.console.OutFacts.UTF8))
+	}
+	d.say("Try it yourself: advosync sandbox")
+	return nil
+}
+
+// cast chooses a record that is only in EspoCRM, and linked ones.
+func (d *demo) cast() (fresh string, linked []string, err error) {
+	for _, r := range d.w.EspoCRM.Records(sandboxType) {
+		id, _ := r["id"].(string)
+		switch first, _ := r["firstName"].(string); {
+		case r["advowareId"] == nil && fresh == "":
+			fresh = id
+		case r["advowareId"] != nil && first != "" && len(linked) < 4:
+			linked = append(linked, id)
+		}
+	}
+	if fresh == "" || len(linked) < 4 {
+		return "", nil, fmt.Errorf("the sandbox has too few records for the demo")
+	}
+	return fresh, linked, nil
+}
+
+// edit is what people do at their desks.
+func (d *demo) edit(mine, theirs, both string) error {
+	advo := func(id string, values map[string]any) error {
+		r, _ := d.w.EspoCRM.Get(sandboxType, id)
+		n, err := strconv.ParseInt(fmt.Sprint(r["advowareId"]), 10, 64)
+		if err != nil {
+			return fmt.Errorf("the demo's record %s is not linked: %w", id, err)
+		}
+		return d.w.Advoware.Edit(sandbox.BeteiligtePath, n, values)
+	}
+	espo := func(id string, values map[string]any) error {
+		return d.w.EspoCRM.Put(sandboxType, id, "anna", values)
+	}
+	for _, err := range []error{
+		espo(mine, map[string]any{"lastName": "Schmidt-Neumann"}),
+		advo(theirs, map[string]any{"telGesch": "0511 / 98 76 54"}),
+		espo(both, map[string]any{"email": "kanzlei@example.de"}),
+		advo(both, map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"}),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withIDs(command string, ids []string) []string {
+	args := []string{command}
+	for _, id := range ids {
+		args = append(args, "--id", id)
+	}
+	return args
+}
+
+func (d *demo) say(line string) { fmt.Fprintln(d.out, line) }
+
+// command echoes a command line and runs it.
+func (d *demo) command(ctx context.Context, expected []int, args ...string) error {
+	fmt.Fprintf(d.out, "\n$ advosync %s\n", shorten(args))
+	code := run(ctx, d.deps, append([]string{"--config", d.file}, args...))
+	fmt.Fprintln(d.out)
+	for _, e := range expected {
+		if code == e {
+			return nil
+		}
+	}
+	return fmt.Errorf("the demo's command %q ended with exit code %d", args[0], code)
+}
+
+// shorten keeps a command line with many ids readable.
+func shorten(args []string) string {
+	out := ""
+	shown := 0
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--id" {
+			if shown++; shown == 3 {
+				out += " …"
+			}
+			if shown >= 3 {
+				i++
+				continue
+			}
+		}
+		if out != "" {
+			out += " "
+		}
+		out += args[i]
+	}
+	return out
+}

@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"advosync/internal/console"
+	"advosync/internal/result"
+)
+
+// deps is all that the commands need from outside, so that a test can stand in
+// for it. Nothing in here is opened before a command needs it: help, version
+// and completion work without a configuration.
+type deps struct {
+	console *console.Console
+	build   Build
+	now     func() time.Time
+	// zone is the time zone in which tables show times.
+	zone *time.Location
+	// newRunID makes the id of a run.
+	newRunID func() string
+	// load reads and checks configuration and mappings; it opens no connection.
+	// Its errors end the command with exit code 1.
+	load func(loadOptions) (project, error)
+	// sandbox runs the sandbox until ctx ends, or the demo to its end.
+	sandbox func(ctx context.Context, o sandboxOptions) error
+}
+
+// loadOptions say where the configuration is.
+type loadOptions struct {
+	File string // --config; "": the first found
+}
+
+// project is a loaded configuration.
+type project interface {
+	// Entities are the names of the configured entities, sorted.
+	Entities() []string
+	// Concurrency is the configured number of workers.
+	Concurrency() int
+	// Open connects what a run needs: store, clients, engine.
+	Open(ctx context.Context, o openOptions) (session, error)
+}
+
+// openOptions say for what a session is opened.
+type openOptions struct {
+	// ReadOnly is set for check, diff and --dry-run: store and clients refuse
+	// writes.
+	ReadOnly bool
+	RunID    string
+	Command  string
+	Log      *slog.Logger
+}
+
+// session is an open engine. Sync and Plan are safe for concurrent use.
+type session interface {
+	// Sync syncs one record. A failure is in the result.
+	Sync(ctx context.Context, r request) result.Record
+	// Plan says what Sync would do and writes nothing. Its fields carry values.
+	Plan(ctx context.Context, r request) result.Record
+	// Candidates calls fn for every linked or unclean record of an entity; it
+	// stops at the first error of fn and returns it.
+	Candidates(ctx context.Context, entity string, fn func(id string) error) error
+	Close() error
+}
+
+// request asks for one record.
+type request struct {
+	Entity       string // as the configuration spells it
+	ID           string // as given: the client checks it
+	Action       string // sync_check, create, update, delete
+	Policy       string // "": the configured one
+	CreateAnyway bool
+	Yes          bool
+}
+
+// sandboxOptions are the flags of sandbox.
+type sandboxOptions struct {
+	Demo    bool
+	Listen  string // address to listen on
+	Port    int    // of the EspoCRM simulator, Advoware's is the next; 0: free ones
+	Dir     string // where the configuration for the sandbox is written
+	Seed    uint64
+	Latency time.Duration
+	Console *console.Console
+	Log     *slog.Logger
+}
+
+// system is the composition root.
+func system(b Build) deps {
+	d := deps{
+		console:  console.System(),
+		build:    b,
+		now:      time.Now,
+		zone:     time.Local,
+		newRunID: newRunID,
+	}
+	d.load = func(o loadOptions) (project, error) { return loadConfig(o, d.console) }
+	d.sandbox = func(ctx context.Context, o sandboxOptions) error { return runSandbox(ctx, d, o) }
+	return d
+}

@@ -1,0 +1,161 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"advosync/internal/console"
+	"advosync/internal/fault"
+	"advosync/internal/result"
+)
+
+// The exit codes (design page 1). They are a promise: docs and scripts of the
+// operator rest on them.
+const (
+	exitOK          = 0
+	exitCannotRun   = 1
+	exitFailed      = 3
+	exitConflict    = 4
+	exitDifferences = 5
+	exitHalted      = 6
+	exitLocked      = 11
+	exitUsage       = 64
+	exitInterrupted = 130
+)
+
+// precedence is the order in which codes win when several hold.
+var precedence = [...]int{exitInterrupted, exitCannotRun, exitHalted, exitFailed, exitConflict, exitLocked, exitDifferences}
+
+// worst is the code that wins; exitOK when none holds.
+func worst(codes map[int]bool) int {
+	for _, c := range precedence {
+		if codes[c] {
+			return c
+		}
+	}
+	return exitOK
+}
+
+// usageError is a mistake in the command line.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) *usageError {
+	return &usageError{message: fmt.Sprintf(format, args...)}
+}
+
+// reported is returned by a command whose result is on stdout already; only
+// the code, and for people the error, are left to be said.
+type reported struct {
+	code int
+	err  *result.Error // nil: nothing to say on stderr
+}
+
+func (r *reported) Error() string {
+	if r.err != nil {
+		return r.err.Message
+	}
+	return fmt.Sprintf("exit code %d", r.code)
+}
+
+// declined is an answer of no to a question.
+func declined() error {
+	return &fault.Error{System: fault.Local, Code: "declined", Owner: fault.OwnerSystem,
+		Message: "nothing was done: the question was not answered with yes"}
+}
+
+// exitCode is the one place where an error becomes a code.
+func exitCode(err error) int {
+	var done *reported
+	var usage *usageError
+	var needsYes *console.NeedsYesError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &done):
+		return done.code
+	case errors.As(err, &usage), errors.As(err, &needsYes):
+		return exitUsage
+	case errors.Is(err, context.Canceled), fault.Is(err, fault.Interrupted):
+		return exitInterrupted
+	}
+	return exitCannotRun
+}
+
+// resultCodes are the codes that a document's records call for.
+func resultCodes(doc result.Document, differencesCount bool) map[int]bool {
+	codes := map[int]bool{}
+	if doc.Error != nil {
+		if doc.Error.Code == string(fault.Interrupted) {
+			codes[exitInterrupted] = true
+		} else {
+			codes[exitCannotRun] = true
+		}
+	}
+	for _, r := range doc.Results {
+		switch r.Outcome {
+		case result.Failed, result.PermanentlyFailed:
+			codes[failureCode(r.Error)] = true
+		case result.ConflictWaits:
+			codes[exitConflict] = true
+		case result.Locked:
+			codes[exitLocked] = true
+		case result.Planned:
+			// A conflict that is parked already waits now, whoever only looks.
+			if r.Planned == result.ConflictWaits && r.Status == string(result.ConflictWaits) {
+				codes[exitConflict] = true
+			}
+			if r.Planned == result.Failed || r.Planned == result.PermanentlyFailed {
+				codes[exitFailed] = true
+			}
+			if differencesCount && differs(r) {
+				codes[exitDifferences] = true
+			}
+		}
+	}
+	return codes
+}
+
+func failureCode(e *result.Error) int {
+	switch {
+	case e == nil || e.Owner == string(fault.OwnerRecord):
+		return exitFailed
+	case e.Code == string(fault.Interrupted):
+		return exitInterrupted
+	}
+	return exitCannotRun
+}
+
+// differs reports whether a sync would change contents. An adoption only
+// brings the memory up to date: both sides hold the same.
+func differs(r result.Record) bool {
+	return r.Verdict != result.NoChange && r.Planned != result.Unchanged && r.Planned != result.Adopted
+}
+
+// errorForm is an error as the JSON shows it.
+func errorForm(err error) *result.Error {
+	var done *reported
+	var usage *usageError
+	var needsYes *console.NeedsYesError
+	switch {
+	case errors.As(err, &done):
+		return done.err
+	case errors.As(err, &usage):
+		return &result.Error{Code: "usage", Message: fault.Clean(usage.message, 0), Hint: usage.hint, Owner: string(fault.OwnerSystem)}
+	case errors.As(err, &needsYes):
+		return &result.Error{Code: "needs_yes", Message: fault.Clean(needsYes.Error(), 0), Hint: "repeat the command with --yes when you are sure", Owner: string(fault.OwnerSystem)}
+	case errors.Is(err, context.Canceled):
+		return interruptedForm()
+	}
+	return result.FromFault(err)
+}
+
+func interruptedForm() *result.Error {
+	return &result.Error{Code: string(fault.Interrupted), Message: "interrupted; what was started was finished or is recoverable",
+		Hint: "run the same command again", Owner: string(fault.OwnerSystem), Transient: true}
+}

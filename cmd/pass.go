@@ -1,0 +1,243 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"advosync/internal/callcount"
+	"advosync/internal/fault"
+	"advosync/internal/report"
+	"advosync/internal/result"
+)
+
+// grace is how long records that were begun may go on after a signal.
+const grace = 30 * time.Second
+
+// job is one invocation of sync, check or diff.
+type job struct {
+	*recordFlags
+	command string
+	view    report.View
+	dryRun  bool
+	// readOnly: plan instead of sync.
+	readOnly bool
+	request  request // what is the same for every record
+	// exitCode: differences count for the exit code.
+	exitCode bool
+	// keep says which results are reported; nil: all.
+	keep func(result.Record) bool
+	// candidates lists the records when no id is given.
+	candidates bool
+}
+
+// runJob loads, opens, works and reports. The document is written whatever
+// happened after the configuration was read.
+func (a *app) runJob(ctx context.Context, j job) error {
+	ids, err := a.collectIDs(j.ids)
+	if err != nil {
+		return err
+	}
+	p, err := a.load(loadOptions{File: a.flags.config})
+	if err != nil {
+		return err
+	}
+	entity, err := pickEntity(j.entity, p.Entities())
+	if err != nil {
+		return err
+	}
+	j.request.Entity, j.request.Policy = entity, j.conflict
+	workers := j.concurrency
+	if workers < 1 {
+		workers = max(p.Concurrency(), 1)
+	}
+
+	start := a.now()
+	doc := result.Document{Run: result.Run{ID: a.newRunID(), Command: j.command, StartedAt: start.UTC().Truncate(time.Millisecond), DryRun: j.dryRun}}
+	counted, calls := callcount.With(ctx)
+	s, err := p.Open(counted, openOptions{ReadOnly: j.readOnly, RunID: doc.Run.ID, Command: j.command, Log: a.log.With("run", doc.Run.ID)})
+	if err == nil {
+		doc.Results, doc.Error = a.work(counted, s, j, ids, workers)
+		if closeErr := s.Close(); closeErr != nil {
+			a.log.Warn("closing failed", "error", closeErr.Error())
+		}
+	} else {
+		doc.Error = errorForm(err)
+	}
+	if ctx.Err() != nil {
+		doc.Error = interruptedForm()
+	}
+	doc.Run.DurationMS = a.now().Sub(start).Milliseconds()
+	doc.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	for _, r := range doc.Results {
+		doc.Summary.Add(r.Outcome)
+	}
+	return a.deliver(doc, j)
+}
+
+// deliver writes the document and turns it into the exit code.
+func (a *app) deliver(doc result.Document, j job) error {
+	nothing := doc.Error != nil && len(doc.Results) == 0 && a.format != report.JSON && a.format != report.YAML
+	if !nothing {
+		if err := report.Document(a.console.Out, doc, a.reportOptions(j.view)); err != nil {
+			// stdout is broken: the outcome of the records still decides nothing.
+			return &reported{code: exitCannotRun, err: errorForm(err)}
+		}
+	}
+	code := worst(resultCodes(doc, j.exitCode))
+	if code == exitOK {
+		return nil
+	}
+	return &reported{code: code, err: doc.Error}
+}
+
+var errLimit = errors.New("the limit is reached")
+
+// work goes through the records with a bounded number of workers; results are
+// in the order of the ids. It stops beginning records when a system fails, the
+// time is over or a signal comes; what was begun is finished.
+func (a *app) work(ctx context.Context, s session, j job, ids []string, workers int) ([]result.Record, *result.Error) {
+	begun, cancel := withGrace(ctx, grace)
+	defer cancel()
+	w := &runner{app: a, session: s, job: j, ctx: begun, slots: make(chan struct{}, workers)}
+	if j.maxDuration > 0 {
+		w.deadline = a.now().Add(j.maxDuration)
+	}
+	var listErr error
+	if len(j.ids) > 0 {
+		for _, id := range ids {
+			w.next(ctx, id)
+		}
+	} else if j.candidates {
+		n := 0
+		listErr = s.Candidates(ctx, j.request.Entity, func(id string) error {
+			if j.limit > 0 && n >= j.limit {
+				return errLimit
+			}
+			n++
+			if w.next(ctx, id) {
+				return nil
+			}
+			return errLimit
+		})
+	}
+	w.wait.Wait()
+	var results []result.Record
+	for _, r := range w.results {
+		if j.keep == nil || j.keep(*r) {
+			results = append(results, *r)
+		}
+	}
+	switch {
+	case w.systemError != nil:
+		return results, w.systemError
+	case listErr != nil && !errors.Is(listErr, errLimit):
+		return results, errorForm(listErr)
+	}
+	return results, nil
+}
+
+// withGrace is a context that outlives the end of ctx by d: a record that was
+// begun is finished, but not for ever.
+func withGrace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var mu sync.Mutex
+	var timer *time.Timer
+	stop := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer = time.AfterFunc(d, cancel)
+	})
+	return out, func() {
+		stop()
+		mu.Lock()
+		if timer != nil {
+			timer.Stop()
+		}
+		mu.Unlock()
+		cancel()
+	}
+}
+
+type runner struct {
+	app      *app
+	session  session
+	job      job
+	ctx      context.Context // of the records
+	slots    chan struct{}
+	deadline time.Time
+	wait     sync.WaitGroup
+	results  []*result.Record // appended by one goroutine; each element filled by its worker
+
+	mu          sync.Mutex
+	systemError *result.Error
+}
+
+// next begins one record, or reports it as not begun. It returns false when no
+// further record will be begun.
+func (w *runner) next(ctx context.Context, id string) bool {
+	r := &result.Record{Entity: w.job.request.Entity, ID: id}
+	w.results = append(w.results, r)
+	if why := w.admit(ctx); why != nil {
+		r.Outcome, r.Reason = result.Skipped, *why
+		return false
+	}
+	req := w.job.request
+	req.ID = id
+	w.wait.Go(func() {
+		defer func() { <-w.slots }()
+		if w.job.readOnly {
+			*r = w.session.Plan(w.ctx, req)
+		} else {
+			*r = w.session.Sync(w.ctx, req)
+		}
+		w.note(*r)
+	})
+	return true
+}
+
+// admit waits for a free worker. It returns the reason when the record is not
+// to be begun; no worker is taken then.
+func (w *runner) admit(ctx context.Context) *result.Reason {
+	select {
+	case w.slots <- struct{}{}:
+	case <-ctx.Done():
+		return w.halted(ctx)
+	}
+	why := w.halted(ctx)
+	if why != nil {
+		<-w.slots
+	}
+	return why
+}
+
+// halted says why no record is begun any more; nil: go on.
+func (w *runner) halted(ctx context.Context) *result.Reason {
+	if ctx.Err() != nil {
+		return &result.Reason{Code: "not_begun", Text: "not begun: the run was interrupted"}
+	}
+	if !w.deadline.IsZero() && !w.app.now().Before(w.deadline) {
+		return &result.Reason{Code: "not_begun", Text: "not begun: the time of --max-duration is over"}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.systemError != nil {
+		return &result.Reason{Code: "not_begun", Text: "not begun: " + w.systemError.Message}
+	}
+	return nil
+}
+
+// note remembers the first failure of a system: it would meet every further
+// record too.
+func (w *runner) note(r result.Record) {
+	if r.Error == nil || r.Error.Owner != string(fault.OwnerSystem) || r.Outcome == result.Locked {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.systemError == nil {
+		e := *r.Error
+		w.systemError = &e
+	}
+}

@@ -1,0 +1,285 @@
+// Package cmd is the command line: it parses, validates and calls. Commands
+// are built by functions from the dependencies that deps.go puts together;
+// nothing here is package-level state.
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"advosync/internal/report"
+	"advosync/internal/result"
+)
+
+// Main runs the program and returns its exit code.
+func Main(b Build, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// The first signal asks to come to an end, the second one ends the process.
+	defer context.AfterFunc(ctx, stop)()
+	return run(ctx, system(b), args)
+}
+
+// app is one invocation.
+type app struct {
+	deps
+	flags globalFlags
+	// started is set when the command line is understood; an error before that is
+	// a usage error, whoever reports it.
+	started bool
+	format  report.Format
+	log     *slog.Logger
+}
+
+type globalFlags struct {
+	config, output, logFormat string
+	noColor, quiet            bool
+	verbose                   int
+}
+
+// run executes one command line.
+func run(ctx context.Context, d deps, args []string) int {
+	a := &app{deps: d}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	called, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if _, known := err.(*usageError); !a.started && !known && exitCode(err) == exitCannotRun {
+		err = &usageError{message: flattened(err.Error()), hint: "see " + called.CommandPath() + " --help"}
+	}
+	a.fail(called, args, err)
+	return exitCode(err)
+}
+
+// flattened makes cobra's messages one line.
+func flattened(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// fail says an error on stderr and, where a program reads, as the one document
+// on stdout, unless the command has written its document already.
+func (a *app) fail(called *cobra.Command, args []string, err error) {
+	form := errorForm(err)
+	if _, written := err.(*reported); !written {
+		a.failDocument(called, args, form)
+	}
+	if form != nil {
+		a.complain(form)
+	}
+}
+
+func (a *app) complain(form *result.Error) {
+	o := a.reportOptions("")
+	fmt.Fprintf(a.console.Err, "advosync: %s\n", report.Line(form.Message, o.UTF8))
+	if form.Hint != "" && !a.flags.quiet {
+		fmt.Fprintf(a.console.Err, "hint: %s\n", report.Line(form.Hint, o.UTF8))
+	}
+}
+
+// failDocument writes the document of a run that could not begin. The format
+// is read from the arguments themselves, because the mistake may be in them.
+func (a *app) failDocument(called *cobra.Command, args []string, form *result.Error) {
+	f := a.format
+	if f == "" {
+		f = wantedFormat(args)
+	}
+	if f != report.JSON && f != report.YAML {
+		return
+	}
+	doc := result.Document{Run: result.Run{ID: a.newRunID(), Command: called.Name(), StartedAt: a.now().UTC().Truncate(time.Millisecond)}, Error: form}
+	// Nothing is left to be done when even this cannot be written.
+	_ = report.Document(a.console.Out, doc, report.Options{Format: f})
+}
+
+// wantedFormat looks for --output in arguments that could not be parsed.
+func wantedFormat(args []string) report.Format {
+	f := report.Table
+	for i, s := range args {
+		value := ""
+		switch {
+		case s == "--":
+			return f
+		case (s == "-o" || s == "--output") && i+1 < len(args):
+			value = args[i+1]
+		case strings.HasPrefix(s, "--output="):
+			value = strings.TrimPrefix(s, "--output=")
+		case strings.HasPrefix(s, "-o"):
+			value = strings.TrimPrefix(strings.TrimPrefix(s, "-o"), "=")
+		default:
+			continue
+		}
+		if parsed, err := report.ParseFormat(value); err == nil {
+			f = parsed
+		}
+	}
+	return f
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "advosync",
+		Short: "Keep EspoCRM and Advoware in step without losing an edit",
+		Long: `advosync keeps the records of EspoCRM and Advoware in step, in both directions.
+Look first, then act: check and diff write nothing, sync writes.`,
+		Example: `  advosync diff --entity Beteiligte --id 6b04e8a1c2d3f4a5b
+  advosync sync --entity Beteiligte --id 6b04e8a1c2d3f4a5b`,
+		Args:              a.noArgs,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: a.prepare,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.Flags().SortFlags = false
+	root.SetOut(a.console.Out)
+	root.SetErr(a.console.Err)
+	root.SetIn(a.console.In)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{message: flattened(err.Error()), hint: "see " + c.CommandPath() + " --help"}
+	})
+	root.SetHelpCommand(a.helpCommand())
+	cobra.EnableCommandSorting = true
+	a.globalFlags(root.PersistentFlags())
+	a.complete(root, "output", report.Formats())
+	a.complete(root, "log-format", []string{"text", "json"})
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.sandboxCommand(), a.versionCommand())
+	a.completionCommand(root)
+	return root
+}
+
+func (a *app) globalFlags(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.StringVar(&a.flags.config, "config", "", "configuration `file` (default: the first advosync.yaml found)")
+	f.StringVarP(&a.flags.output, "output", "o", string(report.Table), "output `format`: table, json, yaml, csv")
+	f.BoolVar(&a.flags.noColor, "no-color", false, "no colour (as NO_COLOR)")
+	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "only what needs attention; errors only in the log")
+	f.CountVarP(&a.flags.verbose, "verbose", "v", "calls, durations and steps; twice: every request")
+	f.StringVar(&a.flags.logFormat, "log-format", "text", "log `format` on stderr: text, json")
+}
+
+// prepare validates the global flags before any command runs.
+func (a *app) prepare(*cobra.Command, []string) error {
+	f, err := report.ParseFormat(a.flags.output)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	if a.flags.quiet && a.flags.verbose > 0 {
+		return usagef("--quiet and --verbose exclude each other")
+	}
+	a.format = f
+	if a.flags.noColor {
+		a.console = a.console.WithoutColour()
+	}
+	level := slog.LevelWarn
+	switch {
+	case a.flags.quiet:
+		level = slog.LevelError
+	case a.flags.verbose == 1:
+		level = slog.LevelInfo
+	case a.flags.verbose > 1:
+		level = slog.LevelDebug
+	}
+	switch a.flags.logFormat {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.console.Err, &slog.HandlerOptions{Level: level}))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.console.Err, &slog.HandlerOptions{Level: level}))
+	default:
+		return usagef("unknown log format %q: text or json", a.flags.logFormat)
+	}
+	a.started = true
+	return nil
+}
+
+// reportOptions are the options of a rendering on stdout.
+func (a *app) reportOptions(v report.View) report.Options {
+	f := a.console.OutFacts
+	return report.Options{Format: a.format, View: v, Rich: f.Rich, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8,
+		Location: a.zone, Verbose: a.flags.verbose > 0, Quiet: a.flags.quiet}
+}
+
+// noArgs refuses positional arguments, and on the root suggests the command
+// that was probably meant.
+func (a *app) noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if c.HasParent() {
+		e := usagef("%s takes no arguments, got %q", c.CommandPath(), args[0])
+		e.hint = "see " + c.CommandPath() + " --help"
+		return e
+	}
+	e := usagef("unknown command %q", args[0])
+	e.hint = "see advosync --help"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		e.hint = "did you mean: " + strings.Join(near, ", ") + "?"
+	}
+	return e
+}
+
+// helpCommand is cobra's, except that an unknown topic is a usage error.
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about a command",
+		ValidArgsFunction: func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, s := range c.Root().Commands() {
+				if s.IsAvailableCommand() {
+					names = append(names, s.Name()+"\t"+s.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			topic, rest, err := c.Root().Find(args)
+			if err != nil || topic == nil || len(rest) > 0 {
+				e := usagef("no help on %q", strings.Join(args, " "))
+				e.hint = "see advosync --help"
+				return e
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
+}
+
+// completionCommand is cobra's own, except that an unknown shell is a usage
+// error.
+func (a *app) completionCommand(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Short = "Print the completion script for a shell"
+		c.Args = func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown shell %q: bash, zsh, fish, powershell", args[0])
+			}
+			return nil
+		}
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+}
+
+// complete offers fixed values for a flag.
+func (a *app) complete(c *cobra.Command, flag string, values []string) {
+	must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// must is for registrations that fail only when a flag's name is misspelt
+// here.
+func must(err error) {
+	if err != nil {
+		panic("cmd: " + err.Error())
+	}
+}

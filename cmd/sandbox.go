@@ -1,0 +1,38 @@
+package cmd
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func (a *app) sandboxCommand() *cobra.Command {
+	var o sandboxOptions
+	c := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Try advosync on two simulated systems",
+		Long: `Start EspoCRM and Advoware as simulators on this machine, with sample data, and
+say how to use them. Nothing has to be installed, nothing leaves the machine.
+With --demo: show the main job on them and exit.`,
+		Example: "  advosync sandbox --demo",
+		Args:    a.noArgs,
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.BoolVar(&o.Demo, "demo", false, "run the guided demonstration and exit")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1", "loopback `address` to listen on")
+	f.IntVar(&o.Port, "port", 0, "`port` of EspoCRM, Advoware gets the next one (default: free ones)")
+	f.StringVar(&o.Dir, "dir", "", "`directory` for configuration and state (default: a temporary one)")
+	f.Uint64Var(&o.Seed, "seed", 1, "`number` from which the sample data is made")
+	f.DurationVar(&o.Latency, "latency", 0, "how `long` each simulated call takes, such as 50ms")
+	must(c.MarkFlagDirname("dir"))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if o.Port < 0 || o.Port > 65534 {
+			return usagef("--port must be between 0 and 65534")
+		}
+		if o.Latency < 0 {
+			return usagef("--latency must not be negative")
+		}
+		o.Console, o.Log = a.console, a.log
+		return a.sandbox(c.Context(), o)
+	}
+	return c
+}

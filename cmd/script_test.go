@@ -1,0 +1,84 @@
+package cmd
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"advosync/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"advosync": func() {
+			os.Exit(Main(Build{Version: "v0.0.0-test", Commit: "c0ffee", Date: "2026-03-01T00:00:00Z"}, os.Args[1:]))
+		},
+	})
+}
+
+// TestScripts runs every script on both stores. The commands that the scripts
+// have beside testscript's own are in script_world_test.go.
+func TestScripts(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		runScripts(t, &stage{driver: "embedded"})
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		server := storetest.StartRedis(t, "--databases", "1000")
+		runScripts(t, &stage{driver: "redis", redis: server.Addr})
+	})
+}
+
+func runScripts(t *testing.T, s *stage) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Condition:           s.condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exitcode":  exitCodeCmd,
+			"json":      jsonCmd,
+			"sandbox":   s.sandboxCmd,
+			"espo":      inWorld(espoCmd),
+			"advo":      inWorld(advoCmd),
+			"fault":     inWorld(faultCmd),
+			"behaviour": inWorld(behaviourCmd),
+			"clock":     inWorld(clockCmd),
+			"await":     inWorld(awaitCmd),
+			"calls":     inWorld(callsCmd),
+			"snapshot":  inWorld(snapshotCmd),
+			"untouched": inWorld(untouchedCmd),
+			"lock":      inWorld(lockCmd),
+			"idle":      inWorld(idleCmd),
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("LC_ALL", "C.UTF-8")
+			e.Setenv("TZ", "UTC")
+			e.Setenv("STORE", s.driver)
+			e.Values[worldKey{}] = new(world)
+			return nil
+		},
+	})
+}
+
+// exitCodeCmd is "exitcode N program args...": runs a program and compares its
+// exit code.
+func exitCodeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exitcode N program [args...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if e, ok := err.(interface{ ExitCode() int }); ok {
+		got = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("run %s: %v", args[1], err)
+	}
+	if want := args[0]; want != strconv.Itoa(got) {
+		ts.Fatalf("exit code %d, want %s", got, want)
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers says which packages of this module each package may import. Left may
+// import right, never back: main → cmd → {config, console, report, batch,
+// adapters} ; batch → engine → reconcile → mapping → record ; adapters →
+// transport, record. fault, callcount and result are leaves that all share.
+var layers = map[string][]string{
+	"cmd":                         {"*"},
+	"internal/record":             {},
+	"internal/fault":              {},
+	"internal/callcount":          {},
+	"internal/result":             {"internal/fault", "internal/record"},
+	"internal/mapping/strictyaml": {},
+	"internal/mapping":            {"internal/mapping/strictyaml", "internal/record", "internal/fault"},
+	"internal/reconcile":          {"internal/mapping", "internal/record", "internal/result"},
+	"internal/store":              {"internal/record", "internal/fault"},
+	"internal/store/sqlite":       {"internal/store", "internal/fault", "internal/record"},
+	"internal/store/redis":        {"internal/store", "internal/fault", "internal/record"},
+	"internal/store/memstore":     {"internal/store", "internal/fault", "internal/record"},
+	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
+	"internal/lease":              {"internal/store", "internal/fault"},
+	"internal/engine": {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+		"internal/callcount", "internal/store", "internal/lease"},
+	"internal/batch": {"internal/engine", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+		"internal/callcount", "internal/store", "internal/lease"},
+	"internal/transport": {"internal/record", "internal/fault", "internal/callcount"},
+	"internal/espocrm":   {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
+	"internal/advoware":  {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
+	"internal/config":    {"internal/mapping", "internal/mapping/strictyaml"},
+	"internal/console":   {},
+	"internal/report":    {"internal/result", "internal/fault", "internal/record"},
+	"internal/sandbox":   {"internal/record"},
+	// Suites over the whole: they stand above everything but the commands.
+	"internal/simulation": {"*"},
+}
+
+// pure packages take values and give values: no I/O, no clock, no randomness.
+var pure = []string{"internal/record", "internal/mapping", "internal/mapping/strictyaml", "internal/reconcile", "internal/report", "internal/result"}
+
+// impure is what a pure package may not import. time is allowed for its types;
+// pureCalls keeps its clock out.
+var impure = []string{"context", "net", "net/http", "os", "os/exec", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "syscall", "database/sql"}
+
+// only names the packages that may import a library.
+var only = map[string][]string{
+	"github.com/spf13/viper":            {"internal/config"},
+	"github.com/spf13/cobra":            {"cmd"},
+	"github.com/charmbracelet/lipgloss": {"internal/report"},
+	"github.com/olekukonko/tablewriter": {"internal/report"},
+	"github.com/redis/go-redis/v9":      {"internal/store/redis"},
+	"modernc.org/sqlite":                {"internal/store/sqlite"},
+	"database/sql":                      {"internal/store/sqlite"},
+}
+
+type importing struct{ pkg, file, path string }
+
+// imports lists what the non-test files of the module import.
+func imports(t *testing.T) (all []importing) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			all = append(all, importing{filepath.ToSlash(filepath.Dir(path)), path, name})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestLayers(t *testing.T) {
+	const module = "advosync/"
+	for _, i := range imports(t) {
+		inner, ok := strings.CutPrefix(i.path, module)
+		if !ok || i.pkg == "." {
+			continue
+		}
+		allowed, known := layers[i.pkg]
+		if !known {
+			t.Errorf("%s: package %s has no place in the layers", i.file, i.pkg)
+			continue
+		}
+		if !slices.Contains(allowed, inner) && !slices.Contains(allowed, "*") {
+			t.Errorf("%s: %s must not import %s", i.file, i.pkg, inner)
+		}
+	}
+}
+
+func TestPurePackages(t *testing.T) {
+	for _, i := range imports(t) {
+		if slices.Contains(pure, i.pkg) && slices.Contains(impure, i.path) {
+			t.Errorf("%s: %s is pure and must not import %s", i.file, i.pkg, i.path)
+		}
+	}
+}
+
+func TestLibrariesHaveOneHome(t *testing.T) {
+	for _, i := range imports(t) {
+		for library, homes := range only {
+			if (i.path == library || strings.HasPrefix(i.path, library+"/")) && !slices.Contains(homes, i.pkg) {
+				t.Errorf("%s: %s belongs to %s", i.file, i.path, strings.Join(homes, ", "))
+			}
+		}
+	}
+}
+
+// TestCallsThatHaveOnePlace: the process ends in main.go only, and a pure
+// package reads no clock.
+func TestCallsThatHaveOnePlace(t *testing.T) {
+	for _, i := range imports(t) {
+		if i.path != "os" && i.path != "time" && i.path != "log" {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), i.file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			x, ok := sel.X.(*ast.Ident)
+			if !ok {
+				return true
+			}
+			switch call := x.Name + "." + sel.Sel.Name; {
+			case call == "os.Exit" && i.file != "main.go",
+				strings.HasPrefix(call, "log.Fatal"),
+				(call == "time.Now" || call == "time.Since") && slices.Contains(pure, i.pkg):
+				t.Errorf("%s: %s has no place here", i.file, call)
+			}
+			return true
+		})
+	}
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// url checks and normalises an address: absolute, http or https, without
+// credentials, without closing slash.
+func (l *loading) url(key string, from raw, text string) string {
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		l.add(key, from, "must be an address such as https://crm.example.de")
+		return ""
+	case u.User != nil:
+		l.add(key, from, "must not hold a user name or password")
+		return ""
+	case u.RawQuery != "" || u.Fragment != "":
+		l.add(key, from, "must not hold a query or fragment")
+		return ""
+	}
+	out := strings.TrimRight(text, "/")
+	if key == "espocrm.url" {
+		if base, ok := strings.CutSuffix(out, "/api/v1"); ok {
+			l.warn("%s: /api/v1 is added to espocrm.url on its own; leave it out", l.place(from))
+			out = strings.TrimRight(base, "/")
+		}
+	}
+	return out
+}
+
+// place says where a value stands, for a warning.
+func (l *loading) place(from raw) string {
+	switch from.layer {
+	case fromFile:
+		return fmt.Sprintf("%s:%d", l.cfg.File, from.node.Line)
+	case fromEnv:
+		return from.name
+	case fromFlag:
+		return commandLine
+	default:
+		return "default"
+	}
+}
+
+// check looks at settings together.
+func (l *loading) check() {
+	c := l.cfg
+	for _, a := range []struct {
+		key, url string
+		insecure bool
+	}{
+		{"espocrm.url", c.EspoCRM.URL, c.EspoCRM.Insecure},
+		{"advoware.configurator_url", c.Advoware.ConfiguratorURL, c.Advoware.Insecure},
+		{"advoware.url", c.Advoware.URL, c.Advoware.Insecure},
+		{"advoware.security_gateway", c.Advoware.SecurityGateway, c.Advoware.Insecure},
+	} {
+		if a.url != "" && !a.insecure && plaintext(a.url) {
+			section, _, _ := strings.Cut(a.key, ".")
+			l.add(a.key, l.sources[a.key], "http:// beyond this machine would send credentials and client data readable; use https://, or set %s.insecure: true", section)
+		}
+	}
+	if key := c.Advoware.APIKey; key.IsSet() {
+		if _, err := base64.StdEncoding.DecodeString(key.Reveal()); err != nil {
+			l.add("advoware.api_key", l.sources["advoware.api_key"], "is not base64; copy it as it was issued")
+		}
+	}
+	if !redisURL(c.Redis.URL.Reveal()) {
+		l.add("redis.url", l.sources["redis.url"], "must be an address such as redis://localhost:6379/0")
+	}
+	for _, t := range []struct {
+		key string
+		is  bool
+	}{{"espocrm.timeout", c.Sync.LockTTL > 0 && c.EspoCRM.Timeout >= c.Sync.LockTTL}, {"advoware.timeout", c.Sync.LockTTL > 0 && c.Advoware.Timeout >= c.Sync.LockTTL}} {
+		if t.is {
+			l.warn("%s is not shorter than sync.lock_ttl: one slow call can outlive the lock", t.key)
+		}
+	}
+	if c.Store.Path == "" {
+		c.Store.Path = l.stateFile()
+		for i := range c.values {
+			if c.values[i].Key == "store.path" {
+				c.values[i].Text = c.Store.Path
+			}
+		}
+		if c.Store.Path == "" && c.Store.Driver == "embedded" {
+			l.add("store.path", raw{}, "has no default here, because neither XDG_STATE_HOME nor HOME is set; set it or %s", EnvName("store.path"))
+		}
+	}
+}
+
+// stateFile is the default place of the embedded store.
+func (l *loading) stateFile() string {
+	if xdg := l.env["XDG_STATE_HOME"]; filepath.IsAbs(xdg) {
+		return filepath.Join(xdg, "advosync", "state.db")
+	}
+	if l.opts.Home == "" {
+		return ""
+	}
+	return filepath.Join(l.opts.Home, ".local", "state", "advosync", "state.db")
+}
+
+// plaintext: http to another machine.
+func plaintext(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	host := u.Hostname()
+	if strings.EqualFold(host, "localhost") {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip == nil || !ip.IsLoopback()
+}
+
+func redisURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "redis", "rediss":
+		return u.Host != ""
+	case "unix":
+		return u.Path != ""
+	default:
+		return false
+	}
+}
+
+func hasPassword(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return err != nil
+	}
+	_, ok := u.User.Password()
+	return ok
+}

@@ -1,0 +1,100 @@
+// Package config reads advosync.yaml, the environment and the command line into
+// one validated struct. It is the only importer of viper, and keeps no state of
+// its own: everything that Load looks at is handed to it.
+package config
+
+import (
+	"time"
+
+	"advosync/internal/mapping"
+)
+
+// Config is the configuration in force. It does not change after Load; nobody
+// may write to it.
+type Config struct {
+	File     string // the file that was read; "" when there is none
+	EspoCRM  EspoCRMSettings
+	Advoware AdvowareSettings
+	Store    StoreSettings
+	Redis    RedisSettings
+	Sync     SyncSettings
+	Cron     CronSettings
+	History  HistorySettings
+	Metrics  MetricsSettings
+	Entities []string           // globs, as configured
+	Mappings []*mapping.Mapping // of the entities; the built-in one when none is configured
+	Warnings []string           // what works and should not stay so
+
+	values []Value // masked, in the order of the documentation
+}
+
+// EspoCRMSettings is the section espocrm.
+type EspoCRMSettings struct {
+	URL       string // without closing slash and without /api/v1
+	APIKey    Secret
+	SecretKey Secret // set: HMAC authentication
+	Timeout   time.Duration
+	Insecure  bool
+	Notify    NotifySettings
+}
+
+// NotifySettings is espocrm.notify.
+type NotifySettings struct {
+	Via   string // stream, notification, none
+	Users []string
+}
+
+// AdvowareSettings is the section advoware.
+type AdvowareSettings struct {
+	Kanzlei         string
+	Database        string
+	User            string
+	Password        Secret
+	AppID           string
+	APIKey          Secret // base64
+	Product         int
+	Role            int
+	ConfiguratorURL string
+	URL             string // "": discovered
+	SecurityGateway string // "": discovered
+	Timeout         time.Duration
+	Insecure        bool
+}
+
+// StoreSettings is the section store.
+type StoreSettings struct {
+	Driver string // embedded, redis
+	Path   string // of the embedded store's file, absolute unless Load knew no directory
+}
+
+// RedisSettings is the section redis. The URL may hold a password.
+type RedisSettings struct{ URL Secret }
+
+// SyncSettings is the section sync.
+type SyncSettings struct {
+	Conflict            string // espocrm, advoware, merge, manual
+	MaxRetries          int
+	LockTTL             time.Duration
+	MarkSyncing         bool
+	OnMissingInAdvoware string // fail, unlink, recreate
+	OnMissingInEspocrm  string // keep, delete
+}
+
+// CronSettings is the section cron.
+type CronSettings struct {
+	Concurrency     int
+	RecheckAfter    time.Duration
+	RetryBackoff    time.Duration
+	MaxChangedShare float64 // 0 to 1
+	MaxDeletes      int
+}
+
+// HistorySettings is the section history.
+type HistorySettings struct {
+	Retention time.Duration // 0: for ever
+}
+
+// MetricsSettings is the section metrics.
+type MetricsSettings struct {
+	Textfile string // "": none
+}

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"advosync/internal/mapping"
+	"advosync/internal/mapping/strictyaml"
+)
+
+// entities compiles the mapping files that the globs name.
+func (l *loading) entities() {
+	c := l.cfg
+	if len(c.Entities) == 0 {
+		c.Mappings = []*mapping.Mapping{mapping.Builtin()}
+		return
+	}
+	from := l.sources["entities"]
+	dir := l.opts.Dir
+	if c.File != "" {
+		dir = filepath.Dir(c.File)
+	}
+	seen := map[string]string{} // entity, lower case → file
+	for _, file := range l.expand(from, dir) {
+		src, err := readFile(file)
+		if err != nil {
+			l.add("entities", from, "%s cannot be read: %v", file, errors.Unwrap(err))
+			continue
+		}
+		m, err := mapping.Parse(file, src)
+		if err != nil {
+			var problems strictyaml.Problems
+			if errors.As(err, &problems) {
+				l.problems = append(l.problems, fromYAML(problems)...)
+			} else {
+				l.add("entities", from, "%v", err)
+			}
+			continue
+		}
+		if other, twice := seen[strings.ToLower(m.Entity())]; twice {
+			l.problems = append(l.problems, Problem{File: file, Key: "entity", Text: fmt.Sprintf("%s is the entity of %s already", m.Entity(), other)})
+			continue
+		}
+		seen[strings.ToLower(m.Entity())] = file
+		c.Mappings = append(c.Mappings, m)
+		c.Warnings = append(c.Warnings, m.Warnings()...)
+	}
+}
+
+// expand is the files that the globs match, each once, in the order of the
+// globs and then by name.
+func (l *loading) expand(from raw, dir string) []string {
+	var files []string
+	for i, pattern := range l.cfg.Entities {
+		at := from
+		if from.node.Kind == strictyaml.List && i < len(from.node.Items) {
+			at.node = from.node.Items[i]
+		}
+		matches, err := filepath.Glob(l.against(dir, pattern))
+		if err != nil {
+			l.add("entities", at, "%s is no pattern for file names", pattern)
+			continue
+		}
+		found := false
+		for _, file := range matches {
+			if info, err := os.Stat(file); err == nil && info.IsDir() {
+				continue
+			}
+			found = true
+			if !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+		if !found {
+			l.add("entities", at, "%s matches no file in %s", pattern, dir)
+		}
+	}
+	return files
+}
+
+// UnknownEntity is the answer to a name that no mapping has.
+type UnknownEntity struct {
+	Name  string // "" when none was given where there are several
+	Known []string
+}
+
+// Error names the known ones.
+func (e *UnknownEntity) Error() string {
+	known := strings.Join(e.Known, ", ")
+	if e.Name == "" {
+		return "several entities are configured, name one with --entity: " + known
+	}
+	text := fmt.Sprintf("unknown entity %q; configured: %s", e.Name, known)
+	if near := strictyaml.Nearest(e.Name, e.Known); near != "" {
+		text += fmt.Sprintf(" (did you mean %s?)", near)
+	}
+	return text
+}
+
+// Mapping finds an entity's mapping without regard to case. "" is the only
+// entity where exactly one is configured. The error is *UnknownEntity.
+func (c *Config) Mapping(name string) (*mapping.Mapping, error) {
+	if name == "" && len(c.Mappings) == 1 {
+		return c.Mappings[0], nil
+	}
+	for _, m := range c.Mappings {
+		if strings.EqualFold(m.Entity(), name) {
+			return m, nil
+		}
+	}
+	return nil, &UnknownEntity{Name: name, Known: c.EntityNames()}
+}
+
+// EntityNames are the configured entities, sorted.
+func (c *Config) EntityNames() []string {
+	names := make([]string, len(c.Mappings))
+	for i, m := range c.Mappings {
+		names[i] = m.Entity()
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,336 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/spf13/viper"
+
+	"advosync/internal/mapping/strictyaml"
+)
+
+// FileName is the name of the configuration file in each of its places.
+const FileName = "advosync.yaml"
+
+// Options is all that Load looks at besides the files it reads.
+type Options struct {
+	Path    string            // --config
+	Environ []string          // as os.Environ
+	Dir     string            // the working directory
+	Home    string            // "": $HOME
+	System  string            // "": /etc/advosync
+	Flags   map[string]string // by key, the ones that were given
+}
+
+// layer orders the sources of a value: a higher one wins.
+type layer uint8
+
+const (
+	fromDefault layer = iota
+	fromFile
+	fromEnv
+	fromFlag
+)
+
+// raw is a value as it was written, with its place.
+type raw struct {
+	node  strictyaml.Node
+	layer layer
+	name  string // of the environment variable
+}
+
+// Load reads the configuration. The error is *Error with all problems, or says
+// why a file could not be read.
+func Load(opts Options) (*Config, error) {
+	l := &loading{opts: opts, env: map[string]string{}, cfg: &Config{}}
+	for _, entry := range opts.Environ {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			l.env[name] = value
+		}
+	}
+	if l.opts.Home == "" {
+		l.opts.Home = l.env["HOME"]
+	}
+	l.settings = settings(l.cfg)
+	v := viper.New()
+	if err := l.file(v); err != nil {
+		return nil, err
+	}
+	l.environment(v)
+	l.flags(v)
+	for i := range l.settings {
+		l.apply(v, &l.settings[i])
+	}
+	l.check()
+	l.entities()
+	if len(l.problems) > 0 {
+		sort.SliceStable(l.problems, func(i, j int) bool {
+			a, b := l.problems[i], l.problems[j]
+			return a.File == b.File && a.Line < b.Line
+		})
+		return nil, &Error{Problems: l.problems}
+	}
+	return l.cfg, nil
+}
+
+type loading struct {
+	opts     Options
+	env      map[string]string
+	cfg      *Config
+	settings []setting
+	sources  map[string]raw // by key, of what is set
+	problems []Problem
+}
+
+func (l *loading) warn(format string, args ...any) {
+	l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf(format, args...))
+}
+
+// add complains about a value where it stands.
+func (l *loading) add(key string, from raw, format string, args ...any) *Problem {
+	p := Problem{Key: key, Text: fmt.Sprintf(format, args...)}
+	switch from.layer {
+	case fromFile:
+		p.File, p.Line, p.Column = l.cfg.File, from.node.Line, from.node.Column
+		if from.node.Key != "" {
+			p.Key = from.node.Key
+		}
+	case fromEnv:
+		p.From = from.name
+	case fromFlag:
+		p.From = commandLine
+	}
+	l.problems = append(l.problems, p)
+	return &l.problems[len(l.problems)-1]
+}
+
+// find is the file to read: the first there is, or the one that was named.
+func (l *loading) find() (string, error) {
+	for _, named := range []struct{ path, by string }{{l.opts.Path, "--config"}, {l.env["ADVOSYNC_CONFIG"], "ADVOSYNC_CONFIG"}} {
+		if named.path == "" {
+			continue
+		}
+		path := l.inDir(named.path)
+		if info, err := os.Stat(path); err != nil {
+			return "", &Error{Problems: []Problem{{From: named.by, Text: fmt.Sprintf("%s cannot be read: %v", path, errors.Unwrap(err))}}}
+		} else if info.IsDir() {
+			return "", &Error{Problems: []Problem{{From: named.by, Text: path + " is a directory", Suggestion: filepath.Join(path, FileName)}}}
+		}
+		return path, nil
+	}
+	for _, dir := range l.places() {
+		path := filepath.Join(dir, FileName)
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && !info.IsDir():
+			return path, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			// There may be a file that says something else than the next one.
+			return "", &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("cannot be read: %v", errors.Unwrap(err))}}}
+		}
+	}
+	return "", nil
+}
+
+// places are the directories in which the file is looked for.
+func (l *loading) places() []string {
+	dirs := []string{l.inDir(".")}
+	if xdg := l.env["XDG_CONFIG_HOME"]; filepath.IsAbs(xdg) {
+		dirs = append(dirs, filepath.Join(xdg, "advosync"))
+	} else if l.opts.Home != "" {
+		dirs = append(dirs, filepath.Join(l.opts.Home, ".config", "advosync"))
+	}
+	if l.opts.System != "" {
+		return append(dirs, l.opts.System)
+	}
+	return append(dirs, "/etc/advosync")
+}
+
+// inDir makes path absolute against the working directory, and ~/ the home.
+func (l *loading) inDir(path string) string { return l.against(l.opts.Dir, path) }
+
+func (l *loading) against(dir, path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok && l.opts.Home != "" {
+		return filepath.Join(l.opts.Home, rest)
+	}
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
+}
+
+// file reads the configuration file, strictly, into viper.
+func (l *loading) file(v *viper.Viper) error {
+	path, err := l.find()
+	if err != nil || path == "" {
+		return err
+	}
+	l.cfg.File = path
+	src, err := readFile(path)
+	if err != nil {
+		return &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("cannot be read: %v", errors.Unwrap(err))}}}
+	}
+	root, err := strictyaml.Parse(path, src)
+	if err != nil {
+		var problems strictyaml.Problems
+		if errors.As(err, &problems) {
+			return &Error{Problems: fromYAML(problems)}
+		}
+		return err
+	}
+	values := map[string]any{}
+	switch root.Kind {
+	case strictyaml.Null:
+	case strictyaml.Map:
+		l.branch(root, "", values)
+	default:
+		l.add("", raw{node: root, layer: fromFile}, "must be a map of settings such as espocrm, advoware, sync")
+	}
+	return v.MergeConfigMap(values)
+}
+
+// maxFile bounds what is read of any file, in bytes.
+const maxFile = 1 << 20
+
+// readFile reads at most maxFile and one byte, so that a device or a mistaken
+// path does not fill the memory.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+// branch checks one level of the file against the known keys.
+func (l *loading) branch(n strictyaml.Node, prefix string, into map[string]any) {
+	leaves, sections := namesUnder(prefix)
+	for _, pair := range n.Pairs {
+		key := strictyaml.Join(prefix, pair.Name)
+		at := raw{node: pair.Value, layer: fromFile}
+		switch {
+		case pair.Value.Kind == strictyaml.Null && (slices.Contains(leaves, pair.Name) || slices.Contains(sections, pair.Name)):
+			// A key without a value, or a section in which all is commented out.
+		case slices.Contains(leaves, pair.Name):
+			into[pair.Name] = at
+		case slices.Contains(sections, pair.Name) && pair.Value.Kind == strictyaml.Map:
+			sub := map[string]any{}
+			l.branch(pair.Value, key, sub)
+			into[pair.Name] = sub
+		case slices.Contains(sections, pair.Name):
+			l.add(key, at, "must be a map of settings")
+		default:
+			at.node.Line, at.node.Column = pair.Line, pair.Column
+			p := l.add(key, at, "unknown key")
+			p.Suggestion = l.nearestKey(pair.Name, key, slices.Concat(leaves, sections))
+		}
+	}
+}
+
+// nearestKey is the right name on this level, or else the full key of another
+// section that ends in the same name.
+func (l *loading) nearestKey(name, key string, siblings []string) string {
+	if near := strictyaml.Nearest(name, siblings); near != "" {
+		return near
+	}
+	for _, k := range Keys() {
+		if k != key && strings.HasSuffix(k, "."+name) {
+			return k
+		}
+	}
+	return ""
+}
+
+// namesUnder splits the keys below prefix into settings and sections.
+func namesUnder(prefix string) (leaves, sections []string) {
+	for _, key := range Keys() {
+		rest := key
+		if prefix != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(key, prefix+"."); !ok {
+				continue
+			}
+		}
+		name, _, deeper := strings.Cut(rest, ".")
+		switch {
+		case !deeper:
+			leaves = append(leaves, name)
+		case !slices.Contains(sections, name):
+			sections = append(sections, name)
+		}
+	}
+	return leaves, sections
+}
+
+// environment lays the variables over the file. viper's own BindEnv would read
+// the process's environment, which Load does not know. An empty variable is not
+// set.
+func (l *loading) environment(v *viper.Viper) {
+	known := map[string]bool{"ADVOSYNC_CONFIG": true}
+	var names []string
+	for _, key := range Keys() {
+		name := EnvName(key)
+		known[name] = true
+		names = append(names, name)
+		if text := l.env[name]; text != "" {
+			l.over(v, key, raw{node: textNode(text), layer: fromEnv, name: name})
+		}
+	}
+	for _, name := range sortedNames(l.env) {
+		if !strings.HasPrefix(name, envPrefix) || known[name] || strings.HasPrefix(name, envPrefix+"TEST_") {
+			continue
+		}
+		if near := strictyaml.Nearest(name, append(names, "ADVOSYNC_CONFIG")); near != "" {
+			l.warn("environment variable %s is not known (did you mean %s?)", name, near)
+		} else {
+			l.warn("environment variable %s is not known", name)
+		}
+	}
+}
+
+func (l *loading) over(v *viper.Viper, key string, value raw) {
+	tree := map[string]any{}
+	at := tree
+	parts := strings.Split(key, ".")
+	for _, part := range parts[:len(parts)-1] {
+		next := map[string]any{}
+		at[part] = next
+		at = next
+	}
+	at[parts[len(parts)-1]] = value
+	if err := v.MergeConfigMap(tree); err != nil {
+		l.add(key, value, "cannot be used: %v", err)
+	}
+}
+
+func (l *loading) flags(v *viper.Viper) {
+	for _, key := range sortedNames(l.opts.Flags) {
+		from := raw{node: textNode(l.opts.Flags[key]), layer: fromFlag}
+		if !slices.Contains(Keys(), key) {
+			l.add(key, from, "unknown key")
+			continue
+		}
+		v.Set(key, from)
+	}
+}
+
+func textNode(text string) strictyaml.Node {
+	return strictyaml.Node{Kind: strictyaml.Scalar, Value: text}
+}
+
+func sortedNames(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

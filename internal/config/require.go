@@ -1,0 +1,59 @@
+package config
+
+import "fmt"
+
+// System is a part of the configuration that a command may need.
+type System string
+
+// The systems.
+const (
+	EspoCRM  System = "espocrm"
+	Advoware System = "advoware"
+)
+
+// Require checks that what the systems cannot do without is set. The error is
+// *Error with one problem per missing key, each saying how to set it.
+func (c *Config) Require(systems ...System) error {
+	var missing []Problem
+	for _, s := range systems {
+		for _, key := range c.missing(s) {
+			text := fmt.Sprintf("is needed and not set; set it in the configuration file or as %s", EnvName(key))
+			if c.File == "" {
+				text = fmt.Sprintf("is needed and not set; there is no %s: `advosync init` writes one, or set %s", FileName, EnvName(key))
+			}
+			missing = append(missing, Problem{File: c.File, Key: key, Text: text})
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &Error{Problems: missing}
+}
+
+func (c *Config) missing(s System) []string {
+	type need struct {
+		key string
+		set bool
+	}
+	var needs []need
+	switch s {
+	case EspoCRM:
+		needs = []need{{"espocrm.url", c.EspoCRM.URL != ""}, {"espocrm.api_key", c.EspoCRM.APIKey.IsSet()}}
+	case Advoware:
+		a := c.Advoware
+		needs = []need{
+			{"advoware.kanzlei", a.Kanzlei != ""}, {"advoware.database", a.Database != ""}, {"advoware.user", a.User != ""},
+			{"advoware.password", a.Password.IsSet()}, {"advoware.app_id", a.AppID != ""}, {"advoware.api_key", a.APIKey.IsSet()},
+		}
+		if a.URL == "" || a.SecurityGateway == "" {
+			needs = append(needs, need{"advoware.configurator_url", a.ConfiguratorURL != ""})
+		}
+	}
+	var keys []string
+	for _, n := range needs {
+		if !n.set {
+			keys = append(keys, n.key)
+		}
+	}
+	return keys
+}

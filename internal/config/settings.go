@@ -1,0 +1,108 @@
+package config
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// setting is one key: what it may hold, and where it goes.
+type setting struct {
+	key  string
+	kind kind
+	to   any    // pointer into Config, of the type that belongs to kind
+	def  string // as it would be written; lists with commas
+	enum []string
+	// least and most bound numbers and, in seconds, durations.
+	least, most float64
+	help        string // what to write, for Require
+}
+
+type kind uint8
+
+const (
+	aText kind = iota
+	aSecret
+	aBool
+	anInt
+	aFloat
+	aDuration
+	anEnum
+	aList
+	aURL
+	aPath
+)
+
+// settings is every key, in the order of the documentation, with its place in c.
+func settings(c *Config) []setting {
+	const hour = 3600
+	return []setting{
+		{key: "espocrm.url", kind: aURL, to: &c.EspoCRM.URL},
+		{key: "espocrm.api_key", kind: aSecret, to: &c.EspoCRM.APIKey},
+		{key: "espocrm.secret_key", kind: aSecret, to: &c.EspoCRM.SecretKey},
+		{key: "espocrm.timeout", kind: aDuration, to: &c.EspoCRM.Timeout, def: "30s", least: 0.001, most: hour},
+		{key: "espocrm.insecure", kind: aBool, to: &c.EspoCRM.Insecure, def: "false"},
+		{key: "espocrm.notify.via", kind: anEnum, to: &c.EspoCRM.Notify.Via, def: "stream", enum: []string{"stream", "notification", "none"}},
+		{key: "espocrm.notify.users", kind: aList, to: &c.EspoCRM.Notify.Users, def: "admin"},
+
+		{key: "advoware.kanzlei", kind: aText, to: &c.Advoware.Kanzlei},
+		{key: "advoware.database", kind: aText, to: &c.Advoware.Database, def: "ADVOWARE"},
+		{key: "advoware.user", kind: aText, to: &c.Advoware.User},
+		{key: "advoware.password", kind: aSecret, to: &c.Advoware.Password},
+		{key: "advoware.app_id", kind: aText, to: &c.Advoware.AppID},
+		{key: "advoware.api_key", kind: aSecret, to: &c.Advoware.APIKey},
+		{key: "advoware.product", kind: anInt, to: &c.Advoware.Product, def: "64", most: math.MaxInt32},
+		{key: "advoware.role", kind: anInt, to: &c.Advoware.Role, def: "2", most: math.MaxInt32},
+		{key: "advoware.configurator_url", kind: aURL, to: &c.Advoware.ConfiguratorURL, def: "https://www2.advo-net.net/AdvonetConfigurator/api/Url"},
+		{key: "advoware.url", kind: aURL, to: &c.Advoware.URL},
+		{key: "advoware.security_gateway", kind: aURL, to: &c.Advoware.SecurityGateway},
+		{key: "advoware.timeout", kind: aDuration, to: &c.Advoware.Timeout, def: "30s", least: 0.001, most: hour},
+		{key: "advoware.insecure", kind: aBool, to: &c.Advoware.Insecure, def: "false"},
+
+		{key: "store.driver", kind: anEnum, to: &c.Store.Driver, def: "embedded", enum: []string{"embedded", "redis"}},
+		{key: "store.path", kind: aPath, to: &c.Store.Path},
+		{key: "redis.url", kind: aSecret, to: &c.Redis.URL, def: "redis://localhost:6379/0"},
+
+		{key: "sync.conflict", kind: anEnum, to: &c.Sync.Conflict, def: "espocrm", enum: []string{"espocrm", "advoware", "merge", "manual"}},
+		{key: "sync.max_retries", kind: anInt, to: &c.Sync.MaxRetries, def: "5", least: 1, most: 1000},
+		{key: "sync.lock_ttl", kind: aDuration, to: &c.Sync.LockTTL, def: "5m", least: 1, most: 24 * hour},
+		{key: "sync.mark_syncing", kind: aBool, to: &c.Sync.MarkSyncing, def: "true"},
+		{key: "sync.on_missing_in_advoware", kind: anEnum, to: &c.Sync.OnMissingInAdvoware, def: "fail", enum: []string{"fail", "unlink", "recreate"}},
+		{key: "sync.on_missing_in_espocrm", kind: anEnum, to: &c.Sync.OnMissingInEspocrm, def: "keep", enum: []string{"keep", "delete"}},
+
+		{key: "cron.concurrency", kind: anInt, to: &c.Cron.Concurrency, def: "8", least: 1, most: 256},
+		{key: "cron.recheck_after", kind: aDuration, to: &c.Cron.RecheckAfter, def: "24h", most: 366 * 24 * hour},
+		{key: "cron.retry_backoff", kind: aDuration, to: &c.Cron.RetryBackoff, def: "15m", most: 366 * 24 * hour},
+		{key: "cron.max_changed_share", kind: aFloat, to: &c.Cron.MaxChangedShare, def: "0.5", most: 1},
+		{key: "cron.max_deletes", kind: anInt, to: &c.Cron.MaxDeletes, def: "0", most: math.MaxInt32},
+
+		{key: "history.retention", kind: aDuration, to: &c.History.Retention, def: "90d", most: 36500 * 24 * hour},
+		{key: "metrics.textfile", kind: aPath, to: &c.Metrics.Textfile},
+		{key: "entities", kind: aList, to: &c.Entities},
+	}
+}
+
+// fileSuffix makes the sibling of a secret: the path of a file that holds it.
+const fileSuffix = "_file"
+
+// Keys are all configuration keys, dotted, in the order of the documentation,
+// with the _file siblings of secrets after them.
+func Keys() []string {
+	var keys []string
+	for _, s := range settings(new(Config)) {
+		keys = append(keys, s.key)
+		if s.kind == aSecret {
+			keys = append(keys, s.key+fileSuffix)
+		}
+	}
+	return keys
+}
+
+const envPrefix = "ADVOSYNC_"
+
+// EnvName is the environment variable of a key.
+func EnvName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,32 @@
+package record_test
+
+import (
+	"testing"
+
+	"advosync/internal/record"
+)
+
+func TestAgree(t *testing.T) {
+	for _, tt := range []struct {
+		name, a, b string
+		want       bool
+	}{
+		{"equal", "Hauptstr. 1-3", "Hauptstr. 1-3", true},
+		{"case and blanks", "  anna  müller", "Anna Müller", true},
+		{"punctuation between letters", "Meyer-Lüdenscheid", "Meyer Lüdenscheid", true},
+		{"phone forms with the same groups", "0511 / 123 45-67", "0511-123-45 67", true},
+		{"a range is not a number", "Hauptstr. 1-3", "Hauptstr. 13", false},
+		{"groups of digits", "12 3", "1 23", false},
+		{"other letters", "Müller", "Muller", false},
+		{"empty and text", "", "a", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := record.Agree(record.Of(tt.a), record.Of(tt.b)); got != tt.want {
+				t.Errorf("Agree = %v", got)
+			}
+			if got := record.Agree(record.Of(tt.b), record.Of(tt.a)); got != tt.want {
+				t.Errorf("not symmetric")
+			}
+		})
+	}
+}

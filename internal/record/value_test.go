@@ -1,0 +1,206 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func anyValue() *rapid.Generator[Value] {
+	return rapid.Custom(func(t *rapid.T) Value {
+		s := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "a", "A", "a.", "-", "1.5", "15", "-5", "null", `"`, "e-\u0301", "é", "ß", "SS"})).Draw(t, "text")
+		switch rapid.IntRange(0, 4).Draw(t, "state") {
+		case 0:
+			return Absent()
+		case 1:
+			return Empty()
+		case 2:
+			return Unmapped(s)
+		default:
+			return Of(s)
+		}
+	})
+}
+
+func TestValueStates(t *testing.T) {
+	for _, c := range []struct {
+		v                                Value
+		absent, empty, unmapped, hasText bool
+		text, masked, wire               string
+	}{
+		{Absent(), true, false, false, false, "", "(absent)", `{"absent":true}`},
+		{Value{}, true, false, false, false, "", "(absent)", `{"absent":true}`},
+		{Empty(), false, true, false, false, "", "(empty)", `null`},
+		{Of(""), false, true, false, false, "", "(empty)", `null`},
+		{Of("null"), false, false, false, true, "null", "(value)", `"null"`},
+		{Of("Müller\n\"x\""), false, false, false, true, "Müller\n\"x\"", "(value)", `"Müller\n\"x\""`},
+		{Unmapped("Dr."), false, false, true, true, "Dr.", "(value)", `{"unmapped":"Dr."}`},
+		{Unmapped(""), false, false, true, true, "", "(value)", `{"unmapped":""}`},
+	} {
+		if c.v.IsAbsent() != c.absent || c.v.IsEmpty() != c.empty || c.v.IsUnmapped() != c.unmapped || c.v.HasText() != c.hasText || c.v.Text() != c.text {
+			t.Errorf("%s: wrong state", c.wire)
+		}
+		if c.v.String() != c.masked {
+			t.Errorf("%s: shown as %s", c.wire, c.v)
+		}
+		b, err := json.Marshal(c.v)
+		if err != nil || string(b) != c.wire {
+			t.Errorf("got %s, %v; want %s", b, err, c.wire)
+		}
+	}
+	if Absent() == Empty() || Empty() == Unmapped("") || Of("a") == Unmapped("a") {
+		t.Error("different states are equal")
+	}
+}
+
+func TestValueIsMaskedByEveryVerb(t *testing.T) {
+	for _, v := range []Value{Of("geheim"), Unmapped("geheim")} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			for _, x := range []any{v, Pair{Espo: v}, &v, []Value{v}, map[string]Pair{"k": {Advo: v}}} {
+				if s := fmt.Sprintf(verb, x); strings.Contains(s, "geheim") {
+					t.Errorf("%s of %T shows the content: %s", verb, x, s)
+				}
+			}
+		}
+	}
+}
+
+func TestValueRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := Pair{Espo: anyValue().Draw(t, "espo"), Advo: anyValue().Draw(t, "advo")}
+		b, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Pair
+		if err := json.Unmarshal(b, &got); err != nil || got != want {
+			t.Fatalf("%s: %v", b, err)
+		}
+	})
+}
+
+func TestValueRefusesOtherJSON(t *testing.T) {
+	for _, s := range []string{"1", "true", "[]", `{"unmapped":1}`, `{"absent":"yes"}`} {
+		var v Value
+		if err := json.Unmarshal([]byte(s), &v); err == nil {
+			t.Errorf("%s was taken for a value", s)
+		}
+	}
+}
+
+func TestSides(t *testing.T) {
+	p := Pair{Espo: Of("e"), Advo: Of("a")}
+	if p.On(EspoCRM) != p.Espo || p.On(Advoware) != p.Advo || EspoCRM.Other() != Advoware || Advoware.Other() != EspoCRM {
+		t.Error("the sides are mixed up")
+	}
+}
+
+func TestFoldEqual(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"Müller", "Müller", true},
+		{"Müller", "MÜLLER", true},
+		{"Müller", "Mu\u0308ller", true}, // the Unicode form
+		{"Müller", "Muller", false},
+		{"Müller", "Mueller", false},
+		{"Straße", "STRASSE", true},
+		{"Hauptstr. 1", "hauptstr 1", true},
+		{"Hauptstr. 1", "Hauptstr. 2", false},
+		{"a b", "ab", true},
+		{"a\r\nb", "a\nb", true},
+		{"+49 30 123-4", "+49 30 1234", true},
+		{"+49 30", "0049 30", false},
+		{"+49 30", "49 30", false}, // a symbol is no punctuation
+		{"C++", "C", false},
+		{"5 €", "5 $", false},
+		{"👍", "👎", false},
+		{"👍", "", false},
+		{"👍", "👍!", true},
+		{"-", "", false}, // nothing left to compare
+		{"-", ".", false},
+		{"-", "-", true},
+		{"-5", "5", false}, // a number keeps sign and point
+		{"1.5", "15", false},
+		{"19.90", "1990", false},
+		{"1e-5", "1e5", false},
+		{"1E5", "1e5", true},
+		{"15", "15", true},
+		{"e-\u0301", "é", true},                   // what stood between a letter and its mark
+		{"a\u0307-\u0323", "a\u0323\u0307", true}, // or between two marks
+		{"ДОМ", "дом", true},
+		{"ＡＢ", "AB", false}, // no compatibility forms: another width is another text
+		{"soft\u00adhyphen", "softhyphen", true},
+	} {
+		if got := FoldEqual(Of(c.a), Of(c.b)); got != c.want {
+			t.Errorf("%q and %q: %v", c.a, c.b, got)
+		}
+	}
+	for _, v := range []Value{Absent(), Empty(), Unmapped("a")} {
+		if !FoldEqual(v, v) || FoldEqual(v, Of("a")) || FoldEqual(v, Unmapped("A")) {
+			t.Errorf("%s is equal to itself only", v)
+		}
+	}
+}
+
+// TestFoldEqualIsAnEquivalence, and Fold changes nothing twice.
+func TestFoldEqualIsAnEquivalence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := anyValue().Draw(t, "a"), anyValue().Draw(t, "b"), anyValue().Draw(t, "c")
+		if !FoldEqual(a, a) {
+			t.Fatal("not reflexive")
+		}
+		if FoldEqual(a, b) != FoldEqual(b, a) {
+			t.Fatal("not symmetric")
+		}
+		if FoldEqual(a, b) && FoldEqual(b, c) && !FoldEqual(a, c) {
+			t.Fatal("not transitive")
+		}
+		if once := Fold(a.Text()); Fold(once) != once {
+			t.Fatalf("%q folds to %q, then to %q", a.Text(), once, Fold(once))
+		}
+		if upper := Of(strings.ToUpper(a.Text())); a.HasText() && !a.IsUnmapped() && Fold(a.Text()) != "" && isASCII(a.Text()) && !FoldEqual(a, upper) {
+			t.Fatalf("case counts in %q", a.Text())
+		}
+	})
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > 127 }) < 0
+}
+
+func TestOwnForm(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		sent, read Value
+		want       bool
+	}{
+		{"the same", Of("a"), Of("a"), true},
+		{"upper case", Of("Müller"), Of("MÜLLER"), true},
+		{"trimmed inside", Of("030 / 12 34"), Of("030/1234"), true},
+		{"cut", Of("Hauptstraße"), Of("Hauptstr"), true},
+		{"cut within emoji text", Of("ab👍cd"), Of("ab👍"), true},
+		{"cut to nothing", Of("a"), Empty(), false},
+		{"cut at the front", Of("abc"), Of("bc"), false},
+		{"longer", Of("ab"), Of("abc"), false},
+		{"another text", Of("ab"), Of("ac"), false},
+		{"umlaut lost", Of("Müller"), Of("Muller"), false},
+		{"sign lost", Of("-5"), Of("5"), false},
+		{"point lost", Of("1.5"), Of("15"), false},
+		{"empty stays empty", Empty(), Empty(), true},
+		{"emptied", Empty(), Of("a"), false},
+		{"not answered", Of("a"), Absent(), false},
+		{"unmapped is not cut", Unmapped("abc"), Unmapped("ab"), false},
+		{"text to unmapped", Of("a"), Unmapped("a"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := OwnForm(c.sent, c.read); got != c.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,315 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"advosync/internal/result"
+)
+
+// statusOrder is the order in which states are listed; others follow by name.
+var statusOrder = []string{"clean", "dirty", "pending_sync", "syncing", "failed", "conflict", "permanently_failed"}
+
+func statusRank(s string) int {
+	if i := slices.Index(statusOrder, s); i >= 0 {
+		return i
+	}
+	return len(statusOrder)
+}
+
+// Status renders the counts as bars, and what waits.
+func Status(w io.Writer, st result.Status, o Options) error {
+	if st.Entities == nil {
+		st.Entities = []result.EntityStatus{}
+	}
+	s := sheet{keys: []string{"entity", "syncStatus", "count", "oldestUnsynced", "conflictsWaiting"}}
+	for _, e := range st.Entities {
+		for _, name := range statesOf(e) {
+			s.rows = append(s.rows, []string{e.Entity, name, strconv.Itoa(e.Counts[name]), utc(e.OldestUnsynced), strconv.Itoa(e.ConflictsWaiting)})
+		}
+	}
+	return s.write(w, st, o, func(p *page, _ func()) {
+		for _, e := range st.Entities {
+			p.entityStatus(e)
+		}
+		p.labelled("last run", p.when(st.LastRun))
+		p.labelled("last success", p.when(st.LastSuccess))
+		p.labelled("locks", strconv.Itoa(st.Locks))
+	})
+}
+
+func statesOf(e result.EntityStatus) []string {
+	var names []string
+	for name := range e.Counts {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := statusRank(a) - statusRank(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+func (p *page) entityStatus(e result.EntityStatus) {
+	p.line(p.title.Render(oneLine(e.Entity, p.UTF8)))
+	most, digits := 1, 1
+	for _, n := range e.Counts {
+		most = max(most, n)
+		digits = max(digits, len(strconv.Itoa(n)))
+	}
+	room := min(p.Width-24-digits, 50)
+	for _, name := range statesOf(e) {
+		n := e.Counts[name]
+		length := n * room / most
+		if n > 0 && length == 0 {
+			length = 1 // what is there is seen
+		}
+		p.line("  " + pad(truncate(oneLine(name, p.UTF8), 18, p.marks.ellipsis), 19) + fmt.Sprintf("%*d  ", digits, n) +
+			p.statusStyle(name).Render(strings.Repeat(p.marks.bar, length)))
+	}
+	p.labelled("oldest edit", p.when(e.OldestUnsynced))
+	p.labelled("conflicts", strconv.Itoa(e.ConflictsWaiting)+" waiting for a decision")
+	p.line("")
+}
+
+func (p *page) statusStyle(name string) lipgloss.Style {
+	switch name {
+	case "clean":
+		return p.good
+	case "failed", "permanently_failed":
+		return p.bad
+	case "conflict":
+		return p.warn
+	}
+	return p.toAdvoware
+}
+
+func (p *page) labelled(label, text string) { p.line("  " + p.label.Render(pad(label, 14)) + text) }
+
+// when is a time that may not be there.
+func (p *page) when(t *time.Time) string {
+	if t == nil {
+		return "none"
+	}
+	return p.clock(*t)
+}
+
+func utc(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// Locks renders the locks there are.
+func Locks(w io.Writer, l result.Locks, o Options) error {
+	if l.Locks == nil {
+		l.Locks = []result.Lock{}
+	}
+	s := sheet{header: []string{"Entity", "ID", "State", "Holder"},
+		keys: []string{"entity", "id", "state", "host", "pid", "user", "command", "since", "expiresAt"}}
+	for _, k := range l.Locks {
+		h := k.Holder
+		s.rows = append(s.rows, []string{k.Entity, k.ID, string(k.State), h.Host, strconv.Itoa(h.PID), h.User, h.Command, utc(h.Since), utc(k.ExpiresAt)})
+	}
+	return s.write(w, l, o, func(p *page, table func()) {
+		if len(l.Locks) == 0 {
+			p.line("No locks.")
+			return
+		}
+		for _, k := range l.Locks {
+			h := k.Holder
+			holder := "nobody knows who"
+			if h.Host != "" {
+				holder = fmt.Sprintf("%s@%s pid %d, %s", h.User, h.Host, h.PID, h.Command)
+			}
+			if h.Since != nil {
+				holder += ", since " + p.clock(*h.Since)
+			}
+			if k.ExpiresAt != nil {
+				holder += ", expires " + p.clock(*k.ExpiresAt)
+			} else {
+				holder += ", never expires"
+			}
+			s.people = append(s.people, []string{k.Entity, k.ID, string(k.State), holder})
+		}
+		s.style = func(row, col int) lipgloss.Style {
+			if col == 2 && l.Locks[row].State == result.LockStale {
+				return p.warn
+			}
+			return p.plain
+		}
+		s.draw(p)
+	})
+}
+
+// Findings renders what doctor found, each with what to do.
+func Findings(w io.Writer, f result.Findings, o Options) error {
+	if f.Findings == nil {
+		f.Findings = []result.Finding{}
+	}
+	s := sheet{keys: []string{"check", "result", "message", "hint"}}
+	counts := map[result.FindingResult]int{}
+	for _, x := range f.Findings {
+		counts[x.Result]++
+		s.rows = append(s.rows, []string{x.Check, string(x.Result), x.Message, x.Hint})
+	}
+	return s.write(w, f, o, func(p *page, _ func()) {
+		for _, x := range f.Findings {
+			mark, style := p.marks.ok, p.good
+			switch x.Result {
+			case result.FindingWarn:
+				mark, style = p.marks.warn, p.warn
+			case result.FindingFail:
+				mark, style = p.marks.fail, p.bad
+			}
+			head := style.Render(pad(mark, 3)) + p.bold.Render(truncate(oneLine(x.Check, p.UTF8), 24, p.marks.ellipsis)+": ")
+			p.say(head, oneLine(x.Message, p.UTF8), p.plain)
+			if x.Hint != "" && x.Result != result.FindingOK {
+				p.say("   "+p.marks.toAdvoware+" ", oneLine(x.Hint, p.UTF8), p.dim)
+			}
+		}
+		p.line("")
+		p.line(p.bold.Render(fmt.Sprintf("%d ok, %s, %d failed", counts[result.FindingOK], plural(counts[result.FindingWarn], "warning", "warnings"), counts[result.FindingFail])))
+	})
+}
+
+// History renders what was done, in the order given.
+func History(w io.Writer, h result.History, o Options) error {
+	entries := make([]result.HistoryEntry, len(h.Entries))
+	for i, e := range h.Entries {
+		if e.Fields == nil {
+			e.Fields = []result.HistoryField{}
+		}
+		entries[i] = e
+	}
+	h.Entries = entries
+	s := sheet{keys: []string{"at", "run", "command", "entity", "id", "advowareId", "verdict", "outcome", "reasonCode", "reasonText",
+		"espocrmField", "advowareField", "side", "before", "after", "rowIdBefore", "rowIdAfter", "errorCode", "errorMessage"}}
+	for _, e := range entries {
+		fields := e.Fields
+		if len(fields) == 0 {
+			fields = []result.HistoryField{{}}
+		}
+		code, message := errorTexts(e.Error)
+		id := advowareID(result.Record{AdvowareID: e.AdvowareID})
+		for _, f := range fields {
+			s.rows = append(s.rows, []string{utc(&e.At), e.Run, e.Command, e.Entity, e.ID, id, string(e.Verdict), string(e.Outcome),
+				e.Reason.Code, e.Reason.Text, f.Espocrm, f.Advoware, f.Side, text(f.Before), text(f.After), e.RowID.Before, e.RowID.After, code, message})
+		}
+	}
+	return s.write(w, h, o, func(p *page, _ func()) {
+		for _, e := range entries {
+			p.historyEntry(e)
+		}
+		if len(entries) == 0 {
+			p.line("Nothing was done.")
+		}
+	})
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func (p *page) historyEntry(e result.HistoryEntry) {
+	p.say(p.dim.Render(p.clock(e.At))+"  ", oneLine(e.Entity, p.UTF8)+" "+oneLine(e.ID, p.UTF8), p.title)
+	p.sayStyled(oneLine(e.Command, p.UTF8), p.shortOutcome(e.Outcome, false), p.outcomeStyle(e.Outcome), " "+p.marks.dash+" "+p.why(result.Record{Reason: e.Reason, Error: e.Error}))
+	if p.Verbose {
+		p.sayStyled("run", oneLine(e.Run, p.UTF8), p.dim, "")
+	}
+	for _, f := range e.Fields {
+		mark, name := p.marks.toAdvoware, firstOf(f.Advoware, f.Espocrm)
+		if f.Side == "espocrm" {
+			mark, name = p.marks.toEspocrm, firstOf(f.Espocrm, f.Advoware)
+		}
+		line := mark + " " + oneLine(name, p.UTF8)
+		if f.Before != nil || f.After != nil {
+			line += ": " + p.short(f.Before) + " was replaced by " + p.short(f.After)
+		}
+		p.sayStyled("", line, p.plain, "")
+	}
+}
+
+// short is a value in a sentence.
+func (p *page) short(s *string) string {
+	if s == nil || *s == "" {
+		return "(empty)"
+	}
+	shown := oneLine(strings.NewReplacer("\r\n", p.marks.lineEnd+" ", "\n", p.marks.lineEnd+" ").Replace(*s), p.UTF8)
+	return `"` + truncate(shown, 200, p.marks.ellipsis) + `"`
+}
+
+// Pass says what a cron-run did: the totals, what went wrong (the first ten),
+// and the oldest edit that still waits (nil: none). It is for people; the other
+// formats are those of Document.
+func Pass(w io.Writer, doc result.Document, oldest *time.Time, o Options) error {
+	if o.Format != Table {
+		return Document(w, doc, o)
+	}
+	o.View = Sync
+	if !o.Rich {
+		o.Width = 1 << 20 // in a mail from cron nothing is wrapped or cut
+	}
+	p := newPage(w, o)
+	const shown = 10
+	bad := 0
+	for _, r := range doc.Results {
+		if r.Outcome != result.Failed && r.Outcome != result.PermanentlyFailed && r.Outcome != result.ConflictWaits {
+			continue
+		}
+		if bad++; bad <= shown {
+			p.say("", p.shortOutcome(r.Outcome, false)+": "+oneLine(r.Entity, p.UTF8)+" "+oneLine(r.ID, p.UTF8)+": "+p.why(r), p.outcomeStyle(r.Outcome))
+		}
+	}
+	if bad > shown {
+		p.line(fmt.Sprintf("%s and %d more; see advosync history", p.marks.ellipsis, bad-shown))
+	}
+	p.summary(doc.Summary)
+	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(doc.Run.ID, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
+	if oldest != nil {
+		p.line("oldest edit that still waits: " + p.clock(*oldest))
+	}
+	return p.flush()
+}
+
+// summary says the counts of a pass whose unchanged records are not listed.
+func (p *page) summary(s result.Summary) {
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{s.Unchanged, "unchanged"}, {s.Adopted, "adopted"}, {s.Created, "created in Advoware"}, {s.UpdatedAdvoware, "updated in Advoware"},
+		{s.UpdatedEspocrm, "updated in EspoCRM"}, {s.Merged, "merged"}, {s.Planned, "planned"}, {s.Conflicts, "waiting for a decision"}, {s.Failed, "failed"},
+		{s.PermanentlyFailed, "permanently failed"}, {s.Locked, "locked"}, {s.Skipped, "skipped"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	text := plural(s.Total, "record", "records") + " seen"
+	if parts != nil {
+		text += ": " + strings.Join(parts, ", ")
+	}
+	p.say("", text+".", p.bold)
+}
+
+// took is how long a run took.
+func took(ms int64) string {
+	if ms < 1000 {
+		return fmt.Sprintf("%d ms", ms)
+	}
+	return span(time.Duration(ms) * time.Millisecond)
+}

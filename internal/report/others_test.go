@@ -1,0 +1,80 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"advosync/internal/result"
+)
+
+func TestGoldenOthers(t *testing.T) {
+	at := time.Date(2026, 3, 2, 5, 45, 0, 0, time.UTC)
+	status := result.Status{Entities: []result.EntityStatus{{Entity: "Beteiligte", ConflictsWaiting: 3, OldestUnsynced: &at,
+		Counts: map[string]int{"clean": 10423, "dirty": 17, "failed": 4, "permanently_failed": 1, "conflict": 3, "pending_sync": 0}}}, LastRun: &at, Locks: 2}
+	locks := result.Locks{Locks: []result.Lock{
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", State: result.LockStale, ExpiresAt: &at,
+			Holder: result.LockHolder{Host: "crm1", PID: 4711, User: "advosync", Command: "cron-run", Since: &at}},
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5c", State: result.LockOldHandler},
+	}}
+	findings := result.Findings{Findings: []result.Finding{
+		{Check: "configuration", Result: result.FindingOK, Message: "read from the first file found"},
+		{Check: "clock", Result: result.FindingWarn, Message: "this host is 4 s ahead of EspoCRM", Hint: "switch time synchronisation on"},
+		{Check: "EspoCRM fields", Result: result.FindingFail, Message: "CBeteiligte has no field advowareRowId", Hint: "install the extension that advosync init espocrm-extension writes"},
+	}}
+	history := result.History{Entries: []result.HistoryEntry{
+		{At: at, Run: "run-1", Command: "sync", Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", AdvowareID: num(7), Verdict: result.Conflict, Outcome: result.UpdatedAdvoware,
+			Reason: result.Reason{Code: "both_changed", Text: "Both sides were edited; EspoCRM wins."}, RowID: result.HistoryRowID{Before: "A=", After: "B="},
+			Fields: []result.HistoryField{{Espocrm: "email", Advoware: "emailGesch", Side: "advoware", Before: str("a@b.de\nx"), After: str("=c@d.de")},
+				{Espocrm: "phone", Advoware: "telGesch", Side: "espocrm"}}},
+		{At: at, Run: "run-1", Command: "cron-run", Entity: "Beteiligte", ID: "x\x1b[2J", Outcome: result.Failed, Error: &result.Error{Code: "validation", Message: "refused"}},
+	}}
+	pass := listDoc(false)
+	render := map[string]func(io.Writer, Options) error{
+		"status":   func(w io.Writer, o Options) error { return Status(w, status, o) },
+		"locks":    func(w io.Writer, o Options) error { return Locks(w, locks, o) },
+		"doctor":   func(w io.Writer, o Options) error { return Findings(w, findings, o) },
+		"history":  func(w io.Writer, o Options) error { return History(w, history, o) },
+		"cron-run": func(w io.Writer, o Options) error { return Pass(w, pass, &at, o) },
+	}
+	for name, f := range render {
+		looks := map[string]Options{
+			"60-ascii.txt": {Rich: true, Width: 60}, "80-utf8.txt": {Rich: true, Width: 80, UTF8: true},
+			"140-colour.txt": {Rich: true, Width: 140, UTF8: true, Colour: true}, "plain.txt": {},
+			"plain.json": {Format: JSON}, "plain.yaml": {Format: YAML}, "plain.csv": {Format: CSV},
+		}
+		for look, o := range looks {
+			if o.Format == "" {
+				o.Format = Table
+			}
+			file := fmt.Sprintf("%s-%s", name, look)
+			t.Run(file, func(t *testing.T) {
+				var b bytes.Buffer
+				if err := f(&b, o); err != nil {
+					t.Fatal(err)
+				}
+				golden(t, file, b.Bytes())
+				if !o.Colour && strings.ContainsRune(b.String(), '\x1b') {
+					t.Error("an escape character comes through")
+				}
+			})
+		}
+	}
+}
+
+func TestEmptyListsAreLists(t *testing.T) {
+	for name, f := range map[string]func(io.Writer) error{
+		`"entries": []`:  func(w io.Writer) error { return History(w, result.History{}, Options{Format: JSON}) },
+		`"entities": []`: func(w io.Writer) error { return Status(w, result.Status{}, Options{Format: JSON}) },
+		`"locks": []`:    func(w io.Writer) error { return Locks(w, result.Locks{}, Options{Format: JSON}) },
+		`"findings": []`: func(w io.Writer) error { return Findings(w, result.Findings{}, Options{Format: JSON}) },
+	} {
+		var b bytes.Buffer
+		if err := f(&b); err != nil || !strings.Contains(b.String(), name) {
+			t.Errorf("%s: %v %s", name, err, b.String())
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package result
+
+import "time"
+
+// History is the document of `history`.
+type History struct {
+	Entries []HistoryEntry `json:"entries"`
+}
+
+// HistoryEntry is what one run did to one record.
+type HistoryEntry struct {
+	At         time.Time      `json:"at"`
+	Run        string         `json:"run"`
+	Command    string         `json:"command"`
+	Entity     string         `json:"entity"`
+	ID         string         `json:"id"`
+	AdvowareID *int64         `json:"advowareId"`
+	Verdict    Verdict        `json:"verdict"`
+	Outcome    Outcome        `json:"outcome"`
+	Reason     Reason         `json:"reason"`
+	Fields     []HistoryField `json:"fields"`
+	RowID      HistoryRowID   `json:"rowId"`
+	Error      *Error         `json:"error"`
+}
+
+// HistoryField is one field that was overwritten on one side. Before and After
+// are only there when values were asked for; nil is an empty value.
+type HistoryField struct {
+	Espocrm  string  `json:"espocrm"`
+	Advoware string  `json:"advoware"`
+	Side     string  `json:"side"`
+	Before   *string `json:"before,omitempty"`
+	After    *string `json:"after,omitempty"`
+}
+
+// HistoryRowID is Advoware's row id around a run.
+type HistoryRowID struct {
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// Status is the document of `status`.
+type Status struct {
+	Entities []EntityStatus `json:"entities"`
+	// LastRun and LastSuccess are when the last pass began, and the last one
+	// without a failure; nil: never.
+	LastRun     *time.Time `json:"lastRun"`
+	LastSuccess *time.Time `json:"lastSuccess"`
+	Locks       int        `json:"locks"`
+}
+
+// EntityStatus counts one entity's records.
+type EntityStatus struct {
+	Entity           string         `json:"entity"`
+	Counts           map[string]int `json:"counts"`         // by syncStatus
+	OldestUnsynced   *time.Time     `json:"oldestUnsynced"` // nil: nothing waits
+	ConflictsWaiting int            `json:"conflictsWaiting"`
+}
+
+// LockState says whether a lock's holder is at work.
+type LockState string
+
+// The states of a lock.
+const (
+	LockLive       LockState = "live"
+	LockStale      LockState = "stale"
+	LockOldHandler LockState = "old handler" // the old handler's value: nobody knows who
+)
+
+// Locks is the document of `unlock --list`.
+type Locks struct {
+	Locks []Lock `json:"locks"`
+}
+
+// Lock is one lock.
+type Lock struct {
+	Entity    string     `json:"entity"`
+	ID        string     `json:"id"`
+	Holder    LockHolder `json:"holder"`
+	State     LockState  `json:"state"`
+	ExpiresAt *time.Time `json:"expiresAt"` // nil: never
+}
+
+// LockHolder is who holds a lock; empty for the old handler.
+type LockHolder struct {
+	Host    string     `json:"host"`
+	PID     int        `json:"pid"`
+	User    string     `json:"user"`
+	Command string     `json:"command"`
+	Since   *time.Time `json:"since"`
+}
+
+// FindingResult is how a check of `doctor` ended.
+type FindingResult string
+
+// The results of a check.
+const (
+	FindingOK   FindingResult = "ok"
+	FindingWarn FindingResult = "warn"
+	FindingFail FindingResult = "fail"
+)
+
+// Findings is the document of `doctor`.
+type Findings struct {
+	Findings []Finding `json:"findings"`
+}
+
+// Finding is one check of `doctor`.
+type Finding struct {
+	Check   string        `json:"check"`
+	Result  FindingResult `json:"result"`
+	Message string        `json:"message"`
+	Hint    string        `json:"hint"`
+}
