@@ -225,6 +225,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			c := cell{side, id, attr}
 			delete(o.met, c)
 			delete(o.fresh, c)
+			if !was.there && !v.HasText() {
+				o.base[c] = v // emptied again before it was synced: no edit
+			}
 			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
@@ -556,7 +559,7 @@ func (o *Oracle) request(process string, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.actor = process
-	if signIn(r) {
+	if signIn(r) || r.Context().Value(lateKey{}) != nil {
 		return
 	}
 	what := r.Method + " " + r.URL.Path
