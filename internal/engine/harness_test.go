@@ -44,6 +44,8 @@ type rig struct {
 	// o watches both systems; proc stands between the process and the world.
 	o    *simulation.Oracle
 	proc *simulation.Process
+	// before is how many effects the process had when the operation was prepared.
+	before int
 	// memory replaces the SQLite file, where a test needs thousands of stores.
 	memory *storetest.Memory
 	// created are the Advoware records that may be linked to nothing at the end.
