@@ -6,7 +6,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -155,4 +157,70 @@ func filesOf(t *testing.T, dir string) map[string][]byte {
 		files[e.Name()] = raw
 	}
 	return files
+}
+
+// TestGeneratedIndex keeps docs/README.md, which lists every page with the
+// sentence that it begins with.
+func TestGeneratedIndex(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(repo, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, file := range files {
+		if filepath.Base(file) == "README.md" {
+			continue
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		title, about := opening(string(raw))
+		if title == "" || about == "" {
+			t.Errorf("%s has to begin with a title and a sentence", file)
+		}
+		b.WriteString("* [" + title + "](" + filepath.Base(file) + "): " + about + "\n")
+	}
+	b.WriteString("\n")
+	keepSection(t, "docs/README.md", "pages", b.String())
+}
+
+// opening is a page's title and first sentence.
+func opening(text string) (title, about string) {
+	for paragraph := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
+		paragraph = strings.Join(strings.Fields(paragraph), " ")
+		switch {
+		case title == "":
+			title = strings.TrimPrefix(paragraph, "# ")
+		case paragraph != "" && !strings.ContainsAny(paragraph[:1], "#<|`*"):
+			if i := strings.Index(paragraph, ". "); i > 0 {
+				paragraph = paragraph[:i+1]
+			}
+			return title, paragraph
+		}
+	}
+	return title, ""
+}
+
+var codeRow = regexp.MustCompile(`(?m)^\| (\d+) \|`)
+
+// TestDocumentedExitCodes: both READMEs list the codes that there are.
+func TestDocumentedExitCodes(t *testing.T) {
+	want := append([]int{exitOK, exitUsage}, precedence[:]...)
+	slices.Sort(want)
+	for _, file := range []string{"README.md", "README.de.md"} {
+		raw, err := os.ReadFile(filepath.Join(repo, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have []int
+		for _, m := range codeRow.FindAllStringSubmatch(string(raw), -1) {
+			n, _ := strconv.Atoi(m[1])
+			have = append(have, n)
+		}
+		if !slices.Equal(have, want) {
+			t.Errorf("%s lists the exit codes %v, there are %v", file, have, want)
+		}
+	}
 }
