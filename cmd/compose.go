@@ -66,14 +66,7 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 func openStore(ctx context.Context, cfg *config.Config, readOnly bool) (store.Store, error) {
 	switch {
 	case cfg.Store.Driver == "redis":
-		st, err := redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{})
-		if err != nil {
-			return nil, err
-		}
-		if readOnly {
-			return store.ReadOnly(st), nil
-		}
-		return st, nil
+		return redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{ReadOnly: readOnly})
 	case readOnly:
 		return sqlite.OpenReadOnly(ctx, cfg.Store.Path, sqlite.Options{})
 	default:

@@ -34,7 +34,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err != nil {
 		return false, err
 	}
-	w.base = next
+	w.base, w.baseless = next, false
 	mem := w.mem
 	mem.Base, mem.Intent, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
 	w.res.Outcome = result.Unchanged
@@ -106,6 +106,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == print
 	if same && w.espo.status == StatusConflict && w.mem.Intent == nil {
 		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve") + " --take espocrm|advoware"
+		w.sendNotes(ctx) // a run that died in between still owes it
 		return true, nil
 	}
 	next := w.mem

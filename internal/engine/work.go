@@ -40,6 +40,11 @@ type work struct {
 	entry *store.Entry // this sync's history entry; nil until something is to be told
 	// closing are entries of a dead run that the next commit closes (R7).
 	closing []store.Entry
+	// baseless: the working base holds nothing but what agreed at a decision made
+	// without a base. It is no base for the next decision before something was
+	// written, or deciding again after marking would fall under other cases than
+	// the decision before.
+	baseless bool
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
@@ -286,6 +291,9 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 func (w *work) input() reconcile.Input {
 	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: forDecision(w.base), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
+	if w.baseless {
+		in.Base = nil
+	}
 	if in.Taken == nil && w.mem.Parked != nil {
 		in.Taken = w.mem.Parked.Taken
 	}
