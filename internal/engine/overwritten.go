@@ -103,16 +103,36 @@ func (b back) shown() result.Field {
 // compareBacks holds what was overwritten against what stands there now.
 func (w *work) compareBacks(past *overwrites, force bool) []back {
 	out := make([]back, 0, len(past.values))
+	followed := w.kindSide(past)
 	for _, v := range past.values {
 		b := back{overwrite: v, state: backUnknown}
 		if f, ok := w.writableField(v); ok {
 			b.field = f
 			b.now = w.sideView(v.side).Values[f.Key]
 			b.state = w.backState(b, force)
+			if w.isClear(v) && followed != "" && followed != v.side {
+				b.state = backComputed // the other side gets its kind back, and this one follows
+			}
 		}
 		out = append(out, b)
 	}
 	return out
+}
+
+func (w *work) isClear(v overwrite) bool {
+	f, ok := w.m.Field(v.field)
+	return ok && f.Clear
+}
+
+// kindSide is the side on which the run wrote the fields of a kind; "" where it
+// wrote none.
+func (w *work) kindSide(past *overwrites) record.Side {
+	for _, v := range past.values {
+		if f, ok := w.m.Field(v.field); ok && f.Kind != "" && !f.Clear && !f.Computed {
+			return v.side
+		}
+	}
+	return ""
 }
 
 func (w *work) sideView(s record.Side) *mapping.View {
@@ -162,6 +182,9 @@ func (w *work) backState(b back, force bool) backState {
 func (w *work) asWritten(b back) bool {
 	if b.now != b.after && !w.ownForm(b.field.Key, b.after, b.now) {
 		return false
+	}
+	if w.isClear(b.overwrite) {
+		return true // a field of another kind than the record's: the other side has none of it
 	}
 	other := w.sideView(b.side.Other()).Values[b.field.Key]
 	if other.IsAbsent() || record.FoldEqual(other, b.now) || w.ownForm(b.field.Key, b.after, other) {

@@ -148,7 +148,7 @@ func (w *work) putBack(ctx context.Context, r UndoRequest, backs []back) (again 
 		w.undoFailed(ctx, err)
 		return false, nil
 	}
-	w.base = usable(w.m, in.Planned)
+	w.base, w.baseless = usable(w.m, in.Planned), false
 	why := w.undoWords(backs, r.Run)
 	w.conclude(ctx, w.syncBacks(ctx, backs))
 	if w.res.Error == nil && w.res.Outcome != result.Skipped {
