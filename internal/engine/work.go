@@ -59,6 +59,9 @@ type work struct {
 	wroteEspo  bool
 	created    bool
 	clashed    bool
+	// seenPrint is the fingerprint of the contents that an operator has decided
+	// on; "" once it is used up.
+	seenPrint string
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
@@ -266,6 +269,7 @@ func (w *work) mark(ctx context.Context) error {
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	w.reopen()
 	in := w.input()
 	if w.needsModifier() {
 		us, err := w.e.EspoCRM.UserID(ctx)
