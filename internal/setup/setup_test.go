@@ -177,13 +177,13 @@ func TestSchemasAreReplaced(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.Repeat("old", 9000)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Repeat("STALE", 9000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := WriteSchemas(dir); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := os.ReadFile(path); strings.Contains(string(text), "old") || len(text) == 0 {
+	if text, _ := os.ReadFile(path); strings.Contains(string(text), "STALE") || len(text) == 0 {
 		t.Error("the old schema is still there")
 	}
 }
