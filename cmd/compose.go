@@ -15,6 +15,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/transport"
 )
@@ -64,6 +65,8 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 // that refuses to be written.
 func openStore(ctx context.Context, cfg *config.Config, readOnly bool) (store.Store, error) {
 	switch {
+	case cfg.Store.Driver == "redis":
+		return redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{ReadOnly: readOnly})
 	case readOnly:
 		return sqlite.OpenReadOnly(ctx, cfg.Store.Path, sqlite.Options{})
 	default:

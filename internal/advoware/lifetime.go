@@ -16,7 +16,7 @@ type tokenAnswer struct {
 
 const (
 	unknownLifetime = time.Hour // neither form is there
-	shortest        = time.Minute
+	afterTheEnd     = time.Minute
 	longest         = 24 * time.Hour
 )
 
@@ -35,7 +35,10 @@ func lifetime(a tokenAnswer, now time.Time) time.Duration {
 	if !known {
 		return unknownLifetime
 	}
-	return min(max(life, shortest), longest)
+	if life <= 0 {
+		life = afterTheEnd
+	}
+	return min(life, longest)
 }
 
 // usableFor leaves out the last tenth of a life, a minute at most, so that a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +18,10 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/simulation"
 	"advosync/internal/store"
 	"advosync/internal/store/sqlite"
+	"advosync/internal/store/storetest"
 	"advosync/internal/transport"
 )
 
@@ -38,6 +41,27 @@ type rig struct {
 	eng   *engine.Engine
 	lm    *lease.Manager
 	runs  int
+	// o watches both systems; proc stands between the process and the world.
+	o    *simulation.Oracle
+	proc *simulation.Process
+	// before is how many effects the process had when the operation was prepared.
+	before int
+	// memory replaces the SQLite file, where a test needs thousands of stores.
+	memory *storetest.Memory
+	// created are the Advoware records that may be linked to nothing at the end.
+	loose map[string]bool
+}
+
+// inMemory keeps the store in memory.
+func inMemory(r *rig) { r.memory = storetest.NewMemory(r.clock) }
+
+// listing uses the mapping with a list endpoint.
+func listing(r *rig) {
+	m, err := mapping.Parse("sandbox.yaml", []byte(new(sandbox.World).Mapping()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.m = m
 }
 
 func newRig(t *testing.T, change ...func(*rig)) *rig {
@@ -50,8 +74,12 @@ func newRig(t *testing.T, change ...func(*rig)) *rig {
 	for _, c := range change {
 		c(r)
 	}
+	r.o = simulation.NewOracle(r.m, r.espo, r.advo, r.cfg.Policy)
 	r.start()
-	t.Cleanup(func() { r.store.Close() })
+	t.Cleanup(func() {
+		_ = r.lm.ReleaseAll()
+		r.store.Close()
+	})
 	return r
 }
 
@@ -62,6 +90,14 @@ func (r *rig) tick(d time.Duration) { r.now = r.now.Add(d) }
 // start makes a new process: new clients, a new owner, the same store file.
 func (r *rig) start() {
 	r.t.Helper()
+	if r.lm != nil {
+		_ = r.lm.ReleaseAll() // of a dead process: ends its timers, without effect on the store
+	}
+	if r.memory != nil {
+		r.store = r.memory
+		r.build()
+		return
+	}
 	if r.store != nil {
 		r.store.Close()
 	}
@@ -75,7 +111,11 @@ func (r *rig) start() {
 
 func (r *rig) build() {
 	r.t.Helper()
-	rt := sandbox.NewTransport("crm.test", r.espo, "advo.test", r.advo)
+	r.runs++
+	run := fmt.Sprintf("run-%03d", r.runs)
+	r.proc = &simulation.Process{}
+	rt := r.proc.Transport(r.o.Transport(run, sandbox.NewTransport("crm.test", r.espo, "advo.test", r.advo)))
+	st := r.proc.Store(r.store)
 	opts := transport.Options{Timeout: 5 * time.Second, Base: rt, MaxWait: time.Millisecond}
 	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
 	if err != nil {
@@ -86,12 +126,10 @@ func (r *rig) build() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.runs++
-	run := fmt.Sprintf("run-%03d", r.runs)
 	r.cfg.Run, r.cfg.Command = run, "sync"
 	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "sync", Run: run}
-	r.lm = lease.New(r.store, owner, 5*time.Minute, lease.Options{Now: r.clock, Dead: func(o store.Owner) bool { return o.Run != run }})
-	r.eng = engine.New(r.cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store, Leases: r.lm, Now: r.clock})
+	r.lm = lease.New(st, owner, 5*time.Minute, lease.Options{Now: r.clock, Dead: func(o store.Owner) bool { return o.Run != run }})
+	r.eng = engine.New(r.cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: r.lm, Now: r.clock})
 }
 
 func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {
@@ -100,7 +138,15 @@ func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {
 	for _, c := range change {
 		c(&req)
 	}
-	return r.eng.Sync(context.Background(), req)
+	res := r.eng.Sync(context.Background(), req)
+	r.o.Settle()
+	switch res.Outcome {
+	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
+		if !r.proc.Dead() {
+			r.o.InSync(id)
+		}
+	}
+	return res
 }
 
 func (r *rig) plan(id string) result.Record {
@@ -114,7 +160,8 @@ func (r *rig) person(values map[string]any) string {
 		v[k] = x
 	}
 	r.tick(time.Second)
-	id, err := r.espo.Create(ct, "anna", v)
+	var id string
+	err := r.o.Person("anna", func() (err error) { id, err = r.espo.Create(ct, "anna", v); return err })
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -136,14 +183,14 @@ func (r *rig) linked() (id string, advo int64) {
 
 func (r *rig) editEspo(id string, values map[string]any) {
 	r.t.Helper()
-	if err := r.espo.Put(ct, id, "anna", values); err != nil {
+	if err := r.o.Person("anna", func() error { return r.espo.Put(ct, id, "anna", values) }); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 func (r *rig) editAdvo(id int64, values map[string]any) {
 	r.t.Helper()
-	if err := r.advo.Edit(sandbox.BeteiligtePath, id, values); err != nil {
+	if err := r.o.Person("bert", func() error { return r.advo.Edit(sandbox.BeteiligtePath, id, values) }); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -183,6 +230,39 @@ func (r *rig) quiet(id string) {
 		r.t.Fatal("a second sync wrote to EspoCRM")
 	}
 	r.clean(id)
+	r.sound()
+}
+
+// sound asks the oracle: nothing lost, nothing touched, both sides agree.
+func (r *rig) sound() {
+	r.t.Helper()
+	bad := append(r.o.Problems(), r.o.Overwritten(r.history())...)
+	for _, d := range r.o.Differences() {
+		if !r.loose[d] {
+			bad = append(bad, d)
+		}
+	}
+	if len(bad) > 0 {
+		r.t.Errorf("%s\ntrace:\n  %s", strings.Join(bad, "\n"), strings.Join(r.o.Trace(), "\n  "))
+	}
+}
+
+func (r *rig) history() []store.Entry {
+	r.t.Helper()
+	var out []store.Entry
+	if err := r.store.Entries(context.Background(), store.HistoryFilter{}, func(e store.Entry) error { out = append(out, e); return nil }); err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+func (r *rig) memoryOf(id string) store.Memory {
+	r.t.Helper()
+	mem, err := r.store.Load(context.Background(), store.Key{Entity: r.m.Entity(), ID: id})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return mem
 }
 
 func (r *rig) clean(id string) {

@@ -169,14 +169,29 @@ func resultFields(d reconcile.Decision, values bool) []result.Field {
 	for _, c := range d.Changes {
 		f := result.Field{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Changed: c.Moved, Target: c.Target}
 		if values {
-			f.Values = &result.Values{Espocrm: shown(c.Espo), Advoware: shown(c.Advo)}
-			if c.Base != nil {
-				f.Values.Base = shown(c.Base.Espo)
-			}
+			f.Values = shownValues(c)
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+// shownValues are a field's three values; what is not known is named, so that
+// it is not taken for empty.
+func shownValues(c reconcile.Change) *result.Values {
+	v := &result.Values{Espocrm: shown(c.Espo), Advoware: shown(c.Advo)}
+	if c.Espo.IsAbsent() {
+		v.Absent = append(v.Absent, string(record.EspoCRM))
+	}
+	if c.Base == nil {
+		v.Absent = append(v.Absent, "base")
+	} else {
+		v.Base = shown(c.Base.Espo)
+	}
+	if c.Advo.IsAbsent() && c.Field.Advo != "" {
+		v.Absent = append(v.Absent, string(record.Advoware))
+	}
+	return v
 }
 
 func shown(v record.Value) *string {

@@ -181,7 +181,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		w.recovered, w.base, w.prevID = true, nil, 0
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 		return true, nil
-	case w.req.CreateAnyway: // the operator has looked
+	case w.req.CreateAnyway && in.AdvowareID == 0: // the operator has looked
 		w.recovered, w.base = true, nil
 		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
 		return true, nil

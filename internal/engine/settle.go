@@ -106,6 +106,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == print
 	if same && w.espo.status == StatusConflict && w.mem.Intent == nil {
 		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve") + " --take espocrm|advoware"
+		w.sendNotes(ctx) // a run that died in between still owes it
 		return true, nil
 	}
 	next := w.mem

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"advosync/internal/fault"
 	"advosync/internal/record"
@@ -136,6 +137,8 @@ func (c *Client) recordIn(r request, a *transport.Answer, want string) (record.O
 		switch {
 		case !ok || id == "":
 			what = "an object without id"
+		case want != "" && id != want && strings.EqualFold(id, want):
+			return record.Object{}, c.otherCase(r, a, id)
 		case want != "" && id != want:
 			what = "another record than the one asked for"
 		}
@@ -144,6 +147,16 @@ func (c *Client) recordIn(r request, a *transport.Answer, want string) (record.O
 		return record.Object{}, c.badAnswer(r, a, what)
 	}
 	return obj, nil
+}
+
+// otherCase: the database finds ids without regard to case (fixture
+// 07-errors-not-found). Two spellings would be two locks and two memories of
+// one record.
+func (c *Client) otherCase(r request, a *transport.Answer, id string) *fault.Error {
+	f := c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "EspoCRM writes this id "+fault.Clean(id, 64))
+	f.Status, f.Doubt = a.Status, r.method != http.MethodGet
+	f.Hint = "use the id as EspoCRM writes it: upper and lower case count"
+	return f
 }
 
 func decodeRecord(a *transport.Answer) (record.Object, string) {

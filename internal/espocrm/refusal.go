@@ -129,7 +129,8 @@ func whyInvalid(kind string) string {
 // wrong address, and must not look like a deletion.
 func (c *Client) notFound(r request, a *transport.Answer) *fault.Error {
 	why := reason(a)
-	ownWords := strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") && len(a.Body) == 0
+	_, given := a.Header["X-Status-Reason"]
+	ownWords := len(a.Body) == 0 && (given || strings.HasPrefix(a.Header.Get("Content-Type"), "application/json"))
 	switch {
 	case strings.HasPrefix(why, "Controller '"):
 		f := c.http.Fault(r.op, fault.Rejected, fault.OwnerSystem, "EspoCRM has no entity type "+r.entity)

@@ -9,15 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/store"
 	"advosync/internal/store/storetest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ttl = 5 * time.Minute
 

@@ -31,7 +31,7 @@ func TestDead(t *testing.T) {
 	ours, _ := parseOrigin(self.Start)
 	ours.machine = "machine"
 	self.Start = ours.String()
-	gone := exec.Command("true")
+	gone := exec.Command(os.Args[0], "-test.run=^$")
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
 	}

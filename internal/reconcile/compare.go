@@ -254,11 +254,23 @@ func (c *comparison) clashes() (yes bool) {
 	return yes
 }
 
-// assume says who moved where no base could tell.
+// assume says who moved where no base could tell. A field that has no base
+// beside others that have one is new in the mapping: there a side that is empty
+// is taken to have never known the field, and does not clear the other one.
 func (c *comparison) assume(moved string) {
 	c.twoWay(func(it *item) {
-		if it.moved == movedUnknown {
-			it.moved = moved
+		if it.moved != movedUnknown {
+			return
+		}
+		it.moved = moved
+		if c.in.Base == nil || it.f.Key == KindKey {
+			return
+		}
+		switch {
+		case it.pair.Espo.IsEmpty() && it.pair.Advo.HasText():
+			it.moved = movedAdvo
+		case it.pair.Advo.IsEmpty() && it.pair.Espo.HasText():
+			it.moved = movedEspo
 		}
 	})
 	c.clashOfKinds()

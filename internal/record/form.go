@@ -72,11 +72,12 @@ func digitGaps(s string) string {
 }
 
 // OwnForm reports whether read is what a system may make of sent while storing
-// it: equal, equal after folding, or sent cut at the end.
+// it: equal, equal after folding, or sent cut at the end. A number is never cut:
+// 1 is not a form of 19.
 func OwnForm(sent, read Value) bool {
 	if FoldEqual(sent, read) {
 		return true
 	}
-	return sent.state == text && read.state == text &&
+	return sent.state == text && read.state == text && !number.MatchString(sent.text) &&
 		len(read.text) < len(sent.text) && strings.HasPrefix(sent.text, read.text)
 }

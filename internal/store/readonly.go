@@ -46,3 +46,11 @@ func (readOnly) Put(context.Context, string, []byte, time.Duration) error { retu
 func (readOnly) PutNew(context.Context, string, []byte) ([]byte, error) { return nil, ErrReadOnly }
 
 func (readOnly) Delete(context.Context, string) error { return ErrReadOnly }
+
+// Unwrap gives the store behind ReadOnly, for reading what only one kind has.
+func Unwrap(s Store) Store {
+	if ro, ok := s.(readOnly); ok {
+		return ro.Store
+	}
+	return s
+}

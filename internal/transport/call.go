@@ -82,7 +82,7 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	if err := ctx.Err(); err != nil {
 		return &outcome{attempt: attempt, err: err, unsent: true}
 	}
-	f := &flight{op: call.Op, kind: call.Kind, attempt: attempt, origin: call.URL, authorize: call.Authorize}
+	f := &flight{kind: call.Kind, attempt: attempt, origin: call.URL, authorize: call.Authorize}
 	tctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errCallTimeout)
 	defer cancel()
 	resp, err := c.http.Do(newRequest(withFlight(tctx, f), call))
@@ -115,7 +115,7 @@ func newRequest(ctx context.Context, call Call) *http.Request {
 	req := (&http.Request{
 		Method: call.Method, URL: call.URL, Host: call.URL.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{},
+		Header: http.Header{"User-Agent": {"advosync"}},
 	}).WithContext(ctx)
 	for k, v := range call.Header {
 		req.Header[k] = v

@@ -112,6 +112,3 @@ func (c *Client) Close() {
 		c.pool.CloseIdleConnections()
 	}
 }
-
-// System is whose client this is.
-func (c *Client) System() fault.System { return c.system }

@@ -16,7 +16,6 @@ import (
 // flight follows one try of one call down the decorators, and knows whether a
 // byte of it may have left this machine.
 type flight struct {
-	op        string
 	kind      callcount.Kind
 	attempt   int
 	origin    *url.URL

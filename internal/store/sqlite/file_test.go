@@ -22,13 +22,6 @@ func put(t *testing.T, s store.Store, key, value string) {
 	}
 }
 
-func closed(t *testing.T, s store.Store) {
-	t.Helper()
-	if err := s.Close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
-}
-
 func wantMode(t *testing.T, path string, want fs.FileMode) {
 	t.Helper()
 	info, err := os.Stat(path)

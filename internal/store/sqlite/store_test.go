@@ -29,3 +29,10 @@ func open(t testing.TB, path string, o sqlite.Options) *sqlite.Store {
 	}
 	return s
 }
+
+func closed(t *testing.T, s store.Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}

@@ -1,0 +1,105 @@
+// Package metrics writes what a pass did as a Prometheus textfile, for
+// node_exporter's textfile collector. It holds counts, times and states, never a
+// field's value or a record's id.
+package metrics
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"advosync/internal/result"
+)
+
+// Snapshot is the state after one pass.
+type Snapshot struct {
+	// Summaries are the records by outcome, per entity.
+	Summaries map[string]result.Summary
+	Calls     result.Calls
+	Duration  time.Duration
+	Finished  time.Time
+	// Exit is the pass's exit code.
+	Exit int
+	// LastSuccess is when a pass last ended with nothing wrong; zero: never.
+	LastSuccess time.Time
+	// OldestUnsynced is the oldest edit that still waits; zero: none.
+	OldestUnsynced time.Time
+	// BreakerOpen is true for a system whose failure ended the pass, by its name
+	// (espocrm, advoware).
+	BreakerOpen map[string]bool
+}
+
+// WriteTextfile replaces the file as a whole: a reader sees the old content or
+// the new, never half of it.
+func WriteTextfile(path string, s Snapshot) error {
+	reg := prometheus.NewRegistry()
+	for _, c := range collectors(s) {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("metrics: %w", err)
+		}
+	}
+	if err := prometheus.WriteToTextfile(path, reg); err != nil {
+		return fmt.Errorf("write metrics.textfile: %w", err)
+	}
+	return nil
+}
+
+func collectors(s Snapshot) []prometheus.Collector {
+	records := vec("records", "Records of the last pass by outcome.", "entity", "outcome")
+	for entity := range s.Summaries {
+		for _, o := range outcomes(s.Summaries[entity]) {
+			records.WithLabelValues(entity, o.name).Set(float64(o.n))
+		}
+	}
+	calls := vec("calls", "HTTP calls of the last pass by system.", "system")
+	calls.WithLabelValues("espocrm").Set(float64(s.Calls.Espocrm))
+	calls.WithLabelValues("advoware").Set(float64(s.Calls.Advoware))
+	calls.WithLabelValues("auth").Set(float64(s.Calls.Auth))
+	breaker := vec("breaker_open", "1 when a failure of the system ended the last pass.", "system")
+	for _, system := range []string{"espocrm", "advoware"} {
+		open := 0.0
+		if s.BreakerOpen[system] {
+			open = 1
+		}
+		breaker.WithLabelValues(system).Set(open)
+	}
+	return []prometheus.Collector{records, calls, breaker,
+		value("duration_seconds", "How long the last pass took.", s.Duration.Seconds()),
+		value("exit_code", "Exit code of the last pass.", float64(s.Exit)),
+		value("last_run_timestamp_seconds", "When the last pass ended.", unix(s.Finished)),
+		value("last_success_timestamp_seconds", "When a pass last ended with nothing wrong; 0: never.", unix(s.LastSuccess)),
+		value("oldest_unsynced_timestamp_seconds", "The oldest edit that still waits; 0: none.", unix(s.OldestUnsynced)),
+	}
+}
+
+func vec(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "advosync", Name: name, Help: help}, labels)
+}
+
+func value(name, help string, v float64) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "advosync", Name: name, Help: help})
+	g.Set(v)
+	return g
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+type outcome struct {
+	name string
+	n    int
+}
+
+// outcomes are counts by the names that the JSON uses.
+func outcomes(s result.Summary) []outcome {
+	return []outcome{
+		{string(result.CreatedAdvoware), s.Created}, {string(result.UpdatedAdvoware), s.UpdatedAdvoware}, {string(result.UpdatedEspocrm), s.UpdatedEspocrm},
+		{string(result.Merged), s.Merged}, {string(result.Adopted), s.Adopted}, {string(result.Unchanged), s.Unchanged}, {string(result.ConflictWaits), s.Conflicts},
+		{string(result.Failed), s.Failed}, {string(result.PermanentlyFailed), s.PermanentlyFailed}, {string(result.Locked), s.Locked}, {string(result.Skipped), s.Skipped},
+	}
+}

@@ -1,0 +1,634 @@
+package simulation
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/tidwall/sjson"
+
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+)
+
+// Windows that stay open by design; docs/reliability.md names them. The oracle
+// excuses these and counts them.
+const (
+	// UnseenSave: somebody saved in Advoware between the tool's read and its PUT.
+	UnseenSave = "unseen save between read and PUT"
+	// LateWrite: a write was carried out after its sender had given it up.
+	LateWrite = "write landed late"
+	// LostLease: a process wrote after somebody else had taken its lock.
+	LostLease = "write after the lease was lost"
+	// UnguardedSave: EspoCRM has no version for the type, or checked it before
+	// the other save was in.
+	UnguardedSave = "unseen save between EspoCRM's check and write"
+	// CarefulConflict: after an interrupted PUT a person edited the very field
+	// that was sent; that is told as a conflict.
+	CarefulConflict = "edit of a field whose write was in doubt"
+)
+
+// cell is one attribute of one record on one side.
+type cell struct {
+	side record.Side
+	id   string
+	attr string
+}
+
+// snapshot is one record on one side.
+type snapshot struct {
+	there  bool
+	kind   string
+	values map[string]record.Value // by attribute
+	rest   string                  // everything unmapped
+	link   int64                   // EspoCRM: advowareId
+}
+
+// Loss is a value that the tool replaced.
+type Loss struct {
+	cell
+	Value  record.Value
+	Excuse string // the open window it fell into; "": it must be in the history
+}
+
+// Oracle knows every edit and watches every write.
+type Oracle struct {
+	Espo    *sandbox.EspoCRM
+	Advo    *sandbox.Advoware
+	Mapping *mapping.Mapping
+	Policy  reconcile.Policy
+	// Guarded: the EspoCRM type has optimistic concurrency.
+	Guarded bool
+
+	mu    sync.Mutex
+	last  map[string]snapshot // by side and id
+	fresh map[cell]bool       // a person's edit that is not on the other side yet
+	// met are fresh edits that the other side's edit equalled for a while: the tool
+	// may have found them in step, or not.
+	met map[cell]bool
+	// base is what a cell held when it was last in step: editing it back to that is
+	// no edit any more.
+	base     map[cell]record.Value
+	doubtful map[string]bool // EspoCRM ids with a PUT to Advoware whose end was not told
+	reads    map[string]map[string]snapshot
+	previous map[string]string // process → its last request
+	losses   []Loss
+	problems []string
+	excused  map[string]int
+	trace    []string
+	actor    string
+	excuse   string // set while a write is carried out that is excused as a whole
+}
+
+// NewOracle begins to watch.
+func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
+	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
+		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, base: map[cell]record.Value{}, doubtful: map[string]bool{}, reads: map[string]map[string]snapshot{},
+		previous: map[string]string{}, excused: map[string]int{}}
+	o.last = o.look()
+	return o
+}
+
+func sideKey(side record.Side, id string) string { return string(side) + " " + id }
+
+// look reads both systems.
+func (o *Oracle) look() map[string]snapshot {
+	out := map[string]snapshot{}
+	for _, r := range o.Espo.Records(o.Mapping.EspoType()) {
+		id, _ := r["id"].(string)
+		out[sideKey(record.EspoCRM, id)] = o.espoSnapshot(r)
+	}
+	for _, raw := range o.Advo.All(o.Mapping.AdvoPath()) {
+		obj, err := record.ParseObject(raw)
+		if err != nil {
+			panic("simulation: Advoware holds no object: " + err.Error())
+		}
+		id, _ := obj.Int(o.Mapping.AdvoID())
+		out[sideKey(record.Advoware, strconv.FormatInt(id, 10))] = o.advoSnapshot(obj)
+	}
+	return out
+}
+
+func (o *Oracle) espoSnapshot(r map[string]any) snapshot {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		panic("simulation: EspoCRM holds no JSON: " + err.Error())
+	}
+	obj, _ := record.ParseObject(raw)
+	view, _ := o.Mapping.ReadEspo(obj)
+	s := snapshot{there: true, kind: view.Kind, values: map[string]record.Value{}}
+	s.link, _ = obj.Int("advowareId")
+	rest := maps.Clone(r)
+	for _, f := range o.Mapping.AllFields() {
+		if f.Espo != "" && !f.Clear {
+			s.values[f.Espo] = view.Values[f.Key]
+			delete(rest, f.Espo)
+		}
+	}
+	for _, name := range []string{"advowareId", "advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage", "syncRetryCount",
+		"modifiedAt", "modifiedById", "versionNumber", "streamUpdatedAt", "advowareEditedAt"} {
+		delete(rest, name)
+	}
+	raw, _ = json.Marshal(rest)
+	s.rest = string(raw)
+	return s
+}
+
+func (o *Oracle) advoSnapshot(obj record.Object) snapshot {
+	view, _ := o.Mapping.ReadAdvo(obj)
+	s := snapshot{there: true, kind: view.Kind, values: map[string]record.Value{}}
+	raw := bytes.Clone(obj.Bytes())
+	drop := []string{o.Mapping.AdvoRowID(), "geaendertAm"}
+	for _, f := range o.Mapping.AllFields() {
+		if f.Advo != "" {
+			if !f.Clear {
+				s.values[f.Advo] = view.Values[f.Key]
+			}
+			drop = append(drop, f.Advo)
+		}
+	}
+	for _, name := range drop {
+		if out, err := sjson.DeleteBytes(raw, name); err == nil {
+			raw = out
+		}
+	}
+	s.rest = string(raw)
+	return s
+}
+
+// Person lets a person change something. Edits made meanwhile by the tool are
+// told apart.
+func (o *Oracle) Person(name string, change func() error) error {
+	o.Settle()
+	err := change()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.look()
+	for _, key := range slices.Sorted(maps.Keys(now)) {
+		side, id := splitKey(key)
+		was := o.last[key]
+		for _, attr := range slices.Sorted(maps.Keys(now[key].values)) {
+			v := now[key].values[attr]
+			if old, ok := was.values[attr]; ok && old == v {
+				continue
+			}
+			c := cell{side, id, attr}
+			delete(o.met, c)
+			delete(o.fresh, c)
+			if b, ok := o.base[c]; o.twoWay(side, attr) && (!ok || b != v) && (was.there || v.HasText()) {
+				o.fresh[c] = true
+			}
+			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
+		}
+		if was.there && was.rest != now[key].rest {
+			o.note("%s edits something unmapped in %s %s", name, side, id)
+		}
+	}
+	for key := range o.last {
+		if _, ok := now[key]; !ok {
+			o.note("%s deletes %s", name, key)
+		}
+	}
+	o.last = now
+	return err
+}
+
+// twoWay reports whether an attribute's values travel both ways in some kind.
+func (o *Oracle) twoWay(side record.Side, attr string) bool {
+	for _, f := range o.Mapping.AllFields() {
+		name := f.Espo
+		if side == record.Advoware {
+			name = f.Advo
+		}
+		if name == attr && f.Direction == mapping.Both && !f.Computed && !f.Clear {
+			return true
+		}
+	}
+	return false
+}
+
+func splitKey(key string) (record.Side, string) {
+	side, id, _ := strings.Cut(key, " ")
+	return record.Side(side), id
+}
+
+func (o *Oracle) note(format string, args ...any) {
+	o.trace = append(o.trace, fmt.Sprintf(format, args...))
+}
+
+func (o *Oracle) problem(format string, args ...any) {
+	p := fmt.Sprintf(format, args...)
+	o.problems = append(o.problems, p)
+	o.note("PROBLEM: %s", p)
+}
+
+// Settle ascribes every change since the last look to the tool.
+func (o *Oracle) Settle() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settle()
+}
+
+func (o *Oracle) settle() {
+	now := o.look()
+	before := o.last
+	o.last = now
+	for _, key := range slices.Sorted(maps.Keys(now)) {
+		side, id := splitKey(key)
+		was, is := before[key], now[key]
+		if !was.there {
+			o.note("%s makes %s %s", o.actor, side, id)
+			continue
+		}
+		if was.rest != is.rest {
+			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.rest, is.rest)
+		}
+		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
+			if was.values[attr] != is.values[attr] {
+				o.overwritten(now, cell{side, id, attr}, was.values[attr], is.values[attr])
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if _, ok := now[key]; ok {
+			continue
+		}
+		side, id := splitKey(key)
+		o.note("%s deletes %s %s", o.actor, side, id)
+		for _, attr := range slices.Sorted(maps.Keys(before[key].values)) {
+			if v := before[key].values[attr]; v.HasText() {
+				o.losses = append(o.losses, Loss{cell: cell{side, id, attr}, Value: v})
+				if o.fresh[cell{side, id, attr}] {
+					o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
+				}
+			}
+		}
+	}
+	o.consume(now)
+}
+
+// overwritten judges one value that the tool replaced.
+func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Value) {
+	o.note("%s writes %s %s %s: %q -> %q", o.actor, c.side, c.id, c.attr, was.Text(), is.Text())
+	loss := Loss{cell: c, Value: was, Excuse: o.excuse}
+	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; ok && seen.values[c.attr] != was && loss.Excuse == "" {
+		// Nobody could know the value: the read that was decided on is older.
+		if c.side == record.Advoware {
+			loss.Excuse = UnseenSave
+		} else if !o.Guarded {
+			loss.Excuse = UnguardedSave
+		}
+	}
+	if o.fresh[c] && !o.met[c] && loss.Excuse == "" {
+		o.judge(now, c, was)
+	}
+	delete(o.fresh, c)
+	o.base[c] = is
+	if loss.Excuse != "" {
+		o.excused[loss.Excuse]++
+		o.note("excused: %s", loss.Excuse)
+	}
+	o.losses = append(o.losses, loss)
+}
+
+// judge says whether a person's edit could be overruled by the policy: only by
+// another person's edit on the other side that has not travelled either.
+func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
+	other, otherID := o.partner(now, c)
+	rival := false
+	for f, yes := range o.fresh {
+		if !yes || f.side != other || f.id != otherID {
+			continue
+		}
+		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, f)
+	}
+	loser := record.Advoware
+	if o.Policy == reconcile.AdvowareWins {
+		loser = record.EspoCRM
+	}
+	espoID := c.id
+	if c.side == record.Advoware {
+		espoID = otherID
+	}
+	switch {
+	case rival && c.side == loser:
+	case o.doubtful[espoID]:
+		o.excused[CarefulConflict]++
+	default:
+		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
+			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
+	}
+}
+
+// sameField reports whether two attributes may be the two ends of one field, or
+// belong to the kind, which travels as one.
+func (o *Oracle) sameField(a, b cell) bool {
+	if a.side == record.Advoware {
+		a, b = b, a
+	}
+	for _, f := range o.Mapping.AllFields() {
+		if f.Espo == a.attr && f.Advo == b.attr {
+			return true
+		}
+	}
+	return o.ofKind(a) && o.ofKind(b)
+}
+
+func (o *Oracle) ofKind(c cell) bool {
+	for _, f := range o.Mapping.AllFields() {
+		if f.Kind != "" && (c.side == record.EspoCRM && f.Espo == c.attr || c.side == record.Advoware && f.Advo == c.attr) {
+			return true
+		}
+	}
+	return false
+}
+
+// partner is the linked record on the other side.
+func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) {
+	if c.side == record.EspoCRM {
+		return record.Advoware, strconv.FormatInt(now[sideKey(c.side, c.id)].link, 10)
+	}
+	for key, s := range now {
+		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(s.link, 10) == c.id {
+			return record.EspoCRM, id
+		}
+	}
+	return record.EspoCRM, ""
+}
+
+// consume takes note of edits that have reached the other side.
+func (o *Oracle) consume(now map[string]snapshot) {
+	for c := range o.fresh {
+		side, id := o.partner(now, c)
+		mine, theirs := now[sideKey(c.side, c.id)], now[sideKey(side, id)]
+		if !mine.there || !theirs.there {
+			continue
+		}
+		for _, f := range o.Mapping.AllFields() {
+			here, there := f.Espo, f.Advo
+			if c.side == record.Advoware {
+				here, there = f.Advo, f.Espo
+			}
+			if here != c.attr || there == "" || !agree(mine.values[here], theirs.values[there]) {
+				continue
+			}
+			if o.fresh[cell{side, id, there}] {
+				o.met[c] = true
+				continue
+			}
+			delete(o.fresh, c)
+			o.base[c] = mine.values[here]
+		}
+	}
+}
+
+// agree is equality as far as a storing system leaves values alone.
+func agree(a, b record.Value) bool {
+	return a == b || record.OwnForm(a, b) || record.OwnForm(b, a) || a.IsAbsent() && !b.HasText() || b.IsAbsent() && !a.HasText()
+}
+
+// InSync tells the oracle that the tool has found or brought a record in step:
+// equal edits of both sides are known to it from here on.
+func (o *Oracle) InSync(espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.doubtful, espoID)
+	s := o.last[sideKey(record.EspoCRM, espoID)]
+	advoID := strconv.FormatInt(s.link, 10)
+	a := o.last[sideKey(record.Advoware, advoID)]
+	for _, f := range o.Mapping.AllFields() {
+		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
+			e, v := cell{record.EspoCRM, espoID, f.Espo}, cell{record.Advoware, advoID, f.Advo}
+			delete(o.fresh, e)
+			delete(o.fresh, v)
+			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
+		}
+	}
+}
+
+// Excuse marks everything that the tool does during call as fallen into an open
+// window.
+func (o *Oracle) Excuse(window string, call func()) {
+	o.Settle()
+	o.mu.Lock()
+	o.excuse = window
+	o.mu.Unlock()
+	call()
+	o.Settle()
+	o.mu.Lock()
+	o.excuse = ""
+	o.mu.Unlock()
+}
+
+// Transport lets the oracle see one process's requests.
+func (o *Oracle) Transport(process string, next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		o.request(process, r)
+		resp, err := next.RoundTrip(r)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.actor = process
+		if r.Method != http.MethodGet {
+			o.settle()
+		}
+		status := 0
+		if err == nil {
+			status = resp.StatusCode
+			o.learn(process, r, resp)
+		}
+		o.note("%s: %s %s %d", process, r.Method, r.URL.Path, status)
+		return resp, err
+	})
+}
+
+func (o *Oracle) request(process string, r *http.Request) {
+	o.Settle()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.actor = process
+	if signIn(r) {
+		return
+	}
+	what := r.Method + " " + r.URL.Path
+	if id, ok := o.advoID(r); ok && r.Method == http.MethodPut {
+		if last := o.previous[process]; last != "GET "+r.URL.Path && last != what {
+			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
+		}
+		for key, s := range o.last {
+			if side, espoID := splitKey(key); side == record.EspoCRM && strconv.FormatInt(s.link, 10) == id {
+				o.doubtful[espoID] = true
+			}
+		}
+	}
+	o.previous[process] = what
+}
+
+func (o *Oracle) advoID(r *http.Request) (string, bool) {
+	_, id, ok := strings.Cut(r.URL.Path, o.Mapping.AdvoPath()+"/")
+	return id, ok && id != "" && !strings.Contains(id, "/")
+}
+
+// learn remembers what a process was answered about one record.
+func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
+	if resp.StatusCode != http.StatusOK {
+		return
+	}
+	var key string
+	side := record.Advoware
+	if id, ok := o.advoID(r); ok && r.Method == http.MethodGet {
+		key = sideKey(side, id)
+	} else if _, id, ok := strings.Cut(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()+"/"); ok {
+		side, key = record.EspoCRM, sideKey(record.EspoCRM, id)
+	} else {
+		return
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
+	body = bytes.TrimSpace(body)
+	body = bytes.TrimSuffix(bytes.TrimPrefix(body, []byte("[")), []byte("]"))
+	obj, perr := record.ParseObject(body)
+	if perr != nil {
+		return
+	}
+	s := snapshot{there: true, values: map[string]record.Value{}}
+	if side == record.Advoware {
+		s = o.advoSnapshot(obj)
+	} else {
+		view, _ := o.Mapping.ReadEspo(obj)
+		for _, f := range o.Mapping.AllFields() {
+			if f.Espo != "" && !f.Clear {
+				s.values[f.Espo] = view.Values[f.Key]
+			}
+		}
+	}
+	if o.reads[process] == nil {
+		o.reads[process] = map[string]snapshot{}
+	}
+	o.reads[process][key] = s
+}
+
+type errorReader struct{ err error }
+
+func (r errorReader) Read([]byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	return 0, io.EOF
+}
+
+// Problems are what was wrong so far.
+func (o *Oracle) Problems() []string {
+	o.Settle()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.problems)
+}
+
+// Excused counts what fell into an open window.
+func (o *Oracle) Excused() map[string]int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.excused)
+}
+
+// Trace is everything that happened, in order.
+func (o *Oracle) Trace() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.trace)
+}
+
+// Overwritten lists the values that the tool replaced and that are in no history
+// entry as done or unknown.
+func (o *Oracle) Overwritten(entries []store.Entry) []string {
+	o.Settle()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	known := map[string]bool{}
+	for _, e := range entries {
+		for _, w := range e.Writes {
+			if w.State != store.WriteDone && w.State != store.WriteUnknown {
+				continue
+			}
+			attr := w.Espocrm
+			if w.Side == record.Advoware {
+				attr = w.Advoware
+			}
+			known[fmt.Sprint(w.Side, attr, w.Before.Text())] = true
+		}
+	}
+	var out []string
+	for _, l := range o.losses {
+		if l.Excuse == "" && l.Value.HasText() && !known[fmt.Sprint(l.side, l.attr, l.Value.Text())] {
+			out = append(out, fmt.Sprintf("%q of %s in %s %s was overwritten and is not in the history", l.Value.Text(), l.attr, l.side, l.id))
+		}
+	}
+	return out
+}
+
+// Differences compares both sides of every linked record, and looks for Advoware
+// records that several or no EspoCRM records carry.
+func (o *Oracle) Differences() []string {
+	o.Settle()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []string
+	carried := map[int64][]string{}
+	for _, key := range slices.Sorted(maps.Keys(o.last)) {
+		side, id := splitKey(key)
+		s := o.last[key]
+		if side != record.EspoCRM || s.link == 0 {
+			continue
+		}
+		carried[s.link] = append(carried[s.link], id)
+		a, ok := o.last[sideKey(record.Advoware, strconv.FormatInt(s.link, 10))]
+		if !ok {
+			out = append(out, fmt.Sprintf("EspoCRM %s is linked to Advoware %d, which is not there", id, s.link))
+			continue
+		}
+		if s.kind != a.kind {
+			out = append(out, fmt.Sprintf("EspoCRM %s is of kind %q, Advoware %d of kind %q", id, s.kind, s.link, a.kind))
+		}
+		for _, f := range o.Mapping.Fields(s.kind) {
+			if f.Clear || f.Computed || f.Espo == "" || f.Advo == "" {
+				continue
+			}
+			if !agree(s.values[f.Espo], a.values[f.Advo]) {
+				out = append(out, fmt.Sprintf("EspoCRM %s: %s is %q, Advoware %d: %s is %q", id, f.Espo, s.values[f.Espo].Text(), s.link, f.Advo, a.values[f.Advo].Text()))
+			}
+		}
+	}
+	for id, by := range carried {
+		if len(by) > 1 {
+			out = append(out, fmt.Sprintf("Advoware %d is linked to %d EspoCRM records", id, len(by)))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.last)) {
+		if side, id := splitKey(key); side == record.Advoware {
+			n, _ := strconv.ParseInt(id, 10, 64)
+			if len(carried[n]) == 0 {
+				out = append(out, fmt.Sprintf("Advoware %s is linked to nothing", id))
+			}
+		}
+	}
+	return out
+}
+
+// Forget takes the present state of both systems as it is, without edits.
+func (o *Oracle) Forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = o.look()
+	clear(o.fresh)
+	clear(o.doubtful)
+}

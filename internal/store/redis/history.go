@@ -1,0 +1,146 @@
+package redis
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"advosync/internal/store"
+)
+
+const opHistory = "read the history"
+
+// Append stores entries that belong to no record commit.
+func (s *Store) Append(ctx context.Context, es ...store.Entry) error {
+	args, err := historyArgs(es)
+	if err != nil {
+		return err
+	}
+	_, err = s.run(ctx, "store the history", s.scripts.appendAll, call{[]string{historyKey, timeKey}, args})
+	return err
+}
+
+// position is where a listing stands: at a time, after so many entries of it.
+type position struct {
+	at   int64
+	skip int64
+}
+
+// Entries lists newest first; entries of the same microsecond by descending id.
+func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(store.Entry) error) error {
+	key := timeKey
+	switch {
+	case f.Entity != "" && f.ID != "":
+		key = historyOfRecord(f.Entity, f.ID)
+	case f.Run != "":
+		key = historyOfRun(f.Run)
+	}
+	given := 0
+	for pos, more := (position{at: math.MaxInt64}), true; more; {
+		var es []store.Entry
+		err := s.read(ctx, opHistory, func(ctx context.Context) (err error) {
+			from := pos
+			es, from, more, err = s.historyPage(ctx, key, f.Since, from)
+			if err == nil {
+				pos = from
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range es {
+			if !f.Matches(e) {
+				continue
+			}
+			if err := fn(e); err != nil {
+				return err
+			}
+			if given++; given == f.Limit {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) historyPage(ctx context.Context, key string, since time.Time, pos position) ([]store.Entry, position, bool, error) {
+	by := &redis.ZRangeBy{Max: "+inf", Min: "-inf", Offset: pos.skip, Count: page}
+	if pos.at != math.MaxInt64 {
+		by.Max = strconv.FormatInt(pos.at, 10)
+	}
+	if !since.IsZero() {
+		by.Min = strconv.FormatInt(store.Micros(since), 10)
+	}
+	rows, err := s.c.ZRevRangeByScoreWithScores(ctx, key, by).Result()
+	if err != nil || len(rows) == 0 {
+		return nil, pos, false, err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i], _ = row.Member.(string)
+		if at := int64(row.Score); at != pos.at {
+			pos = position{at: at}
+		}
+		pos.skip++
+	}
+	docs, err := s.c.HMGet(ctx, historyKey, ids...).Result()
+	if err != nil {
+		return nil, pos, false, err
+	}
+	es, err := decodeEntries(docs)
+	return es, pos, len(rows) == page, err
+}
+
+func decodeEntries(docs []any) ([]store.Entry, error) {
+	var es []store.Entry
+	for _, d := range docs {
+		text, ok := d.(string)
+		if !ok {
+			continue // erased meanwhile
+		}
+		parts := strings.SplitN(text, "\n", 3)
+		e, err := store.DecodeEntry([]byte(parts[len(parts)-1]))
+		if err != nil {
+			return nil, store.Broken(opHistory, "a stored history entry cannot be read",
+				"erase the record's history, or give advosync a Redis database of its own", err)
+		}
+		es = append(es, e)
+	}
+	return es, nil
+}
+
+// erasePage keeps one script short: while it runs, nobody else is served.
+const erasePage = 500
+
+// Prune deletes what is older than before, some at a time.
+func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
+	return s.erase(ctx, "prune the history", s.scripts.prune,
+		call{[]string{historyKey, timeKey}, []any{store.Micros(before), erasePage}})
+}
+
+// Forget erases the entries of one record.
+func (s *Store) Forget(ctx context.Context, key store.Key) (int, error) {
+	return s.erase(ctx, "erase a record's history", s.scripts.forget,
+		call{[]string{historyKey, timeKey, historyOfRecord(key.Entity, key.ID)}, []any{erasePage}})
+}
+
+func (s *Store) erase(ctx context.Context, op string, lua script, c call) (int, error) {
+	for total := 0; ; {
+		value, err := s.run(ctx, op, lua, c)
+		if err != nil {
+			return total, err
+		}
+		n, ok := value.(int64)
+		if !ok {
+			return total, unexpected(op)
+		}
+		if total += int(n); n < erasePage {
+			return total, nil
+		}
+	}
+}

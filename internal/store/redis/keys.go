@@ -1,0 +1,56 @@
+package redis
+
+import (
+	"net/url"
+
+	"advosync/internal/store"
+)
+
+// prefix is before every key but the locks'.
+const prefix = "advosync:"
+
+// The parts of a key are escaped, so that no two of them run together.
+
+func recordKey(k store.Key) string {
+	return prefix + "rec:" + url.QueryEscape(k.Entity) + ":" + url.QueryEscape(k.ID)
+}
+
+// index is one of an entity's indexes: sorted sets of EspoCRM ids.
+//
+//	ids      all; equal scores, so that they are in the order of their bytes
+//	intent   with an intent
+//	notes    with a notification owed
+//	pending  left over by an earlier pass
+//	checked  all; scored by the time of the last comparison
+type index string
+
+const (
+	byID      index = "ids"
+	byIntent  index = "intent"
+	byNotes   index = "notes"
+	byPending index = "pending"
+	byChecked index = "checked"
+)
+
+func (i index) key(entity string) string {
+	return prefix + string(i) + ":" + url.QueryEscape(entity)
+}
+
+const (
+	historyKey = prefix + "history"    // hash: id → index keys and document
+	timeKey    = prefix + "history:at" // sorted set: id by time
+	valueKeys  = prefix + "values"     // sorted set: all keys of values
+	// expiringKeys is a sorted set: keys of values that expire, by when.
+	expiringKeys = prefix + "values:expiring"
+)
+
+func historyOfRecord(entity, id string) string {
+	return prefix + "history:rec:" + url.QueryEscape(entity) + ":" + url.QueryEscape(id)
+}
+
+func historyOfRun(run string) string { return prefix + "history:run:" + url.QueryEscape(run) }
+
+func valueKey(key string) string { return prefix + "value:" + key }
+
+// goneKey remembers for a while that a removal was done.
+func goneKey(nonce string) string { return prefix + "gone:" + nonce }

@@ -1,0 +1,124 @@
+// Package redis is the store for several hosts: one Redis server, version 6 or
+// later, with persistence.
+//
+// Locks use the keys of the old handler, sync_lock:…, everything else has the
+// prefix advosync:. Every write is one Lua script, and every script may be sent
+// twice without another effect than once: that is how a lost answer is settled
+// (call.go). Scripts name keys that they compute, so a Redis Cluster does not
+// serve.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"advosync/internal/store"
+)
+
+// Options tune a store; the zero value is the right one outside tests.
+type Options struct {
+	// ReadOnly refuses every write with store.ErrReadOnly and leaves not even a
+	// mark of the schema.
+	ReadOnly bool
+	// Timeout bounds connecting, and each wait for an answer. Default 5s.
+	Timeout time.Duration
+	// Now is the clock on which Lease.Expires and Lock.Expires are told. Default
+	// time.Now. Expiry itself goes by the server's clock.
+	Now func() time.Time
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	poolSize       = 32
+	schema         = 1
+)
+
+// Store is the Redis store.
+type Store struct {
+	c       *redis.Client
+	name    string
+	now     func() time.Time
+	timeout time.Duration
+	scripts scripts
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open connects and checks the schema. Errors: a fault with code StoreBroken
+// (for a newer schema it wraps store.ErrNewerSchema), or Interrupted.
+func Open(ctx context.Context, url string, o Options) (store.Store, error) {
+	const op = "open the store"
+	s, err := connect(url, o)
+	if err != nil {
+		return nil, store.Broken(op, "redis.url cannot be read", "write it as redis://user:password@host:6379/0", err)
+	}
+	if err := s.checkSchema(ctx, o.ReadOnly); err != nil {
+		return nil, errors.Join(s.failure(ctx, op, err), s.c.Close())
+	}
+	if o.ReadOnly {
+		return store.ReadOnly(s), nil
+	}
+	return s, nil
+}
+
+func connect(url string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	c, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errURL // the error's text may hold the password
+	}
+	c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout = o.Timeout, o.Timeout, o.Timeout, o.Timeout
+	c.ContextTimeoutEnabled = true
+	c.MaxRetries = -1 // repeating is ours to decide
+	c.DialerRetries = 1
+	c.PoolSize = poolSize
+	c.DisableIdentity = true
+	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return &Store{
+		c: redis.NewClient(c), now: o.Now, timeout: o.Timeout, scripts: newScripts(),
+		name: fmt.Sprintf("Redis at %s, database %d", c.Addr, c.DB),
+	}, nil
+}
+
+var errURL = errors.New("not a Redis URL")
+
+func (s *Store) checkSchema(ctx context.Context, readOnly bool) error {
+	key := prefix + "schema"
+	if !readOnly {
+		if err := s.c.SetNX(ctx, key, schema, 0).Err(); err != nil {
+			return err
+		}
+	}
+	value, err := s.c.Get(ctx, key).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	version, err := strconv.Atoi(value)
+	if err != nil || version < 1 {
+		return fmt.Errorf("the key %s holds no version", key)
+	}
+	if version > schema {
+		return fmt.Errorf("%w: its schema is %d, this version knows up to %d", store.ErrNewerSchema, version, schema)
+	}
+	return nil
+}
+
+// Describe names server and database.
+func (s *Store) Describe() string { return s.name }
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.failure(context.Background(), "close the store", s.c.Close()) }

@@ -1,0 +1,157 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"advosync/internal/store"
+)
+
+const (
+	opLoad   = "read what is remembered"
+	opCommit = "store what is remembered"
+)
+
+// Load gives a record's memory.
+func (s *Store) Load(ctx context.Context, key store.Key) (store.Memory, error) {
+	ms, err := s.LoadMany(ctx, key.Entity, []string{key.ID})
+	if err != nil {
+		return store.Memory{}, err
+	}
+	return ms[0], nil
+}
+
+// LoadMany reads a chunk in one round trip.
+func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {
+	var out []store.Memory
+	err := s.read(ctx, opLoad, func(ctx context.Context) error {
+		out = make([]store.Memory, len(ids))
+		cmds := make([]*redis.SliceCmd, len(ids))
+		err := s.pipeline(ctx, func(p redis.Pipeliner) {
+			for i, id := range ids {
+				cmds[i] = p.HMGet(ctx, recordKey(store.Key{Entity: entity, ID: id}), "rev", "doc")
+			}
+		})
+		for i := 0; err == nil && i < len(cmds); i++ {
+			out[i], err = decodeMemory(cmds[i].Val())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func decodeMemory(fields []any) (store.Memory, error) {
+	if len(fields) != 2 || fields[0] == nil {
+		return store.Memory{}, nil
+	}
+	text, _ := fields[0].(string)
+	doc, _ := fields[1].(string)
+	rev, err := strconv.ParseInt(text, 10, 64)
+	var m store.Memory
+	if err == nil {
+		m, err = store.DecodeMemory([]byte(doc), rev)
+	}
+	if err != nil {
+		return store.Memory{}, store.Broken(opLoad, "a stored record cannot be read", "remove it with `advosync reset --forget`", err)
+	}
+	return m, nil
+}
+
+// Commit is one script.
+func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
+	prepared, err := commitCall(c)
+	if err != nil {
+		return 0, err
+	}
+	value, err := s.run(ctx, opCommit, s.scripts.commit, prepared)
+	return committed(value, err)
+}
+
+// CommitMany is one round trip of one script for each.
+func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
+	errs := make([]error, len(cs))
+	var calls []call
+	var places []int
+	for i, c := range cs {
+		prepared, err := commitCall(c)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		calls, places = append(calls, prepared), append(places, i)
+	}
+	for i, a := range s.runAll(ctx, opCommit, s.scripts.commit, calls) {
+		_, errs[places[i]] = committed(a.value, a.err)
+	}
+	return errs
+}
+
+// committed reads the answer to commitLua.
+func committed(value any, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	rev, ok := value.(int64)
+	switch {
+	case !ok:
+		return 0, unexpected(opCommit)
+	case rev == -1:
+		return 0, store.ErrLeaseLost
+	case rev == -2:
+		return 0, store.ErrChanged
+	default:
+		return rev, nil
+	}
+}
+
+func commitCall(c store.Commit) (call, error) {
+	id, e := nonce(), c.Key.Entity
+	keys := []string{
+		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byChecked.key(e),
+		historyKey, timeKey, goneKey(id),
+	}
+	entries, err := historyArgs(c.History)
+	if err != nil {
+		return call{}, err
+	}
+	m := c.Memory
+	if m == nil {
+		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0}
+		return call{keys, append(args, entries...)}, nil
+	}
+	doc, err := store.EncodeMemory(*m)
+	if err != nil {
+		return call{}, err
+	}
+	args := []any{
+		opening(c.Lease.Token), m.Rev, id, "put", c.Key.ID, doc,
+		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), store.Micros(m.CheckedAt),
+	}
+	return call{keys, append(args, entries...)}, nil
+}
+
+func flag(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// historyArgs are the entries as scripts take them, five arguments each.
+func historyArgs(es []store.Entry) ([]any, error) {
+	args := make([]any, 0, 5*len(es))
+	for _, e := range es {
+		doc, err := store.EncodeEntry(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", opCommit, err)
+		}
+		args = append(args, e.ID, store.Micros(e.At), historyOfRecord(e.Entity, e.RecordID), historyOfRun(e.Run), doc)
+	}
+	return args, nil
+}

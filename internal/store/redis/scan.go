@@ -1,0 +1,134 @@
+package redis
+
+import (
+	"context"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"advosync/internal/store"
+)
+
+// page is how many ids a listing asks for at a time.
+const page = 200
+
+// Scan walks the index that serves the filter, page by page.
+func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
+	for after := f.After; ; {
+		ids, next, err := s.scanPage(ctx, entity, f, after)
+		if err != nil {
+			return err
+		}
+		ms, err := s.LoadMany(ctx, entity, ids)
+		if err != nil {
+			return err
+		}
+		for i, m := range ms {
+			if m.Rev == 0 || !f.Matches(m) {
+				continue // changed since the index was read
+			}
+			if err := fn(ids[i], m); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		after = next
+	}
+}
+
+// scanPage gives the ids of a page that match, and where the next page starts
+// ("": there is none).
+func (s *Store) scanPage(ctx context.Context, entity string, f store.ScanFilter, after string) (ids []string, next string, err error) {
+	err = s.read(ctx, opLoad, func(ctx context.Context) error {
+		if !f.CheckedBefore.IsZero() {
+			ids, next, err = s.pageByCheck(ctx, entity, f, after)
+			return err
+		}
+		ids, next, err = s.pageByIndex(ctx, entity, indexes(f), after)
+		return err
+	})
+	return ids, next, err
+}
+
+// indexes are those whose union a filter asks for.
+func indexes(f store.ScanFilter) []index {
+	var use []index
+	if f.WithIntent {
+		use = append(use, byIntent)
+	}
+	if f.WithNotes {
+		use = append(use, byNotes)
+	}
+	if f.WithSuspect {
+		use = append(use, byPending)
+	}
+	if len(use) == 0 {
+		use = append(use, byID)
+	}
+	return use
+}
+
+// pageByIndex merges indexes. The first ids of the union are among the first of
+// each, so one page of each is enough.
+func (s *Store) pageByIndex(ctx context.Context, entity string, use []index, after string) ([]string, string, error) {
+	low := "-"
+	if after != "" {
+		low = "(" + after
+	}
+	cmds := make([]*redis.StringSliceCmd, len(use))
+	err := s.pipeline(ctx, func(p redis.Pipeliner) {
+		for i, x := range use {
+			cmds[i] = p.ZRangeByLex(ctx, x.key(entity), &redis.ZRangeBy{Min: low, Max: "+", Count: page})
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	var ids []string
+	for _, c := range cmds {
+		ids = append(ids, c.Val()...)
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) < page {
+		return ids, "", nil
+	}
+	return ids[:page], ids[page-1], nil
+}
+
+// pageByCheck chooses from a page of all ids by the indexes, without reading
+// the memories: most of them were compared lately.
+func (s *Store) pageByCheck(ctx context.Context, entity string, f store.ScanFilter, after string) ([]string, string, error) {
+	all, next, err := s.pageByIndex(ctx, entity, []index{byID}, after)
+	if err != nil {
+		return nil, "", err
+	}
+	var others []index
+	if x := indexes(f); x[0] != byID {
+		others = x
+	}
+	checked := make([]*redis.FloatCmd, len(all))
+	marks := make([][]*redis.FloatCmd, len(all))
+	err = s.pipeline(ctx, func(p redis.Pipeliner) {
+		for i, id := range all {
+			checked[i] = p.ZScore(ctx, byChecked.key(entity), id)
+			for _, x := range others {
+				marks[i] = append(marks[i], p.ZScore(ctx, x.key(entity), id))
+			}
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	limit := float64(store.Micros(f.CheckedBefore))
+	var ids []string
+	for i, id := range all {
+		marked := slices.ContainsFunc(marks[i], func(c *redis.FloatCmd) bool { return c.Err() == nil })
+		if marked || checked[i].Err() == nil && checked[i].Val() < limit {
+			ids = append(ids, id)
+		}
+	}
+	return ids, next, nil
+}
