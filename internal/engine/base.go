@@ -69,6 +69,7 @@ func (w *work) agree(d reconcile.Decision) {
 	if len(d.Agreed) == 0 {
 		return
 	}
+	w.baseless = w.baseless || w.base == nil
 	w.base = clone(w.base)
 	for key, p := range d.Agreed {
 		w.setBase(w.base, key, p)
@@ -110,7 +111,7 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 	if len(refused) > 0 {
 		return w.notAccepted(fault.Advoware, refused)
 	}
-	w.base = next
+	w.base, w.baseless = next, false
 	return nil
 }
 

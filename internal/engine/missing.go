@@ -19,7 +19,7 @@ func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
 	case MissingUnlink:
 		return w.unlink(ctx)
 	case MissingRecreate:
-		w.prevID, w.linkID, w.base = w.espo.advowareID, 0, nil
+		w.prevID, w.linkID, w.base, w.baseless = w.espo.advowareID, 0, nil, false
 		w.res.Verdict = result.MissingInAdvoware
 		return false, nil // the next round creates it
 	}

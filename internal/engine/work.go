@@ -40,10 +40,11 @@ type work struct {
 	entry *store.Entry // this sync's history entry; nil until something is to be told
 	// closing are entries of a dead run that the next commit closes (R7).
 	closing []store.Entry
-	// firstContact: decided as `initial`. What agreed at that decision is no base
-	// for the next one before something was written, or deciding again after
-	// marking would find a conflict that nobody made.
-	firstContact bool
+	// baseless: the working base holds nothing but what agreed at a decision made
+	// without a base. It is no base for the next decision before something was
+	// written, or deciding again after marking would fall under other cases than
+	// the decision before.
+	baseless bool
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
@@ -277,7 +278,6 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 	if err := w.broken(d.Kind); err != nil {
 		return d, err
 	}
-	w.firstContact = d.Verdict == result.Initial
 	w.agree(d)
 	w.clashed = w.clashed || d.Clash
 	w.tell(d)
@@ -287,7 +287,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 func (w *work) input() reconcile.Input {
 	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: forDecision(w.base), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
-	if w.firstContact && !w.wroteAdvo {
+	if w.baseless {
 		in.Base = nil
 	}
 	if in.Taken == nil && w.mem.Parked != nil {
