@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"internal/sandbox":   {"internal/record"},
 	// What an installation begins with: it describes configuration and mapping.
 	"internal/schema":    {"internal/config", "internal/mapping"},
-	"internal/setup":     {"internal/schema", "internal/config", "internal/mapping"},
+	"internal/firstrun":  {"internal/schema", "internal/config", "internal/mapping"},
 	"internal/extension": {"internal/mapping"},
 	"internal/doctor": {"internal/config", "internal/mapping", "internal/extension", "internal/record", "internal/result", "internal/fault",
 		"internal/store"},

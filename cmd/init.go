@@ -14,8 +14,8 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/console"
 	"advosync/internal/fault"
+	"advosync/internal/firstrun"
 	"advosync/internal/report"
-	"advosync/internal/setup"
 )
 
 // initQuestion is one setting that init takes as a flag or asks for.
@@ -77,7 +77,7 @@ func (a *app) initialise(c *cobra.Command, dir string, yes bool, questions []*in
 	if err != nil {
 		return err
 	}
-	plan := setup.Plan{Dir: abs, Values: setup.Values{}}
+	plan := firstrun.Plan{Dir: abs, Values: firstrun.Values{}}
 	// Before anything is asked: answers that could not be kept are a nuisance.
 	if err := plan.Check(); err != nil {
 		return initFault(err)
@@ -102,7 +102,7 @@ func (a *app) initialise(c *cobra.Command, dir string, yes bool, questions []*in
 	if err != nil {
 		return initFault(err)
 	}
-	return report.WriteWritten(a.console.Out, report.Written{Files: files, Crontab: crontab(filepath.Join(abs, setup.ConfigName)), Notes: []string{
+	return report.WriteWritten(a.console.Out, report.Written{Files: files, Crontab: crontab(filepath.Join(abs, firstrun.ConfigName)), Notes: []string{
 		"Next: advosync init espocrm-extension, install it in EspoCRM, then: advosync doctor",
 	}}, a.reportOptions(""))
 }
@@ -116,8 +116,8 @@ func settingOf(q *initQuestion) string {
 }
 
 // ask goes through what no flag has answered.
-func ask(c *cobra.Command, asker *console.Asker, questions []*initQuestion) ([]setup.Secret, error) {
-	var secrets []setup.Secret
+func ask(c *cobra.Command, asker *console.Asker, questions []*initQuestion) ([]firstrun.Secret, error) {
+	var secrets []firstrun.Secret
 	for _, q := range questions {
 		if c.Flags().Changed(q.flag) {
 			continue
@@ -129,11 +129,11 @@ func ask(c *cobra.Command, asker *console.Asker, questions []*initQuestion) ([]s
 	return secrets, nil
 }
 
-func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets *[]setup.Secret) error {
+func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets *[]firstrun.Secret) error {
 	if q.secret {
 		text, err := asker.Secret(ctx, q.question)
 		if err == nil && text != "" {
-			*secrets = append(*secrets, setup.Secret{Key: q.key, Text: text})
+			*secrets = append(*secrets, firstrun.Secret{Key: q.key, Text: text})
 		}
 		return err
 	}
@@ -171,7 +171,7 @@ func initValue(dir string, q *initQuestion) (string, error) {
 
 // checkInitial lets the configuration's own rules judge the values. Files of
 // secrets may come later, doctor looks at them.
-func checkInitial(values setup.Values) error {
+func checkInitial(values firstrun.Values) error {
 	flags := map[string]string{}
 	for key, v := range values {
 		if !strings.HasSuffix(key, "_file") {
@@ -194,7 +194,7 @@ func checkInitial(values setup.Values) error {
 // initFault is a failure to write; the file that is in the way is named.
 func initFault(err error) error {
 	f := &fault.Error{System: fault.Local, Code: "init", Owner: fault.OwnerSystem, Message: err.Error(), Err: err}
-	var exists *setup.ExistsError
+	var exists *firstrun.ExistsError
 	if errors.As(err, &exists) {
 		f.Code, f.Hint = "exists", "choose another --dir, or move the file away"
 	}
@@ -238,7 +238,7 @@ is touched.`,
 		if err != nil {
 			return err
 		}
-		files, err := setup.WriteSchemas(abs)
+		files, err := firstrun.WriteSchemas(abs)
 		if err != nil {
 			return initFault(err)
 		}

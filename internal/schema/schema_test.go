@@ -14,10 +14,10 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"advosync/internal/config"
+	"advosync/internal/firstrun"
 	"advosync/internal/mapping"
 	"advosync/internal/mapping/strictyaml"
 	"advosync/internal/schema"
-	"advosync/internal/setup"
 )
 
 var update = flag.Bool("update", false, "write the schemas in docs anew")
@@ -125,8 +125,8 @@ func TestDefaultsAreValid(t *testing.T) {
 			continue
 		}
 		name := s.Key[strings.LastIndex(s.Key, ".")+1:]
-		values := setup.Values{s.Key: s.Default}
-		text := string(setup.ConfigFile(values))
+		values := firstrun.Values{s.Key: s.Default}
+		text := string(firstrun.ConfigFile(values))
 		if !strings.Contains(text, "  "+name+": ") {
 			t.Errorf("%s was not written", s.Key)
 		}
@@ -218,13 +218,13 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 
 // TestOurOwnFiles: what init writes, and the built-in mapping.
 func TestOurOwnFiles(t *testing.T) {
-	full := setup.Values{"espocrm.url": "https://crm.example.de", "espocrm.api_key_file": "secrets/key", "advoware.kanzlei": "12345", "espocrm.notify.users": "anna, bob"}
-	for _, values := range []setup.Values{nil, full} {
-		if wrong := schema.Validate(schema.Config(), document(t, string(setup.ConfigFile(values)))); len(wrong) > 0 {
+	full := firstrun.Values{"espocrm.url": "https://crm.example.de", "espocrm.api_key_file": "secrets/key", "advoware.kanzlei": "12345", "espocrm.notify.users": "anna, bob"}
+	for _, values := range []firstrun.Values{nil, full} {
+		if wrong := schema.Validate(schema.Config(), document(t, string(firstrun.ConfigFile(values)))); len(wrong) > 0 {
 			t.Errorf("the configuration that init writes: %v", wrong)
 		}
 	}
-	for _, text := range [][]byte{mapping.BuiltinYAML(), setup.MappingFile()} {
+	for _, text := range [][]byte{mapping.BuiltinYAML(), firstrun.MappingFile()} {
 		if wrong := schema.Validate(schema.Mapping(), document(t, string(text))); len(wrong) > 0 {
 			t.Errorf("the built-in mapping: %v", wrong)
 		}

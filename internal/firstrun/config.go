@@ -1,7 +1,7 @@
-// Package setup writes what a fresh installation begins with: the commented
+// Package firstrun writes what a fresh installation begins with: the commented
 // configuration, the mapping, and the schemas that editors check them with. It
 // never overwrites anything.
-package setup
+package firstrun
 
 import (
 	"encoding/json"
@@ -141,7 +141,7 @@ func quoted(s string) string {
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
-		panic("setup: a text is always JSON: " + err.Error())
+		panic("firstrun: a text is always JSON: " + err.Error())
 	}
 	return string(b) // a JSON text is a YAML one
 }
