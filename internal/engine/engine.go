@@ -108,6 +108,12 @@ type Request struct {
 	Held   *lease.Lease
 	Fresh  *record.Object
 	Memory *store.Memory
+	// FreshAt is when Fresh was read; zero: now.
+	FreshAt time.Time
+	// Judge, where set, is told of the first comparison before anything is
+	// written for it; its error ends the attempt, counts as nobody's failure and
+	// leaves the record as it is.
+	Judge func(v result.Verdict) error
 	// DeferClean, where set, is told of an adopted record that only needs the
 	// status clean, instead of a PUT for it.
 	DeferClean func(id string)
