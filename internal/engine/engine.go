@@ -115,8 +115,8 @@ type Request struct {
 	// leaves the record as it is.
 	Judge func(v result.Verdict) error
 	// DeferClean, where set, is told of an adopted record that only needs the
-	// status clean, instead of a PUT for it.
-	DeferClean func(id string)
+	// status clean, and of its version number, instead of a PUT for it.
+	DeferClean func(id string, version *int64)
 }
 
 func (r Request) key() store.Key { return store.Key{Entity: r.Mapping.Entity(), ID: r.ID} }

@@ -68,7 +68,7 @@ func (w *work) checked(ctx context.Context) error {
 func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err error) {
 	onlyStatus := w.espo.row == base.RowID && w.espo.lastSync != ""
 	if onlyStatus && w.req.DeferClean != nil {
-		w.req.DeferClean(w.key.ID)
+		w.req.DeferClean(w.key.ID, w.espo.version)
 		w.marked = false
 		return false, nil
 	}
