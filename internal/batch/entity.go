@@ -33,17 +33,17 @@ type entityRun struct {
 	queue      *queue
 	judge      *judge
 
-	mu        sync.Mutex
-	facts     reconcile.PassFacts
-	linked    int
-	ids       []uint64 // hashes of the linked records' ids
-	seed      maphash.Seed
-	twin      map[string]string
-	marker    bool
-	noMarker  bool
-	newest    []EspoWitness
-	updated   []AdvoWitness
-	present   int
+	mu       sync.Mutex
+	facts    reconcile.PassFacts
+	linked   int
+	ids      []uint64 // hashes of the linked records' ids
+	seed     maphash.Seed
+	twin     map[string]string
+	marker   bool
+	noMarker bool
+	newest   []EspoWitness
+	updated  []AdvoWitness
+	present  int
 
 	created  int
 	oldest   int64 // the oldest edit that waits

@@ -22,7 +22,7 @@ type chunk struct {
 	err    error
 
 	mu     sync.Mutex
-	open   int     // items that have not ended
+	open   int // items that have not ended
 	cleans []behind
 }
 
