@@ -147,7 +147,7 @@ func (r *rig) want(rep batch.Report, want result.Summary) {
 func short(d result.Document) string {
 	var b strings.Builder
 	for i, res := range d.Results {
-		if i == 25 {
+		if i == 6 {
 			fmt.Fprintf(&b, "… %d more\n", len(d.Results)-i)
 			break
 		}
@@ -271,3 +271,5 @@ func systemOf(t testing.TB, err error) *fault.Error {
 	}
 	return f
 }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
