@@ -128,7 +128,6 @@ func (r *rig) settled() {
 	r.w.Log.Clear()
 }
 
-
 func (r *rig) want(rep batch.Report, want result.Summary) {
 	r.t.Helper()
 	if want.Total == 0 {
