@@ -150,7 +150,9 @@ Look first, then act: check and diff write nothing, sync writes.`,
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(),
+		a.statusCommand(), a.historyCommand(), a.undoCommand(), a.resolveCommand(), a.resetCommand(), a.unlockCommand(), a.linkCommand(),
+		a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
 	return root
 }
