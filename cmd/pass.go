@@ -30,6 +30,8 @@ type job struct {
 	keep func(result.Record) bool
 	// candidates lists the records when no id is given.
 	candidates bool
+	// do works on one record instead of Sync or Plan.
+	do func(ctx context.Context, r request) result.Record
 }
 
 // runJob loads, opens, works and reports. The document is written whatever
@@ -188,7 +190,9 @@ func (w *runner) next(ctx context.Context, id string) bool {
 	req.ID = id
 	w.wait.Go(func() {
 		defer func() { <-w.slots }()
-		if w.job.readOnly {
+		if do := w.job.do; do != nil {
+			*r = do(w.ctx, req)
+		} else if w.job.readOnly {
 			*r = w.session.Plan(w.ctx, req)
 		} else {
 			*r = w.session.Sync(w.ctx, req)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -108,6 +109,9 @@ func (p *page) recordTable(rs []result.Record) {
 	if len(entities) > 1 {
 		columns = append([]column{entity}, columns...)
 	}
+	columns = slices.DeleteFunc(columns, func(c column) bool {
+		return (c.title == "Verdict" || c.title == "Advoware") && !slices.ContainsFunc(rs, func(r result.Record) bool { return c.text(r) != p.marks.empty })
+	})
 	room := func(cs []column) int {
 		n := p.Width
 		for _, c := range cs {
