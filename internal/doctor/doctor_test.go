@@ -236,8 +236,10 @@ func TestMisconfigured(t *testing.T) {
 			{"Advoware sign-in", okay, "", ""}}},
 		"hmac with an API key user": {config("api_key: \"KEY-A\"", "api_key: \"KEY-A\"\n  secret_key: \"s\""), nil, []wants{
 			{"EspoCRM", fail, "401", "authentication method HMAC"}}},
-		"maintenance":      {none, func(o *office) { o.EspoCRM.SetMaintenance(true) }, []wants{{"EspoCRM", fail, "maintenance", "extension is installed"}}},
-		"not EspoCRM":      {none, func(o *office) { o.Faults.Add(sandbox.Fault{System: "espocrm", Status: 200, Body: "<html>hello</html>"}) }, []wants{{"EspoCRM", fail, "HTML", "leads to the system itself"}}},
+		"maintenance": {none, func(o *office) { o.EspoCRM.SetMaintenance(true) }, []wants{{"EspoCRM", fail, "maintenance", "extension is installed"}}},
+		"not EspoCRM": {none, func(o *office) {
+			o.Faults.Add(sandbox.Fault{System: "espocrm", Status: 200, Body: "<html>hello</html>"})
+		}, []wants{{"EspoCRM", fail, "HTML", "leads to the system itself"}}},
 		"clock behind":     {none, func(o *office) { o.Clock.Advance(90 * time.Second) }, []wants{{"clock", warn, "this host is 2m0s behind EspoCRM", "timedatectl"}}},
 		"clock far ahead":  {none, func(o *office) { o.Clock.Advance(-time.Hour) }, []wants{{"clock", fail, "ahead of EspoCRM", "time synchronisation"}}},
 		"no users to tell": {config("users: [admin]", "users: []"), nil, []wants{{"notes in EspoCRM", warn, "no user is named", "at least one"}}},

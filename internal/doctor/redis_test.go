@@ -17,7 +17,7 @@ func TestRedisSettings(t *testing.T) {
 		"good":             {func(*RedisSettings) {}, result.FindingOK, ""},
 		"old":              {func(s *RedisSettings) { s.Version = "5.0.7" }, result.FindingFail, "too old"},
 		"replica":          {func(s *RedisSettings) { s.Role = "slave" }, result.FindingFail, "refuses writes"},
-		"evicts":           {func(s *RedisSettings) { s.Eviction, s.MaxMemory = "allkeys-lru", 1 << 20 }, result.FindingFail, "throws away"},
+		"evicts":           {func(s *RedisSettings) { s.Eviction, s.MaxMemory = "allkeys-lru", 1<<20 }, result.FindingFail, "throws away"},
 		"would evict":      {func(s *RedisSettings) { s.Eviction = "volatile-lru" }, result.FindingWarn, "maxmemory is 0"},
 		"forgets":          {func(s *RedisSettings) { s.AppendOnly, s.SnapshotsKnown = false, true }, result.FindingFail, "persists nothing"},
 		"snapshots":        {func(s *RedisSettings) { s.AppendOnly, s.SnapshotsKnown, s.Snapshots = false, true, "3600 1" }, result.FindingWarn, "snapshots"},
