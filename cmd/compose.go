@@ -18,7 +18,6 @@ import (
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
-	"advosync/internal/transport"
 )
 
 // loadConfig reads configuration and mappings from this process's surroundings.
@@ -92,23 +91,13 @@ type opened struct {
 
 func (s *opened) connect(o openOptions) error {
 	cfg := s.cfg
-	espo, err := espocrm.New(espocrm.Config{
-		URL: cfg.EspoCRM.URL, APIKey: cfg.EspoCRM.APIKey.Reveal(), SecretKey: cfg.EspoCRM.SecretKey.Reveal(), Insecure: cfg.EspoCRM.Insecure,
-		Notify:  espocrm.Notify{Via: cfg.EspoCRM.Notify.Via, Users: cfg.EspoCRM.Notify.Users},
-		Options: transport.Options{Timeout: cfg.EspoCRM.Timeout, Logger: o.Log},
-	})
+	espo, err := espoClient(cfg, o.Log)
 	if err != nil {
 		return err
 	}
 	s.espo = espo
 	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
-	a := cfg.Advoware
-	s.advo, err = advoware.New(advoware.Config{
-		Kanzlei: a.Kanzlei, Database: a.Database, User: a.User, Password: a.Password.Reveal(), AppID: a.AppID, APIKey: a.APIKey.Reveal(),
-		Product: a.Product, Role: a.Role, ConfiguratorURL: a.ConfiguratorURL, URL: a.URL, SecurityGateway: a.SecurityGateway, Insecure: a.Insecure,
-		Tokens:  newTokens(s.store, s.leases, a),
-		Options: transport.Options{Timeout: a.Timeout, Logger: o.Log},
-	})
+	s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log)
 	if err != nil {
 		espo.Close()
 		return err
