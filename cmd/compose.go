@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
 	"advosync/internal/console"
 	"advosync/internal/engine"
 	"advosync/internal/espocrm"
-	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
@@ -29,19 +27,12 @@ func loadConfig(o loadOptions, c *console.Console) (project, error) {
 	}
 	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
 	if err != nil {
-		return nil, configFault(err, "correct it, then: advosync doctor")
+		return nil, configFault(err, correctIt)
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(c.Err, "advosync: warning: %s\n", w)
 	}
 	return &configured{cfg: cfg}, nil
-}
-
-// configFault is a configuration that cannot be used. Its problems stand in one
-// line here; complain gives each a line of its own.
-func configFault(err error, hint string) error {
-	message := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: message, Hint: hint, Err: err}
 }
 
 // configured is a project that was read from files and environment.
