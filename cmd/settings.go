@@ -3,12 +3,10 @@ package cmd
 import (
 	"log/slog"
 	"os"
-	"strings"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
 	"advosync/internal/espocrm"
-	"advosync/internal/fault"
 	"advosync/internal/transport"
 )
 
@@ -19,15 +17,6 @@ func readSettings(o loadOptions) (*config.Config, error) {
 		dir = "."
 	}
 	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
-}
-
-const correctIt = "correct it, then: advosync doctor"
-
-// configFault is a configuration that cannot be used. Its problems stand in one
-// line here; complain gives each a line of its own.
-func configFault(err error, hint string) error {
-	message := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: message, Hint: hint, Err: err}
 }
 
 // espoClient is the client of the configured EspoCRM. It sends nothing yet.
