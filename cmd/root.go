@@ -168,6 +168,8 @@ Look first, then act: check and diff write nothing, sync writes.`,
 		a.statusCommand(), a.historyCommand(), a.undoCommand(), a.resolveCommand(), a.resetCommand(), a.unlockCommand(), a.linkCommand(),
 		a.doctorCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
+	// Help is read on terminals of 80 columns too.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	return root
 }
 
