@@ -236,22 +236,18 @@ func TestDocumentedYAML(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, b := range p.blocks() {
 			text := strings.Join(b.lines, "\n") + "\n"
-			kind := kindOf(text)
-			if kind == "" {
-				if b.language == "yaml" {
+			parts := []string{text}
+			if kindOf(text) == "" { // a block may hold commands as well
+				parts = strings.Split(text, "\n\n")
+			}
+			for _, part := range parts {
+				kind, err := reads(t, b.page, part)
+				if read[kind]++; err != nil {
+					t.Errorf("%s: this %s does not read:\n%v\n%s", b.at(0), kind, err, part)
+				}
+				if kind == "" && b.language == "yaml" {
 					t.Errorf("%s: a YAML block that is neither configuration nor mapping", b.at(0))
 				}
-				continue
-			}
-			read[kind]++
-			var err error
-			if kind == "config" {
-				err = readConfig(t, text)
-			} else {
-				_, err = mapping.Parse(b.page, []byte(completeMapping(text)))
-			}
-			if err != nil {
-				t.Errorf("%s: this %s does not read:\n%v\n%s", b.at(0), kind, err, text)
 			}
 		}
 	}
@@ -260,6 +256,17 @@ func TestDocumentedYAML(t *testing.T) {
 			t.Errorf("no %s found: the test looks in the wrong place", kind)
 		}
 	}
+}
+
+// reads tells what a piece of text is, "" for no YAML of ours, and reads it.
+func reads(t *testing.T, page, text string) (kind string, err error) {
+	switch kind = kindOf(text); kind {
+	case "config":
+		err = readConfig(t, text)
+	case "mapping":
+		_, err = mapping.Parse(page, []byte(completeMapping(text)))
+	}
+	return kind, err
 }
 
 var (
