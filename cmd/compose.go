@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
@@ -28,13 +29,19 @@ func loadConfig(o loadOptions, c *console.Console) (project, error) {
 	}
 	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
 	if err != nil {
-		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
-			Hint: "correct it, then: advosync doctor", Err: err}
+		return nil, configFault(err, "correct it, then: advosync doctor")
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(c.Err, "advosync: warning: %s\n", w)
 	}
 	return &configured{cfg: cfg}, nil
+}
+
+// configFault is a configuration that cannot be used. Its problems stand in one
+// line here; complain gives each a line of its own.
+func configFault(err error, hint string) error {
+	message := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: message, Hint: hint, Err: err}
 }
 
 // configured is a project that was read from files and environment.
@@ -46,8 +53,7 @@ func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
 // Open connects what a run needs. Nothing is sent to either system yet.
 func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 	if err := p.cfg.Require(config.EspoCRM, config.Advoware); err != nil {
-		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
-			Hint: "advosync init writes a commented configuration", Err: err}
+		return nil, configFault(err, "advosync init writes a commented configuration")
 	}
 	st, err := openStore(ctx, p.cfg, o.ReadOnly)
 	if err != nil {

@@ -184,7 +184,7 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 		}
 		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
 	}
-	w.base = b
+	w.base, w.baseless = b, false
 	return nil
 }
 

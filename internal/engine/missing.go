@@ -19,7 +19,7 @@ func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
 	case MissingUnlink:
 		return w.unlink(ctx)
 	case MissingRecreate:
-		w.prevID, w.linkID, w.base = w.espo.advowareID, 0, nil
+		w.prevID, w.linkID, w.base, w.baseless = w.espo.advowareID, 0, nil, false
 		w.res.Verdict = result.MissingInAdvoware
 		return false, nil // the next round creates it
 	}
@@ -71,7 +71,12 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	w.res.AdvowareID = &id
 	w.res.Outcome = result.Skipped
 	w.res.Reason.Text += fmt.Sprintf(" Advoware %d is kept (sync.on_missing_in_espocrm: keep).", id)
-	return nil
+	if !w.req.Pass {
+		return nil
+	}
+	next := w.mem
+	next.GoneAt, next.CheckedAt = w.e.Now(), w.e.Now()
+	return w.commit(ctx, next)
 }
 
 // closeOrphan ends the intent of a run that died while the record was still in

@@ -40,10 +40,11 @@ type work struct {
 	entry *store.Entry // this sync's history entry; nil until something is to be told
 	// closing are entries of a dead run that the next commit closes (R7).
 	closing []store.Entry
-	// firstContact: decided as `initial`. What agreed at that decision is no base
-	// for the next one before something was written, or deciding again after
-	// marking would find a conflict that nobody made.
-	firstContact bool
+	// baseless: the working base holds nothing but what agreed at a decision made
+	// without a base. It is no base for the next decision before something was
+	// written, or deciding again after marking would fall under other cases than
+	// the decision before.
+	baseless bool
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
@@ -58,6 +59,9 @@ type work struct {
 	wroteEspo  bool
 	created    bool
 	clashed    bool
+	// seenPrint is the fingerprint of the contents that an operator has decided
+	// on; "" once it is used up.
+	seenPrint string
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
@@ -113,7 +117,11 @@ func (w *work) readEspo(ctx context.Context) error {
 	if w.req.Fresh != nil { // read under the lock by the pass; good for once
 		o := *w.req.Fresh
 		w.req.Fresh = nil
-		return w.setEspo(ctx, o)
+		err := w.setEspo(ctx, o)
+		if !w.req.FreshAt.IsZero() {
+			w.espo.readAt = w.req.FreshAt
+		}
+		return err
 	}
 	o, err := w.e.EspoCRM.Get(ctx, w.m.EspoType(), w.key.ID)
 	if fault.Is(err, fault.NotFound) {
@@ -213,6 +221,11 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if w.req.Judge != nil && w.attempt == 1 {
+		if err := w.req.Judge(d.Verdict); err != nil {
+			return false, err
+		}
+	}
 	if len(d.ToAdvo) > 0 && w.e.cfg.MarkSyncing && !fresh && d.Action == reconcile.Write {
 		if err := w.mark(ctx); err != nil {
 			return false, err
@@ -265,6 +278,7 @@ func (w *work) mark(ctx context.Context) error {
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	w.reopen()
 	in := w.input()
 	if w.needsModifier() {
 		us, err := w.e.EspoCRM.UserID(ctx)
@@ -277,7 +291,6 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 	if err := w.broken(d.Kind); err != nil {
 		return d, err
 	}
-	w.firstContact = d.Verdict == result.Initial
 	w.agree(d)
 	w.clashed = w.clashed || d.Clash
 	w.tell(d)
@@ -287,7 +300,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 func (w *work) input() reconcile.Input {
 	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: forDecision(w.base), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
-	if w.firstContact && !w.wroteAdvo {
+	if w.baseless {
 		in.Base = nil
 	}
 	if in.Taken == nil && w.mem.Parked != nil {

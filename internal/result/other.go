@@ -21,6 +21,8 @@ type HistoryEntry struct {
 	Fields     []HistoryField `json:"fields"`
 	RowID      HistoryRowID   `json:"rowId"`
 	Error      *Error         `json:"error"`
+	By         string         `json:"by,omitempty"` // user@host
+	Of         string         `json:"of,omitempty"` // undo: the run that was undone
 }
 
 // HistoryField is one field that was overwritten on one side. Before and After
@@ -31,6 +33,9 @@ type HistoryField struct {
 	Side     string  `json:"side"`
 	Before   *string `json:"before,omitempty"`
 	After    *string `json:"after,omitempty"`
+	// State is done, planned, or unknown: an interrupted run's write that may have
+	// happened.
+	State string `json:"state,omitempty"`
 }
 
 // HistoryRowID is Advoware's row id around a run.
@@ -47,6 +52,9 @@ type Status struct {
 	LastRun     *time.Time `json:"lastRun"`
 	LastSuccess *time.Time `json:"lastSuccess"`
 	Locks       int        `json:"locks"`
+	// TooOld names the figures that are older than --fail-if-older allows.
+	TooOld []string `json:"tooOld,omitempty"`
+	Error  *Error   `json:"error,omitempty"`
 }
 
 // EntityStatus counts one entity's records.
@@ -55,6 +63,8 @@ type EntityStatus struct {
 	Counts           map[string]int `json:"counts"`         // by syncStatus
 	OldestUnsynced   *time.Time     `json:"oldestUnsynced"` // nil: nothing waits
 	ConflictsWaiting int            `json:"conflictsWaiting"`
+	// FromStore: EspoCRM could not be asked, the counts are what the store knows.
+	FromStore bool `json:"fromStore,omitempty"`
 }
 
 // LockState says whether a lock's holder is at work.
@@ -70,6 +80,7 @@ const (
 // Locks is the document of `unlock --list`.
 type Locks struct {
 	Locks []Lock `json:"locks"`
+	Error *Error `json:"error,omitempty"`
 }
 
 // Lock is one lock.
@@ -79,6 +90,13 @@ type Lock struct {
 	Holder    LockHolder `json:"holder"`
 	State     LockState  `json:"state"`
 	ExpiresAt *time.Time `json:"expiresAt"` // nil: never
+
+	// What unlock did: Freed, the syncStatus that it set ("": it set none), and
+	// why it did not.
+	Freed    bool     `json:"freed,omitempty"`
+	Status   string   `json:"status,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	Error    *Error   `json:"error,omitempty"`
 }
 
 // LockHolder is who holds a lock; empty for the old handler.

@@ -36,6 +36,10 @@ const (
 	// CarefulConflict: after an interrupted PUT a person edited the very field
 	// that was sent; that is told as a conflict.
 	CarefulConflict = "edit of a field whose write was in doubt"
+	// RevertedAtOnce: between the tool's PUT and its read-back a person set a field
+	// back to what it was; that cannot be told from a value that was not taken, and
+	// is a conflict.
+	RevertedAtOnce = "edit back to the old value between PUT and read-back"
 )
 
 // cell is one attribute of one record on one side.
@@ -52,6 +56,7 @@ type snapshot struct {
 	values map[string]record.Value // by attribute
 	rest   string                  // everything unmapped
 	link   int64                   // EspoCRM: advowareId
+	fresh  map[string]bool         // of a read: the attributes with an edit that has not travelled
 }
 
 // Loss is a value that the tool replaced.
@@ -76,24 +81,29 @@ type Oracle struct {
 	// met are fresh edits that the other side's edit equalled for a while: the tool
 	// may have found them in step, or not.
 	met map[cell]bool
+	// replaced is what the tool last overwrote in a cell.
+	replaced map[cell]record.Value
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
-	base     map[cell]record.Value
-	doubtful map[string]bool // EspoCRM ids with a PUT to Advoware whose end was not told
-	reads    map[string]map[string]snapshot
-	previous map[string]string // process → its last request
-	losses   []Loss
-	problems []string
-	excused  map[string]int
-	trace    []string
-	actor    string
-	excuse   string // set while a write is carried out that is excused as a whole
+	base map[cell]record.Value
+	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
+	// in the attempt that is under way; doubtful those of attempts that ended
+	// without success, since the record was last in step.
+	sent, doubtful map[string]map[string]bool
+	reads          map[string]map[string]snapshot
+	previous       map[string]string // process → its last request
+	losses         []Loss
+	problems       []string
+	excused        map[string]int
+	trace          []string
+	actor          string
+	excuse         string // set while a write is carried out that is excused as a whole
 }
 
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, base: map[cell]record.Value{}, doubtful: map[string]bool{}, reads: map[string]map[string]snapshot{},
+		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
 		previous: map[string]string{}, excused: map[string]int{}}
 	o.last = o.look()
 	return o
@@ -250,7 +260,10 @@ func (o *Oracle) settle() {
 			o.note("%s makes %s %s", o.actor, side, id)
 			continue
 		}
-		if was.rest != is.rest {
+		seen, known := o.reads[o.actor][key]
+		if was.rest != is.rest && known && seen.rest != was.rest && side == record.Advoware {
+			o.excused[UnseenSave]++
+		} else if was.rest != is.rest {
 			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.rest, is.rest)
 		}
 		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
@@ -293,7 +306,13 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		o.judge(now, c, was)
 	}
 	delete(o.fresh, c)
-	o.base[c] = is
+	o.base[c], o.replaced[c] = is, was
+	if _, espoID := o.partner(now, c); c.side == record.Advoware {
+		if o.sent[espoID] == nil {
+			o.sent[espoID] = map[string]bool{}
+		}
+		o.sent[espoID][c.attr] = true
+	}
 	if loss.Excuse != "" {
 		o.excused[loss.Excuse]++
 		o.note("excused: %s", loss.Excuse)
@@ -306,11 +325,15 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
 	rival := false
-	for f, yes := range o.fresh {
-		if !yes || f.side != other || f.id != otherID {
-			continue
+	rivals := map[string]bool{} // also those that were there when the tool read
+	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
+	for f := range o.fresh {
+		if f.side == other && f.id == otherID {
+			rivals[f.attr] = true
 		}
-		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, f)
+	}
+	for attr := range rivals {
+		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, cell{other, otherID, attr})
 	}
 	loser := record.Advoware
 	if o.Policy == reconcile.AdvowareWins {
@@ -322,12 +345,25 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	}
 	switch {
 	case rival && c.side == loser:
-	case o.doubtful[espoID]:
+	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
+		o.excused[RevertedAtOnce]++
+	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
 		o.excused[CarefulConflict]++
 	default:
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// sentFieldEdited reports whether a person edited an attribute in Advoware that
+// the tool had written there, before the tool could tell that it had.
+func (o *Oracle) sentFieldEdited(espoID, advoID string) bool {
+	for attr := range o.doubtful[espoID] {
+		if o.fresh[cell{record.Advoware, advoID, attr}] {
+			return true
+		}
+	}
+	return false
 }
 
 // sameField reports whether two attributes may be the two ends of one field, or
@@ -392,9 +428,10 @@ func (o *Oracle) consume(now map[string]snapshot) {
 	}
 }
 
-// agree is equality as far as a storing system leaves values alone.
+// agree is equality as far as a storing system leaves values alone: case, blanks
+// and punctuation.
 func agree(a, b record.Value) bool {
-	return a == b || record.OwnForm(a, b) || record.OwnForm(b, a) || a.IsAbsent() && !b.HasText() || b.IsAbsent() && !a.HasText()
+	return a == b || record.FoldEqual(a, b) || a.IsAbsent() && !b.HasText() || b.IsAbsent() && !a.HasText()
 }
 
 // InSync tells the oracle that the tool has found or brought a record in step:
@@ -403,6 +440,7 @@ func (o *Oracle) InSync(espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.doubtful, espoID)
+	delete(o.sent, espoID)
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.last[sideKey(record.Advoware, advoID)]
@@ -414,6 +452,18 @@ func (o *Oracle) InSync(espoID string) {
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// InDoubt tells the oracle that an attempt ended without success, or died: what
+// it has written in Advoware may have to be found out again.
+func (o *Oracle) InDoubt(espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.doubtful[espoID] == nil {
+		o.doubtful[espoID] = map[string]bool{}
+	}
+	maps.Copy(o.doubtful[espoID], o.sent[espoID])
+	delete(o.sent, espoID)
 }
 
 // Excuse marks everything that the tool does during call as fallen into an open
@@ -460,14 +510,9 @@ func (o *Oracle) request(process string, r *http.Request) {
 		return
 	}
 	what := r.Method + " " + r.URL.Path
-	if id, ok := o.advoID(r); ok && r.Method == http.MethodPut {
+	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
 		if last := o.previous[process]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
-		}
-		for key, s := range o.last {
-			if side, espoID := splitKey(key); side == record.EspoCRM && strconv.FormatInt(s.link, 10) == id {
-				o.doubtful[espoID] = true
-			}
 		}
 	}
 	o.previous[process] = what
@@ -509,6 +554,12 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 			if f.Espo != "" && !f.Clear {
 				s.values[f.Espo] = view.Values[f.Key]
 			}
+		}
+	}
+	s.fresh = map[string]bool{}
+	for c := range o.fresh {
+		if sideKey(c.side, c.id) == key {
+			s.fresh[c.attr] = true
 		}
 	}
 	if o.reads[process] == nil {
@@ -631,4 +682,5 @@ func (o *Oracle) Forget() {
 	o.last = o.look()
 	clear(o.fresh)
 	clear(o.doubtful)
+	clear(o.sent)
 }
