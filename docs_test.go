@@ -490,6 +490,26 @@ func slug(title string) string {
 	return b.String()
 }
 
+// TestArchitecture: the page names every package, and every file that it sends
+// the reader to is there.
+func TestArchitecture(t *testing.T) {
+	raw, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range layers {
+		name := strings.TrimPrefix(pkg, "internal/")
+		if name = strings.Split(name, "/")[0]; !regexp.MustCompile(`\b` + name + `\b`).Match(raw) {
+			t.Errorf("docs/architecture.md does not name %s", pkg)
+		}
+	}
+	for _, m := range regexp.MustCompile("`((?:internal|cmd|docs|completions)/[^` *]*)`").FindAllSubmatch(raw, -1) {
+		if _, err := os.Stat(string(m[1])); err != nil {
+			t.Errorf("docs/architecture.md: %v", err)
+		}
+	}
+}
+
 var machinePath = regexp.MustCompile(`/(home/[a-z]+|root|work|Users|tmp|private)/\S*`)
 
 // TestNoMachinePaths: nothing in the documentation knows the machine that it
