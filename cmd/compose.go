@@ -3,7 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"os"
+	"log/slog"
 	"strings"
 
 	"advosync/internal/advoware"
@@ -18,16 +18,11 @@ import (
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
-	"advosync/internal/transport"
 )
 
 // loadConfig reads configuration and mappings from this process's surroundings.
 func loadConfig(o loadOptions, c *console.Console) (project, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		dir = "."
-	}
-	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
+	cfg, err := readSettings(o)
 	if err != nil {
 		return nil, configFault(err, "correct it, then: advosync doctor")
 	}
@@ -88,32 +83,24 @@ type opened struct {
 	advo   *advoware.Client
 	leases *lease.Manager
 	engine *engine.Engine
+
+	engineConfig engine.Config
+	log          *slog.Logger
 }
 
 func (s *opened) connect(o openOptions) error {
 	cfg := s.cfg
-	espo, err := espocrm.New(espocrm.Config{
-		URL: cfg.EspoCRM.URL, APIKey: cfg.EspoCRM.APIKey.Reveal(), SecretKey: cfg.EspoCRM.SecretKey.Reveal(), Insecure: cfg.EspoCRM.Insecure,
-		Notify:  espocrm.Notify{Via: cfg.EspoCRM.Notify.Via, Users: cfg.EspoCRM.Notify.Users},
-		Options: transport.Options{Timeout: cfg.EspoCRM.Timeout, Logger: o.Log},
-	})
+	espo, err := espoClient(cfg, o.Log)
 	if err != nil {
 		return err
 	}
-	s.espo = espo
+	s.espo, s.log, s.engineConfig = espo, o.Log, engineConfig(cfg, o)
 	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
-	a := cfg.Advoware
-	s.advo, err = advoware.New(advoware.Config{
-		Kanzlei: a.Kanzlei, Database: a.Database, User: a.User, Password: a.Password.Reveal(), AppID: a.AppID, APIKey: a.APIKey.Reveal(),
-		Product: a.Product, Role: a.Role, ConfiguratorURL: a.ConfiguratorURL, URL: a.URL, SecurityGateway: a.SecurityGateway, Insecure: a.Insecure,
-		Tokens:  newTokens(s.store, s.leases, a),
-		Options: transport.Options{Timeout: a.Timeout, Logger: o.Log},
-	})
-	if err != nil {
+	if s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log); err != nil {
 		espo.Close()
 		return err
 	}
-	s.engine = engine.New(engineConfig(cfg, o), engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
+	s.engine = engine.New(s.engineConfig, engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
 	return nil
 }
 

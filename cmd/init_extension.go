@@ -56,7 +56,7 @@ made from the mapping: after a change of the mapping write it again with a highe
 func (a *app) writeExtension(ctx context.Context, o extensionFlags) error {
 	cfg, err := a.settings(loadOptions{File: a.flags.config})
 	if err != nil {
-		return configFault(err)
+		return configFault(err, "correct it, then: advosync doctor")
 	}
 	name, err := pickEntity(o.entity, cfg.EntityNames())
 	if err != nil {

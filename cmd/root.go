@@ -164,7 +164,7 @@ Look first, then act: check and diff write nothing, sync writes.`,
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.initCommand(), a.doctorCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.cronRunCommand(), a.initCommand(), a.doctorCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
 	return root
 }

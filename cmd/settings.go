@@ -7,7 +7,6 @@ import (
 	"advosync/internal/advoware"
 	"advosync/internal/config"
 	"advosync/internal/espocrm"
-	"advosync/internal/fault"
 	"advosync/internal/transport"
 )
 
@@ -18,12 +17,6 @@ func readSettings(o loadOptions) (*config.Config, error) {
 		dir = "."
 	}
 	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
-}
-
-// configFault is a configuration that cannot be used.
-func configFault(err error) error {
-	return &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
-		Hint: "correct it, then: advosync doctor", Err: err}
 }
 
 // espoClient is the client of the configured EspoCRM. It sends nothing yet.

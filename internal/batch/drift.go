@@ -344,8 +344,11 @@ func (e *entityRun) commits(leases []*lease.Lease, byKey map[string]agreement) [
 }
 
 // twins: two EspoCRM records carry one Advoware id. Neither is touched: each
-// sync would overwrite the other's.
+// sync would overwrite the other's. Every pass says so until it is mended.
 func (e *entityRun) twins(a, b string, advo int64) {
+	for _, id := range []string{a, b} {
+		e.queue.add(candidate{id: id, since: moment(e.state.Watermark), why: whyDrift})
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.twin[a] = fmt.Sprintf("%s and %s both carry advowareId %d", a, b, advo)

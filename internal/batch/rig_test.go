@@ -122,15 +122,10 @@ func (r *rig) settled() {
 	r.t.Helper()
 	rep := r.pass(batch.Options{AllowMassChange: true})
 	if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed+s.Skipped+s.Locked > 0 {
-		r.t.Fatalf("set-up: %s", dump(rep.Document))
+		r.t.Fatalf("set-up: %s", short(rep.Document))
 	}
 	time.Sleep(time.Hour)
 	r.w.Log.Clear()
-}
-
-func dump(v any) string {
-	b, _ := json.MarshalIndent(v, "", " ")
-	return string(b)
 }
 
 func (r *rig) want(rep batch.Report, want result.Summary) {
@@ -147,7 +142,7 @@ func (r *rig) want(rep batch.Report, want result.Summary) {
 func short(d result.Document) string {
 	var b strings.Builder
 	for i, res := range d.Results {
-		if i == 25 {
+		if i == 6 {
 			fmt.Fprintf(&b, "… %d more\n", len(d.Results)-i)
 			break
 		}
@@ -270,4 +265,17 @@ func systemOf(t testing.TB, err error) *fault.Error {
 		t.Fatalf("no system's failure: %v", err)
 	}
 	return f
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// idOf reads the id out of a raw Advoware record.
+func idOf(raw []byte) int64 {
+	var o struct {
+		BetNr int64 `json:"betNr"`
+	}
+	if err := json.Unmarshal(raw, &o); err != nil {
+		panic(err)
+	}
+	return o.BetNr
 }
