@@ -26,6 +26,9 @@ func (w *work) recover(ctx context.Context) error {
 		w.recovered = true
 		return w.closeErr
 	}
+	if in.Kind == store.IntentUndo {
+		return w.recoverUndo(ctx, in)
+	}
 	if in.Kind == store.IntentCreate {
 		if done, err := w.recoverCreate(ctx, in); err != nil {
 			return err

@@ -60,6 +60,9 @@ type work struct {
 	wroteEspo  bool
 	created    bool
 	clashed    bool
+	// seenPrint is the fingerprint of the contents that an operator has decided
+	// on; "" once it is used up.
+	seenPrint string
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
@@ -115,7 +118,11 @@ func (w *work) readEspo(ctx context.Context) error {
 	if w.req.Fresh != nil { // read under the lock by the pass; good for once
 		o := *w.req.Fresh
 		w.req.Fresh = nil
-		return w.setEspo(ctx, o)
+		err := w.setEspo(ctx, o)
+		if !w.req.FreshAt.IsZero() {
+			w.espo.readAt = w.req.FreshAt
+		}
+		return err
 	}
 	o, err := w.e.EspoCRM.Get(ctx, w.m.EspoType(), w.key.ID)
 	if fault.Is(err, fault.NotFound) {
@@ -215,6 +222,11 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if w.req.Judge != nil && w.attempt == 1 {
+		if err := w.req.Judge(d.Verdict); err != nil {
+			return false, err
+		}
+	}
 	if len(d.ToAdvo) > 0 && w.e.cfg.MarkSyncing && !fresh && d.Action == reconcile.Write {
 		if err := w.mark(ctx); err != nil {
 			return false, err
@@ -267,6 +279,7 @@ func (w *work) mark(ctx context.Context) error {
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	w.reopen()
 	in := w.input()
 	if w.needsModifier() {
 		us, err := w.e.EspoCRM.UserID(ctx)
