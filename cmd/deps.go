@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"advosync/internal/config"
 	"advosync/internal/console"
 	"advosync/internal/result"
 )
@@ -23,6 +24,9 @@ type deps struct {
 	// load reads and checks configuration and mappings; it opens no connection.
 	// Its errors end the command with exit code 1.
 	load func(loadOptions) (project, error)
+	// settings reads the configuration as it stands, for the commands that look at
+	// it before anything can be opened: init and doctor. Warnings are in it.
+	settings func(loadOptions) (*config.Config, error)
 	// sandbox runs the sandbox until ctx ends, or the demo to its end.
 	sandbox func(ctx context.Context, o sandboxOptions) error
 }
@@ -97,6 +101,7 @@ func system(b Build) deps {
 		zone:     time.Local,
 		newRunID: newRunID,
 	}
+	d.settings = readSettings
 	d.load = func(o loadOptions) (project, error) { return loadConfig(o, d.console) }
 	d.sandbox = func(ctx context.Context, o sandboxOptions) error { return runSandbox(ctx, d, o) }
 	return d

@@ -141,12 +141,6 @@ func (a *app) total(doc *result.Document, start time.Time, calls *callcount.Coun
 	}
 }
 
-func (a *app) closeSession(s session) {
-	if err := s.Close(); err != nil {
-		a.log.Warn("closing failed", "error", err.Error())
-	}
-}
-
 // entitiesOf loads the configuration and finds the entity that was named, or,
 // where the command is about any, all of them.
 func (a *app) entitiesOf(name string, anyOf bool) (project, []string, error) {

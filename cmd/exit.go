@@ -52,9 +52,12 @@ func usagef(format string, args ...any) *usageError {
 // reported is returned by a command whose result is on stdout already; only
 // the code, and for people the error, are left to be said.
 type reported struct {
-	code int
-	err  *result.Error // nil: nothing to say on stderr
+	code  int
+	err   *result.Error // nil: nothing to say on stderr
+	cause error         // what err was made of, where it is known
 }
+
+func (r *reported) Unwrap() error { return r.cause }
 
 func (r *reported) Error() string {
 	if r.err != nil {

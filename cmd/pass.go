@@ -75,11 +75,12 @@ func (a *app) runJob(ctx context.Context, j job) error {
 	for _, r := range doc.Results {
 		doc.Summary.Add(r.Outcome)
 	}
-	return a.deliver(doc, j)
+	return a.deliver(doc, j, err)
 }
 
-// deliver writes the document and turns it into the exit code.
-func (a *app) deliver(doc result.Document, j job) error {
+// deliver writes the document and turns it into the exit code. cause is the
+// error that kept the work from beginning, if any.
+func (a *app) deliver(doc result.Document, j job, cause error) error {
 	nothing := doc.Error != nil && len(doc.Results) == 0 && a.format != report.JSON && a.format != report.YAML
 	if !nothing {
 		if err := report.Document(a.console.Out, doc, a.reportOptions(j.view)); err != nil {
@@ -91,7 +92,7 @@ func (a *app) deliver(doc result.Document, j job) error {
 	if code == exitOK {
 		return nil
 	}
-	return &reported{code: code, err: doc.Error}
+	return &reported{code: code, err: doc.Error, cause: cause}
 }
 
 var errLimit = errors.New("the limit is reached")

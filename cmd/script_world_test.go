@@ -368,8 +368,13 @@ func behaviourCmd(ts *testscript.TestScript, w *world, args []string) {
 	w.control(ts, base, "POST", "behaviour", pairs(ts, args[1:]))
 }
 
-// clockCmd is "clock advance DURATION" or "clock set RFC3339" (and stop).
+// clockCmd is "clock stop", or "clock advance DURATION".
 func clockCmd(ts *testscript.TestScript, w *world, args []string) {
+	need(ts, args, 1)
+	if args[0] == "stop" {
+		w.Clock.Set(w.Clock.Now())
+		return
+	}
 	need(ts, args, 2)
 	w.control(ts, w.EspoURL, "POST", "clock", map[string]any{args[0]: args[1]})
 }

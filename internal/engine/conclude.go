@@ -133,6 +133,11 @@ func (w *work) fail(ctx context.Context, err error) {
 	if status == StatusPermanentlyFailed {
 		w.res.Outcome = result.PermanentlyFailed
 	}
+	if w.knownFailure() {
+		w.res.RetryCount = w.espo.retries
+		w.sendNotes(ctx)
+		return
+	}
 	w.closeRefused(f)
 	next := w.mem
 	w.keepBase(&next)
@@ -140,6 +145,9 @@ func (w *work) fail(ctx context.Context, err error) {
 		next.Intent = nil
 	}
 	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
+	if w.advo != nil {
+		next.Failure.RowID = w.advo.row
+	}
 	next.CheckedAt, next.Pending = w.e.Now(), ""
 	if w.wroteAdvo {
 		next.Notes = append(slices.Clone(next.Notes), w.owed...)
@@ -198,7 +206,7 @@ func (w *work) closeRefused(f *fault.Error) {
 // Advoware exists, or may exist, without a link: it would be created twice.
 func (w *work) endsIntent(f *fault.Error) bool {
 	in := w.mem.Intent
-	if in == nil || f.Code == fault.CreateDoubt {
+	if in == nil || f.Code == fault.CreateDoubt || f.Doubt {
 		return false
 	}
 	return in.Kind != store.IntentCreate || in.AdvowareID == 0 || w.espo.advowareID == in.AdvowareID

@@ -108,9 +108,15 @@ type Request struct {
 	Held   *lease.Lease
 	Fresh  *record.Object
 	Memory *store.Memory
+	// FreshAt is when Fresh was read; zero: now.
+	FreshAt time.Time
+	// Judge, where set, is told of the first comparison before anything is
+	// written for it; its error ends the attempt, counts as nobody's failure and
+	// leaves the record as it is.
+	Judge func(v result.Verdict) error
 	// DeferClean, where set, is told of an adopted record that only needs the
-	// status clean, instead of a PUT for it.
-	DeferClean func(id string)
+	// status clean, and of its version number, instead of a PUT for it.
+	DeferClean func(id string, version *int64)
 }
 
 func (r Request) key() store.Key { return store.Key{Entity: r.Mapping.Entity(), ID: r.ID} }

@@ -144,8 +144,10 @@ func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {
 	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
 		if !r.proc.Dead() {
 			r.o.InSync(id)
+			return res
 		}
 	}
+	r.o.InDoubt(id)
 	return res
 }
 

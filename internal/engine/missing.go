@@ -71,7 +71,12 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	w.res.AdvowareID = &id
 	w.res.Outcome = result.Skipped
 	w.res.Reason.Text += fmt.Sprintf(" Advoware %d is kept (sync.on_missing_in_espocrm: keep).", id)
-	return nil
+	if !w.req.Pass {
+		return nil
+	}
+	next := w.mem
+	next.GoneAt, next.CheckedAt = w.e.Now(), w.e.Now()
+	return w.commit(ctx, next)
 }
 
 // closeOrphan ends the intent of a run that died while the record was still in

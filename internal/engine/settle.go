@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"sort"
@@ -12,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -71,7 +68,7 @@ func (w *work) checked(ctx context.Context) error {
 func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err error) {
 	onlyStatus := w.espo.row == base.RowID && w.espo.lastSync != ""
 	if onlyStatus && w.req.DeferClean != nil {
-		w.req.DeferClean(w.key.ID)
+		w.req.DeferClean(w.key.ID, w.espo.version)
 		w.marked = false
 		return false, nil
 	}
@@ -116,7 +113,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Base = b
 	}
 	next.Intent, next.Pending, next.CheckedAt = nil, "", w.e.Now()
-	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now()}
+	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
 	}
@@ -137,20 +134,9 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	return true, nil
 }
 
-// contents is the fingerprint of what both sides hold now.
+// contents is the fingerprint of what both sides hold now, EspoCRM's half first.
 func (w *work) contents() string {
-	h := sha256.New()
-	for _, v := range []*mapping.View{w.espoView(), w.advoView()} {
-		if v == nil {
-			fmt.Fprint(h, "gone\x00")
-			continue
-		}
-		fmt.Fprintf(h, "%s\x00", v.Kind)
-		for _, f := range w.m.Fields(v.Kind) {
-			fmt.Fprintf(h, "%s\x00%s\x00%q\x00", f.Key, v.Values[f.Key], v.Values[f.Key].Text())
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return Contents(w.m, w.espoView()) + ":" + Contents(w.m, w.advoView())
 }
 
 // conflictNote tells the people in EspoCRM which fields clashed and what was

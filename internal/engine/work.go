@@ -117,7 +117,11 @@ func (w *work) readEspo(ctx context.Context) error {
 	if w.req.Fresh != nil { // read under the lock by the pass; good for once
 		o := *w.req.Fresh
 		w.req.Fresh = nil
-		return w.setEspo(ctx, o)
+		err := w.setEspo(ctx, o)
+		if !w.req.FreshAt.IsZero() {
+			w.espo.readAt = w.req.FreshAt
+		}
+		return err
 	}
 	o, err := w.e.EspoCRM.Get(ctx, w.m.EspoType(), w.key.ID)
 	if fault.Is(err, fault.NotFound) {
@@ -216,6 +220,11 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	d, err := w.decide(ctx)
 	if err != nil {
 		return false, err
+	}
+	if w.req.Judge != nil && w.attempt == 1 {
+		if err := w.req.Judge(d.Verdict); err != nil {
+			return false, err
+		}
 	}
 	if len(d.ToAdvo) > 0 && w.e.cfg.MarkSyncing && !fresh && d.Action == reconcile.Write {
 		if err := w.mark(ctx); err != nil {

@@ -32,6 +32,9 @@ type Memory struct {
 	// CheckedAt is when both sides were last compared (our clock; only used to
 	// choose what to look at again).
 	CheckedAt time.Time `json:"checkedAt,omitzero"`
+	// GoneAt is when a pass said that the record is gone from EspoCRM; it is said
+	// once.
+	GoneAt time.Time `json:"goneAt,omitzero"`
 }
 
 // FieldBase is one field's base: a pair known to mean the same, and the
@@ -112,6 +115,7 @@ type Parked struct {
 	Fingerprint string    `json:"fingerprint"`
 	At          time.Time `json:"at"`
 	Fields      []string  `json:"fields"`
+	RowID       string    `json:"rowId,omitempty"` // Advoware's at that time
 	// Taken is the operator's decision by field key ("*": all), set by resolve.
 	Taken map[string]record.Side `json:"taken,omitempty"`
 }
@@ -141,6 +145,8 @@ type Failure struct {
 	// Seen is the fingerprint of both sides' contents at that time: another one
 	// re-arms a permanently failed record.
 	Seen string `json:"seen,omitempty"`
+	// RowID is Advoware's at that time; "" where the record was not read.
+	RowID string `json:"rowId,omitempty"`
 }
 
 // WriteState says what became of one overwriting write.

@@ -1,0 +1,157 @@
+// Package batch is the pass behind `cron-run`: it finds what needs a sync,
+// guards, and has the engine sync it, many records at a time (design page 2,
+// "The batch pass").
+//
+// What it keeps in memory: the candidates, about a hundred bytes each and never
+// more than maxQueue of them; eight bytes per linked record while it looks for
+// records that are gone; and a page or two of each list. What does not fit waits
+// for the next pass.
+package batch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"advosync/internal/callcount"
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// Config is how passes are done (configuration sections sync and cron).
+type Config struct {
+	// Engine is how single records are synced; Run and Command name the run.
+	Engine engine.Config
+	// Concurrency is how many calls may be in flight, to both systems together.
+	// Default 8.
+	Concurrency int
+	// RecheckAfter is how long a record in step goes without a comparison of its
+	// contents. Default 24h.
+	RecheckAfter time.Duration
+	// RetryBackoff is the pause after a record's first failure; it doubles with
+	// each further one. Default 15m.
+	RetryBackoff time.Duration
+	// MaxChangedShare and MaxDeletes are limits of the guards.
+	MaxChangedShare float64
+	MaxDeletes      int
+	// Grace bounds what was begun when the run is interrupted. Default 30s.
+	Grace time.Duration
+}
+
+// Options are the flags of one run.
+type Options struct {
+	Limit       int           // records to begin; 0: all
+	MaxDuration time.Duration // no record is begun after; 0: no bound
+	DryRun      bool          // plans, writes nothing anywhere
+	Concurrency int           // overrides the configured one; 0 does not
+
+	AllowMassChange    bool
+	AllowDeletes       int // so many deletes may happen
+	AllowEmpty         bool
+	AllowMappingChange bool
+	AllowRegress       bool
+}
+
+// Deps are the parts a Pass works with.
+type Deps struct {
+	EspoCRM  EspoCRM
+	Advoware engine.Advoware
+	Store    store.Store
+	Leases   *lease.Manager
+	Log      *slog.Logger
+	// Now is the wall clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Pass runs batch passes.
+type Pass struct {
+	cfg  Config
+	deps Deps
+}
+
+// New makes a Pass.
+func New(cfg Config, deps Deps) *Pass {
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 8
+	}
+	if cfg.RecheckAfter <= 0 {
+		cfg.RecheckAfter = 24 * time.Hour
+	}
+	if cfg.RetryBackoff <= 0 {
+		cfg.RetryBackoff = 15 * time.Minute
+	}
+	if cfg.Grace <= 0 {
+		cfg.Grace = 30 * time.Second
+	}
+	if cfg.Engine.Command == "" {
+		cfg.Engine.Command = "cron-run"
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	return &Pass{cfg: cfg, deps: deps}
+}
+
+// Run makes one pass over the entities, one after the other. The report holds
+// whatever became of it. The error joins what kept parts of it from running, to
+// be asked with errors.As and fault.As: *GuardError (exit 6), *LockedError (11),
+// *fault.Error (1; Interrupted 130). Failed records are results, not errors.
+func (p *Pass) Run(ctx context.Context, entities []*mapping.Mapping, opts Options, sink Sink) (Report, error) {
+	ctx, calls := callcount.With(ctx)
+	r := p.newRun(ctx, opts, sink)
+	defer r.close()
+	for _, m := range entities {
+		if r.stopped() {
+			r.report.Skipped = append(r.report.Skipped, m.Entity())
+			continue
+		}
+		if err := r.entity(m); err != nil {
+			r.fail(err)
+		}
+	}
+	return r.finish(calls), r.err()
+}
+
+// LockedError says that another process makes a pass over the entity.
+type LockedError struct {
+	Entity string
+	Held   *lease.HeldError
+}
+
+// Error says it in one line.
+func (e *LockedError) Error() string {
+	return "a pass over " + e.Entity + " is running already: " + e.Held.Error()
+}
+
+// Unwrap gives the holder.
+func (e *LockedError) Unwrap() error { return e.Held }
+
+// storeFault says that the store failed.
+func storeFault(op string, err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
+	return &fault.Error{System: fault.Store, Code: fault.StoreBroken, Owner: fault.OwnerSystem, Op: op,
+		Message: fault.Clean(err.Error(), 300), Hint: "advosync doctor", Err: err}
+}
+
+// errorForm is the JSON form of what ended a run.
+func errorForm(err error) *result.Error {
+	var guard *GuardError
+	var locked *LockedError
+	switch {
+	case errors.As(err, &guard):
+		return &result.Error{Code: "guard_" + string(guard.Guard), Message: guard.Message, Hint: guard.hint(), Owner: string(fault.OwnerSystem)}
+	case errors.As(err, &locked):
+		return &result.Error{Code: "locked", Message: fault.Clean(locked.Error(), 500), Hint: "advosync unlock --list", Owner: string(fault.OwnerSystem), Transient: true}
+	}
+	return result.FromFault(err)
+}

@@ -1,0 +1,65 @@
+package batch
+
+import (
+	"fmt"
+	"slices"
+
+	"advosync/internal/fault"
+)
+
+// makeClean tells EspoCRM that adopted records are clean: nothing else about
+// them lags, and nothing is written to Advoware after it. One mass update serves
+// a chunk; it knows no versions, so a `dirty` that somebody sets in the same
+// moment can be buried, which the next pass finds by content. Where the role
+// does not allow it, single updates do, under their version.
+func (e *entityRun) makeClean(items []behind) {
+	left := items
+	if !e.massForbidden() {
+		ids := make([]string, len(items))
+		for i, it := range items {
+			ids[i] = it.id
+		}
+		done, err := e.espo.MassUpdate(e.run.work, e.m.EspoType(), ids, cleanPatch())
+		switch {
+		case fault.Is(err, fault.Forbidden):
+			e.forbidMass(err)
+		case err != nil:
+			e.notClean(items, err)
+			return
+		default:
+			left = slices.DeleteFunc(slices.Clone(items), func(it behind) bool { return slices.Contains(done, it.id) })
+		}
+	}
+	for _, it := range left {
+		_, err := e.espo.Update(e.run.work, e.m.EspoType(), it.id, cleanPatch(), it.version)
+		switch {
+		case err == nil:
+		case fault.OwnedByRecord(err): // edited meanwhile, or gone: the next pass looks again
+			e.skipped(true)
+		default:
+			e.notClean([]behind{it}, err)
+			return
+		}
+	}
+}
+
+// notClean: the records agree and that is remembered; only EspoCRM could not be
+// told. The next pass does it.
+func (e *entityRun) notClean(items []behind, err error) {
+	e.skipped(true)
+	e.run.warn(fmt.Sprintf("the status of %d records that agree could not be set to clean; the next pass does it", len(items)))
+	e.run.fail(err)
+}
+
+func (e *entityRun) massForbidden() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.noMass
+}
+
+func (e *entityRun) forbidMass(err error) {
+	e.mu.Lock()
+	e.noMass = true
+	e.mu.Unlock()
+	e.run.warn(fmt.Sprintf("mass updates are forbidden (%v): records are set to clean one by one; grant the API user's role mass update permission to spare calls", err))
+}

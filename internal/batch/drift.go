@@ -1,0 +1,415 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// lookDrift is (d) where Advoware can list: EspoCRM's linked records and
+// Advoware's list, both in order of Advoware's id, are merged. It costs pages,
+// not records, and holds a page or two of each. In a deep pass, and for records
+// whose contents no pass has compared yet, the contents are compared as well,
+// for the same calls.
+func (e *entityRun) lookDrift(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	espo := make(chan []record.Object)
+	advo := make(chan []advoRow)
+	g.Go(func() error {
+		defer close(espo)
+		return e.readLinked(ctx, espo)
+	})
+	wanted, enough := context.WithCancel(ctx)
+	g.Go(func() error {
+		defer close(advo)
+		return e.readAdvoware(wanted, ctx, advo)
+	})
+	g.Go(func() error {
+		defer enough() // behind the last linked record nothing is of interest
+		return e.merge(ctx, espo, advo)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return e.lookGone(context.WithoutCancel(ctx))
+}
+
+// readLinked streams EspoCRM's linked records.
+func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) error {
+	q := record.Query{OrderBy: fieldAdvowareID, Where: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}},
+		Select: []string{fieldID, fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldModifiedAt, fieldEditedAt}}
+	if e.deep {
+		q.Select = e.fields()
+	}
+	return e.find(ctx, q, func(page []record.Object) error {
+		select {
+		case to <- page:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// advoRow is one record of Advoware's list; obj only in a deep pass.
+type advoRow struct {
+	id  int64
+	row string
+	obj record.Object
+}
+
+// readAdvoware streams Advoware's list until nobody wants more. A list that is
+// not in order of ids, or without them, could hide records: an error.
+func (e *entityRun) readAdvoware(wanted, ctx context.Context, to chan<- []advoRow) error {
+	bad := func(what string) error {
+		return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "list " + e.m.Entity(), Message: what,
+			Hint: "check advoware.list in the mapping (path, page, first, max, items) against the office's Swagger page"}
+	}
+	var last int64
+	for page := e.m.List().First; ; page++ {
+		objs, end, err := e.run.engine.ListPage(ctx, e.m, page)
+		if err != nil {
+			return err
+		}
+		rows := make([]advoRow, 0, len(objs))
+		before := last
+		for _, o := range objs {
+			id, ok := o.Int(e.m.AdvoID())
+			if !ok {
+				return bad("a listed record has no " + e.m.AdvoID())
+			}
+			if id < last {
+				return bad("the list is not in ascending order of " + e.m.AdvoID())
+			}
+			r := advoRow{id: id}
+			r.row, _ = o.Text(e.m.AdvoRowID())
+			if e.deep {
+				r.obj = o
+			}
+			rows, last = append(rows, r), id
+		}
+		if len(rows) > 0 && last == before {
+			return bad("the list does not go on: every page is the same")
+		}
+		select {
+		case to <- rows:
+		case <-wanted.Done():
+			return ctx.Err()
+		}
+		if end {
+			return nil
+		}
+	}
+}
+
+// rows reads Advoware's stream forward.
+type rows struct {
+	from  <-chan []advoRow
+	page  []advoRow
+	count int
+	fn    func(advoRow) // sees every row that goes by
+}
+
+// seek is the row with this id, nil where the list has none.
+func (r *rows) seek(ctx context.Context, id int64) (*advoRow, error) {
+	for {
+		for len(r.page) > 0 && r.page[0].id < id {
+			r.fn(r.page[0])
+			r.page = r.page[1:]
+		}
+		if len(r.page) > 0 {
+			if r.page[0].id == id {
+				return &r.page[0], nil
+			}
+			return nil, nil
+		}
+		select {
+		case page, ok := <-r.from:
+			if !ok {
+				// The end of the list, or of a listing that failed: that error ends
+				// the pass, and "missing" is confirmed by a read of its own anyway.
+				return nil, ctx.Err()
+			}
+			r.page, r.count = page, r.count+len(page)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pair is a linked record and its row in Advoware; nil: not listed.
+type pair struct {
+	o      record.Object
+	id     string
+	status string
+	stored string
+	advo   *advoRow
+}
+
+func (p pair) missing() bool { return p.advo == nil }
+func (p pair) moved() bool   { return p.advo == nil || p.advo.row != "" && p.advo.row != p.stored }
+
+func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo <-chan []advoRow) error {
+	list := &rows{from: advo, fn: e.seesAdvo}
+	var lastID string
+	var lastAdvo int64
+	for page := range espo {
+		pairs := make([]pair, 0, len(page))
+		for _, o := range page {
+			e.sees(o)
+			id, ok := o.Int(fieldAdvowareID)
+			if !ok {
+				continue
+			}
+			p := pair{o: o, id: textOf(o, fieldID), status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
+			e.linked++
+			e.ids = append(e.ids, maphash.String(e.seed, p.id))
+			if id == lastAdvo {
+				e.twins(lastID, p.id, id)
+			}
+			lastID, lastAdvo = p.id, id
+			row, err := list.seek(ctx, id)
+			if err != nil {
+				return err
+			}
+			if row != nil {
+				copied := *row
+				p.advo = &copied
+				e.seesAdvo(copied)
+			}
+			pairs = append(pairs, p)
+		}
+		if err := e.weigh(ctx, pairs); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.linked > 1 && list.count == 0 {
+		e.facts.AdvoLost = e.linked
+	}
+	if e.linked == 0 && e.state.Linked > 1 {
+		e.facts.EspoLost = e.state.Linked
+	}
+	return nil
+}
+
+// weigh decides which of a page's records are candidates.
+func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
+	var ask []pair // those that only the memory can tell about
+	for _, p := range pairs {
+		clean := p.status == engine.StatusClean || p.status == ""
+		e.facts.Linked++
+		if clean && p.moved() && (p.missing() || p.stored != "") {
+			e.facts.Moved++
+		}
+		switch {
+		case clean && p.moved():
+			e.drifted(p)
+		case e.deep, !clean && p.moved():
+			ask = append(ask, p)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	objs := make([]record.Object, len(ask))
+	for i, p := range ask {
+		objs[i] = p.o
+	}
+	mems, err := e.memories(ctx, objs)
+	if err != nil {
+		return err
+	}
+	var agreed []agreement
+	for i, p := range ask {
+		if p.moved() {
+			if news(p, mems[i]) {
+				e.drifted(p)
+			}
+			continue
+		}
+		quiet, err := e.quiet(ctx, p.o, mems[i])
+		if err != nil {
+			return err
+		}
+		if quiet {
+			continue
+		}
+		if b := e.agreed(p, mems[i]); b != nil {
+			agreed = append(agreed, agreement{p, mems[i], b})
+			continue
+		}
+		e.queue.add(candidate{id: p.id, since: editedAt(p.o), why: whyFirst})
+	}
+	return e.keep(ctx, agreed)
+}
+
+func (e *entityRun) drifted(p pair) {
+	since := moment(e.state.Watermark) // had it moved earlier, that pass would have seen it
+	if since == 0 {
+		since = moment(textOf(p.o, fieldLastSync))
+	}
+	e.queue.add(candidate{id: p.id, since: since, why: whyDrift})
+}
+
+// news tells whether what Advoware shows of a record that failed or waits is
+// newer than what was seen then.
+func news(p pair, m store.Memory) bool {
+	switch p.status {
+	case engine.StatusFailed, engine.StatusPermanentlyFailed:
+		switch {
+		case m.Failure == nil:
+			return p.status == engine.StatusFailed
+		case p.missing():
+			return false // it was told, or it is due again some time
+		case m.Failure.RowID == "":
+			return m.Failure.Code == string(fault.NotFound)
+		}
+		return m.Failure.RowID != p.advo.row
+	case engine.StatusConflict:
+		return m.Parked == nil || p.missing() || m.Parked.RowID != p.advo.row
+	}
+	return true
+}
+
+// agreement is a record that one look has shown to be in step, without a base.
+type agreement struct {
+	p    pair
+	mem  store.Memory
+	base *store.Base
+}
+
+func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
+	if p.missing() || m.Intent != nil || m.Parked != nil || m.Failure != nil || len(m.Notes) > 0 || m.Pending != "" || mayBeCut(p.o) {
+		return nil
+	}
+	return engine.Agreed(e.m, p.o, p.advo.obj, e.run.now())
+}
+
+// keep stores the bases of records that agree, under their locks. A record that
+// somebody holds, or has synced meanwhile, is left: it has a base by now or gets
+// one next time.
+func (e *entityRun) keep(ctx context.Context, as []agreement) error {
+	if e.run.opts.DryRun {
+		return nil
+	}
+	for part := range slices.Chunk(as, chunkSize) {
+		keys := make([]string, len(part))
+		byKey := make(map[string]agreement, len(part))
+		for i, a := range part {
+			keys[i] = store.Key{Entity: e.m.Entity(), ID: a.p.id}.LockKey()
+			byKey[keys[i]] = a
+		}
+		leases, held, err := e.run.p.deps.Leases.AcquireAll(ctx, keys)
+		if err != nil {
+			return storeFault("lock records", err)
+		}
+		e.skipped(len(held) > 0)
+		errs := e.run.p.deps.Store.CommitMany(ctx, e.commits(leases, byKey))
+		err = e.run.p.deps.Leases.Release(leases...)
+		for _, cerr := range errs {
+			if cerr != nil && !lostRace(cerr) {
+				return storeFault("remember records that agree", cerr)
+			}
+			e.skipped(cerr != nil)
+		}
+		if err != nil {
+			return storeFault("free locks", err)
+		}
+	}
+	return nil
+}
+
+func (e *entityRun) commits(leases []*lease.Lease, byKey map[string]agreement) []store.Commit {
+	cs := make([]store.Commit, len(leases))
+	for i, l := range leases {
+		a := byKey[l.Key()]
+		mem := a.mem
+		mem.Base, mem.CheckedAt, mem.GoneAt = a.base, e.run.now(), time.Time{}
+		cs[i] = store.Commit{Key: store.Key{Entity: e.m.Entity(), ID: a.p.id}, Lease: l.Handle(), Memory: &mem}
+	}
+	return cs
+}
+
+// twins: two EspoCRM records carry one Advoware id. Neither is touched: each
+// sync would overwrite the other's. Every pass says so until it is mended.
+func (e *entityRun) twins(a, b string, advo int64) {
+	for _, id := range []string{a, b} {
+		e.queue.add(candidate{id: id, since: moment(e.state.Watermark), why: whyDrift})
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.twin[a] = fmt.Sprintf("%s and %s both carry advowareId %d", a, b, advo)
+	e.twin[b] = e.twin[a]
+}
+
+// lookGone finds records that the store knows as linked and EspoCRM does not
+// have any more. It looks when fewer are linked than there should be, and in
+// every deep pass.
+func (e *entityRun) lookGone(ctx context.Context) error {
+	if !e.deep && e.linked >= e.state.Linked {
+		return nil
+	}
+	slices.Sort(e.ids)
+	var asked []string
+	check := func() error {
+		err := e.confirmGone(ctx, asked)
+		asked = asked[:0]
+		return err
+	}
+	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), store.ScanFilter{}, func(id string, m store.Memory) error {
+		if m.Base == nil || !m.GoneAt.IsZero() && !m.CheckedAt.After(m.GoneAt) {
+			return nil
+		}
+		if _, linked := slices.BinarySearch(e.ids, maphash.String(e.seed, id)); linked {
+			return nil
+		}
+		if asked = append(asked, id); len(asked) < chunkSize {
+			return nil
+		}
+		return check()
+	})
+	if err == nil && len(asked) > 0 {
+		err = check()
+	}
+	return storeFault("look through the store", err)
+}
+
+// confirmGone asks for the records themselves: they may only be unlinked.
+func (e *entityRun) confirmGone(ctx context.Context, ids []string) error {
+	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{fieldID})
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, o := range found {
+		there[textOf(o, fieldID)] = true
+	}
+	for _, id := range ids {
+		if there[id] {
+			continue
+		}
+		e.queue.add(candidate{id: id, since: moment(e.state.Watermark), why: whyGone})
+		if e.deletes() {
+			e.facts.Deletes++
+		}
+	}
+	return nil
+}
+
+// deletes: what is gone from EspoCRM is deleted in Advoware.
+func (e *entityRun) deletes() bool {
+	return e.run.p.cfg.Engine.OnMissingInEspocrm == engine.MissingDelete
+}

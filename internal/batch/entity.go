@@ -1,0 +1,244 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// entityRun is one pass over one entity: look, guard, sync, remember. A dry run
+// goes the same way and plans where the other one syncs.
+type entityRun struct {
+	run  *run
+	m    *mapping.Mapping
+	espo governedEspo
+
+	state EntityState // of the last pass
+	// full: everything linked is compared once (no watermark, or the guard that
+	// asks for it was overridden). deep: contents are compared along with row ids.
+	full, deep bool
+	began      time.Time // EspoCRM's time when this pass began to look
+	lock       *lease.Lease
+	queue      *queue
+	judge      *judge
+
+	mu       sync.Mutex
+	facts    reconcile.PassFacts
+	linked   int
+	ids      []uint64 // hashes of the linked records' ids
+	seed     maphash.Seed
+	twin     map[string]string
+	marker   bool
+	noMarker bool
+	newest   []EspoWitness
+	updated  []AdvoWitness
+	present  int
+
+	created  int
+	oldest   int64 // the oldest edit that waits
+	waiting  int
+	left     bool // a candidate has not ended
+	noMass   bool // mass updates are forbidden
+	suspects []suspect
+	late     []candidate // deletes that nobody knew of when the guard was asked
+	flying   sync.WaitGroup
+}
+
+// entity makes the pass over one entity.
+func (r *run) entity(m *mapping.Mapping) error {
+	e := &entityRun{run: r, m: m, espo: governedEspo{r.systems}, queue: newQueue(maxQueue), seed: maphash.MakeSeed(), twin: map[string]string{}}
+	e.facts.Entity = m.Entity()
+	if !r.opts.DryRun {
+		release, err := e.takePassLock()
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := e.recall(); err != nil {
+		return err
+	}
+	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseLook); s.Planned(m.Entity(), 0, false) })
+	if err := e.look(r.ctx); err != nil {
+		if r.ctx.Err() != nil {
+			return nil // interrupted while looking; nothing was begun
+		}
+		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false))
+	}
+	e.lookLost()
+	r.mu.Lock()
+	r.report.Linked += e.linked
+	r.mu.Unlock()
+	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseGuard) })
+	limits := r.opts.limits(r.p.cfg)
+	if g := guard(e.facts, limits); g != nil {
+		return errors.Join(g, e.rememberRun(false))
+	}
+	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
+	list := e.queue.take()
+	r.tell(func(s Sink) {
+		s.Phase(m.Entity(), PhaseSync)
+		s.Planned(m.Entity(), len(list), true)
+	})
+	err := e.execute(list)
+	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
+	return errors.Join(err, e.rememberRun(err == nil))
+}
+
+func asErr(f *fault.Error) error {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
+// takePassLock takes sync_lock:{entity}:cron-run for the whole pass. When it is
+// lost, no further record is begun.
+func (e *entityRun) takePassLock() (release func(), err error) {
+	held, err := e.run.p.deps.Leases.Acquire(e.run.work, store.LockKey(e.m.Entity(), "cron-run"))
+	var busy *lease.HeldError
+	switch {
+	case errors.As(err, &busy):
+		return nil, &LockedError{Entity: e.m.Entity(), Held: busy}
+	case err != nil:
+		return nil, storeFault("take the lock of the pass", err)
+	}
+	if held.TookOver != nil {
+		e.run.warn("an earlier pass over " + e.m.Entity() + " died; its lock was taken over")
+	}
+	e.lock = held
+	return func() {
+		if err := held.Release(); err != nil {
+			e.run.warn(fmt.Sprintf("the lock of the pass over %s could not be freed and lives until it runs out: %v", e.m.Entity(), err))
+		}
+	}, nil
+}
+
+// recall reads what the last pass left, and what follows from it for this one.
+func (e *entityRun) recall() error {
+	state, known, err := LoadState(e.run.ctx, e.run.p.deps.Store, e.m.Entity())
+	if err != nil {
+		return err
+	}
+	e.state = state
+	e.state.Entity = e.m.Entity()
+	e.facts.MappingChanged = known && state.Mapping != "" && state.Mapping != e.m.Fingerprint()
+	opts := e.run.opts
+	e.full = state.Watermark == "" || state.ComparedAt.IsZero() || e.facts.MappingChanged || opts.AllowRegress
+	e.deep = e.full || !e.run.now().Before(state.ComparedAt.Add(e.run.p.cfg.RecheckAfter))
+	return nil
+}
+
+// rememberRun leaves the pass's state to the next one. The watermark moves only
+// when every candidate has ended.
+func (e *entityRun) rememberRun(ran bool) error {
+	r := e.run
+	if r.opts.DryRun {
+		return nil
+	}
+	now, next := r.now().UTC(), e.state
+	next.LastRun = now
+	if !ran {
+		return e.saveState(next)
+	}
+	done := !e.left && !e.queue.over && e.waiting == 0
+	next.Mapping = e.m.Fingerprint() // the guard has let it pass
+	next.Marker = e.hasMarker()
+	next.Espo = e.newest
+	next.Advo = append(e.updated, without(e.state.Advo, e.updated)...)
+	next.Advo = next.Advo[:min(len(next.Advo), maxWitnesses)]
+	next.OldestUnsynced, next.Waiting = stampOf(e.oldest), e.waiting
+	if e.m.List() != nil || e.full {
+		next.Linked = e.linked
+	}
+	next.Linked += e.created
+	if e.full {
+		next.ComparedAt = time.Time{} // not before it is complete
+	}
+	if done {
+		next.Watermark = e.began.UTC().Format(stampFormat)
+		if e.deep {
+			next.ComparedAt = now
+		}
+		if s := r.report.Entities[e.m.Entity()]; s.Failed+s.PermanentlyFailed == 0 {
+			next.LastSuccess = now
+		}
+	}
+	r.mu.Lock()
+	r.report.LeftOver += e.waiting
+	if t := next.Oldest(); !t.IsZero() && (r.report.Oldest.IsZero() || t.Before(r.report.Oldest)) {
+		r.report.Oldest = t
+	}
+	r.mu.Unlock()
+	return e.saveState(next)
+}
+
+func (e *entityRun) saveState(s EntityState) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.run.ctx), e.run.p.cfg.Grace)
+	defer cancel()
+	return saveState(ctx, e.run.p.deps.Store, s)
+}
+
+func without(ws, of []AdvoWitness) []AdvoWitness {
+	var out []AdvoWitness
+	for _, w := range ws {
+		known := false
+		for _, o := range of {
+			known = known || o.ID == w.ID
+		}
+		if !known {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// waits counts an edit that is known and not synced by this pass.
+func (e *entityRun) waits(c candidate) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.oldest = older(e.oldest, c.since)
+}
+
+// leaves counts a candidate that is left to the next pass.
+func (e *entityRun) leaves(c candidate) {
+	e.waits(c)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.waiting++
+	e.left = true
+}
+
+// skipped notes that something was left to the next pass.
+func (e *entityRun) skipped(some bool) {
+	if some {
+		e.mu.Lock()
+		e.left = true
+		e.mu.Unlock()
+	}
+}
+
+func lostRace(err error) bool {
+	return errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrLeaseLost)
+}
+
+// cleanPatch is what a mass update sets: the status, and nothing of a failure.
+// It is followed by no write to Advoware.
+func cleanPatch() record.Patch {
+	p := record.Patch{}
+	p.Put(fieldStatus, engine.StatusClean)
+	p.Put(fieldMessage, nil)
+	p.Put(fieldRetries, 0)
+	return p
+}

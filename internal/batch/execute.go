@@ -1,0 +1,456 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// chunk is a hundred candidates that are locked and read together, and freed
+// together.
+type chunk struct {
+	items  []*item
+	leases []*lease.Lease
+	err    error
+
+	mu     sync.Mutex
+	open   int // items that have not ended
+	cleans []behind
+}
+
+// behind is an adopted record of which only the status in EspoCRM is behind.
+type behind struct {
+	id      string
+	version *int64
+}
+
+// item is one candidate, ready to be synced.
+type item struct {
+	candidate
+	held  *lease.Lease
+	fresh *record.Object
+	read  time.Time
+	mem   *store.Memory
+	// locked: somebody else holds it.
+	locked *store.Lock
+}
+
+// execute works through the candidates, chunk by chunk. The next chunk is locked
+// and read while the current one is about to end, so that nobody idles and
+// nothing read grows old.
+func (e *entityRun) execute(list []candidate) error {
+	var next chan *chunk
+	pos, room := 0, e.room()
+	prepare := func() {
+		to := min(pos+chunkSize, len(list))
+		if room >= 0 {
+			to = min(to, pos+room)
+			room -= to - pos
+		}
+		part := list[pos:to]
+		pos = to
+		if len(part) == 0 {
+			return
+		}
+		next = make(chan *chunk, 1)
+		go func() { next <- e.prepare(part) }()
+	}
+	slots := newSlots(e.run.workers())
+	var failure error
+	if !e.ends() {
+		prepare()
+	}
+	for next != nil {
+		c := <-next
+		next = nil
+		if c.err != nil {
+			failure = c.err
+			e.giveBack(c, 0)
+			break
+		}
+		for i, it := range c.items {
+			if len(c.items)-i <= 2*e.run.workers() && next == nil && pos < len(list) && room != 0 {
+				prepare()
+			}
+			slots.take(len(list) - pos + len(c.items) - i)
+			if e.ends() {
+				slots.give()
+				e.giveBack(c, i)
+				break
+			}
+			e.begin(c, it, slots)
+		}
+		if e.ends() {
+			break
+		}
+	}
+	if next != nil {
+		e.giveBack(<-next, 0)
+	}
+	e.flying.Wait()
+	for _, c := range list[pos:] {
+		e.leaves(c)
+	}
+	return e.settle(failure)
+}
+
+// room is how many records --limit still allows; -1: no limit.
+func (e *entityRun) room() int {
+	if e.run.opts.Limit <= 0 {
+		return -1
+	}
+	e.run.mu.Lock()
+	defer e.run.mu.Unlock()
+	return max(e.run.opts.Limit-e.run.begun, 0)
+}
+
+// ends reports whether no further record of this entity is begun.
+func (e *entityRun) ends() bool {
+	if e.lock != nil && e.lock.Context().Err() != nil && e.run.work.Err() == nil {
+		e.run.halt(StopPassLock)
+	}
+	return e.run.stopped() || e.judge.halted() != nil
+}
+
+// slots bounds the records in flight. It is the number of workers, so that a
+// record that was begun goes on at once; the last three rounds are begun
+// together, so that no worker idles while the last records make their dependent
+// calls one after the other. The calls in flight are bounded by the governor.
+type slots struct {
+	workers int
+	mu      sync.Mutex
+	free    *sync.Cond
+	used    int
+}
+
+func newSlots(workers int) *slots {
+	s := &slots{workers: workers}
+	s.free = sync.NewCond(&s.mu)
+	return s
+}
+
+// take waits for a slot; left is how many records are not begun, this one
+// included.
+func (s *slots) take(left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.used >= s.workers && s.used+left > 3*s.workers {
+		s.free.Wait()
+	}
+	s.used++
+}
+
+func (s *slots) give() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used--
+	s.free.Broadcast()
+}
+
+// prepare locks a chunk in one round trip, loads what is remembered, and reads
+// EspoCRM's records with one list call under those locks. A dry run locks
+// nothing.
+func (e *entityRun) prepare(part []candidate) *chunk {
+	c := &chunk{open: len(part)}
+	ids, keys := make([]string, len(part)), make([]string, len(part))
+	byKey, byID := map[string]*item{}, map[string]*item{}
+	for i, cand := range part {
+		it := &item{candidate: cand}
+		ids[i], keys[i] = cand.id, store.Key{Entity: e.m.Entity(), ID: cand.id}.LockKey()
+		byKey[keys[i]], byID[ids[i]] = it, it
+		c.items = append(c.items, it)
+	}
+	if !e.run.opts.DryRun {
+		leases, held, err := e.run.p.deps.Leases.AcquireAll(e.run.work, keys)
+		if err != nil {
+			c.err = storeFault("lock records", err)
+			return c
+		}
+		c.leases = leases
+		for _, l := range leases {
+			byKey[l.Key()].held = l
+		}
+		for i := range held {
+			byKey[held[i].Key].locked = &held[i]
+		}
+	}
+	mems, err := e.run.p.deps.Store.LoadMany(e.run.work, e.m.Entity(), ids)
+	if err != nil {
+		c.err = storeFault("load what is remembered", err)
+		return c
+	}
+	var read []string
+	for i, it := range c.items {
+		it.mem = &mems[i]
+		if it.locked == nil && it.why != whyGone {
+			read = append(read, it.id)
+		}
+	}
+	if len(read) == 0 {
+		return c
+	}
+	objs, err := e.espo.ByIDs(e.run.work, e.m.EspoType(), read, e.fields())
+	if err != nil {
+		c.err = err
+		return c
+	}
+	now := e.run.now()
+	for _, o := range objs {
+		if it := byID[textOf(o, fieldID)]; it != nil && !mayBeCut(o) { // a cut text is read singly
+			it.fresh, it.read = &o, now
+		}
+	}
+	return c
+}
+
+// giveBack ends the items from i on without having begun them.
+func (e *entityRun) giveBack(c *chunk, i int) {
+	for _, it := range c.items[i:] {
+		e.leaves(it.candidate)
+	}
+	e.over(c, len(c.items)-i)
+}
+
+// begin works on one item in a goroutine of its own.
+func (e *entityRun) begin(c *chunk, it *item, s *slots) {
+	e.run.mu.Lock()
+	e.run.begun++
+	e.run.sink.Begun(e.m.Entity(), it.id)
+	e.run.mu.Unlock()
+	e.flying.Add(1)
+	go func() {
+		defer e.flying.Done()
+		e.one(c, it)
+		s.give()
+		e.over(c, 1)
+	}()
+}
+
+// one syncs one record, or plans it.
+func (e *entityRun) one(c *chunk, it *item) {
+	switch {
+	case it.locked != nil:
+		e.ended(it, e.lockedResult(it))
+		return
+	case e.twin[it.id] != "":
+		e.ended(it, e.twinResult(it))
+		return
+	case it.fresh == nil && it.why&whyGone == 0 && it.mem.Base != nil && e.deletes() && !e.run.opts.DryRun && e.isGone(it):
+		e.mu.Lock()
+		e.late = append(e.late, it.candidate)
+		e.mu.Unlock()
+		return
+	}
+	ctx, t := withTicket(e.run.work)
+	req := engine.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem}
+	if e.m.List() == nil {
+		req.Judge = func(v result.Verdict) error { return e.judge.compared(v, it.why == whyStale || it.why == whyFirst) }
+	}
+	if e.run.opts.DryRun {
+		e.come(it, t, e.run.engine.Plan(ctx, req))
+		e.run.systems.done(t)
+		return
+	}
+	req.DeferClean = func(id string, version *int64) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.cleans = append(c.cleans, behind{id, version})
+	}
+	res := e.run.engine.Sync(ctx, req)
+	e.run.systems.done(t)
+	e.come(it, t, res)
+}
+
+// isGone confirms that a record which the list did not show does not exist, and
+// is not only out of our sight.
+func (e *entityRun) isGone(it *item) bool {
+	ctx, _ := withTicket(e.run.work)
+	_, err := e.espo.Get(ctx, e.m.EspoType(), it.id)
+	return fault.Is(err, fault.NotFound)
+}
+
+// over ends n items; the last one ends the chunk: what was adopted becomes
+// clean, and the locks are freed, each in one round trip.
+func (e *entityRun) over(c *chunk, n int) {
+	c.mu.Lock()
+	c.open -= n
+	last := c.open == 0
+	c.mu.Unlock()
+	if !last {
+		return
+	}
+	if len(c.cleans) > 0 {
+		e.makeClean(c.cleans)
+	}
+	if err := e.run.p.deps.Leases.Release(c.leases...); err != nil {
+		e.run.warn(fmt.Sprintf("locks could not be freed and live until they run out: %v", err))
+	}
+}
+
+// come takes a record's result; a system's failure is put aside until it is
+// known whether others fared alike.
+func (e *entityRun) come(it *item, t *ticket, res result.Record) {
+	system := res.Outcome == result.Failed && res.Error != nil && res.Error.Owner == string(fault.OwnerSystem)
+	switch {
+	case !system:
+		e.ended(it, res)
+	case t.failed != nil:
+		e.mu.Lock()
+		e.suspects = append(e.suspects, suspect{it.candidate, t, res})
+		e.mu.Unlock()
+	case e.judge.halted() != nil:
+		e.leaves(it.candidate) // nothing was written
+	default:
+		e.leaveTo(it.candidate, res)
+		if f := (&fault.Error{System: fault.Store, Code: fault.Code(res.Error.Code), Owner: fault.OwnerSystem, Message: res.Error.Message, Hint: res.Error.Hint}); res.Error.Code != string(fault.Interrupted) {
+			e.run.fail(f)
+		}
+	}
+}
+
+// ended counts a result.
+func (e *entityRun) ended(it *item, res result.Record) { e.count(it.candidate, res) }
+
+func (e *entityRun) count(c candidate, res result.Record) {
+	switch res.Outcome {
+	case result.Failed, result.PermanentlyFailed, result.ConflictWaits:
+		e.waits(c)
+	case result.Locked:
+		e.leaves(c)
+	case result.Skipped:
+		if res.Error != nil || res.Reason.Code == "keeps_changing" {
+			e.leaves(c)
+		}
+	}
+	e.mu.Lock()
+	if res.Outcome == result.CreatedAdvoware {
+		e.created++
+	}
+	e.testifies(res)
+	e.mu.Unlock()
+	e.run.mu.Lock()
+	defer e.run.mu.Unlock()
+	e.run.report.add(res)
+	e.run.sink.Ended(res)
+}
+
+// leaveTo leaves a record that a system's failure has hit to the next pass: no
+// attempt is counted.
+func (e *entityRun) leaveTo(c candidate, res result.Record) {
+	res.Outcome = result.Skipped
+	e.count(c, res)
+}
+
+func (e *entityRun) lockedResult(it *item) result.Record {
+	busy := &lease.HeldError{Lock: *it.locked}
+	return result.Record{Entity: e.m.Entity(), ID: it.id, Outcome: result.Locked, Fields: []result.Field{},
+		Reason: result.Reason{Code: "locked", Text: busy.Error()},
+		Error: &result.Error{Code: "locked", Message: fmt.Sprintf("%s %s is %s", e.m.Entity(), it.id, busy.Error()),
+			Hint: fmt.Sprintf("advosync unlock --entity %s --id %s", e.m.Entity(), it.id), Owner: string(fault.OwnerRecord), Transient: true}}
+}
+
+func (e *entityRun) twinResult(it *item) result.Record {
+	text := fmt.Sprintf("two records of %s are linked to one in Advoware: %s; neither is synced", e.m.Entity(), e.twin[it.id])
+	return result.Record{Entity: e.m.Entity(), ID: it.id, Outcome: result.Failed, Fields: []result.Field{}, RetryCount: 0,
+		Reason: result.Reason{Code: string(fault.Duplicate), Text: text},
+		Error: &result.Error{Code: string(fault.Duplicate), Message: text, Owner: string(fault.OwnerRecord),
+			Hint: "clear advowareId of the record that is wrong in EspoCRM"}}
+}
+
+// suspect is a record that met a system's failure.
+type suspect struct {
+	candidate
+	t   *ticket
+	res result.Record
+}
+
+// settle ends the pass over an entity once nothing is in flight any more:
+// failures are given to their owners, deletes that nobody knew of are guarded.
+func (e *entityRun) settle(failure error) error {
+	errs := []error{failure}
+	if len(e.late) > 0 {
+		errs = append(errs, e.deleteLate())
+	}
+	for _, s := range e.suspects {
+		f := s.t.failed.fault
+		if e.isRecords(s) {
+			req := engine.Request{Mapping: e.m, ID: s.id, Pass: true}
+			ctx, t := withTicket(e.run.work)
+			res := e.run.engine.CountAgainst(ctx, req, f)
+			e.run.systems.done(t)
+			e.count(s.candidate, res)
+			continue
+		}
+		e.leaveTo(s.candidate, s.res)
+		if b := e.run.systems.breakers[f.System]; b != nil {
+			if after, ever := b.othersServed(s.t); after || ever {
+				e.run.note(f) // it hit this one alone: it ends nothing, and is told
+				continue
+			}
+		}
+		e.run.fail(f)
+	}
+	if f := e.run.systems.broken(); f != nil {
+		e.run.fail(f)
+	}
+	if g := e.judge.halted(); g != nil {
+		errs = append(errs, g)
+	}
+	return errors.Join(errs...)
+}
+
+// isRecords tells whether a 5xx is the record's: others pass in this pass, by
+// calls of the same class. Where none came after it, it needs one that was
+// served before and an answer to a plain question now.
+func (e *entityRun) isRecords(s suspect) bool {
+	f := s.t.failed.fault
+	b := e.run.systems.breakers[f.System]
+	if e.run.opts.DryRun || f.Status < 500 || f.Code == fault.Maintenance || b == nil || b.failure() != nil {
+		return false
+	}
+	after, ever := b.othersServed(s.t)
+	return after || ever && e.answers(f.System)
+}
+
+// answers asks a system a plain question.
+func (e *entityRun) answers(system fault.System) bool {
+	if system == fault.EspoCRM {
+		_, err := e.espo.Find(e.run.work, e.m.EspoType(), record.Query{Select: []string{fieldID}, Size: 1})
+		return err == nil
+	}
+	if l := e.m.List(); l != nil {
+		_, _, err := e.run.engine.ListPage(e.run.work, e.m, l.First)
+		return err == nil
+	}
+	_, err := governedAdvo{e.run.systems}.Get(e.run.work, e.m.AdvoPath(), "0")
+	return err == nil || fault.OwnedByRecord(err)
+}
+
+// deleteLate syncs the records whose Advoware part is to be deleted and which
+// turned up only while syncing; the guard counts them with those it knew.
+func (e *entityRun) deleteLate() error {
+	facts := e.facts
+	facts.Deletes += len(e.late)
+	facts.MappingChanged, facts.Regress, facts.Moved = false, "", 0
+	if g := guard(facts, e.judge.limits); g != nil {
+		for _, c := range e.late {
+			e.leaves(c)
+		}
+		return g
+	}
+	for _, c := range e.late {
+		ctx, t := withTicket(e.run.work)
+		res := e.run.engine.Sync(ctx, engine.Request{Mapping: e.m, ID: c.id, Pass: true})
+		e.run.systems.done(t)
+		e.come(&item{candidate: c}, t, res)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package batch
+
+import (
+	"fmt"
+	"sync"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/result"
+)
+
+// GuardError halts a pass before its first write (exit 6). It names the one flag
+// that overrides this guard and no other.
+type GuardError struct {
+	Entity  string
+	Guard   reconcile.GuardName
+	Message string
+	Flag    string
+	advice  string
+}
+
+// Error says what was found, what to do, and the flag.
+func (e *GuardError) Error() string { return e.Message + "; " + e.hint() }
+
+func (e *GuardError) hint() string {
+	return fmt.Sprintf("%s: advosync cron-run --entity %s %s", e.advice, e.Entity, e.Flag)
+}
+
+func (o Options) limits(cfg Config) reconcile.PassLimits {
+	return reconcile.PassLimits{
+		MaxChangedShare: cfg.MaxChangedShare, MaxDeletes: max(cfg.MaxDeletes, o.AllowDeletes),
+		AllowMassChange: o.AllowMassChange, AllowEmpty: o.AllowEmpty, AllowMappingChange: o.AllowMappingChange, AllowRegress: o.AllowRegress,
+	}
+}
+
+// guard asks the pure function; nil: the pass may write.
+func guard(f reconcile.PassFacts, l reconcile.PassLimits) *GuardError {
+	h := reconcile.Guard(f, l)
+	if h == nil {
+		return nil
+	}
+	return &GuardError{Entity: f.Entity, Guard: h.Guard, Message: h.Message, Flag: h.Flag, advice: h.Hint}
+}
+
+// judge is the guard of an entity that Advoware cannot list: it judges what the
+// pass has compared so far, and stops before the next write.
+type judge struct {
+	limits reconcile.PassLimits
+	mu     sync.Mutex
+	facts  reconcile.PassFacts
+	halt   *GuardError
+}
+
+// compared takes one comparison. sample: the record was looked at because it was
+// due, not because somebody edited it, so it stands for all the others.
+func (j *judge) compared(v result.Verdict, sample bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if sample && j.halt == nil {
+		j.facts.Linked++
+		switch v {
+		case result.AdvowareNewer, result.Conflict, result.MissingInAdvoware:
+			j.facts.Moved++
+		}
+		j.halt = guard(j.facts, j.limits)
+	}
+	if j.halt != nil {
+		return j.halt
+	}
+	return nil
+}
+
+func (j *judge) halted() *GuardError {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.halt
+}

@@ -1,0 +1,366 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+const (
+	pageSize  = 200 // EspoCRM's largest page
+	chunkSize = 100 // ids that one list call can name
+	// lookBack covers edits that were stamped before the last pass began and
+	// committed after it had looked (modifiedAt is stamped before the commit).
+	lookBack = 5 * time.Minute
+)
+
+// Attributes that a pass reads besides those that the engine names.
+const (
+	fieldEditedAt   = "advowareEditedAt" // the extension's marker
+	fieldID         = "id"
+	fieldAdvowareID = "advowareId"
+	fieldRowID      = "advowareRowId"
+	fieldStatus     = "syncStatus"
+	fieldLastSync   = "advowareLastSync"
+	fieldRetries    = "syncRetryCount"
+	fieldMessage    = "syncErrorMessage"
+	fieldModifiedAt = "modifiedAt"
+	fieldModifiedBy = "modifiedById"
+)
+
+// look finds everything that needs a sync, and what the guards ask for. It only
+// reads both systems; of the store it writes bases of records that agree.
+func (e *entityRun) look(ctx context.Context) error {
+	e.begins()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.lookWitnesses(ctx) })
+	g.Go(func() error { return e.lookUnclean(ctx) })
+	g.Go(func() error { return e.lookEdited(ctx) })
+	g.Go(func() error { return e.lookMemories(ctx) })
+	g.Go(func() error {
+		if e.m.List() != nil {
+			return e.lookDrift(ctx)
+		}
+		return e.lookLinked(ctx)
+	})
+	return g.Wait()
+}
+
+// begins takes EspoCRM's time once it is known: at the latest with the first
+// answer, which lookBack covers.
+func (e *entityRun) begins() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.began.IsZero() {
+		e.began = e.run.systems.espo.ServerTime()
+	}
+	return e.began
+}
+
+// find goes through a list page by page (key-set paging).
+func (e *entityRun) find(ctx context.Context, q record.Query, fn func(page []record.Object) error) error {
+	q.Size = pageSize
+	for {
+		page, err := e.espo.Find(ctx, e.m.EspoType(), q)
+		if err != nil {
+			return err
+		}
+		e.begins()
+		if err := fn(page); err != nil || len(page) < q.Size {
+			return err
+		}
+		last := page[len(page)-1]
+		q.After = &record.Cursor{Value: textOf(last, q.OrderBy), ID: textOf(last, fieldID)}
+	}
+}
+
+// textOf is a member as a filter value: texts as they are, numbers as written.
+func textOf(o record.Object, name string) string {
+	if s, ok := o.Text(name); ok {
+		return s
+	}
+	raw, ok := o.Get(name)
+	if !ok || string(raw) == "null" {
+		return ""
+	}
+	return string(raw)
+}
+
+// editedAt is when a record was last edited, as far as EspoCRM tells.
+func editedAt(o record.Object) int64 {
+	if t := moment(textOf(o, fieldEditedAt)); t != 0 {
+		return t
+	}
+	return moment(textOf(o, fieldModifiedAt))
+}
+
+// lookUnclean finds (a) pending, dirty, and failed records that are due, (b)
+// those left in `syncing`, (e) linked ones that were never synced.
+func (e *entityRun) lookUnclean(ctx context.Context) error {
+	q := record.Query{
+		Select:  []string{fieldID, fieldStatus, fieldAdvowareID, fieldRetries, fieldModifiedAt, fieldEditedAt},
+		OrderBy: fieldID,
+		Where: []record.Condition{{Op: record.Or, Any: []record.Condition{
+			{Field: fieldStatus, Op: record.In, Values: []string{engine.StatusPending, engine.StatusDirty, engine.StatusFailed, engine.StatusSyncing}},
+			{Op: record.And, Any: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}, {Field: fieldLastSync, Op: record.IsNull}}},
+		}}},
+	}
+	return e.find(ctx, q, func(page []record.Object) error {
+		var failed []record.Object
+		for _, o := range page {
+			e.sees(o)
+			c := candidate{id: textOf(o, fieldID), since: editedAt(o)}
+			switch textOf(o, fieldStatus) {
+			case engine.StatusFailed:
+				failed = append(failed, o)
+				continue
+			case engine.StatusPending, engine.StatusDirty:
+				c.why = whyUnclean
+			case engine.StatusSyncing:
+				c.why = whySyncing
+			case engine.StatusConflict, engine.StatusPermanentlyFailed:
+				continue // they wait for an edit or a person
+			default:
+				c.why = whyFirst
+			}
+			e.queue.add(c)
+		}
+		return e.addDue(ctx, failed)
+	})
+}
+
+// addDue takes the failed records whose back-off is over.
+func (e *entityRun) addDue(ctx context.Context, failed []record.Object) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	mems, err := e.memories(ctx, failed)
+	if err != nil {
+		return err
+	}
+	for i, o := range failed {
+		c := candidate{id: textOf(o, fieldID), since: editedAt(o), why: whyRetry}
+		if e.due(mems[i].Failure, o) {
+			e.queue.add(c)
+		} else {
+			e.waits(c)
+		}
+	}
+	return nil
+}
+
+// due tells whether a failed record's back-off is over. Without a memory of the
+// failure EspoCRM's own stamps serve: the failure was its last modification.
+func (e *entityRun) due(f *store.Failure, o record.Object) bool {
+	if f != nil {
+		return !e.run.now().Before(f.At.Add(e.backoff(f.Count)))
+	}
+	n, _ := o.Int(fieldRetries)
+	at := moment(textOf(o, fieldModifiedAt))
+	return at == 0 || !e.begins().Before(time.Unix(at, 0).Add(e.backoff(int(n))))
+}
+
+// backoff is retry_backoff × 2^(count-1).
+func (e *entityRun) backoff(count int) time.Duration {
+	return e.run.p.cfg.RetryBackoff << min(max(count-1, 0), 10)
+}
+
+func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store.Memory, error) {
+	ids := make([]string, len(objs))
+	for i, o := range objs {
+		ids[i] = textOf(o, fieldID)
+	}
+	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
+	return mems, storeFault("load what is remembered", err)
+}
+
+// lookEdited is (c): what has been modified in EspoCRM since the last pass
+// began. modifiedAt finds every edit that the marker finds, because any later
+// save moves it on; the marker adds those that left modifiedAt alone. Whether
+// it was an edit is told by the contents: our own writes are no candidates.
+func (e *entityRun) lookEdited(ctx context.Context) error {
+	if e.state.Watermark == "" {
+		return nil // everything linked is compared
+	}
+	from := stampOf(moment(e.state.Watermark) - int64(lookBack/time.Second))
+	marker := e.hasMarker()
+	edited := record.Condition{Field: fieldModifiedAt, Op: record.GreaterThanOrEquals, Value: from}
+	if marker {
+		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: fieldEditedAt, Op: record.GreaterThanOrEquals, Value: from}}}
+	}
+	q := record.Query{Select: e.fields(), OrderBy: fieldModifiedAt, Where: []record.Condition{edited}}
+	err := e.find(ctx, q, func(page []record.Object) error {
+		mems, err := e.memories(ctx, page)
+		if err != nil {
+			return err
+		}
+		for i, o := range page {
+			e.sees(o)
+			quiet, err := e.quiet(ctx, o, mems[i])
+			if err != nil {
+				return err
+			}
+			if !quiet {
+				e.queue.add(candidate{id: textOf(o, fieldID), since: editedAt(o), why: whyEdited})
+			}
+		}
+		return nil
+	})
+	if f := fault.As(err); marker && f != nil && f.Status == 400 {
+		e.dropMarker() // the field has been taken away
+		return e.lookEdited(ctx)
+	}
+	return err
+}
+
+// fields is the select of a list whose records are compared by content.
+func (e *entityRun) fields() []string {
+	fs := append(engine.ReadFields(), e.m.EspoNames()...)
+	fs = append(fs, fieldEditedAt)
+	slices.Sort(fs)
+	return slices.Compact(fs)
+}
+
+// quiet reports whether EspoCRM's side of a record shows nothing that has not
+// been dealt with. What Advoware holds is not its question.
+func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory) (bool, error) {
+	if mayBeCut(o) {
+		return false, nil
+	}
+	view, err := e.m.ReadEspo(o)
+	if err != nil {
+		view.Values = nil
+	}
+	half := engine.Contents(e.m, &view)
+	switch status := textOf(o, fieldStatus); status {
+	case engine.StatusFailed:
+		return (mem.Failure == nil || espoHalf(mem.Failure.Seen) == half) && !e.due(mem.Failure, o), nil
+	case engine.StatusPermanentlyFailed:
+		if mem.Failure == nil { // a lost store: it waits for an edit by somebody else
+			return e.byUs(ctx, o)
+		}
+		return espoHalf(mem.Failure.Seen) == half, nil
+	case engine.StatusConflict:
+		return mem.Parked != nil && espoHalf(mem.Parked.Fingerprint) == half && len(mem.Parked.Taken) == 0, nil
+	case engine.StatusClean, "":
+		if textOf(o, fieldAdvowareID) == "" {
+			if status == "" {
+				return false, nil
+			}
+			return e.byUs(ctx, o) // unlinked by us: left alone until somebody edits it
+		}
+		return err == nil && textOf(o, fieldLastSync) != "" && status != "" && engine.EspoUnmoved(e.m, view, mem.Base) &&
+			mem.Base.RowID == textOf(o, fieldRowID), nil
+	}
+	return false, nil // pending_sync, dirty, syncing
+}
+
+// byUs: the last modification was our own.
+func (e *entityRun) byUs(ctx context.Context, o record.Object) (bool, error) {
+	us, err := e.espo.UserID(ctx)
+	return us != "" && textOf(o, fieldModifiedBy) == us, err
+}
+
+// espoHalf is EspoCRM's part of a fingerprint of both sides.
+func espoHalf(seen string) string {
+	for i := range len(seen) {
+		if seen[i] == ':' {
+			return seen[:i]
+		}
+	}
+	return seen
+}
+
+// maxListText is the length from which EspoCRM cuts texts in lists, in
+// characters.
+const maxListText = 10_000
+
+// mayBeCut reports whether a record out of a list may hold a text that was cut.
+func mayBeCut(o record.Object) bool { return len(o.Bytes()) >= maxListText && holdsLong(o) }
+
+// lookMemories is (f): every id with an intent, an owed notification, or left
+// over. Where Advoware cannot list, also what was not compared for long.
+func (e *entityRun) lookMemories(ctx context.Context) error {
+	f := store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}
+	if e.m.List() == nil {
+		f.CheckedBefore = e.run.now().Add(-e.run.p.cfg.RecheckAfter)
+	}
+	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), f, func(id string, m store.Memory) error {
+		c := candidate{id: id, since: moment(e.state.Watermark), why: whyStale}
+		if m.Intent != nil || len(m.Notes) > 0 || m.Pending != "" {
+			c.why = whyMemory
+		}
+		switch {
+		case m.Base == nil && c.why == whyStale,
+			!m.GoneAt.IsZero() && !m.CheckedAt.After(m.GoneAt) && m.Intent == nil: // said once
+		case m.Failure != nil && (m.Failure.Count >= e.maxRetries() && c.why == whyMemory || !e.due(m.Failure, record.Object{})):
+		default:
+			e.queue.add(c)
+		}
+		return nil
+	})
+	return storeFault("look through the store", err)
+}
+
+func (e *entityRun) maxRetries() int {
+	if n := e.run.p.cfg.Engine.MaxRetries; n > 0 {
+		return n
+	}
+	return 5
+}
+
+// lookLinked serves an entity that Advoware cannot list: without a watermark
+// everything linked is compared once; afterwards only that something is linked
+// at all.
+func (e *entityRun) lookLinked(ctx context.Context) error {
+	linked := record.Condition{Field: fieldAdvowareID, Op: record.IsNotNull}
+	if !e.full {
+		some, err := e.espo.Find(ctx, e.m.EspoType(), record.Query{Select: []string{fieldID}, Where: []record.Condition{linked}, Size: 1})
+		if err == nil && len(some) == 0 && e.state.Linked > 1 {
+			e.facts.EspoLost = e.state.Linked
+		}
+		e.linked = e.state.Linked
+		return err
+	}
+	return e.find(ctx, record.Query{Select: e.fields(), OrderBy: fieldID, Where: []record.Condition{linked}}, func(page []record.Object) error {
+		mems, err := e.memories(ctx, page)
+		if err != nil {
+			return err
+		}
+		for i, o := range page {
+			e.sees(o)
+			e.linked++
+			quiet, err := e.quiet(ctx, o, mems[i])
+			if err != nil {
+				return err
+			}
+			if !quiet {
+				e.queue.add(candidate{id: textOf(o, fieldID), since: moment(textOf(o, fieldLastSync)), why: whyFirst})
+			}
+		}
+		return nil
+	})
+}
+
+// holdsLong looks for a text of maxListText characters or more.
+func holdsLong(o record.Object) bool {
+	var members map[string]any
+	if json.Unmarshal(o.Bytes(), &members) != nil {
+		return true
+	}
+	for _, v := range members {
+		if s, ok := v.(string); ok && utf8.RuneCountInString(s) >= maxListText {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,127 @@
+package batch
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxQueue bounds the candidates of one pass: at about a hundred bytes each,
+// 10 MB. What is newer than the oldest that fit waits for the next pass.
+const maxQueue = 100_000
+
+// stampFormat is EspoCRM's datetime: UTC, whole seconds.
+const stampFormat = "2006-01-02 15:04:05"
+
+// why says which rules made a record a candidate.
+type why uint16
+
+const (
+	whyUnclean why = 1 << iota // pending_sync, dirty
+	whyRetry                   // failed, and due
+	whySyncing                 // left behind by a run that died
+	whyEdited                  // edited in EspoCRM since the last pass
+	whyDrift                   // Advoware shows another rowId, or no such record
+	whyStale                   // not compared for long
+	whyFirst                   // linked, never synced, or without a usable base
+	whyMemory                  // an intent, an owed note, left over
+	whyGone                    // gone from EspoCRM
+)
+
+// candidate is one record that needs a look. since is the oldest moment (Unix
+// seconds of EspoCRM's stamps) at which its unsynced edit can have been made.
+type candidate struct {
+	id    string
+	since int64
+	why   why
+}
+
+// queue collects candidates, each id once, and keeps the oldest where there are
+// too many.
+type queue struct {
+	most int
+
+	mu   sync.Mutex
+	at   map[string]int
+	list []candidate
+	over bool // some were dropped
+}
+
+func newQueue(most int) *queue { return &queue{most: most, at: map[string]int{}} }
+
+func (q *queue) add(c candidate) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i, known := q.at[c.id]; known {
+		q.list[i].why |= c.why
+		q.list[i].since = older(q.list[i].since, c.since)
+		return
+	}
+	q.at[c.id] = len(q.list)
+	q.list = append(q.list, c)
+	if len(q.list) >= q.most+q.most/4+1 {
+		q.shrink()
+	}
+}
+
+// shrink drops the newest ones.
+func (q *queue) shrink() {
+	q.sort()
+	q.over = true
+	for _, c := range q.list[q.most:] {
+		delete(q.at, c.id)
+	}
+	q.list = q.list[:q.most]
+	for i, c := range q.list {
+		q.at[c.id] = i
+	}
+}
+
+func (q *queue) sort() {
+	slices.SortFunc(q.list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
+	})
+}
+
+// take ends the collecting: the oldest edit first.
+func (q *queue) take() []candidate {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.list) > q.most {
+		q.shrink()
+	}
+	q.sort()
+	q.at = nil
+	return q.list
+}
+
+func (q *queue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.list)
+}
+
+// older is the earlier of two moments; 0 is no moment.
+func older(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// moment reads EspoCRM's stamp; 0 where there is none.
+func moment(stamp string) int64 {
+	t, err := time.Parse(stampFormat, stamp)
+	if err != nil {
+		return 0
+	}
+	return t.Unix()
+}
+
+func stampOf(moment int64) string {
+	if moment == 0 {
+		return ""
+	}
+	return time.Unix(moment, 0).UTC().Format(stampFormat)
+}

@@ -1,0 +1,98 @@
+package batch
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"advosync/internal/result"
+)
+
+// Bounds of what a report keeps.
+const (
+	maxResults     = 10_000 // results in the document
+	maxFirstFailed = 10
+)
+
+// Report is what became of a run.
+type Report struct {
+	// Document is the JSON document. Results are the records that something was
+	// done to or that need attention, sorted, at most 10,000 of them; unchanged
+	// ones are only counted.
+	Document result.Document
+	// Entities are the summaries by entity.
+	Entities map[string]result.Summary
+	// Seen is how many records were compared by contents; Linked how many linked
+	// ones were compared by row id besides.
+	Seen, Linked int
+	// WrittenEspocrm and WrittenAdvoware are the records written on each side.
+	WrittenEspocrm, WrittenAdvoware int
+	// Failed are the first ten that failed, with their reason.
+	Failed []result.Record
+	// LeftOver is how many candidates wait for the next pass: over the limit or
+	// the time, locked, or not reached.
+	LeftOver int
+	// Oldest is the oldest change that still waits; zero: none does.
+	Oldest time.Time
+	// Skipped are the entities that were not begun.
+	Skipped []string
+	// Interrupted: a signal ended it; what was begun is finished.
+	Interrupted bool
+	// Ended says why it stopped before the last candidate; "" it did not.
+	Ended Stop
+	// Dropped is how many results did not fit into the document.
+	Dropped int
+	// Warnings are sentences for the operator, each once.
+	Warnings []string
+}
+
+// Stop is why a run begins no further record.
+type Stop string
+
+// The reasons to stop.
+const (
+	StopLimit    Stop = "limit"
+	StopTime     Stop = "max_duration"
+	StopSignal   Stop = "signal"
+	StopSystem   Stop = "system"
+	StopGuard    Stop = "guard"
+	StopPassLock Stop = "pass_lock_lost"
+)
+
+// add counts a result and keeps it where it is worth telling.
+func (r *Report) add(res result.Record) {
+	r.Document.Summary.Add(res.Outcome)
+	s := r.Entities[res.Entity]
+	s.Add(res.Outcome)
+	r.Entities[res.Entity] = s
+	switch res.Outcome {
+	case result.CreatedAdvoware, result.UpdatedAdvoware:
+		r.WrittenAdvoware++
+	case result.UpdatedEspocrm:
+		r.WrittenEspocrm++
+	case result.Merged:
+		r.WrittenAdvoware++
+		r.WrittenEspocrm++
+	case result.Failed, result.PermanentlyFailed:
+		if len(r.Failed) < maxFirstFailed {
+			r.Failed = append(r.Failed, res)
+		}
+	}
+	if res.Outcome != result.Locked {
+		r.Seen++
+	}
+	if res.Outcome == result.Unchanged && len(res.Warnings) == 0 {
+		return
+	}
+	if len(r.Document.Results) >= maxResults {
+		r.Dropped++
+		return
+	}
+	r.Document.Results = append(r.Document.Results, res)
+}
+
+func (r *Report) sort() {
+	slices.SortStableFunc(r.Document.Results, func(a, b result.Record) int {
+		return cmp.Or(cmp.Compare(a.Entity, b.Entity), cmp.Compare(a.ID, b.ID))
+	})
+}

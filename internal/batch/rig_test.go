@@ -1,0 +1,281 @@
+package batch_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"advosync/internal/advoware"
+	"advosync/internal/batch"
+	"advosync/internal/engine"
+	"advosync/internal/espocrm"
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+	"advosync/internal/store/storetest"
+	"advosync/internal/transport"
+)
+
+const (
+	ct   = "CBeteiligte"
+	path = sandbox.BeteiligtePath
+)
+
+// rig is both simulators and a store, on the bubble's clock. Each pass is a
+// process of its own.
+type rig struct {
+	t       testing.TB
+	w       *sandbox.World
+	store   store.Store
+	m       *mapping.Mapping
+	cfg     batch.Config
+	latency atomic.Int64 // of every call, nanoseconds
+	runs    int
+	sink    batch.Sink
+}
+
+func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
+	t.Helper()
+	r := &rig{t: t}
+	pace := func(*http.Request, int) time.Duration { return time.Duration(r.latency.Load()) }
+	o.EspoCRM.Pace, o.Advoware.Pace = pace, pace
+	r.w = sandbox.NewWorld(o)
+	r.store = storetest.NewMemory(nil)
+	r.m = r.mapping(r.w.Mapping())
+	r.cfg = batch.Config{Engine: engine.Config{MarkSyncing: true}, Concurrency: 8, MaxChangedShare: 0.5}
+	for _, c := range change {
+		c(r)
+	}
+	return r
+}
+
+func (r *rig) mapping(yaml string) *mapping.Mapping {
+	r.t.Helper()
+	m, err := mapping.Parse("test.yaml", []byte(yaml))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return m
+}
+
+// unlisted takes the list endpoint out of the mapping.
+func unlisted(r *rig) {
+	yaml := r.w.Mapping()
+	i := strings.Index(yaml, "  list:")
+	j := strings.Index(yaml[i:], "\n")
+	r.m = r.mapping(yaml[:i] + yaml[i+j+1:])
+}
+
+func (r *rig) process() *batch.Pass {
+	r.t.Helper()
+	opts := transport.Options{Timeout: 10 * time.Second, Base: r.w.Transport(), Rand: func() float64 { return 0.5 }}
+	ec, err := espocrm.New(espocrm.Config{URL: r.w.EspoURL, APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.AdvowarePass,
+		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, ConfiguratorURL: sandbox.ConfiguratorURL(r.w.AdvoURL), Options: opts})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.runs++
+	cfg := r.cfg
+	cfg.Engine.Run = fmt.Sprintf("run-%03d", r.runs)
+	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "cron-run", Run: cfg.Engine.Run}
+	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: r.store, Leases: lease.New(r.store, owner, 5*time.Minute, lease.Options{Dead: func(o store.Owner) bool { return o.Run == "dead" }})}
+	if os.Getenv("BATCH_LOG") != "" {
+		deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return batch.New(cfg, deps)
+}
+
+func (r *rig) run(ctx context.Context, o batch.Options) (batch.Report, error) {
+	r.t.Helper()
+	return r.process().Run(ctx, []*mapping.Mapping{r.m}, o, r.sink)
+}
+
+// pass runs to the end without an error of the run.
+func (r *rig) pass(o batch.Options) batch.Report {
+	r.t.Helper()
+	rep, err := r.run(r.t.Context(), o)
+	if err != nil {
+		r.t.Fatalf("pass: %v", err)
+	}
+	return rep
+}
+
+// settled is a world in which a pass has dealt with everything, some time ago.
+func (r *rig) settled() {
+	r.t.Helper()
+	rep := r.pass(batch.Options{AllowMassChange: true})
+	if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed+s.Skipped+s.Locked > 0 {
+		r.t.Fatalf("set-up: %s", short(rep.Document))
+	}
+	time.Sleep(time.Hour)
+	r.w.Log.Clear()
+}
+
+func (r *rig) want(rep batch.Report, want result.Summary) {
+	r.t.Helper()
+	if want.Total == 0 {
+		want.Total = want.Created + want.UpdatedAdvoware + want.UpdatedEspocrm + want.Merged + want.Adopted + want.Unchanged + want.Conflicts +
+			want.Failed + want.PermanentlyFailed + want.Locked + want.Skipped + want.Planned
+	}
+	if got := rep.Document.Summary; got != want {
+		r.t.Fatalf("summary\n got %+v\nwant %+v\n%s", got, want, short(rep.Document))
+	}
+}
+
+func short(d result.Document) string {
+	var b strings.Builder
+	for i, res := range d.Results {
+		if i == 6 {
+			fmt.Fprintf(&b, "… %d more\n", len(d.Results)-i)
+			break
+		}
+		fmt.Fprintf(&b, "%s %s/%s %s", res.ID, res.Verdict, res.Outcome, res.Reason.Text)
+		if res.Error != nil {
+			fmt.Fprintf(&b, " [%s %s: %s]", res.Error.Owner, res.Error.Code, res.Error.Message)
+		}
+		b.WriteByte('\n')
+	}
+	if d.Error != nil {
+		fmt.Fprintf(&b, "error: %+v", *d.Error)
+	}
+	return b.String()
+}
+
+// linked lists the ids of linked clean records, sorted.
+func (r *rig) linked() (out []pairID) {
+	for _, rec := range r.w.EspoCRM.Records(ct) {
+		if id, ok := rec["advowareId"].(int64); ok {
+			out = append(out, pairID{rec["id"].(string), id})
+		}
+	}
+	return out
+}
+
+type pairID struct {
+	espo string
+	advo int64
+}
+
+func (r *rig) editEspo(id string, values map[string]any) {
+	r.t.Helper()
+	if err := r.w.EspoCRM.Put(ct, id, "anna", values); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) editAdvo(id int64, values map[string]any) {
+	r.t.Helper()
+	if err := r.w.Advoware.Edit(path, id, values); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) field(id, name string) any {
+	r.t.Helper()
+	rec, ok := r.w.EspoCRM.Get(ct, id)
+	if !ok {
+		r.t.Fatalf("no EspoCRM record %s", id)
+	}
+	return rec[name]
+}
+
+func (r *rig) advoField(id int64, name string) string { return r.w.Advoware.Value(path, id, name) }
+
+func isWrite(e sandbox.LogEntry) bool {
+	return e.Method != "GET" && !strings.HasSuffix(e.Path, "/Token")
+}
+
+func (r *rig) writes() int { return r.w.Log.Count(isWrite) }
+
+// still checks that a further pass writes nothing, moves nothing and leaves no
+// lock, intent or mark.
+func (r *rig) still() {
+	r.t.Helper()
+	before := stamps(r)
+	r.w.Log.Clear()
+	rep := r.pass(batch.Options{})
+	if n := r.writes(); n != 0 {
+		r.t.Fatalf("the next pass wrote %d times:\n%s", n, short(rep.Document))
+	}
+	if after := stamps(r); !slices.Equal(before, after) {
+		r.t.Fatal("the next pass moved modifiedAt")
+	}
+	r.tidy()
+}
+
+func (r *rig) tidy() {
+	r.t.Helper()
+	locks, err := r.store.Locks(context.Background())
+	if err != nil || len(locks) > 0 {
+		r.t.Fatalf("locks are left: %+v %v", locks, err)
+	}
+	for _, rec := range r.w.EspoCRM.Records(ct) {
+		if rec["syncStatus"] == "syncing" {
+			r.t.Fatalf("%v is left in syncing", rec["id"])
+		}
+	}
+	err = r.store.Scan(context.Background(), r.m.Entity(), store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
+		return fmt.Errorf("an intent is left: %s %+v", id, m.Intent)
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func stamps(r *rig) (out []string) {
+	for _, rec := range r.w.EspoCRM.Records(ct) {
+		out = append(out, fmt.Sprint(rec["id"], rec["modifiedAt"], rec["versionNumber"]))
+	}
+	for _, raw := range r.w.Advoware.All(path) {
+		out = append(out, string(raw))
+	}
+	return out
+}
+
+func guardOf(t testing.TB, err error) *batch.GuardError {
+	t.Helper()
+	var g *batch.GuardError
+	if !errors.As(err, &g) {
+		t.Fatalf("no guard halted: %v", err)
+	}
+	return g
+}
+
+func systemOf(t testing.TB, err error) *fault.Error {
+	t.Helper()
+	f := fault.As(err)
+	if f == nil || f.Owner != fault.OwnerSystem {
+		t.Fatalf("no system's failure: %v", err)
+	}
+	return f
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// idOf reads the id out of a raw Advoware record.
+func idOf(raw []byte) int64 {
+	var o struct {
+		BetNr int64 `json:"betNr"`
+	}
+	if err := json.Unmarshal(raw, &o); err != nil {
+		panic(err)
+	}
+	return o.BetNr
+}

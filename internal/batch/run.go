@@ -1,0 +1,253 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"advosync/internal/callcount"
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/result"
+)
+
+// run is one invocation over one or more entities.
+type run struct {
+	p       *Pass
+	opts    Options
+	systems *systems
+	engine  *engine.Engine
+	start   time.Time
+	until   time.Time // no record is begun after; zero: no bound
+
+	// ctx ends with the signal: nothing new is begun. work is the context of what
+	// was begun; it outlives the signal by the grace.
+	ctx  context.Context
+	work context.Context
+	end  func()
+
+	mu     sync.Mutex
+	sink   Sink
+	report Report
+	begun  int
+	stop   Stop
+	errs   []error
+	warned map[string]bool
+}
+
+func (p *Pass) newRun(ctx context.Context, opts Options, sink Sink) *run {
+	if sink == nil {
+		sink = nobody{}
+	}
+	workers := p.cfg.Concurrency
+	if opts.Concurrency > 0 {
+		workers = opts.Concurrency
+	}
+	r := &run{p: p, opts: opts, ctx: ctx, sink: sink, start: p.deps.Now(), warned: map[string]bool{}}
+	r.systems = newSystems(p.deps.EspoCRM, p.deps.Advoware, newGovernor(workers, p.deps.Log))
+	r.engine = engine.New(p.cfg.Engine, engine.Deps{EspoCRM: governedEspo{r.systems}, Advoware: governedAdvo{r.systems},
+		Store: p.deps.Store, Leases: p.deps.Leases, Log: p.deps.Log, Now: p.deps.Now})
+	r.work, r.end = withGrace(ctx, p.cfg.Grace)
+	if opts.MaxDuration > 0 {
+		r.until = r.start.Add(opts.MaxDuration)
+	}
+	r.report.Entities = map[string]result.Summary{}
+	r.report.Document.Results = []result.Record{}
+	r.report.Document.Run = result.Run{ID: p.cfg.Engine.Run, Command: p.cfg.Engine.Command, StartedAt: r.start.UTC().Truncate(time.Millisecond), DryRun: opts.DryRun}
+	return r
+}
+
+func (r *run) close() { r.end() }
+
+func (r *run) now() time.Time { return r.p.deps.Now() }
+
+func (r *run) workers() int { return r.systems.governor.most }
+
+// withGrace is a context that outlives the end of ctx by d: what was begun is
+// finished, but not for ever.
+func withGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var mu sync.Mutex
+	var timer *time.Timer
+	stop := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer = time.AfterFunc(d, cancel)
+	})
+	return out, func() {
+		stop()
+		cancel()
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// stopped reports whether no further record is begun.
+func (r *run) stopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.stop != "":
+	case r.ctx.Err() != nil:
+		r.stop = StopSignal
+	case r.systems.broken() != nil:
+		r.stop = StopSystem
+	case !r.until.IsZero() && !r.now().Before(r.until):
+		r.stop = StopTime
+	case r.opts.Limit > 0 && r.begun >= r.opts.Limit:
+		r.stop = StopLimit
+	}
+	return r.stop != ""
+}
+
+func (r *run) halt(s Stop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stop == "" {
+		r.stop = s
+	}
+}
+
+// fail takes what kept an entity, or the run, from its end. A guard and a lock
+// concern one entity; a system's failure opens its breaker and ends the run.
+func (r *run) fail(err error) {
+	if !r.note(err) {
+		return
+	}
+	var guard *GuardError
+	var locked *LockedError
+	if errors.As(err, &guard) || errors.As(err, &locked) {
+		return
+	}
+	if f := fault.As(err); f != nil && r.systems.breakers[f.System] != nil {
+		r.systems.breakers[f.System].open(f)
+	}
+	r.halt(StopSystem)
+}
+
+// note keeps an error for the report; false: it only says that the run was
+// interrupted.
+func (r *run) note(err error) bool {
+	if err == nil || r.ctx.Err() != nil && (errors.Is(err, context.Canceled) || fault.Is(err, fault.Interrupted)) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := fault.As(err)
+	known := f != nil && slices.ContainsFunc(r.errs, func(e error) bool { // the same outage, met twice
+		o := fault.As(e)
+		return o != nil && o.System == f.System && o.Code == f.Code
+	})
+	if !known {
+		r.errs = append(r.errs, err)
+	}
+	return true
+}
+
+// warn says a sentence once.
+func (r *run) warn(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.warned[text] {
+		return
+	}
+	r.warned[text] = true
+	r.report.Warnings = append(r.report.Warnings, text)
+	r.sink.Warned(text)
+}
+
+func (r *run) tell(fn func(Sink)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn(r.sink)
+}
+
+func (r *run) err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	errs := r.errs
+	if r.report.Interrupted {
+		errs = append([]error{&fault.Error{System: fault.Local, Code: fault.Interrupted, Owner: fault.OwnerSystem, Transient: true,
+			Message: "interrupted; what was begun is finished, the rest waits for the next pass"}}, errs...)
+	}
+	return errors.Join(errs...)
+}
+
+// finish fills in what the whole run has, and remembers it.
+func (r *run) finish(calls *callcount.Counter) Report {
+	r.stopped()
+	r.mu.Lock()
+	rep := &r.report
+	rep.Interrupted = r.ctx.Err() != nil
+	rep.Ended = r.stop
+	rep.sort()
+	rep.Document.Run.DurationMS = r.now().Sub(r.start).Milliseconds()
+	rep.Document.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	if len(r.errs) > 0 {
+		rep.Document.Error = errorForm(r.errs[worst(r.errs)])
+	}
+	r.mu.Unlock()
+	if err := r.err(); err != nil && rep.Document.Error == nil {
+		rep.Document.Error = errorForm(err)
+	}
+	if !r.opts.DryRun {
+		r.remember()
+	}
+	return *rep
+}
+
+// worst is the error that the document shows: a system's before a guard's before
+// a lock's, as the exit codes rank them.
+func worst(errs []error) int {
+	best, rank := 0, -1
+	for i, err := range errs {
+		n := 2
+		var guard *GuardError
+		var locked *LockedError
+		switch {
+		case errors.As(err, &locked):
+			n = 0
+		case errors.As(err, &guard):
+			n = 1
+		}
+		if n > rank {
+			best, rank = i, n
+		}
+	}
+	return best
+}
+
+// remember stores the run and the breakers. A store that fails here fails the
+// run: `status` would show something else than what happened.
+func (r *run) remember() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), r.p.cfg.Grace)
+	defer cancel()
+	rep := r.report
+	s := rep.Document.Summary
+	rec := RunRecord{ID: rep.Document.Run.ID, StartedAt: r.start.UTC(), FinishedAt: r.now().UTC(), Entities: rep.Entities, Calls: rep.Document.Calls,
+		Interrupted: rep.Interrupted, Error: rep.Document.Error,
+		Success: rep.Document.Error == nil && s.Failed+s.PermanentlyFailed == 0}
+	open := map[fault.System]*fault.Error{}
+	for name, b := range r.systems.breakers {
+		if b.asked() {
+			open[name] = b.failure()
+		}
+	}
+	err := saveRun(ctx, r.p.deps.Store, rec)
+	if err == nil {
+		err = saveBreakers(ctx, r.p.deps.Store, rec.ID, r.now().UTC(), open)
+	}
+	if err != nil {
+		r.mu.Lock()
+		r.errs = append(r.errs, err)
+		if r.report.Document.Error == nil {
+			r.report.Document.Error = errorForm(err)
+		}
+		r.mu.Unlock()
+	}
+}

@@ -1,0 +1,133 @@
+package batch
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// maxWitnesses is how many records of each side stand witness against a restored
+// backup.
+const maxWitnesses = 16
+
+// lookWitnesses asks EspoCRM for the records that were the newest when the last
+// pass looked. modifiedAt never goes back, except with a restored backup.
+func (e *entityRun) lookWitnesses(ctx context.Context) error {
+	if len(e.state.Espo) == 0 {
+		return nil
+	}
+	ids := make([]string, len(e.state.Espo))
+	for i, w := range e.state.Espo {
+		ids[i] = w.ID
+	}
+	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{fieldID, fieldModifiedAt})
+	if err != nil {
+		return err
+	}
+	now := map[string]string{}
+	for _, o := range found {
+		now[textOf(o, fieldID)] = textOf(o, fieldModifiedAt)
+	}
+	back, oldest := 0, ""
+	for _, w := range e.state.Espo {
+		if at, there := now[w.ID]; there && at < w.ModifiedAt {
+			back++
+			oldest = max(oldest, w.ModifiedAt)
+		}
+	}
+	switch {
+	case back > 0 && 2*back >= len(found):
+		e.regress(fmt.Sprintf("EspoCRM's newest records have gone back in time (%d of %d; one was last modified at %s UTC)", back, len(found), oldest))
+	case len(found) == 0 && len(ids) >= 3:
+		e.regress(fmt.Sprintf("none of the %d records that were EspoCRM's newest exists any more", len(ids)))
+	}
+	return nil
+}
+
+func (e *entityRun) regress(what string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.facts.Regress == "" {
+		e.facts.Regress = what
+	}
+}
+
+// sees takes what every list of EspoCRM's shows: whether the type has the
+// extension's marker, and the newest records as the next pass's witnesses.
+func (e *entityRun) sees(o record.Object) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, ok := o.Get(fieldEditedAt); ok && !e.noMarker {
+		e.marker = true
+	}
+	at := textOf(o, fieldModifiedAt)
+	if len(e.newest) == maxWitnesses && at <= e.newest[maxWitnesses-1].ModifiedAt {
+		return
+	}
+	id := textOf(o, fieldID)
+	e.newest = slices.DeleteFunc(e.newest, func(w EspoWitness) bool { return w.ID == id })
+	e.newest = append(e.newest, EspoWitness{ID: id, ModifiedAt: at})
+	slices.SortStableFunc(e.newest, func(a, b EspoWitness) int { return cmp.Compare(b.ModifiedAt, a.ModifiedAt) })
+	e.newest = e.newest[:min(len(e.newest), maxWitnesses)]
+}
+
+func (e *entityRun) hasMarker() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return (e.marker || e.state.Marker) && !e.noMarker
+}
+
+func (e *entityRun) dropMarker() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.noMarker = true
+}
+
+// seesAdvo holds a row of Advoware's list against the witnesses: a rowId that
+// was replaced never comes back, except with a restored backup.
+func (e *entityRun) seesAdvo(r advoRow) {
+	for _, w := range e.state.Advo {
+		if w.ID != r.id {
+			continue
+		}
+		e.present++
+		if w.Before != "" && r.row == w.Before {
+			e.regress(fmt.Sprintf("Advoware %d shows a rowId again that an update had replaced", r.id))
+		}
+	}
+}
+
+// lookLost ends the look at Advoware's witnesses: all of the newest are gone.
+func (e *entityRun) lookLost() {
+	made := 0
+	for _, w := range e.state.Advo {
+		if w.Before == "" {
+			made++
+		}
+	}
+	if e.m.List() != nil && e.facts.AdvoLost == 0 && e.present == 0 && made == len(e.state.Advo) && made >= 3 {
+		e.regress(fmt.Sprintf("none of the %d records that were created last exists in Advoware any more", made))
+	}
+}
+
+// testifies makes an update or creation of ours a witness.
+func (e *entityRun) testifies(r result.Record) {
+	if r.AdvowareID == nil || r.RowID.After == "" {
+		return
+	}
+	w := AdvoWitness{ID: *r.AdvowareID, After: r.RowID.After}
+	switch {
+	case r.Outcome == result.CreatedAdvoware:
+	case (r.Outcome == result.UpdatedAdvoware || r.Outcome == result.Merged) && r.RowID.Current != "" && r.RowID.Current != r.RowID.After:
+		w.Before = r.RowID.Current
+	default:
+		return
+	}
+	e.updated = slices.DeleteFunc(e.updated, func(o AdvoWitness) bool { return o.ID == w.ID })
+	e.updated = slices.Insert(e.updated, 0, w)
+	e.updated = e.updated[:min(len(e.updated), maxWitnesses)]
+}
