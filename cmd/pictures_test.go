@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"advosync/internal/sandbox"
@@ -48,6 +49,25 @@ func TestGeneratedPictures(t *testing.T) {
 			o.inEspoCRM(dora, map[string]any{"phone": "0511 7"})
 			return []string{"cron-run"}
 		}},
+		{"status", exitOK, func(o *office) []string {
+			anna, bernd, celik := o.person("Anna", "Schmidt"), o.person("Bernd", "Weiß"), o.person("Çelik", "Öz")
+			o.sync(anna.id, bernd.id, celik.id, o.firm("Kollwitz Bau").id, o.person("Dora", "Lang").id)
+			o.inAdvoware(celik, map[string]any{"emailGesch": "privat@example.de"})
+			o.inEspoCRM(celik, map[string]any{"email": "buero@example.de"})
+			o.w.Advoware.Delete(sandbox.BeteiligtePath, bernd.number)
+			o.inEspoCRM(bernd, map[string]any{"phone": "0511 7"})
+			if code, out := o.run("cron-run", "--conflict", "manual"); code != exitFailed {
+				o.t.Fatalf("the pass ended with exit code %d:\n%s", code, out)
+			}
+			return []string{"status"}
+		}},
+		{"history", exitOK, func(o *office) []string {
+			p := o.synced()
+			o.inAdvoware(p, map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"})
+			o.inEspoCRM(p, map[string]any{"email": "buero@example.de"})
+			o.sync(p.id)
+			return []string{"history", "--id", p.id, "--limit", "1", "--values"}
+		}},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			o := newOffice(t)
@@ -57,7 +77,12 @@ func TestGeneratedPictures(t *testing.T) {
 			if code != p.code {
 				t.Fatalf("exit code %d:\n%s", code, out)
 			}
-			out = took.ReplaceAllString(out, "0.4 s")
+			out = clocks.ReplaceAllStringFunc(took.ReplaceAllString(out, "0.4 s"), func(s string) string {
+				if strings.HasPrefix(s, officeTime.Format(time.DateOnly)) {
+					return s // by EspoCRM's clock
+				}
+				return officeTime.Add(45 * time.Minute).Format(time.DateTime)
+			})
 			if !strings.Contains(out, "\x1b[") {
 				t.Fatalf("no colour:\n%s", out)
 			}
@@ -69,8 +94,11 @@ func TestGeneratedPictures(t *testing.T) {
 // oneAtATime makes equal rowIds in equal runs; a picture need not show it.
 const oneAtATime = " --concurrency 1"
 
-// took is what no two runs agree on.
-var took = regexp.MustCompile(`\b[0-9.]+ (ms|s)\b`)
+// What no two runs agree on: how long something took, and our own clock.
+var (
+	took   = regexp.MustCompile(`\b[0-9.]+ (ms|s)\b`)
+	clocks = regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b`)
+)
 
 // The measures and colours of a picture.
 const (
