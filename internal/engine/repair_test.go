@@ -31,6 +31,7 @@ func (r *rig) undo(id, run string, change ...func(*engine.UndoRequest)) result.R
 	for _, c := range change {
 		c(&req)
 	}
+	r.o.Forget() // the operator decides what may be overwritten
 	return r.eng.Undo(context.Background(), req)
 }
 
@@ -94,6 +95,7 @@ func TestResetForgetMakesTheNextSyncInitial(t *testing.T) {
 	if r.espoField(id, "syncStatus") != "clean" || r.espoField(id, "advowareLastSync") != nil || r.remembered(id).Base != nil {
 		t.Fatal("not forgotten")
 	}
+	r.o.Forget() // that is what an initial sync is
 	r.want(r.sync(id), result.Initial, result.UpdatedAdvoware)
 	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" {
 		t.Errorf("emailGesch %q", got)
@@ -157,6 +159,7 @@ func (r *rig) conflict() (string, int64) {
 }
 
 func (r *rig) resolve(id string, take map[string]record.Side) result.Record {
+	r.o.Forget() // the operator decides what may be overwritten
 	return r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: take})
 }
 
@@ -177,9 +180,6 @@ func TestResolve(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
 			id, advo := r.conflict()
-			if tt.take["*"] == record.Advoware {
-				r.o.Policy = reconcile.AdvowareWins // what the operator has decided
-			}
 			r.want(r.resolve(id, tt.take), result.Conflict, tt.outcome)
 			for _, got := range []any{r.espoField(id, "email"), r.advoField(advo, "emailGesch")} {
 				if got != tt.email {
