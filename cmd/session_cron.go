@@ -28,8 +28,8 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 	}
 	rep, err := batch.New(cfg, batch.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log}).
 		Run(ctx, entities, r.Options, r.Sink)
-	if keep := s.cfg.History.Retention; err == nil && keep > 0 && !r.Options.DryRun {
-		if _, perr := s.store.Prune(ctx, time.Now().Add(-keep)); perr != nil {
+	if err == nil && !r.Options.DryRun {
+		if _, perr := s.engine.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
 			s.log.Warn("old history not pruned", "error", perr.Error())
 		}
 	}
