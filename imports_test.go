@@ -40,8 +40,15 @@ var layers = map[string][]string{
 	"internal/advoware":  {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
 	"internal/config":    {"internal/mapping", "internal/mapping/strictyaml"},
 	"internal/console":   {},
+	"internal/metrics":   {"internal/result"},
 	"internal/report":    {"internal/result", "internal/fault", "internal/record"},
 	"internal/sandbox":   {"internal/record"},
+	// What an installation begins with: it describes configuration and mapping.
+	"internal/schema":    {"internal/config", "internal/mapping"},
+	"internal/firstrun":  {"internal/schema", "internal/config", "internal/mapping"},
+	"internal/extension": {"internal/mapping"},
+	"internal/doctor": {"internal/config", "internal/mapping", "internal/extension", "internal/record", "internal/result", "internal/fault",
+		"internal/store"},
 	// Suites over the whole: they stand above everything but the commands.
 	"internal/simulation": {"*"},
 }

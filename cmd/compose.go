@@ -3,7 +3,8 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"os"
+	"log/slog"
+	"strings"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
@@ -17,24 +18,25 @@ import (
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
-	"advosync/internal/transport"
 )
 
 // loadConfig reads configuration and mappings from this process's surroundings.
 func loadConfig(o loadOptions, c *console.Console) (project, error) {
-	dir, err := os.Getwd()
+	cfg, err := readSettings(o)
 	if err != nil {
-		dir = "."
-	}
-	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
-	if err != nil {
-		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
-			Hint: "correct it, then: advosync doctor", Err: err}
+		return nil, configFault(err, "correct it, then: advosync doctor")
 	}
 	for _, w := range cfg.Warnings {
 		fmt.Fprintf(c.Err, "advosync: warning: %s\n", w)
 	}
 	return &configured{cfg: cfg}, nil
+}
+
+// configFault is a configuration that cannot be used. Its problems stand in one
+// line here; complain gives each a line of its own.
+func configFault(err error, hint string) error {
+	message := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: message, Hint: hint, Err: err}
 }
 
 // configured is a project that was read from files and environment.
@@ -46,8 +48,7 @@ func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
 // Open connects what a run needs. Nothing is sent to either system yet.
 func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 	if err := p.cfg.Require(config.EspoCRM, config.Advoware); err != nil {
-		return nil, &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: err.Error(),
-			Hint: "advosync init writes a commented configuration", Err: err}
+		return nil, configFault(err, "advosync init writes a commented configuration")
 	}
 	st, err := openStore(ctx, p.cfg, o.ReadOnly)
 	if err != nil {
@@ -82,32 +83,24 @@ type opened struct {
 	advo   *advoware.Client
 	leases *lease.Manager
 	engine *engine.Engine
+
+	engineConfig engine.Config
+	log          *slog.Logger
 }
 
 func (s *opened) connect(o openOptions) error {
 	cfg := s.cfg
-	espo, err := espocrm.New(espocrm.Config{
-		URL: cfg.EspoCRM.URL, APIKey: cfg.EspoCRM.APIKey.Reveal(), SecretKey: cfg.EspoCRM.SecretKey.Reveal(), Insecure: cfg.EspoCRM.Insecure,
-		Notify:  espocrm.Notify{Via: cfg.EspoCRM.Notify.Via, Users: cfg.EspoCRM.Notify.Users},
-		Options: transport.Options{Timeout: cfg.EspoCRM.Timeout, Logger: o.Log},
-	})
+	espo, err := espoClient(cfg, o.Log)
 	if err != nil {
 		return err
 	}
-	s.espo = espo
+	s.espo, s.log, s.engineConfig = espo, o.Log, engineConfig(cfg, o)
 	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
-	a := cfg.Advoware
-	s.advo, err = advoware.New(advoware.Config{
-		Kanzlei: a.Kanzlei, Database: a.Database, User: a.User, Password: a.Password.Reveal(), AppID: a.AppID, APIKey: a.APIKey.Reveal(),
-		Product: a.Product, Role: a.Role, ConfiguratorURL: a.ConfiguratorURL, URL: a.URL, SecurityGateway: a.SecurityGateway, Insecure: a.Insecure,
-		Tokens:  newTokens(s.store, s.leases, a),
-		Options: transport.Options{Timeout: a.Timeout, Logger: o.Log},
-	})
-	if err != nil {
+	if s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log); err != nil {
 		espo.Close()
 		return err
 	}
-	s.engine = engine.New(engineConfig(cfg, o), engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
+	s.engine = engine.New(s.engineConfig, engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
 	return nil
 }
 

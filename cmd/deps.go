@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"advosync/internal/config"
 	"advosync/internal/console"
 	"advosync/internal/result"
 )
@@ -23,6 +24,9 @@ type deps struct {
 	// load reads and checks configuration and mappings; it opens no connection.
 	// Its errors end the command with exit code 1.
 	load func(loadOptions) (project, error)
+	// settings reads the configuration as it stands, for the commands that look at
+	// it before anything can be opened: init and doctor. Warnings are in it.
+	settings func(loadOptions) (*config.Config, error)
 	// sandbox runs the sandbox until ctx ends, or the demo to its end.
 	sandbox func(ctx context.Context, o sandboxOptions) error
 }
@@ -61,6 +65,8 @@ type session interface {
 	// Candidates calls fn for every linked or unclean record of an entity; it
 	// stops at the first error of fn and returns it.
 	Candidates(ctx context.Context, entity string, fn func(id string) error) error
+	// Parts are what the repair commands work with.
+	Parts() parts
 	Close() error
 }
 
@@ -95,6 +101,7 @@ func system(b Build) deps {
 		zone:     time.Local,
 		newRunID: newRunID,
 	}
+	d.settings = readSettings
 	d.load = func(o loadOptions) (project, error) { return loadConfig(o, d.console) }
 	d.sandbox = func(ctx context.Context, o sandboxOptions) error { return runSandbox(ctx, d, o) }
 	return d

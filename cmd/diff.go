@@ -28,7 +28,7 @@ Without --id: all records whose verdict is not no_change.`,
 		j := job{recordFlags: &r, command: "diff", view: report.Diff, readOnly: true,
 			request: request{Action: actions[0]}, exitCode: code, candidates: true}
 		if len(r.ids) == 0 {
-			j.keep = func(r result.Record) bool { return r.Verdict != result.NoChange || r.Outcome != result.Planned }
+			j.keep = func(r result.Record) bool { return r.Verdict != result.NoChange || r.Error != nil }
 		}
 		return a.runJob(c.Context(), j)
 	}

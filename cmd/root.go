@@ -5,6 +5,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"advosync/internal/config"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )
@@ -72,13 +74,25 @@ func (a *app) fail(called *cobra.Command, args []string, err error) {
 		a.failDocument(called, args, form)
 	}
 	if form != nil {
-		a.complain(form)
+		a.complain(form, err)
 	}
 }
 
-func (a *app) complain(form *result.Error) {
+// complain says an error to people. A wrong configuration may have several
+// problems, which are mended one by one.
+func (a *app) complain(form *result.Error, err error) {
 	o := a.reportOptions("")
-	fmt.Fprintf(a.console.Err, "advosync: %s\n", report.Line(form.Message, o.UTF8))
+	lines := []string{form.Message}
+	var wrong *config.Error
+	if errors.As(err, &wrong) && len(wrong.Problems) > 0 {
+		lines = lines[:0]
+		for _, p := range wrong.Problems {
+			lines = append(lines, p.String())
+		}
+	}
+	for _, l := range lines {
+		fmt.Fprintf(a.console.Err, "advosync: %s\n", report.Line(l, o.UTF8))
+	}
 	if form.Hint != "" && !a.flags.quiet {
 		fmt.Fprintf(a.console.Err, "hint: %s\n", report.Line(form.Hint, o.UTF8))
 	}
@@ -150,8 +164,12 @@ Look first, then act: check and diff write nothing, sync writes.`,
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.cronRunCommand(),
+		a.statusCommand(), a.historyCommand(), a.undoCommand(), a.resolveCommand(), a.resetCommand(), a.unlockCommand(), a.linkCommand(),
+		a.doctorCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
+	// Help is read on terminals of 80 columns too.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	return root
 }
 

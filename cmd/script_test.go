@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"advosync/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -16,18 +18,50 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// TestScripts runs every script on both stores. The commands that the scripts
+// have beside testscript's own are in script_world_test.go.
 func TestScripts(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		runScripts(t, &stage{driver: "embedded"})
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		server := storetest.StartRedis(t, "--databases", "1000")
+		runScripts(t, &stage{driver: "redis", redis: server.Addr})
+	})
+}
+
+func runScripts(t *testing.T, s *stage) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
+		Condition:           s.condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exitcode": exitCodeCmd,
+			"exitcode":  exitCodeCmd,
+			"json":      jsonCmd,
+			"jsonvar":   jsonVarCmd,
+			"deadlock":  inWorld(deadLockCmd),
+			"sandbox":   s.sandboxCmd,
+			"espo":      inWorld(espoCmd),
+			"advo":      inWorld(advoCmd),
+			"fault":     inWorld(faultCmd),
+			"behaviour": inWorld(behaviourCmd),
+			"clock":     inWorld(clockCmd),
+			"await":     inWorld(awaitCmd),
+			"calls":     inWorld(callsCmd),
+			"snapshot":  inWorld(snapshotCmd),
+			"untouched": inWorld(untouchedCmd),
+			"lock":      inWorld(lockCmd),
+			"idle":      inWorld(idleCmd),
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LC_ALL", "C.UTF-8")
 			e.Setenv("TZ", "UTC")
+			e.Setenv("STORE", s.driver)
+			e.Values[worldKey{}] = new(world)
 			return nil
 		},
 	})

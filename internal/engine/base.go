@@ -30,11 +30,12 @@ func usable(m *mapping.Mapping, b *store.Base) *store.Base {
 }
 
 // forDecision is the base in the form that the decision takes.
-func forDecision(b *store.Base) *reconcile.Base {
+func (w *work) forDecision() *reconcile.Base {
+	b := w.base
 	if b == nil {
 		return nil
 	}
-	out := &reconcile.Base{Kind: b.Kind, Fields: make(map[string]record.Pair, len(b.Fields))}
+	out := &reconcile.Base{Kind: b.Kind, Older: b.Mapping != "" && b.Mapping != w.m.Fingerprint(), Fields: make(map[string]record.Pair, len(b.Fields))}
 	for key, fb := range b.Fields {
 		out.Fields[key] = fb.Pair
 	}
@@ -69,6 +70,7 @@ func (w *work) agree(d reconcile.Decision) {
 	if len(d.Agreed) == 0 {
 		return
 	}
+	w.baseless = w.baseless || w.base == nil
 	w.base = clone(w.base)
 	for key, p := range d.Agreed {
 		w.setBase(w.base, key, p)
@@ -85,33 +87,71 @@ type sentPair struct {
 // for the fields that were sent only (B2): EspoCRM's half is the source of what
 // was sent, Advoware's half is what was read when it is the sent value or the
 // system's own form of it, else the value sent, so that what differs counts as
-// somebody's edit. A value that did not arrive at all is the record's failure.
+// somebody's edit. A value that did not arrive at all is the record's failure;
+// where another one did arrive, both sides count as changed, as in R3: it may be
+// a person's edit, and neither value may be dropped without a conflict.
 func (w *work) advance(sent map[string]record.Value, before, after *advoState) error {
 	arrived := false
-	var refused []string
 	for key, v := range sent {
-		if r := after.view.Values[key]; w.ownForm(key, v, r) && !record.FoldEqual(before.view.Values[key], r) {
-			arrived = true
-		}
+		r, b := after.view.Values[key], before.view.Values[key]
+		arrived = arrived || w.ownForm(key, v, r) && !record.FoldEqual(b, r)
 	}
 	next := clone(w.base)
+	if k := w.espo.view.Kind; k != "" && k == after.view.Kind {
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
+	}
+	var refused []string
 	for key, v := range sent {
-		r := after.view.Values[key]
+		r, b := after.view.Values[key], before.view.Values[key]
+		asBefore := r.IsAbsent() || r == b && !record.FoldEqual(v, r)
 		switch {
-		case w.ownForm(key, v, r):
+		case w.ownForm(key, v, r) && !(asBefore && !w.knownCut(key, r)):
 			w.setBase(next, key, record.Pair{Espo: w.espo.view.Values[key], Advo: r})
-		case (r == before.view.Values[key] || r.IsAbsent()) && !arrived:
+			w.seen = append(w.seen, sentPair{key, v, r})
+		case asBefore && !arrived:
 			refused = append(refused, key)
+		case asBefore:
+			if fb, ok := next.Fields[key]; ok {
+				w.setBase(next, key, record.Pair{Espo: fb.Espo, Advo: v})
+			}
 		default:
 			w.setBase(next, key, record.Pair{Espo: w.espo.view.Values[key], Advo: v})
 		}
-		w.seen = append(w.seen, sentPair{key, v, r})
 	}
 	if len(refused) > 0 {
+		w.closeUntaken(before, after)
 		return w.notAccepted(fault.Advoware, refused)
 	}
-	w.base = next
+	w.base, w.baseless = next, false
 	return nil
+}
+
+// knownCut reports whether Advoware is known to cut the field to this value: a
+// read that shows the value before, and looks cut, is else one that was not
+// taken.
+func (w *work) knownCut(key string, read record.Value) bool {
+	if w.base == nil {
+		return false
+	}
+	b, ok := w.base.Fields[key]
+	return ok && b.Advo == read && b.Espo != read && record.OwnForm(b.Espo, read)
+}
+
+// closeUntaken closes the history of a write that was not taken: what still
+// stands was not overwritten, the rest was.
+func (w *work) closeUntaken(before, after *advoState) {
+	if w.entry == nil {
+		return
+	}
+	for i := range w.entry.Writes {
+		wr := &w.entry.Writes[i]
+		if wr.Side != record.Advoware || wr.State != store.WritePlanned {
+			continue
+		}
+		if wr.State = store.WriteDone; after.view.Values[wr.Field] == before.view.Values[wr.Field] {
+			wr.State = store.WriteNotDone
+		}
+	}
 }
 
 // ownForm reports whether read is the system's own form of sent: the same, the

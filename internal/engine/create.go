@@ -177,6 +177,7 @@ func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
 func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 	w.linkID = s.id
 	b := clone(w.base)
+	b.Kind = w.kindPosted(posted, b.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
 		if r.IsAbsent() {
@@ -184,7 +185,7 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 		}
 		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
 	}
-	w.base = b
+	w.base, w.baseless = b, false
 	return nil
 }
 

@@ -44,6 +44,8 @@ type rig struct {
 	// o watches both systems; proc stands between the process and the world.
 	o    *simulation.Oracle
 	proc *simulation.Process
+	// before is how many effects the process had when the operation was prepared.
+	before int
 	// memory replaces the SQLite file, where a test needs thousands of stores.
 	memory *storetest.Memory
 	// created are the Advoware records that may be linked to nothing at the end.
@@ -142,8 +144,10 @@ func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {
 	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
 		if !r.proc.Dead() {
 			r.o.InSync(id)
+			return res
 		}
 	}
+	r.o.InDoubt(id)
 	return res
 }
 

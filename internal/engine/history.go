@@ -13,7 +13,7 @@ import (
 func (w *work) history() *store.Entry {
 	if w.entry == nil {
 		w.entry = &store.Entry{ID: uuid.Must(uuid.NewV7()).String(), At: w.e.Now(), Run: w.e.cfg.Run, Command: w.e.cfg.Command,
-			Entity: w.key.Entity, RecordID: w.key.ID, Outcome: string(result.Planned)}
+			Entity: w.key.Entity, RecordID: w.key.ID, Outcome: string(result.Planned), By: w.e.by()}
 	}
 	e := w.entry
 	e.AdvowareID = w.advowareID()

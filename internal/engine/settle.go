@@ -31,7 +31,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err != nil {
 		return false, err
 	}
-	w.base = next
+	w.base, w.baseless = next, false
 	mem := w.mem
 	mem.Base, mem.Intent, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
 	w.res.Outcome = result.Unchanged

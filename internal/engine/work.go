@@ -39,7 +39,13 @@ type work struct {
 	seen  []sentPair
 	entry *store.Entry // this sync's history entry; nil until something is to be told
 	// closing are entries of a dead run that the next commit closes (R7).
-	closing []store.Entry
+	closing  []store.Entry
+	closeErr error // why they could not be read
+	// baseless: the working base holds nothing but what agreed at a decision made
+	// without a base. It is no base for the next decision before something was
+	// written, or deciding again after marking would fall under other cases than
+	// the decision before.
+	baseless bool
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
@@ -54,6 +60,9 @@ type work struct {
 	wroteEspo  bool
 	created    bool
 	clashed    bool
+	// seenPrint is the fingerprint of the contents that an operator has decided
+	// on; "" once it is used up.
+	seenPrint string
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
@@ -270,6 +279,7 @@ func (w *work) mark(ctx context.Context) error {
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	w.reopen()
 	in := w.input()
 	if w.needsModifier() {
 		us, err := w.e.EspoCRM.UserID(ctx)
@@ -289,8 +299,11 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: forDecision(w.base), Taken: w.req.Taken,
+	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
+	if w.baseless {
+		in.Base = nil
+	}
 	if in.Taken == nil && w.mem.Parked != nil {
 		in.Taken = w.mem.Parked.Taken
 	}

@@ -21,6 +21,8 @@ type HistoryEntry struct {
 	Fields     []HistoryField `json:"fields"`
 	RowID      HistoryRowID   `json:"rowId"`
 	Error      *Error         `json:"error"`
+	By         string         `json:"by,omitempty"` // user@host
+	Of         string         `json:"of,omitempty"` // undo: the run that was undone
 }
 
 // HistoryField is one field that was overwritten on one side. Before and After
@@ -31,12 +33,67 @@ type HistoryField struct {
 	Side     string  `json:"side"`
 	Before   *string `json:"before,omitempty"`
 	After    *string `json:"after,omitempty"`
+	// State is done, planned, or unknown: an interrupted run's write that may have
+	// happened.
+	State string `json:"state,omitempty"`
 }
 
 // HistoryRowID is Advoware's row id around a run.
 type HistoryRowID struct {
 	Before string `json:"before"`
 	After  string `json:"after"`
+}
+
+// Runs is the document of `history --runs`.
+type Runs struct {
+	Runs []HistoryRun `json:"runs"`
+}
+
+// HistoryRun is what one run did, as far as the history holds it.
+type HistoryRun struct {
+	Run     string    `json:"run"`
+	Command string    `json:"command"`
+	By      string    `json:"by"` // user@host
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Records int       `json:"records"`
+	// Overwritten counts the values that were replaced: what undo can put back.
+	Overwritten int            `json:"overwritten"`
+	Outcomes    map[string]int `json:"outcomes"`
+	Of          string         `json:"of,omitempty"` // undo: the run that was undone
+}
+
+// Erased is the document of `history --forget`.
+type Erased struct {
+	Entity string `json:"entity"`
+	ID     string `json:"id"`
+	Erased int    `json:"erased"`
+	DryRun bool   `json:"dryRun"`
+}
+
+// Link is the document of `link` as first contact.
+type Link struct {
+	Run    Run    `json:"run"`
+	Entity string `json:"entity"`
+	// Results are the pairs, one record each: planned, or what became of them;
+	// with --import also the records made in EspoCRM.
+	Results []Record `json:"results"`
+	// Ambiguous are the records that have several candidates, or share one.
+	Ambiguous    []Ambiguous `json:"ambiguous"`
+	OnlyEspocrm  []string    `json:"onlyEspocrm"`
+	OnlyAdvoware []int64     `json:"onlyAdvoware"`
+	// Unreadable are records that no kind of the mapping applies to.
+	Unreadable []string `json:"unreadable"`
+	Calls      Calls    `json:"calls"`
+	Error      *Error   `json:"error"`
+}
+
+// Ambiguous is an EspoCRM record with several candidates in Advoware, or with a
+// candidate that it shares with others.
+type Ambiguous struct {
+	ID         string   `json:"id"`
+	Candidates []int64  `json:"candidates"`
+	SharedWith []string `json:"sharedWith"`
 }
 
 // Status is the document of `status`.
@@ -47,6 +104,9 @@ type Status struct {
 	LastRun     *time.Time `json:"lastRun"`
 	LastSuccess *time.Time `json:"lastSuccess"`
 	Locks       int        `json:"locks"`
+	// TooOld names the figures that are older than --fail-if-older allows.
+	TooOld []string `json:"tooOld,omitempty"`
+	Error  *Error   `json:"error,omitempty"`
 }
 
 // EntityStatus counts one entity's records.
@@ -55,6 +115,8 @@ type EntityStatus struct {
 	Counts           map[string]int `json:"counts"`         // by syncStatus
 	OldestUnsynced   *time.Time     `json:"oldestUnsynced"` // nil: nothing waits
 	ConflictsWaiting int            `json:"conflictsWaiting"`
+	// FromStore: EspoCRM could not be asked, the counts are what the store knows.
+	FromStore bool `json:"fromStore,omitempty"`
 }
 
 // LockState says whether a lock's holder is at work.
@@ -65,11 +127,13 @@ const (
 	LockLive       LockState = "live"
 	LockStale      LockState = "stale"
 	LockOldHandler LockState = "old handler" // the old handler's value: nobody knows who
+	LockFree       LockState = "free"        // unlock was asked for a lock that nobody holds
 )
 
 // Locks is the document of `unlock --list`.
 type Locks struct {
 	Locks []Lock `json:"locks"`
+	Error *Error `json:"error,omitempty"`
 }
 
 // Lock is one lock.
@@ -79,6 +143,13 @@ type Lock struct {
 	Holder    LockHolder `json:"holder"`
 	State     LockState  `json:"state"`
 	ExpiresAt *time.Time `json:"expiresAt"` // nil: never
+
+	// What unlock did: Freed, the syncStatus that it set ("": it set none), and
+	// why it did not.
+	Freed    bool     `json:"freed,omitempty"`
+	Status   string   `json:"status,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	Error    *Error   `json:"error,omitempty"`
 }
 
 // LockHolder is who holds a lock; empty for the old handler.

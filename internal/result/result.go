@@ -86,6 +86,20 @@ type Field struct {
 	// Target is where the value goes: espocrm, advoware; "" when nowhere.
 	Target record.Side `json:"target,omitempty"`
 	Values *Values     `json:"values,omitempty"`
+	// Undo is, for `undo`, what would be put back; only in a plan and where it
+	// was refused.
+	Undo *UndoValues `json:"undo,omitempty"`
+}
+
+// UndoValues are one overwritten value: on which side, what stood there before
+// the run, what the run wrote, and what stands there now. nil is an empty value.
+type UndoValues struct {
+	Side   record.Side `json:"side"`
+	Before *string     `json:"before"`
+	Wrote  *string     `json:"wrote"`
+	Now    *string     `json:"now"`
+	// State is ready, restored, moved_on, or why it cannot be put back.
+	State string `json:"state"`
 }
 
 // Calls counts HTTP requests; sign-in, URL discovery and GET App/user are Auth.

@@ -82,11 +82,26 @@ func (c *call) metadata() (*reply, error) {
 func (c *call) entityDefs() map[string]any {
 	out := map[string]any{}
 	for name, d := range c.e.defs {
-		fields := map[string]any{}
-		for _, f := range d.Fields {
-			fields[f.Name] = fieldMetadata(f)
+		if c.user.may(name) == (Access{}) {
+			continue // types that the role grants nothing on are not shown
 		}
-		out[name] = map[string]any{"fields": fields, "optimisticConcurrencyControl": d.OptimisticConcurrency}
+		fields, indexes := map[string]any{}, map[string]any{}
+		for _, f := range d.Fields {
+			m := fieldMetadata(f)
+			if f.Unique && c.e.opts.UniqueWithDeleteID {
+				delete(m, "unique")
+				indexes["advosyncId"] = map[string]any{"type": "unique", "columns": []any{f.Name, "deleteId"}}
+			}
+			fields[f.Name] = m
+		}
+		def := map[string]any{"fields": fields, "indexes": indexes}
+		if d.OptimisticConcurrency {
+			def["optimisticConcurrencyControl"] = true
+		}
+		if c.e.opts.UniqueWithDeleteID {
+			def["deleteId"] = true
+		}
+		out[name] = def
 	}
 	return out
 }

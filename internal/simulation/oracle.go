@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
 	"advosync/internal/mapping"
@@ -36,6 +38,10 @@ const (
 	// CarefulConflict: after an interrupted PUT a person edited the very field
 	// that was sent; that is told as a conflict.
 	CarefulConflict = "edit of a field whose write was in doubt"
+	// RevertedAtOnce: between the tool's PUT and its read-back a person set a field
+	// back to what it was; that cannot be told from a value that was not taken, and
+	// is a conflict.
+	RevertedAtOnce = "edit back to the old value between PUT and read-back"
 )
 
 // cell is one attribute of one record on one side.
@@ -45,6 +51,10 @@ type cell struct {
 	attr string
 }
 
+func (c cell) compare(d cell) int {
+	return cmp.Or(strings.Compare(string(c.side), string(d.side)), strings.Compare(c.id, d.id), strings.Compare(c.attr, d.attr))
+}
+
 // snapshot is one record on one side.
 type snapshot struct {
 	there  bool
@@ -52,6 +62,9 @@ type snapshot struct {
 	values map[string]record.Value // by attribute
 	rest   string                  // everything unmapped
 	link   int64                   // EspoCRM: advowareId
+	row    map[string]any          // EspoCRM: as stored
+	raw    []byte                  // Advoware: as stored
+	fresh  map[string]bool         // of a read: the attributes with an edit that has not travelled
 }
 
 // Loss is a value that the tool replaced.
@@ -69,52 +82,77 @@ type Oracle struct {
 	Policy  reconcile.Policy
 	// Guarded: the EspoCRM type has optimistic concurrency.
 	Guarded bool
+	// Cuts: Advoware cuts values.
+	Cuts bool
+	// Clock dates the trace; nil: no dates.
+	Clock func() string
 
 	mu    sync.Mutex
+	tomb  map[string]snapshot // deleted in EspoCRM, may be restored
 	last  map[string]snapshot // by side and id
 	fresh map[cell]bool       // a person's edit that is not on the other side yet
 	// met are fresh edits that the other side's edit equalled for a while: the tool
 	// may have found them in step, or not.
 	met map[cell]bool
+	// replaced is what the tool last overwrote in a cell.
+	replaced map[cell]record.Value
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
-	base     map[cell]record.Value
-	doubtful map[string]bool // EspoCRM ids with a PUT to Advoware whose end was not told
-	reads    map[string]map[string]snapshot
-	previous map[string]string // process → its last request
-	losses   []Loss
-	problems []string
-	excused  map[string]int
-	trace    []string
-	actor    string
-	excuse   string // set while a write is carried out that is excused as a whole
+	base map[cell]record.Value
+	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
+	// in the attempt that is under way; doubtful those of attempts that ended
+	// without success, since the record was last in step.
+	sent, doubtful map[string]map[string]bool
+	reads          map[string]map[string]snapshot
+	previous       map[string]string // process → its last request
+	losses         []Loss
+	problems       []string
+	excused        map[string]int
+	loose          map[string]bool // Advoware ids that came out of an open window
+	trace          []string
+	actor          string
+	excuse         string // set while a write is carried out that is excused as a whole
 }
 
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, base: map[cell]record.Value{}, doubtful: map[string]bool{}, reads: map[string]map[string]snapshot{},
-		previous: map[string]string{}, excused: map[string]int{}}
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
+		previous: map[string]string{}, excused: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
 }
 
 func sideKey(side record.Side, id string) string { return string(side) + " " + id }
 
-// look reads both systems.
+// look reads both systems. What has not changed since the last look is not
+// compared anew.
 func (o *Oracle) look() map[string]snapshot {
 	out := map[string]snapshot{}
 	for _, r := range o.Espo.Records(o.Mapping.EspoType()) {
 		id, _ := r["id"].(string)
-		out[sideKey(record.EspoCRM, id)] = o.espoSnapshot(r)
+		key := sideKey(record.EspoCRM, id)
+		if was, ok := o.last[key]; ok && maps.Equal(was.row, r) {
+			out[key] = was
+			continue
+		}
+		s := o.espoSnapshot(r)
+		s.row = r
+		out[key] = s
 	}
 	for _, raw := range o.Advo.All(o.Mapping.AdvoPath()) {
+		key := sideKey(record.Advoware, gjson.GetBytes(raw, o.Mapping.AdvoID()).String())
+		if was, ok := o.last[key]; ok && bytes.Equal(was.raw, raw) {
+			out[key] = was
+			continue
+		}
 		obj, err := record.ParseObject(raw)
 		if err != nil {
 			panic("simulation: Advoware holds no object: " + err.Error())
 		}
-		id, _ := obj.Int(o.Mapping.AdvoID())
-		out[sideKey(record.Advoware, strconv.FormatInt(id, 10))] = o.advoSnapshot(obj)
+		s := o.advoSnapshot(obj)
+		s.raw = raw
+		out[key] = s
 	}
 	return out
 }
@@ -176,7 +214,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 	now := o.look()
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		side, id := splitKey(key)
-		was := o.last[key]
+		was, known := o.last[key]
+		if !known {
+			was = o.tomb[key]
+		}
 		for _, attr := range slices.Sorted(maps.Keys(now[key].values)) {
 			v := now[key].values[attr]
 			if old, ok := was.values[attr]; ok && old == v {
@@ -185,17 +226,28 @@ func (o *Oracle) Person(name string, change func() error) error {
 			c := cell{side, id, attr}
 			delete(o.met, c)
 			delete(o.fresh, c)
-			if b, ok := o.base[c]; o.twoWay(side, attr) && (!ok || b != v) && (was.there || v.HasText()) {
+			if !was.there && !v.HasText() {
+				o.base[c] = v // emptied again before it was synced: no edit
+			}
+			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
+		}
+		if was.there && was.kind != now[key].kind {
+			for attr := range now[key].values { // a field that the new kind does not have is given up
+				if c := (cell{side, id, attr}); o.fresh[c] && !o.travels(side, attr, now[key].kind) {
+					delete(o.fresh, c)
+				}
+			}
 		}
 		if was.there && was.rest != now[key].rest {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
 		}
 	}
-	for key := range o.last {
+	for _, key := range slices.Sorted(maps.Keys(o.last)) {
 		if _, ok := now[key]; !ok {
+			o.tomb[key] = o.last[key]
 			o.note("%s deletes %s", name, key)
 		}
 	}
@@ -203,9 +255,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 	return err
 }
 
-// twoWay reports whether an attribute's values travel both ways in some kind.
-func (o *Oracle) twoWay(side record.Side, attr string) bool {
-	for _, f := range o.Mapping.AllFields() {
+// travels reports whether an attribute's values travel both ways in a record of
+// this kind.
+func (o *Oracle) travels(side record.Side, attr, kind string) bool {
+	for _, f := range o.Mapping.Fields(kind) {
 		name := f.Espo
 		if side == record.Advoware {
 			name = f.Advo
@@ -223,7 +276,18 @@ func splitKey(key string) (record.Side, string) {
 }
 
 func (o *Oracle) note(format string, args ...any) {
-	o.trace = append(o.trace, fmt.Sprintf(format, args...))
+	line := fmt.Sprintf(format, args...)
+	if o.Clock != nil {
+		line = o.Clock() + " " + line
+	}
+	o.trace = append(o.trace, line)
+}
+
+// Note adds a line to the trace.
+func (o *Oracle) Note(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.note(format, args...)
 }
 
 func (o *Oracle) problem(format string, args ...any) {
@@ -248,9 +312,16 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			if o.excuse != "" && side == record.Advoware {
+				o.excused[o.excuse]++
+				o.loose[id] = true
+			}
 			continue
 		}
-		if was.rest != is.rest {
+		seen, known := o.reads[o.actor][key]
+		if was.rest != is.rest && known && seen.rest != was.rest && side == record.Advoware {
+			o.excused[UnseenSave]++
+		} else if was.rest != is.rest {
 			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.rest, is.rest)
 		}
 		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
@@ -293,7 +364,13 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		o.judge(now, c, was)
 	}
 	delete(o.fresh, c)
-	o.base[c] = is
+	o.base[c], o.replaced[c] = is, was
+	if _, espoID := o.partner(now, c); c.side == record.Advoware {
+		if o.sent[espoID] == nil {
+			o.sent[espoID] = map[string]bool{}
+		}
+		o.sent[espoID][c.attr] = true
+	}
 	if loss.Excuse != "" {
 		o.excused[loss.Excuse]++
 		o.note("excused: %s", loss.Excuse)
@@ -306,11 +383,15 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
 	rival := false
-	for f, yes := range o.fresh {
-		if !yes || f.side != other || f.id != otherID {
-			continue
+	rivals := map[string]bool{} // also those that were there when the tool read
+	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
+	for f := range o.fresh {
+		if f.side == other && f.id == otherID {
+			rivals[f.attr] = true
 		}
-		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, f)
+	}
+	for attr := range rivals {
+		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, cell{other, otherID, attr})
 	}
 	loser := record.Advoware
 	if o.Policy == reconcile.AdvowareWins {
@@ -322,12 +403,25 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	}
 	switch {
 	case rival && c.side == loser:
-	case o.doubtful[espoID]:
+	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
+		o.excused[RevertedAtOnce]++
+	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
 		o.excused[CarefulConflict]++
 	default:
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// sentFieldEdited reports whether a person edited an attribute in Advoware that
+// the tool had written there, before the tool could tell that it had.
+func (o *Oracle) sentFieldEdited(espoID, advoID string) bool {
+	for attr := range o.doubtful[espoID] {
+		if o.fresh[cell{record.Advoware, advoID, attr}] {
+			return true
+		}
+	}
+	return false
 }
 
 // sameField reports whether two attributes may be the two ends of one field, or
@@ -368,7 +462,7 @@ func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) 
 
 // consume takes note of edits that have reached the other side.
 func (o *Oracle) consume(now map[string]snapshot) {
-	for c := range o.fresh {
+	for _, c := range slices.SortedFunc(maps.Keys(o.fresh), cell.compare) {
 		side, id := o.partner(now, c)
 		mine, theirs := now[sideKey(c.side, c.id)], now[sideKey(side, id)]
 		if !mine.there || !theirs.there {
@@ -392,9 +486,10 @@ func (o *Oracle) consume(now map[string]snapshot) {
 	}
 }
 
-// agree is equality as far as a storing system leaves values alone.
+// agree is equality as far as a storing system leaves values alone: case, blanks
+// and punctuation.
 func agree(a, b record.Value) bool {
-	return a == b || record.OwnForm(a, b) || record.OwnForm(b, a) || a.IsAbsent() && !b.HasText() || b.IsAbsent() && !a.HasText()
+	return a == b || record.FoldEqual(a, b) || a.IsAbsent() && !b.HasText() || b.IsAbsent() && !a.HasText()
 }
 
 // InSync tells the oracle that the tool has found or brought a record in step:
@@ -403,6 +498,7 @@ func (o *Oracle) InSync(espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.doubtful, espoID)
+	delete(o.sent, espoID)
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.last[sideKey(record.Advoware, advoID)]
@@ -414,6 +510,18 @@ func (o *Oracle) InSync(espoID string) {
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// InDoubt tells the oracle that an attempt ended without success, or died: what
+// it has written in Advoware may have to be found out again.
+func (o *Oracle) InDoubt(espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.doubtful[espoID] == nil {
+		o.doubtful[espoID] = map[string]bool{}
+	}
+	maps.Copy(o.doubtful[espoID], o.sent[espoID])
+	delete(o.sent, espoID)
 }
 
 // Excuse marks everything that the tool does during call as fallen into an open
@@ -456,18 +564,13 @@ func (o *Oracle) request(process string, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.actor = process
-	if signIn(r) {
+	if signIn(r) || r.Context().Value(lateKey{}) != nil {
 		return
 	}
 	what := r.Method + " " + r.URL.Path
-	if id, ok := o.advoID(r); ok && r.Method == http.MethodPut {
+	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
 		if last := o.previous[process]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
-		}
-		for key, s := range o.last {
-			if side, espoID := splitKey(key); side == record.EspoCRM && strconv.FormatInt(s.link, 10) == id {
-				o.doubtful[espoID] = true
-			}
 		}
 	}
 	o.previous[process] = what
@@ -509,6 +612,12 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 			if f.Espo != "" && !f.Clear {
 				s.values[f.Espo] = view.Values[f.Key]
 			}
+		}
+	}
+	s.fresh = map[string]bool{}
+	for c := range o.fresh {
+		if sideKey(c.side, c.id) == key {
+			s.fresh[c.attr] = true
 		}
 	}
 	if o.reads[process] == nil {
@@ -603,7 +712,7 @@ func (o *Oracle) Differences() []string {
 			if f.Clear || f.Computed || f.Espo == "" || f.Advo == "" {
 				continue
 			}
-			if !agree(s.values[f.Espo], a.values[f.Advo]) {
+			if !agree(s.values[f.Espo], a.values[f.Advo]) && !(o.Cuts && record.OwnForm(s.values[f.Espo], a.values[f.Advo])) {
 				out = append(out, fmt.Sprintf("EspoCRM %s: %s is %q, Advoware %d: %s is %q", id, f.Espo, s.values[f.Espo].Text(), s.link, f.Advo, a.values[f.Advo].Text()))
 			}
 		}
@@ -616,7 +725,7 @@ func (o *Oracle) Differences() []string {
 	for _, key := range slices.Sorted(maps.Keys(o.last)) {
 		if side, id := splitKey(key); side == record.Advoware {
 			n, _ := strconv.ParseInt(id, 10, 64)
-			if len(carried[n]) == 0 {
+			if len(carried[n]) == 0 && !o.loose[id] {
 				out = append(out, fmt.Sprintf("Advoware %s is linked to nothing", id))
 			}
 		}
@@ -631,4 +740,5 @@ func (o *Oracle) Forget() {
 	o.last = o.look()
 	clear(o.fresh)
 	clear(o.doubtful)
+	clear(o.sent)
 }

@@ -65,6 +65,7 @@ const (
 	IntentUpdate IntentKind = "update"  // PUT to Advoware
 	IntentEspo   IntentKind = "espocrm" // the final PUT to EspoCRM
 	IntentDelete IntentKind = "delete"  // DELETE in Advoware
+	IntentUndo   IntentKind = "undo"    // putting back overwritten values, on either side
 )
 
 // IntentField is one field of an intent: values, never hashes.
@@ -190,4 +191,6 @@ type Entry struct {
 	Error      string    `json:"error,omitempty"`
 	ErrorCode  string    `json:"errorCode,omitempty"`
 	Conflict   bool      `json:"conflict,omitempty"`
+	By         string    `json:"by,omitempty"` // user@host that ran it
+	Of         string    `json:"of,omitempty"` // undo: the run that was undone
 }

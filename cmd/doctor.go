@@ -1,0 +1,139 @@
+package cmd
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"advosync/internal/batch"
+	"advosync/internal/config"
+	"advosync/internal/doctor"
+	"advosync/internal/fault"
+	"advosync/internal/report"
+	"advosync/internal/result"
+	"advosync/internal/store"
+	"advosync/internal/store/redis"
+)
+
+// doctorFlags are the flags of doctor.
+type doctorFlags struct {
+	entity  string
+	samples int
+	timeout time.Duration
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var o doctorFlags
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check configuration, both systems, rights, fields and the mapping",
+		Long: `Check everything a sync rests on: configuration and file rights, the store, EspoCRM
+(sign-in, version, clock, rights, sync fields, unique index, optimistic
+concurrency), Advoware (address, sign-in, list), and the mapping, on real records
+in both directions. Every finding says what is wrong, why it matters and what to
+do. Nothing is changed anywhere. With -v every setting in force is listed, secrets
+masked. Exit code 1 when something fails; warnings do not count.`,
+		Example: `  advosync doctor
+  advosync doctor -o json`,
+		Args: a.noArgs,
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.entity, "entity", "", "only this `entity` (default: all)")
+	f.IntVar(&o.samples, "samples", doctor.DefaultSamples, "linked records to compare, `n`")
+	f.DurationVar(&o.timeout, "timeout", doctor.DefaultTimeout, "longest `time` for one check")
+	must(c.RegisterFlagCompletionFunc("entity", a.completeEntities))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		switch {
+		case o.samples < 1 || o.samples > 200:
+			return usagef("--samples must be between 1 and 200")
+		case o.timeout <= 0:
+			return usagef("--timeout must be more than 0")
+		}
+		return a.examine(c.Context(), o)
+	}
+	return c
+}
+
+// examine runs the checks and reports them; a failed one is exit code 1.
+func (a *app) examine(ctx context.Context, o doctorFlags) error {
+	cfg, err := a.settings(loadOptions{File: a.flags.config})
+	if err == nil && o.entity != "" {
+		if o.entity, err = pickEntity(o.entity, cfg.EntityNames()); err != nil {
+			return err
+		}
+	}
+	p := doctor.Patient{Config: cfg, ConfigErr: err, Now: a.now}
+	if cfg != nil {
+		closeAll := a.connectPatient(&p, cfg, o)
+		defer closeAll()
+	}
+	findings := doctor.Run(ctx, p, doctor.Options{Timeout: o.timeout, Samples: o.samples, Entity: o.entity, Values: a.flags.verbose > 0})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := report.Findings(a.console.Out, result.Findings{Findings: findings}, a.reportOptions("")); err != nil {
+		return err
+	}
+	if doctor.Failed(findings) {
+		return &reported{code: exitCannotRun}
+	}
+	return nil
+}
+
+// connectPatient says how the systems are reached. A check waits no longer for
+// one answer than it may take in all.
+func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlags) (closeAll func()) {
+	quick := *cfg
+	quick.EspoCRM.Timeout = min(cfg.EspoCRM.Timeout, o.timeout)
+	quick.Advoware.Timeout = min(cfg.Advoware.Timeout, o.timeout)
+	var closers []func()
+	p.OpenStore = func(ctx context.Context) (store.Store, error) { return openStore(ctx, cfg, true) }
+	p.Redis, p.LastPass = redisSettings, lastPass
+	p.EspoCRM = func() (doctor.EspoCRM, error) {
+		if err := cfg.Require(config.EspoCRM); err != nil {
+			return nil, incomplete(err)
+		}
+		client, err := espoClient(&quick, a.log)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, client.Close)
+		return client, nil
+	}
+	p.Advoware = func() (doctor.Advoware, error) {
+		if err := cfg.Require(config.Advoware); err != nil {
+			return nil, incomplete(err)
+		}
+		client, err := advoClient(&quick, nil, a.log) // no cache: signing in is what is checked
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, client.Close)
+		return client, nil
+	}
+	return func() {
+		for _, fn := range closers {
+			fn()
+		}
+	}
+}
+
+// incomplete is a system that cannot be asked, because settings are missing; the
+// check of the configuration has named them.
+func incomplete(err error) error {
+	return &fault.Error{System: fault.Local, Code: "config", Owner: fault.OwnerSystem, Message: "the configuration is not complete",
+		Hint: "set what the finding on the configuration names", Err: err}
+}
+
+func redisSettings(ctx context.Context, s store.Store) (doctor.RedisSettings, bool, error) {
+	r, is, err := redis.ReadSettings(ctx, s)
+	return doctor.RedisSettings(r), is, err
+}
+
+// lastPass reads what the pass has left for the next one.
+func lastPass(ctx context.Context, s store.Store, entity string) (doctor.Pass, bool, error) {
+	state, ran, err := batch.LoadState(ctx, s, entity)
+	return doctor.Pass{LastRun: state.LastRun, LastSuccess: state.LastSuccess}, ran, err
+}

@@ -1,0 +1,42 @@
+package cmd
+
+import (
+	"log/slog"
+	"os"
+
+	"advosync/internal/advoware"
+	"advosync/internal/config"
+	"advosync/internal/espocrm"
+	"advosync/internal/transport"
+)
+
+// readSettings reads the configuration from this process's surroundings.
+func readSettings(o loadOptions) (*config.Config, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
+	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
+}
+
+// espoClient is the client of the configured EspoCRM. It sends nothing yet.
+func espoClient(cfg *config.Config, log *slog.Logger) (*espocrm.Client, error) {
+	e := cfg.EspoCRM
+	return espocrm.New(espocrm.Config{
+		URL: e.URL, APIKey: e.APIKey.Reveal(), SecretKey: e.SecretKey.Reveal(), Insecure: e.Insecure,
+		Notify:  espocrm.Notify{Via: e.Notify.Via, Users: e.Notify.Users},
+		Options: transport.Options{Timeout: e.Timeout, Logger: log},
+	})
+}
+
+// advoClient is the client of the configured Advoware; without a cache it keeps
+// its token to itself. It sends nothing yet.
+func advoClient(cfg *config.Config, tokens advoware.TokenCache, log *slog.Logger) (*advoware.Client, error) {
+	a := cfg.Advoware
+	return advoware.New(advoware.Config{
+		Kanzlei: a.Kanzlei, Database: a.Database, User: a.User, Password: a.Password.Reveal(), AppID: a.AppID, APIKey: a.APIKey.Reveal(),
+		Product: a.Product, Role: a.Role, ConfiguratorURL: a.ConfiguratorURL, URL: a.URL, SecurityGateway: a.SecurityGateway, Insecure: a.Insecure,
+		Tokens:  tokens,
+		Options: transport.Options{Timeout: a.Timeout, Logger: log},
+	})
+}

@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"advosync/internal/mapping"
+	"advosync/internal/result"
+)
+
+// checkMapped: what the mapping names exists in EspoCRM, may be read, and where
+// it is written, may be written. A misspelt name is dropped without a word.
+func (v *visit) checkMapped(_ context.Context, m *mapping.Mapping) []result.Finding {
+	t := m.EspoType()
+	var wrong []result.Finding
+	for _, name := range m.EspoNames() {
+		field, there := v.fieldOf(t, name)
+		if !there {
+			wrong = append(wrong, fail(fmt.Sprintf("%s has no field %s%s; EspoCRM ignores it without a word", t, name, v.nearField(t, name)),
+				"correct it in the mapping; fields made on a stock type begin with c, as in cName"))
+			continue
+		}
+		if read, _ := v.fieldAccess(t, field); !read {
+			wrong = append(wrong, fail("the API user's role does not let it read "+name, "Administration > Roles > (role of the API user) > Field Level > "+t+" > "+field+": Read yes"))
+		}
+	}
+	for _, f := range m.AllFields() {
+		wrong = append(wrong, v.judgeMapped(t, m, f)...)
+	}
+	return orOK(wrong, "all %d fields of the mapping are in %s and may be read and written", len(m.EspoNames()), t)
+}
+
+// fieldOf is the field that an attribute belongs to: a link's attributes are
+// called after it.
+func (v *visit) fieldOf(t, attribute string) (string, bool) {
+	fields := v.defs[t].Fields
+	if _, there := fields[attribute]; there {
+		return attribute, true
+	}
+	for _, suffix := range []string{"Id", "Name", "Type", "Ids", "Names", "Currency"} {
+		if field, is := strings.CutSuffix(attribute, suffix); is {
+			if _, there := fields[field]; there {
+				return field, true
+			}
+		}
+	}
+	return "", false
+}
+
+// nearField offers the field that differs in case or in the prefix alone.
+func (v *visit) nearField(t, name string) string {
+	for _, have := range slices.Sorted(keys(v.defs[t].Fields)) {
+		if strings.EqualFold(have, name) || strings.EqualFold(have, "c"+name) {
+			return " (did you mean " + have + "?)"
+		}
+	}
+	return ""
+}
+
+// kindsOfType are the EspoCRM field types that hold a mapped type as it is.
+var kindsOfType = map[mapping.Type][]string{
+	mapping.Int:      {"int", "autoincrement"},
+	mapping.Float:    {"float", "decimal", "currency", "int"},
+	mapping.Bool:     {"bool"},
+	mapping.Date:     {"date", "datetimeOptional"},
+	mapping.Datetime: {"datetime", "datetimeOptional"},
+}
+
+func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []result.Finding {
+	if f.Espo == "" {
+		return nil
+	}
+	field, there := v.fieldOf(t, f.Espo)
+	if !there {
+		return nil // said already
+	}
+	d := v.defs[t].Fields[field]
+	var wrong []result.Finding
+	if f.Direction != mapping.ToAdvoware {
+		if d.ReadOnly || d.ReadOnlyAfterwards {
+			wrong = append(wrong, fail(f.Espo+" is read-only in EspoCRM, but Advoware's value is to be written there", fieldHint(t, field)+": take Read-only away, or map it with direction: to_advoware"))
+		}
+		if _, edit := v.fieldAccess(t, field); !edit {
+			wrong = append(wrong, fail("the API user's role does not let it edit "+f.Espo, "Administration > Roles > (role of the API user) > Field Level > "+t+" > "+field+": Edit yes"))
+		}
+		if f.Clear && d.Required {
+			wrong = append(wrong, warn("", f.Espo+" is required in EspoCRM, but kind "+f.Kind+" empties it; such records will fail", fieldHint(t, field)+": take Required away"))
+		}
+	}
+	if kinds := kindsOfType[f.Type]; kinds != nil && !f.Clear && !slices.Contains(kinds, d.Type) {
+		wrong = append(wrong, warn("", fmt.Sprintf("%s is mapped as %s and is of type %s in EspoCRM", f.Espo, f.Type, d.Type), "correct type in the mapping"))
+	}
+	if d.Type == "enum" {
+		if missing := missingOptions(d.Options, m.EspoWords(f.Key)); len(missing) > 0 {
+			wrong = append(wrong, fail(fmt.Sprintf("%s lacks options that the mapping's values table writes: %s", f.Espo, some(missing)), fieldHint(t, field)+": add them to Options"))
+		}
+	}
+	return wrong
+}
+
+// keys iterates over a map's keys.
+func keys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// checkSamples puts real records through the mapping, each way, and writes
+// nothing. What it says names fields and ids, never values.
+func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.Finding {
+	linked, err := v.espo.Find(ctx, m.EspoType(), record.Query{
+		Where:  []record.Condition{{Field: "advowareId", Op: record.IsNotNull}},
+		Select: append(m.EspoNames(), "id", "advowareId"), OrderBy: "id", Size: v.Samples,
+	})
+	if err != nil {
+		return one(broken(err, ""))
+	}
+	s := &samples{visit: v, m: m, seen: map[string]bool{}}
+	for _, o := range linked {
+		if s.pairs > 0 && v.late(ctx) {
+			break
+		}
+		if err := s.pair(ctx, o); err != nil {
+			return append(s.findings(), broken(err, ""))
+		}
+	}
+	if s.pairs == 0 {
+		return s.oneSided(ctx)
+	}
+	s.missingNames()
+	return orOK(s.findings(), "%s go through the mapping both ways unchanged", plural(s.pairs, "linked record", "linked records"))
+}
+
+// late: three quarters of the check's time are over. What was seen is worth more
+// than one more record.
+func (v *visit) late(ctx context.Context) bool {
+	end, has := ctx.Deadline()
+	return has && time.Until(end) < v.Timeout/4
+}
+
+// samples collects what real records show, each thing once with how often.
+type samples struct {
+	*visit
+	m     *mapping.Mapping
+	pairs int // records read on both sides
+	seen  map[string]bool
+	notes []*sampleNote
+}
+
+type sampleNote struct {
+	result result.FindingResult
+	text   string
+	hint   string
+	ids    []string
+}
+
+func (s *samples) note(r result.FindingResult, id, text, hint string) {
+	for _, n := range s.notes {
+		if n.text == text {
+			if !slices.Contains(n.ids, id) {
+				n.ids = append(n.ids, id)
+			}
+			return
+		}
+	}
+	s.notes = append(s.notes, &sampleNote{r, text, hint, []string{id}})
+}
+
+func (s *samples) findings() []result.Finding {
+	var out []result.Finding
+	for _, n := range s.notes {
+		message := n.text
+		if n.ids[0] != "" {
+			message = fmt.Sprintf("%s (%s: %s)", n.text, plural(len(n.ids), "record", "records"), some(n.ids))
+		}
+		out = append(out, result.Finding{Result: n.result, Message: message, Hint: n.hint})
+	}
+	return out
+}
+
+// pair looks at one linked record on both sides. The error is a system's.
+func (s *samples) pair(ctx context.Context, espo record.Object) error {
+	id, _ := espo.Text("id")
+	n, _ := espo.Int("advowareId")
+	advo, err := s.advo.Get(ctx, s.m.AdvoPath(), strconv.FormatInt(n, 10))
+	if fault.Is(err, fault.NotFound) {
+		s.note(result.FindingWarn, id, "linked to a record that Advoware does not have", "advosync check --id says what a sync would do; sync.on_missing_in_advoware decides")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.pairs++
+	if got, is := idOf(advo, s.m.AdvoID()); !is || got != n {
+		s.note(result.FindingFail, id, s.m.AdvoID()+" in Advoware's answer is not the number that was asked for", "correct advoware.id in the mapping")
+	}
+	if row, is := advo.Text(s.m.AdvoRowID()); !is || row == "" {
+		s.note(result.FindingFail, id, "Advoware's record has no "+s.m.AdvoRowID(), "correct advoware.row_id in the mapping")
+	}
+	s.remember(advo)
+	ve, espoKnown := s.read(record.EspoCRM, id, espo)
+	va, advoKnown := s.read(record.Advoware, strconv.FormatInt(n, 10), advo)
+	if espoKnown {
+		s.toAdvoware(id, ve, advo)
+	}
+	if advoKnown {
+		s.toEspoCRM(id, va, espo)
+	}
+	return nil
+}
+
+// remember notes which names Advoware's records have.
+func (s *samples) remember(advo record.Object) {
+	for _, f := range s.m.AllFields() {
+		if _, there := advo.Get(f.Advo); f.Advo != "" && there {
+			s.seen[f.Advo] = true
+		}
+	}
+}
+
+// missingNames: a name that no record has is most likely misspelt.
+func (s *samples) missingNames() {
+	for _, f := range s.m.AllFields() {
+		if f.Advo != "" && !s.seen[f.Advo] {
+			s.note(result.FindingWarn, "", "none of these records has a field "+f.Advo+" in Advoware: it is misspelt, or never filled",
+				"compare the mapping with the office's Swagger page")
+		}
+	}
+}
+
+// read puts one side into canonical form and says what cannot be read. False:
+// no kind applies, so nothing can be sent.
+func (s *samples) read(side record.Side, id string, o record.Object) (mapping.View, bool) {
+	read := s.m.ReadEspo
+	if side == record.Advoware {
+		read = s.m.ReadAdvo
+	}
+	view, err := read(o)
+	if f := fault.As(err); f != nil {
+		s.note(result.FindingWarn, id, string(side)+": "+f.Message, "complete such records, or add a kind to the mapping; they fail")
+		return view, false
+	}
+	if kinds, err := s.m.KindsOf(side, o); err == nil && len(kinds) > 1 {
+		s.note(result.FindingWarn, id, fmt.Sprintf("%s: the conditions of several kinds hold (%s); the first one applies", side, some(kinds)), "make the conditions exclude each other")
+	}
+	for _, f := range s.m.Fields(view.Kind) {
+		if broken := view.Broken[f.Key]; broken != nil {
+			text := broken.Error()
+			if fb := fault.As(broken); fb != nil {
+				text = fb.Message
+			}
+			s.note(result.FindingWarn, id, string(side)+": "+text, "correct the record, or type in the mapping")
+		}
+		if view.Values[f.Key].IsUnmapped() {
+			name := f.Espo
+			if side == record.Advoware {
+				name = f.Advo
+			}
+			s.note(result.FindingWarn, id, fmt.Sprintf("%s: a value of %s is not in the mapping's values table", side, name), "add it to values of this field; such records fail")
+		}
+	}
+	return view, true
+}
+
+// sendable are the values of the fields that are written to a side.
+func (s *samples) sendable(view mapping.View, target record.Side) map[string]record.Value {
+	out := map[string]record.Value{}
+	for _, f := range s.m.Fields(view.Kind) {
+		value := view.Values[f.Key]
+		written := f.Espo != "" && f.Direction != mapping.ToAdvoware
+		if target == record.Advoware {
+			written = f.Advo != "" && f.Direction != mapping.ToEspocrm
+		}
+		if written && !f.Clear && !value.IsAbsent() && !value.IsUnmapped() && view.Broken[f.Key] == nil {
+			out[f.Key] = value
+		}
+	}
+	return out
+}
+
+// toAdvoware: what EspoCRM holds, written into Advoware's record and read back,
+// is the same.
+func (s *samples) toAdvoware(id string, ve mapping.View, advo record.Object) {
+	values := s.sendable(ve, record.Advoware)
+	written, err := s.m.Overlay(advo, values, s.m.Clears(ve.Kind, record.Advoware))
+	if err != nil {
+		s.refused(id, "to Advoware", err)
+		return
+	}
+	back, _ := s.m.ReadAdvo(written)
+	if kind := back.Kind; kind != ve.Kind {
+		s.note(result.FindingFail, id, fmt.Sprintf("a record of kind %s reads as another kind once it is written to Advoware; both sides would rewrite each other", ve.Kind), "mend the conditions of the kinds")
+		return
+	}
+	s.same(id, "to Advoware", values, back)
+}
+
+// toEspoCRM is the other way; besides, EspoCRM must take the values.
+func (s *samples) toEspoCRM(id string, va mapping.View, espo record.Object) {
+	values := s.sendable(va, record.EspoCRM)
+	patch, err := s.m.EspoPatch(values)
+	if err != nil {
+		s.refused(id, "to EspoCRM", err)
+		return
+	}
+	written := espo
+	for name, raw := range patch {
+		if written, err = written.Set(name, raw); err != nil {
+			s.refused(id, "to EspoCRM", err)
+			return
+		}
+	}
+	for _, name := range s.m.Clears(va.Kind, record.EspoCRM) {
+		if written, err = written.Set(name, []byte("null")); err != nil {
+			s.refused(id, "to EspoCRM", err)
+			return
+		}
+	}
+	back, _ := s.m.ReadEspo(written)
+	s.same(id, "to EspoCRM", values, back)
+	for key, value := range values {
+		if f, known := s.m.Field(key); known {
+			s.accepted(id, f, value)
+		}
+	}
+}
+
+func (s *samples) refused(id, way string, err error) {
+	text := err.Error()
+	if f := fault.As(err); f != nil {
+		text = f.Message
+	}
+	s.note(result.FindingWarn, id, way+": "+text, "correct the record or the mapping; such records fail")
+}
+
+func (s *samples) same(id, way string, values map[string]record.Value, back mapping.View) {
+	for _, f := range s.m.AllFields() {
+		value, sent := values[f.Key]
+		if sent && back.Values[f.Key] != value {
+			s.note(result.FindingFail, id, fmt.Sprintf("%s: %s does not come back as it was sent; both sides would rewrite each other", way, label(f)), "mend type, values or expression of this field in the mapping")
+		}
+	}
+}
+
+func label(f mapping.Field) string {
+	if f.Espo == "" {
+		return f.Advo
+	}
+	return f.Espo
+}

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// overwrites is what one run overwrote in one record.
+type overwrites struct {
+	found   bool // the history knows the run
+	created bool // it created the record in Advoware
+	unknown bool // whether a write happened is not known
+	values  []overwrite
+}
+
+// overwrite is one field on one side, from before the run's first write of it
+// to after its last one.
+type overwrite struct {
+	field         string
+	espo, advo    string // names
+	side          record.Side
+	before, after record.Value
+}
+
+// overwritten reads the history of one run and record, oldest first.
+func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error) {
+	out := &overwrites{}
+	var entries []store.Entry
+	err := w.e.Store.Entries(ctx, store.HistoryFilter{Entity: w.key.Entity, ID: w.key.ID, Run: run}, func(e store.Entry) error {
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		return nil, storeFault("read the history", err)
+	}
+	slices.Reverse(entries)
+	for _, e := range entries {
+		out.found = true
+		created := e.Outcome == string(result.CreatedAdvoware)
+		out.created = out.created || created
+		for _, wr := range e.Writes {
+			if wr.State == store.WriteNotDone || created && wr.Side == record.Advoware {
+				continue
+			}
+			out.unknown = out.unknown || wr.State != store.WriteDone
+			out.add(wr)
+		}
+	}
+	return out, nil
+}
+
+// add joins a write to what is known of its field and side. Where a run wrote a
+// field on both sides, the first overwritten value counts: the second one was
+// the run's own, or came while it worked. Both count when they are the same.
+func (o *overwrites) add(wr store.Write) {
+	for i := range o.values {
+		if v := &o.values[i]; v.field == wr.Field && v.side == wr.Side {
+			v.after = wr.After
+			return
+		}
+	}
+	for _, v := range o.values {
+		if v.field == wr.Field && v.before != wr.Before {
+			return
+		}
+	}
+	o.values = append(o.values, overwrite{wr.Field, wr.Espocrm, wr.Advoware, wr.Side, wr.Before, wr.After})
+}
+
+// backState says what can be done about one overwritten value.
+type backState string
+
+const (
+	backReady    backState = "ready"
+	backRestored backState = "restored"     // the old value stands there already
+	backMovedOn  backState = "moved_on"     // something else stands there by now
+	backOneWay   backState = "other_owner"  // the mapping's direction would restore it at once
+	backComputed backState = "computed"     // follows what it is computed from
+	backUnknown  backState = "not_writable" // the field is not in the mapping any more, or its value is not known
+)
+
+// back is one value to be put back.
+type back struct {
+	overwrite
+	field mapping.Field
+	now   record.Value
+	state backState
+}
+
+func (b back) ready() bool { return b.state == backReady }
+
+// shown is the field as the result tells it.
+func (b back) shown() result.Field {
+	return result.Field{Espocrm: b.espo, Advoware: b.advo, Target: b.side, Undo: &result.UndoValues{Side: b.side,
+		Before: shown(b.before), Wrote: shown(b.after), Now: shown(b.now), State: string(b.state)}}
+}
+
+// compareBacks holds what was overwritten against what stands there now.
+func (w *work) compareBacks(past *overwrites, force bool) []back {
+	out := make([]back, 0, len(past.values))
+	followed := w.kindSide(past)
+	for _, v := range past.values {
+		b := back{overwrite: v, state: backUnknown}
+		if f, ok := w.writableField(v); ok {
+			b.field = f
+			b.now = w.sideView(v.side).Values[f.Key]
+			b.state = w.backState(b, force)
+			if w.isClear(v) && followed != "" && followed != v.side {
+				b.state = backComputed // the other side gets its kind back, and this one follows
+			}
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func (w *work) isClear(v overwrite) bool {
+	f, ok := w.m.Field(v.field)
+	return ok && f.Clear
+}
+
+// kindSide is the side on which the run wrote the fields of a kind; "" where it
+// wrote none.
+func (w *work) kindSide(past *overwrites) record.Side {
+	for _, v := range past.values {
+		if f, ok := w.m.Field(v.field); ok && f.Kind != "" && !f.Clear && !f.Computed {
+			return v.side
+		}
+	}
+	return ""
+}
+
+func (w *work) sideView(s record.Side) *mapping.View {
+	if s == record.EspoCRM {
+		return &w.espo.view
+	}
+	return &w.advo.view
+}
+
+// writableField finds the field by which a value is written on its side: a
+// clear has none of its own, its name is that of another kind's field.
+func (w *work) writableField(v overwrite) (mapping.Field, bool) {
+	if f, ok := w.m.Field(v.field); ok && !f.Clear {
+		return f, true
+	}
+	for _, f := range w.m.AllFields() {
+		if f.Clear || f.Computed || f.Direction != mapping.Both {
+			continue
+		}
+		if v.side == record.EspoCRM && f.Espo == v.espo || v.side == record.Advoware && f.Advo == v.advo {
+			return f, true
+		}
+	}
+	return mapping.Field{}, false
+}
+
+func (w *work) backState(b back, force bool) backState {
+	switch {
+	case b.field.Computed:
+		return backComputed
+	case b.before.IsAbsent() || b.now.IsAbsent():
+		return backUnknown
+	case b.side == record.EspoCRM && b.field.Direction == mapping.ToEspocrm, b.side == record.Advoware && b.field.Direction == mapping.ToAdvoware:
+		return backOneWay
+	case b.now == b.before:
+		return backRestored
+	case !force && !w.asWritten(b):
+		return backMovedOn
+	default:
+		return backReady
+	}
+}
+
+// asWritten reports whether both sides still hold what the run left: the side
+// that was overwritten its value or that value's own form, the other one no
+// later edit.
+func (w *work) asWritten(b back) bool {
+	if b.now != b.after && !w.ownForm(b.field.Key, b.after, b.now) {
+		return false
+	}
+	if w.isClear(b.overwrite) {
+		return true // a field of another kind than the record's: the other side has none of it
+	}
+	other := w.sideView(b.side.Other()).Values[b.field.Key]
+	if other.IsAbsent() || record.FoldEqual(other, b.now) || w.ownForm(b.field.Key, b.after, other) {
+		return true
+	}
+	fb, ok := store.FieldBase{}, false
+	if w.base != nil {
+		fb, ok = w.base.Fields[b.field.Key]
+	}
+	return ok && fb.On(b.side.Other()) == other
+}

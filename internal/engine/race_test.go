@@ -1,0 +1,97 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"advosync/internal/simulation"
+)
+
+// TestEveryRace lets people edit right before every single effect of every
+// operation, in the same second; nothing else goes wrong.
+func TestEveryRace(t *testing.T) {
+	races, excused := 0, map[string]int{}
+	for _, op := range operations() {
+		for _, who := range meddlings() {
+			t.Run(op.name+"/"+who.name, func(t *testing.T) {
+				for n := 1; ; n++ {
+					r, id := op.prepared(t, inMemory)
+					at := ""
+					r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+						if e.N == r.before+n && at == "" {
+							at = e.What
+							who.do(r, id)
+						}
+						return simulation.Passes
+					}
+					r.sync(id)
+					if at == "" {
+						break
+					}
+					r.proc.Plan = nil
+					races++
+					r.tick(time.Second)
+					r.untilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s)", n, at))
+					for k, v := range r.o.Excused() {
+						excused[k] += v
+					}
+					if t.Failed() {
+						break
+					}
+				}
+			})
+		}
+	}
+	t.Logf("%d races, excused: %v", races, excused)
+}
+
+// TestEveryRaceAndCrash adds a death at every later cut.
+func TestEveryRaceAndCrash(t *testing.T) {
+	if !*everything {
+		t.Skip("minutes; -everything")
+	}
+	runs := 0
+	for _, op := range operations() {
+		for _, who := range meddlings() {
+			t.Run(op.name+"/"+who.name, func(t *testing.T) {
+				for n := 1; raceAndCrash(t, op, who, n, &runs); n++ {
+				}
+			})
+		}
+	}
+	t.Logf("%d runs", runs)
+}
+
+func raceAndCrash(t *testing.T, op operation, who meddling, n int, runs *int) (more bool) {
+	t.Helper()
+	for cut := 1; ; cut++ {
+		r, id := op.prepared(t, inMemory)
+		r.killAt(cut)
+		kill, at := r.proc.Plan, ""
+		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if e.N == r.before+n && at == "" {
+				at = e.What
+				who.do(r, id)
+			}
+			return kill(e)
+		}
+		r.sync(id)
+		if at == "" && !r.proc.Dead() {
+			return false // neither
+		}
+		if !r.proc.Dead() {
+			return true
+		}
+		if at == "" {
+			continue // died before anybody edited
+		}
+		*runs++
+		r.tick(10 * time.Minute)
+		r.start()
+		r.untilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s), then cut %d", n, at, cut))
+		if t.Failed() {
+			return false
+		}
+	}
+}

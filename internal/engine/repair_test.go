@@ -1,0 +1,532 @@
+package engine_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"advosync/internal/engine"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+)
+
+func (r *rig) reset(id string, change ...func(*engine.ResetRequest)) result.Record {
+	req := engine.ResetRequest{Mapping: r.m, ID: id}
+	for _, c := range change {
+		c(&req)
+	}
+	return r.eng.Reset(context.Background(), req)
+}
+
+func (r *rig) undo(id, run string, change ...func(*engine.UndoRequest)) result.Record {
+	req := engine.UndoRequest{Mapping: r.m, ID: id, Run: run}
+	for _, c := range change {
+		c(&req)
+	}
+	return r.eng.Undo(context.Background(), req)
+}
+
+func (r *rig) remembered(id string) store.Memory {
+	r.t.Helper()
+	mem, err := r.store.Load(context.Background(), store.Key{Entity: r.m.Entity(), ID: id})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return mem
+}
+
+// next is a new process with a run of its own; it returns the run before.
+func (r *rig) next() string {
+	before := r.cfg.Run
+	r.tick(10 * time.Second)
+	r.build()
+	return before
+}
+
+func (r *rig) outcome(res result.Record, o result.Outcome) {
+	r.t.Helper()
+	if res.Outcome != o {
+		r.t.Fatalf("outcome %s, want %s: %+v %+v", res.Outcome, o, res.Reason, res.Error)
+	}
+}
+
+func TestResetRearms(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.MaxRetries = 1 })
+	id, advo := r.linked()
+	r.advo.Delete(sandbox.BeteiligtePath, advo)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.outcome(r.sync(id), result.PermanentlyFailed)
+	base := r.remembered(id).Base
+
+	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.DryRun = true }), result.Planned)
+	if r.espoField(id, "syncStatus") != "permanently_failed" || r.remembered(id).Failure == nil {
+		t.Fatal("a dry run wrote")
+	}
+	res := r.reset(id)
+	r.outcome(res, result.UpdatedEspocrm)
+	if !strings.Contains(res.Reason.Text, "not_found") {
+		t.Errorf("the cause is not told: %s", res.Reason.Text)
+	}
+	mem := r.remembered(id)
+	if r.espoField(id, "syncStatus") != "dirty" || r.espoField(id, "syncErrorMessage") != nil || mem.Failure != nil {
+		t.Errorf("not re-armed: %v %v %+v", r.espoField(id, "syncStatus"), r.espoField(id, "syncErrorMessage"), mem.Failure)
+	}
+	if mem.Base == nil || len(mem.Base.Fields) != len(base.Fields) || r.espoField(id, "advowareLastSync") == nil {
+		t.Error("reset touched the base")
+	}
+	r.outcome(r.reset(id), result.Unchanged)
+	r.clean(id)
+}
+
+func TestResetForgetMakesTheNextSyncInitial(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	if r.espoField(id, "syncStatus") != "clean" || r.espoField(id, "advowareLastSync") != nil || r.remembered(id).Base != nil {
+		t.Fatal("not forgotten")
+	}
+	r.want(r.sync(id), result.Initial, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.quiet(id)
+}
+
+// A create whose answer was lost must survive --forget: forgetting it would
+// create the record a second time.
+func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {
+	r := newRig(t)
+	id := r.person(nil)
+	r.advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/Beteiligte", Drop: sandbox.DropAfter, Count: 1})
+	r.outcome(r.sync(id), result.Failed)
+	if r.remembered(id).Intent == nil {
+		t.Fatal("set-up: no intent")
+	}
+	r.next()
+	r.reset(id, func(q *engine.ResetRequest) { q.Forget = true })
+	if in := r.remembered(id).Intent; in == nil || in.Kind != store.IntentCreate {
+		t.Fatal("the create was forgotten")
+	}
+	if s := r.espoField(id, "syncStatus"); s == "clean" {
+		t.Error("an unlinked record is clean: no pass would create it")
+	}
+}
+
+func TestResetLeavesAConflict(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
+	id, _ := r.conflict()
+	r.outcome(r.reset(id), result.Unchanged)
+	if r.espoField(id, "syncStatus") != "conflict" {
+		t.Error("a conflict was reset")
+	}
+}
+
+func TestResetUnknownAndLocked(t *testing.T) {
+	r := newRig(t)
+	res := r.reset("00000000000000000")
+	r.outcome(res, result.Failed)
+	if res.Error.Code != "not_found" {
+		t.Errorf("%+v", res.Error)
+	}
+	id, _ := r.linked()
+	other := store.Owner{Host: "test", PID: 7, Run: r.cfg.Run}
+	if _, _, err := r.store.Acquire(context.Background(), []string{store.LockKey(r.m.Entity(), id)}, other, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	r.outcome(r.reset(id), result.Locked)
+}
+
+// conflict is a record with a conflict that waits.
+func (r *rig) conflict() (string, int64) {
+	r.t.Helper()
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "espo@example.de", "phone": "0511 1"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511 2"})
+	r.outcome(r.sync(id), result.ConflictWaits)
+	r.next()
+	return id, advo
+}
+
+func (r *rig) resolve(id string, take map[string]record.Side) result.Record {
+	return r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: take})
+}
+
+func TestResolve(t *testing.T) {
+	email := engine.FieldKeys(mapping.Builtin(), "email")[0]
+	phone := engine.FieldKeys(mapping.Builtin(), "phone")[0]
+	for _, tt := range []struct {
+		name         string
+		take         map[string]record.Side
+		email, phone string
+		outcome      result.Outcome
+	}{
+		{"EspoCRM", map[string]record.Side{"*": record.EspoCRM}, "espo@example.de", "0511 1", result.UpdatedAdvoware},
+		{"Advoware", map[string]record.Side{"*": record.Advoware}, "advo@example.de", "0511 2", result.UpdatedEspocrm},
+		{"by field", map[string]record.Side{email: record.Advoware, phone: record.EspoCRM}, "advo@example.de", "0511 1", result.Merged},
+		{"default and exception", map[string]record.Side{"*": record.EspoCRM, phone: record.Advoware}, "espo@example.de", "0511 2", result.Merged},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
+			id, advo := r.conflict()
+			if tt.take["*"] == record.Advoware {
+				r.o.Policy = reconcile.AdvowareWins // what the operator has decided
+			}
+			r.want(r.resolve(id, tt.take), result.Conflict, tt.outcome)
+			for _, got := range []any{r.espoField(id, "email"), r.advoField(advo, "emailGesch")} {
+				if got != tt.email {
+					t.Errorf("email %v", got)
+				}
+			}
+			for _, got := range []any{r.espoField(id, "phone"), r.advoField(advo, "telGesch")} {
+				if got != tt.phone {
+					t.Errorf("phone %v", got)
+				}
+			}
+			if r.remembered(id).Parked != nil || r.espoField(id, "syncStatus") != "clean" {
+				t.Error("still parked")
+			}
+			r.quiet(id)
+		})
+	}
+}
+
+func TestResolveAsksForEveryField(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
+	id, advo := r.conflict()
+	res := r.resolve(id, map[string]record.Side{engine.FieldKeys(r.m, "email")[0]: record.EspoCRM})
+	r.outcome(res, result.ConflictWaits)
+	if !strings.Contains(res.Reason.Text, "phone") {
+		t.Errorf("%s", res.Reason.Text)
+	}
+	if r.advoField(advo, "emailGesch") != "advo@example.de" {
+		t.Error("something was written")
+	}
+}
+
+func TestResolveOnChangedContentsAsksAgain(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
+	id, advo := r.conflict()
+	r.editAdvo(advo, map[string]any{"emailGesch": "later@example.de"})
+	res := r.resolve(id, map[string]record.Side{"*": record.EspoCRM})
+	r.outcome(res, result.ConflictWaits)
+	if r.advoField(advo, "emailGesch") != "later@example.de" || len(res.Warnings) == 0 {
+		t.Error("resolved on stale contents")
+	}
+	r.next()
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+	r.quiet(id)
+}
+
+// Somebody edits between the look and the write: the decision was not about
+// that.
+func TestResolveMeetsAnEditWhileItWorks(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
+	id, advo := r.conflict()
+	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, After: func(*http.Request) { r.editAdvo(advo, map[string]any{"emailGesch": "later@example.de"}) }})
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.ConflictWaits)
+	if got := r.advoField(advo, "emailGesch"); got != "later@example.de" {
+		t.Errorf("an edit was lost: %q", got)
+	}
+	r.clean(id)
+}
+
+func TestResolveWithoutConflict(t *testing.T) {
+	r := newRig(t)
+	id, _ := r.linked()
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.Skipped)
+}
+
+func TestUndoPutsBackAndSyncs(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		policy reconcile.Policy
+		edit   func(r *rig, id string, advo int64)
+		email  string
+		phone  string
+	}{
+		{"overwritten in Advoware by a conflict", reconcile.EspoCRMWins, func(r *rig, id string, advo int64) {
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		}, "advo@example.de", ""},
+		{"overwritten in EspoCRM by a conflict", reconcile.AdvowareWins, func(r *rig, id string, advo int64) {
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		}, "espo@example.de", ""},
+		{"espocrm newer", reconcile.EspoCRMWins, func(r *rig, id string, _ int64) {
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		}, "anna@example.de", ""},
+		{"advoware newer", reconcile.EspoCRMWins, func(r *rig, _ string, advo int64) {
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511"})
+		}, "anna@example.de", ""},
+		{"merged", reconcile.Merge, func(r *rig, id string, advo int64) {
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"telGesch": "0511"})
+		}, "anna@example.de", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func(r *rig) { r.cfg.Policy = tt.policy })
+			id, advo := r.linked()
+			r.next()
+			tt.edit(r, id, advo)
+			if res := r.sync(id); res.Error != nil {
+				t.Fatalf("set-up: %+v", res.Error)
+			}
+			espoAfter, phoneAfter := r.espoField(id, "email"), r.espoField(id, "phone")
+			notes := len(r.espo.Posts())
+			run := r.next()
+			r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.DryRun = true }), result.Planned)
+			res := r.undo(id, run)
+			if res.Error != nil || res.Outcome == result.Skipped {
+				t.Fatalf("undo: %s %+v %+v", res.Outcome, res.Reason, res.Error)
+			}
+			both := func(email string, phone any) {
+				t.Helper()
+				if a, b := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); a != email || b != email {
+					t.Errorf("email: EspoCRM %v, Advoware %v, want %s", a, b, email)
+				}
+				if a, b := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); (a != phone && !(a == nil && phone == "")) || (b != phone && !(b == "" && phone == nil)) {
+					t.Errorf("phone: EspoCRM %v, Advoware %v, want %v", a, b, phone)
+				}
+			}
+			both(tt.email, tt.phone)
+			if len(r.espo.Posts()) != notes {
+				t.Error("an undo is no conflict to tell of")
+			}
+			r.quiet(id)
+			// The undo is a run like any other: it can be undone.
+			undone := r.next()
+			if res := r.undo(id, undone); res.Error != nil || res.Outcome == result.Skipped {
+				t.Fatalf("undo of the undo: %s %+v %+v", res.Outcome, res.Reason, res.Error)
+			}
+			both(espoAfter.(string), phoneAfter)
+			r.quiet(id)
+		})
+	}
+}
+
+func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
+	for _, side := range []string{"the same side", "the other side, not synced yet"} {
+		t.Run(side, func(t *testing.T) {
+			r := newRig(t)
+			id, advo := r.linked()
+			r.next()
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+			r.sync(id)
+			run := r.next()
+			if side == "the same side" {
+				r.editAdvo(advo, map[string]any{"emailGesch": "later@example.de"})
+				r.sync(id)
+			} else {
+				r.editEspo(id, map[string]any{"email": "later@example.de"})
+			}
+			r.next()
+			res := r.undo(id, run)
+			r.outcome(res, result.Skipped)
+			if res.Reason.Code != "moved_on" || len(res.Fields) != 1 || *res.Fields[0].Undo.Before != "advo@example.de" || r.espoField(id, "email") != "later@example.de" {
+				t.Errorf("%+v %+v", res.Reason, res.Fields)
+			}
+			res = r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			if res.Error != nil || r.espoField(id, "email") != "advo@example.de" || r.advoField(advo, "emailGesch") != "advo@example.de" {
+				t.Errorf("forced: %s %+v, %v %v", res.Outcome, res.Error, r.espoField(id, "email"), r.advoField(advo, "emailGesch"))
+			}
+			r.quiet(id)
+		})
+	}
+}
+
+func TestUndoOfAKindSwitch(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.next()
+	r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"})
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	run := r.next()
+	res := r.undo(id, run)
+	if res.Error != nil || res.Outcome == result.Skipped {
+		t.Fatalf("%s %+v %+v", res.Outcome, res.Reason, res.Error)
+	}
+	if r.advoField(advo, "vorname") != "Anna" || r.advoField(advo, "name") != "Alt" || r.espoField(id, "firmenname") != nil || r.espoField(id, "lastName") != "Alt" {
+		t.Errorf("not a person again: %q %q %v %v", r.advoField(advo, "vorname"), r.advoField(advo, "name"), r.espoField(id, "firmenname"), r.espoField(id, "lastName"))
+	}
+	r.quiet(id)
+}
+
+func TestUndoOfACreateDeletesNothing(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	run := r.next()
+	r.outcome(r.undo(id, run), result.Skipped)
+	if r.advoField(advo, "vorname") != "Anna" {
+		t.Error("deleted")
+	}
+	r.outcome(r.undo(id, "no-such-run"), result.Failed)
+}
+
+// Stopping the undo at every write of either system, with and without the write
+// done, leads to the same end: both sides agree, nothing is stuck, no value is
+// lost from the history.
+func TestUndoCrashes(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins} {
+		for n := 1; n <= 5; n++ {
+			for _, drop := range []sandbox.Drop{sandbox.DropBefore, sandbox.DropAfter} {
+				r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
+				id, advo := r.linked()
+				r.next()
+				r.editEspo(id, map[string]any{"email": "espo@example.de"})
+				r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511"})
+				r.sync(id)
+				run := r.next()
+				faults := []*sandbox.Faults{r.espo.Faults(), r.advo.Faults()}
+				for _, f := range faults {
+					f.Add(sandbox.Fault{Method: "PUT", Drop: drop, Skip: n - 1, Count: 100})
+				}
+				r.undo(id, run)
+				for _, f := range faults {
+					f.Clear("")
+				}
+				r.next()
+				r.tick(10 * time.Minute)
+				res := r.sync(id)
+				if res.Error != nil {
+					t.Fatalf("%s, write %d, %s: %+v", policy, n, drop, res.Error)
+				}
+				for _, pair := range [][2]string{{"email", "emailGesch"}, {"phone", "telGesch"}} {
+					a, b := r.espoField(id, pair[0]), r.advoField(advo, pair[1])
+					if a == nil {
+						a = ""
+					}
+					if a != b {
+						t.Errorf("%s, write %d, %s: %s is %v and %v", policy, n, drop, pair[0], a, b)
+					}
+				}
+				r.quiet(id)
+			}
+		}
+	}
+}
+
+func TestUnlock(t *testing.T) {
+	r := newRig(t)
+	id, _ := r.linked()
+	key := store.LockKey(r.m.Entity(), id)
+	take := func(run string) {
+		t.Helper()
+		if _, _, err := r.store.Acquire(context.Background(), []string{key}, store.Owner{Host: "elsewhere", PID: 7, User: "u", Command: "sync", Run: run}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock := func() engine.HeldLock {
+		t.Helper()
+		l, err := r.eng.LockOf(context.Background(), r.m, id)
+		if err != nil || l == nil {
+			t.Fatalf("no lock: %v", err)
+		}
+		return *l
+	}
+	if l, _ := r.eng.LockOf(context.Background(), r.m, id); l != nil {
+		t.Fatal("a lock from nowhere")
+	}
+
+	take(r.cfg.Run) // the rig takes other runs for dead
+	live := lock()
+	if got := r.eng.Unlock(context.Background(), live, false); got.Freed || got.Error == nil || got.Error.Code != "locked" {
+		t.Fatalf("a live lock was freed: %+v", got)
+	}
+	r.espo.SetField(ct, id, "syncStatus", "syncing")
+	got := r.eng.Unlock(context.Background(), live, true)
+	if !got.Freed || got.Status != "dirty" || r.espoField(id, "syncStatus") != "dirty" {
+		t.Fatalf("by force: %+v %v", got, r.espoField(id, "syncStatus"))
+	}
+	take("dead run")
+	stale := lock()
+	if stale.State != result.LockStale {
+		t.Fatalf("state %s", stale.State)
+	}
+	if got := r.eng.Unlock(context.Background(), stale, false); !got.Freed {
+		t.Fatalf("stale: %+v", got)
+	}
+	// It changed hands meanwhile: the new holder keeps it.
+	take(r.cfg.Run)
+	if got := r.eng.Unlock(context.Background(), stale, true); got.Freed || got.Error == nil {
+		t.Fatalf("somebody else's lock was freed: %+v", got)
+	}
+	if l := lock(); l.State != result.LockLive {
+		t.Fatal("gone")
+	}
+	audits := 0
+	_ = r.store.Entries(context.Background(), store.HistoryFilter{ID: id}, func(e store.Entry) error {
+		if e.Outcome == "unlocked" {
+			audits++
+		}
+		return nil
+	})
+	if audits != 2 {
+		t.Errorf("%d audit lines, want 2", audits)
+	}
+}
+
+func TestLink(t *testing.T) {
+	r := newRig(t)
+	ctx := context.Background()
+	id := r.person(nil)
+	same := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"anna@example.de"}`))
+	link := func(id string, n int64, change ...func(*engine.LinkRequest)) result.Record {
+		q := engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: n}
+		for _, c := range change {
+			c(&q)
+		}
+		return r.eng.Link(ctx, q)
+	}
+	r.outcome(link(id, 999999), result.Failed)
+	r.outcome(link(id, same, func(q *engine.LinkRequest) { q.DryRun = true }), result.Planned)
+	if r.espoField(id, "advowareId") != nil {
+		t.Fatal("a dry run wrote")
+	}
+	r.outcome(link(id, same), result.Adopted)
+	if r.espoField(id, "advowareRowId") != r.advo.RowID(sandbox.BeteiligtePath, same) || r.espoField(id, "syncStatus") != "clean" {
+		t.Error("sync fields not set")
+	}
+	r.quiet(id)
+	r.outcome(link(id, same), result.Unchanged)
+
+	other := r.person(map[string]any{"firstName": "Otto", "name": "Otto Alt", "email": "otto@example.de"})
+	res := link(other, same)
+	r.outcome(res, result.Failed)
+	if !strings.Contains(res.Error.Message, id) {
+		t.Errorf("does not name the holder: %s", res.Error.Message)
+	}
+	r.outcome(link(other, same, func(q *engine.LinkRequest) { q.Force = true }), result.Failed)
+	differs := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Otto","name":"Alt","emailGesch":"alt@example.de"}`))
+	r.outcome(link(other, differs), result.UpdatedEspocrm)
+	if r.remembered(other).Base != nil || r.espoField(other, "advowareLastSync") != nil {
+		t.Error("a base of contents that differ")
+	}
+	r.want(r.sync(other), result.Initial, result.UpdatedAdvoware)
+	r.quiet(other)
+	r.outcome(link(other, same), result.Failed)
+}
+
+func TestLinkEndsAnUncertainCreate(t *testing.T) {
+	r := newRig(t)
+	id := r.person(nil)
+	r.advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/Beteiligte", Drop: sandbox.DropAfter, Count: 1})
+	r.outcome(r.sync(id), result.Failed)
+	r.next()
+	r.tick(time.Minute)
+	made := gjson.GetBytes(r.advo.All(sandbox.BeteiligtePath)[0], "betNr").Int()
+	r.outcome(r.eng.Link(context.Background(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: made}), result.Adopted)
+	r.quiet(id)
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
+		t.Errorf("%d records in Advoware", n)
+	}
+}

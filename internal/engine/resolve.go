@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"advosync/internal/callcount"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// ResolveRequest is an operator's decision on a conflict that waits.
+type ResolveRequest struct {
+	Mapping *mapping.Mapping
+	ID      string
+	// Take decides by field key, "*" for all that differ on both sides.
+	Take map[string]record.Side
+}
+
+// Resolve decides a conflict that waits, and syncs the record. It is decided on
+// the contents that were parked: where they have changed since, the question is
+// asked anew instead.
+func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) result.Record {
+	start := e.Now()
+	ctx, calls := callcount.With(ctx)
+	w := e.newWork(Request{Mapping: r.Mapping, ID: r.ID})
+	w.policy = reconcile.Manual
+	w.underLock(ctx, func(ctx context.Context, w *work) error {
+		w.conclude(ctx, w.resolve(ctx, r))
+		return nil
+	})
+	return w.finish(start, calls)
+}
+
+func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
+	if err := w.load(ctx); err != nil {
+		return err
+	}
+	if err := w.readEspo(ctx); err != nil {
+		return err
+	}
+	switch {
+	case w.espo == nil:
+		return w.unknownRecord()
+	case w.mem.Parked == nil && w.espo.status != StatusConflict:
+		w.skip("no_conflict", "No conflict of this record waits for a decision.")
+		return nil
+	}
+	if w.mem.Intent != nil {
+		if err := w.recover(ctx); err != nil || w.espo == nil {
+			return err
+		}
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return err
+	}
+	if w.advo != nil && w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
+		d := reconcile.Decide(w.input())
+		if open := undecided(d, r.Take); len(open) > 0 {
+			w.tell(d)
+			w.res.Outcome = result.ConflictWaits
+			w.say("undecided", "Nothing was written, because a side has to be taken for each of: "+strings.Join(open, ", ")+".")
+			return nil
+		}
+		w.req.Taken, w.seenPrint = maps.Clone(r.Take), w.mem.Parked.Fingerprint
+	} else {
+		w.warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
+	}
+	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
+		done, err := w.round(ctx)
+		if done || err != nil {
+			return err
+		}
+	}
+	return errKeepsMoving
+}
+
+// undecided names the fields edited on both sides for which no side was taken.
+func undecided(d reconcile.Decision, take map[string]record.Side) []string {
+	var open []string
+	for _, c := range d.Changes {
+		_, one := take[c.Field.Key]
+		_, all := take["*"]
+		if c.Moved == "both" && !one && !all {
+			open = append(open, reconcile.FieldName(c))
+		}
+	}
+	slices.Sort(open)
+	return open
+}
+
+// reopen takes an operator's decision back when the contents are no longer those
+// he decided on. After our own write to Advoware they are not, and need not be.
+func (w *work) reopen() {
+	if w.seenPrint == "" || w.wroteAdvo || w.advo == nil {
+		return
+	}
+	if w.contents() != w.seenPrint {
+		w.req.Taken, w.seenPrint = nil, ""
+		w.mem.Parked = nil
+		w.warn("somebody edited the record while it was resolved: it has to be decided again")
+	}
+}
+
+// FieldKeys finds the mapping's fields by the name that an operator gives: the
+// one in EspoCRM, in Advoware, or the key.
+func FieldKeys(m *mapping.Mapping, name string) []string {
+	if name == reconcile.KindKey || name == "kind" && len(m.Kinds()) > 0 {
+		return []string{reconcile.KindKey}
+	}
+	var keys []string
+	for _, f := range m.AllFields() {
+		if !f.Clear && !f.Computed && (f.Key == name || f.Espo == name || f.Advo == name) {
+			keys = append(keys, f.Key)
+		}
+	}
+	return keys
+}
+
+// FieldNames are the names under which a conflict can be decided, sorted.
+func FieldNames(m *mapping.Mapping) []string {
+	var names []string
+	for _, f := range m.AllFields() {
+		if !f.Clear && !f.Computed && f.Espo != "" && !slices.Contains(names, f.Espo) {
+			names = append(names, f.Espo)
+		}
+	}
+	if len(m.Kinds()) > 0 {
+		names = append(names, "kind")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Waiting calls fn with the id of every record whose conflict waits, in
+// ascending order.
+func (e *Engine) Waiting(ctx context.Context, m *mapping.Mapping, fn func(id string) error) error {
+	return e.ByStatus(ctx, m, []string{StatusConflict}, func(s Standing) error { return fn(s.ID) })
+}

@@ -1,0 +1,143 @@
+package firstrun
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"advosync/internal/mapping"
+	"advosync/internal/schema"
+)
+
+// Secret is a credential that init was told and puts into a file of its own.
+type Secret struct {
+	Key  string // of the setting
+	Text string
+}
+
+// Plan is what to write into a directory.
+type Plan struct {
+	Dir     string
+	Values  Values
+	Secrets []Secret
+}
+
+// ExistsError names a file that is there already. Nothing was written.
+type ExistsError struct{ Path string }
+
+func (e *ExistsError) Error() string {
+	return e.Path + " exists already and is never overwritten"
+}
+
+type file struct {
+	name string
+	text []byte
+	// replaced files are ours alone: a newer version brings its own.
+	replaced bool
+}
+
+// Write makes the files and returns their paths, in the order written. It looks
+// first whether one of them is there, so that nothing is half done.
+func (p Plan) Write() ([]string, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	var written []string
+	for _, f := range p.files() {
+		path := filepath.Join(p.Dir, filepath.FromSlash(f.name))
+		if err := put(path, f); err != nil {
+			return written, err
+		}
+		written = append(written, path)
+	}
+	return written, nil
+}
+
+// Check looks whether a file is in the way. The error is *ExistsError, or says
+// why that could not be seen.
+func (p Plan) Check() error {
+	for _, f := range p.files() {
+		path := filepath.Join(p.Dir, filepath.FromSlash(f.name))
+		if _, err := os.Lstat(path); err == nil && !f.replaced {
+			return &ExistsError{Path: path}
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("look for %s: %w", path, errors.Unwrap(err))
+		}
+	}
+	return nil
+}
+
+func (p Plan) files() []file {
+	values := Values{}
+	for k, v := range p.Values {
+		values[k] = v
+	}
+	var secrets []file
+	for _, s := range p.Secrets {
+		name := "secrets/" + SecretName(s.Key)
+		values[s.Key+"_file"] = name
+		secrets = append(secrets, file{name: name, text: []byte(s.Text + "\n")})
+	}
+	files := []file{
+		{name: ConfigName, text: ConfigFile(values)},
+		{name: MappingName, text: MappingFile()},
+	}
+	return append(append(files, secrets...), schemas()...)
+}
+
+func schemas() []file {
+	return []file{
+		{name: ConfigSchemaName, text: schema.Config().JSON(), replaced: true},
+		{name: MappingSchemaName, text: schema.Mapping().JSON(), replaced: true},
+	}
+}
+
+// WriteSchemas writes the schemas anew, as after an update of the program.
+func WriteSchemas(dir string) ([]string, error) {
+	var written []string
+	for _, f := range schemas() {
+		path := filepath.Join(dir, filepath.FromSlash(f.name))
+		if err := put(path, f); err != nil {
+			return written, err
+		}
+		written = append(written, path)
+	}
+	return written, nil
+}
+
+// MappingFile is the built-in mapping with the line that editors read.
+func MappingFile() []byte {
+	return append([]byte("# yaml-language-server: $schema=../"+MappingSchemaName+"\n"), mapping.BuiltinYAML()...)
+}
+
+// put writes a file that nobody else may read. The directory of a new one is
+// made with the same care.
+func put(path string, f file) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", filepath.Dir(path), errors.Unwrap(err))
+	}
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if f.replaced {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	out, err := os.OpenFile(path, mode, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return &ExistsError{Path: path}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, errors.Unwrap(err))
+	}
+	_, err = out.Write(f.text)
+	if err == nil {
+		err = out.Sync()
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package schema
+
+import "advosync/internal/config"
+
+// Explain says in one sentence what a configuration key is for; "" for a key
+// that is not known. The schema and the file that init writes share it.
+func Explain(key string) string { return explanations()[key] }
+
+// SectionTitle is the comment above a section of the configuration file.
+func SectionTitle(section string) string {
+	return map[string]string{
+		"espocrm":  "EspoCRM: an API user with a role of its own (docs/getting-started.md)",
+		"advoware": "Advoware: the office and the access of the interface user",
+		"store":    "What advosync remembers between runs",
+		"redis":    "Only for store.driver: redis",
+		"sync":     "How one record is synced",
+		"cron":     "The pass that cron runs",
+		"history":  "What was overwritten, by which run; undo needs it",
+		"metrics":  "Counts for Prometheus; never field values",
+		"entities": "What is synced: one mapping file per entity",
+	}[section]
+}
+
+func explanations() map[string]string {
+	return map[string]string{
+		"espocrm.url":          "Address of EspoCRM, without /api/v1.",
+		"espocrm.api_key":      "Key of the API user.",
+		"espocrm.secret_key":   "Secret key of the API user; set it when its authentication method is HMAC.",
+		"espocrm.timeout":      "How long to wait for one answer.",
+		"espocrm.insecure":     "Allows http:// to another machine. Credentials and client data then travel readable.",
+		"espocrm.notify.via":   "How people are told of conflicts and of records given up: a note in the record's stream, a notification (needs an extension), or not at all.",
+		"espocrm.notify.users": "User names that a note mentions.",
+
+		"advoware.kanzlei":          "Kanzleikennung; the addresses of the office are asked for with it.",
+		"advoware.database":         "Name of the database.",
+		"advoware.user":             "Mitarbeiterkürzel of the interface user.",
+		"advoware.password":         "Password of the interface user.",
+		"advoware.app_id":           "AppID, as Advoware has issued it.",
+		"advoware.api_key":          "API key in base64, as Advoware has issued it.",
+		"advoware.product":          "Product number; 64 for programs of third parties.",
+		"advoware.role":             "Role number of the sign-in.",
+		"advoware.configurator_url": "Service that says where the office's API is.",
+		"advoware.url":              "Base address of the API; set it to skip the configurator.",
+		"advoware.security_gateway": "Base address of the token service; set it to skip the configurator.",
+		"advoware.timeout":          "How long to wait for one answer.",
+		"advoware.insecure":         "Allows http:// to another machine. Credentials and client data then travel readable.",
+
+		"store.driver": "embedded: one file, one host. redis: several hosts share one memory.",
+		"store.path":   "File of the embedded store. Empty: $XDG_STATE_HOME/advosync/state.db. Keep it on a local disk, in the backup.",
+		"redis.url":    "Address of the Redis server; it must persist, with maxmemory-policy noeviction.",
+
+		"sync.conflict":               "Who wins when both sides were edited: espocrm or advoware (the whole record), merge (field by field, EspoCRM where the same field differs), manual (waits for advosync resolve).",
+		"sync.max_retries":            "Failures after which a record is given up until somebody edits or resets it.",
+		"sync.lock_ttl":               "How long a lock outlives a process that died; it is renewed while one works.",
+		"sync.mark_syncing":           "Whether a record shows the status syncing while Advoware is written.",
+		"sync.on_missing_in_advoware": "What to do about a record that is gone from Advoware: fail (say so), unlink, recreate.",
+		"sync.on_missing_in_espocrm":  "What to do about a record that is gone from EspoCRM: keep it in Advoware, or delete it there.",
+
+		"cron.concurrency":       "Records at work at the same time.",
+		"cron.recheck_after":     "Age after which a clean record is compared again, where Advoware cannot list.",
+		"cron.retry_backoff":     "Pause after the first failure of a record; it doubles with every further one.",
+		"cron.max_changed_share": "Share of records that may have changed in Advoware before a pass halts and asks (a restored backup looks like that).",
+		"cron.max_deletes":       "Deletions that one pass may make before it halts and asks.",
+
+		"history.retention": "How long overwritten values are kept; 0: for ever.",
+		"metrics.textfile":  "File for the textfile collector of node_exporter; empty: none.",
+		"entities":          "Mapping files, relative to this file; none: the built-in Beteiligte mapping.",
+	}
+}
+
+// fileSuffix makes the sibling of a secret.
+const fileSuffix = "_file"
+
+func explainFile(s config.Setting) string {
+	return "Path of a file that holds " + s.Key + " and nothing else; it should have mode 0600."
+}

@@ -1,0 +1,82 @@
+package schema
+
+import "advosync/internal/mapping"
+
+// Mapping is the schema of an entity's mapping file.
+func Mapping() *Node {
+	return &Node{
+		Schema: dialect, Title: "advosync mapping", Type: "object", AdditionalProperties: false,
+		Required: []string{"entity", "espocrm", "advoware"},
+		Properties: map[string]*Node{
+			"entity": {Description: "Name for --entity; upper and lower case do not matter.", Type: "string", Pattern: `^\p{L}[\p{L}\p{N}_-]{0,63}$`},
+			"espocrm": object("The entity type in EspoCRM.", []string{"type"}, map[string]*Node{
+				"type": {Description: "Entity type; types made in the Entity Manager begin with C.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
+			}),
+			"advoware": advowareNode(),
+			"match": {Description: "Natural key, EspoCRM names: how link, and recovery after an uncertain create, recognise a record.",
+				Type: orEmpty("array"), Items: &Node{Type: "string"}, UniqueItems: true},
+			"fields": fieldList("Fields of every record."),
+			"kinds": {Description: "The first kind whose condition holds applies; its fields come on top.", Type: orEmpty("array"),
+				Items: object("", []string{"name", "when"}, map[string]*Node{
+					"name": {Type: "string", Pattern: `^\p{L}[\p{L}\p{N}_-]{0,63}$`},
+					"when": object("Condition over the fields of each side.", []string{"espocrm", "advoware"}, map[string]*Node{
+						"espocrm": expression(), "advoware": expression(),
+					}),
+					"fields": fieldList("Fields of this kind."),
+				})},
+		},
+	}
+}
+
+func object(description string, required []string, properties map[string]*Node) *Node {
+	return &Node{Description: description, Type: "object", Required: required, Properties: properties, AdditionalProperties: false}
+}
+
+func expression() *Node {
+	return &Node{Description: "Expression, such as blank(firmenname).", Type: "string"}
+}
+
+func advowareNode() *Node {
+	least, most, one := 1.0, 100_000.0, 1.0
+	zero := 0.0
+	list := object("How this path lists records; not set: no list calls.", nil, map[string]*Node{
+		"path":   {Description: "same, or another path.", Type: "string", Default: "same"},
+		"page":   {Description: "Query parameter with the number of the page.", Type: "string", Default: "page"},
+		"size":   {Description: "Query parameter with the number of records per page.", Type: "string", Default: "pageSize"},
+		"first":  {Description: "Number of the first page.", Type: "integer", Minimum: &zero, Maximum: &one},
+		"max":    {Description: "Records per page.", Type: "integer", Minimum: &least, Maximum: &most},
+		"params": {Description: "Fixed query parameters.", Type: orEmpty("object"), AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+		"items":  {Description: "Key of the array, where the answer is an object.", Type: "string"},
+	})
+	list.Type = orEmpty("object")
+	return object("The resource in Advoware.", []string{"path", "id", "row_id"}, map[string]*Node{
+		"path":   {Description: "Path relative to Advoware's API base, such as api/v1/advonet/Beteiligte.", Type: "string", Pattern: `^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`},
+		"id":     {Description: "Name of the id; stored in EspoCRM as advowareId.", Type: "string"},
+		"row_id": {Description: "Name of the row id; stored in EspoCRM as advowareRowId.", Type: "string"},
+		"list":   list,
+	})
+}
+
+func fieldList(description string) *Node {
+	types := []any{string(mapping.String), string(mapping.Int), string(mapping.Float), string(mapping.Bool), string(mapping.Date), string(mapping.Datetime)}
+	ways := []any{string(mapping.Both), string(mapping.ToAdvoware), string(mapping.ToEspocrm)}
+	return &Node{Description: description, Type: orEmpty("array"), Items: &Node{
+		Type: "object", AdditionalProperties: false,
+		Properties: map[string]*Node{
+			"espocrm":       {Description: "Field in EspoCRM.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
+			"advoware":      {Description: "Field in Advoware; dots reach into nested objects.", Type: "string"},
+			"type":          {Description: "Type of the value.", Enum: types, Default: string(mapping.String)},
+			"direction":     {Description: "Which way values travel. A one-way field belongs to the side it comes from.", Enum: ways, Default: string(mapping.Both)},
+			"values":        {Description: "EspoCRM's word for Advoware's.", Type: "object", AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+			"from_advoware": {Description: "Computed from Advoware's fields, one way.", Type: "string"},
+			"from_espocrm":  {Description: "Computed from EspoCRM's fields, one way.", Type: "string"},
+			"clear":         {Description: "Empties this field on that side; only in a kind.", Enum: []any{"espocrm", "advoware"}},
+		},
+		OneOf: []*Node{
+			{Required: []string{"espocrm", "advoware"}},
+			{Required: []string{"espocrm", "from_advoware"}},
+			{Required: []string{"advoware", "from_espocrm"}},
+			{Required: []string{"clear"}},
+		},
+	}}
+}
