@@ -94,7 +94,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 	})
 	err := e.execute(list)
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
-	return errors.Join(err, e.rememberRun(err == nil))
+	return errors.Join(err, e.rememberRun(true))
 }
 
 func asErr(f *fault.Error) error {
