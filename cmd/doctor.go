@@ -2,12 +2,11 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/batch"
 	"advosync/internal/config"
 	"advosync/internal/doctor"
 	"advosync/internal/fault"
@@ -135,10 +134,6 @@ func redisSettings(ctx context.Context, s store.Store) (doctor.RedisSettings, bo
 
 // lastPass reads what the pass has left for the next one.
 func lastPass(ctx context.Context, s store.Store, entity string) (doctor.Pass, bool, error) {
-	raw, there, err := s.Get(ctx, "pass:"+strings.ToLower(entity))
-	var state struct{ LastRun, LastSuccess time.Time }
-	if err != nil || !there || json.Unmarshal(raw, &state) != nil {
-		return doctor.Pass{}, false, err
-	}
-	return doctor.Pass(state), true, nil
+	state, ran, err := batch.LoadState(ctx, s, entity)
+	return doctor.Pass{LastRun: state.LastRun, LastSuccess: state.LastSuccess}, ran, err
 }

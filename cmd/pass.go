@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func (a *app) work(ctx context.Context, s session, j job, ids []string, workers 
 	if j.maxDuration > 0 {
 		w.deadline = a.now().Add(j.maxDuration)
 	}
+	defer a.onSignal(ctx)()
 	var listErr error
 	if len(j.ids) > 0 {
 		for _, id := range ids {
@@ -139,6 +141,23 @@ func (a *app) work(ctx context.Context, s session, j job, ids []string, workers 
 		return results, errorForm(listErr)
 	}
 	return results, nil
+}
+
+// onSignal says at once what a signal leads to, because finishing what was
+// begun may take a while. The returned function ends the watch.
+func (a *app) onSignal(ctx context.Context) func() {
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			fmt.Fprintln(a.console.Err, "advosync: finishing what was begun; another Ctrl-C ends it at once")
+		}
+	})
+	return func() {
+		if !stop() {
+			<-said
+		}
+	}
 }
 
 // withGrace is a context that outlives the end of ctx by d: a record that was

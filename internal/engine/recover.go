@@ -24,14 +24,16 @@ func (w *work) recover(ctx context.Context) error {
 		w.base = usable(w.m, in.Base)
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 		w.recovered = true
-		return nil
+		return w.closeErr
 	}
 	if in.Kind == store.IntentUndo {
 		return w.recoverUndo(ctx, in)
 	}
 	if in.Kind == store.IntentCreate {
-		if done, err := w.recoverCreate(ctx, in); done || err != nil {
+		if done, err := w.recoverCreate(ctx, in); err != nil {
 			return err
+		} else if done {
+			return w.closeErr
 		}
 	}
 	if err := w.readAdvo(ctx); err != nil {
@@ -39,7 +41,7 @@ func (w *work) recover(ctx context.Context) error {
 	}
 	w.replay(ctx, in)
 	w.recovered = true
-	return nil
+	return w.closeErr
 }
 
 // waitForDeadline: a late write may still land. A pass leaves the record to the
@@ -152,7 +154,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 // owe takes over the notifications that the dead run owed.
 func (w *work) owe(in *store.Intent) { w.owed = append(w.owed, in.Notes...) }
 
-// closeRun closes the dead run's history, with the next commit.
+// closeRun closes the dead run's history, with the next commit. Where the final
+// PUT was announced, "not done" is said only of values that still stand: it may
+// have happened without a new rowId to tell it by (R1).
 func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.WriteState) {
 	if in.HistoryID == "" {
 		return
@@ -162,6 +166,9 @@ func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.
 			return nil
 		}
 		closeWrites(&e, record.Advoware, advo)
+		if in.Planned != nil && espo == store.WriteNotDone {
+			w.doubtGone(&e)
+		}
 		closeWrites(&e, record.EspoCRM, espo)
 		if e.Outcome == string(result.Planned) {
 			e.Outcome = "interrupted"
@@ -169,8 +176,22 @@ func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.
 		w.closing = append(w.closing, e)
 		return nil
 	})
-	if errs != nil {
-		w.warn("the interrupted run's history could not be closed: %v", errs)
+	if errs != nil && w.closeErr == nil {
+		// Going on would replace the intent, and the entry stayed planned for ever.
+		w.closeErr = storeFault("close the history of "+w.what(), errs)
+	}
+}
+
+// doubtGone marks the planned writes to EspoCRM whose old value is gone.
+func (w *work) doubtGone(e *store.Entry) {
+	for i := range e.Writes {
+		wr := &e.Writes[i]
+		if wr.Side != record.EspoCRM || wr.State != store.WritePlanned || w.espo == nil {
+			continue
+		}
+		if v := w.espo.view.Values[wr.Field]; v != wr.Before {
+			wr.State = store.WriteUnknown
+		}
 	}
 }
 
@@ -195,6 +216,10 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return true, err
 		}
+		if err == nil && in.RowBefore != "" { // it was created, read back, and written once more
+			w.linkID = in.AdvowareID
+			return false, nil
+		}
 		if err == nil {
 			w.recovered = true
 			return true, w.relink(ctx, in, posted, s)
@@ -218,7 +243,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 // record to it by hand: base (posted, read or posted), unless the planned base
 // is known to hold (R1).
 func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool, err error) {
-	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.AdvowareID == 0 {
+	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.RowBefore != "" && !in.Arrived || in.AdvowareID == 0 {
 		if in.AdvowareID == 0 { // linked by hand to what may be ours
 			w.recovered, w.base, w.prevID = true, nil, 0
 			w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)

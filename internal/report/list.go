@@ -25,6 +25,9 @@ func (p *page) list(doc result.Document) {
 		p.recordTable(shown)
 	}
 	for _, r := range shown {
+		if doc.Error != nil && r.Error != nil && r.Error.Hint == doc.Error.Hint {
+			r.Error = nil // a system's failure meets every record, and is said once, below
+		}
 		p.aside(r)
 	}
 	if p.Quiet && len(shown) == 0 {

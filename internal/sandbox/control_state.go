@@ -98,6 +98,7 @@ type espoBehaviour struct {
 	UniqueWithDeleteID    *bool `json:"uniqueWithDeleteId"`
 	Stream                map[string]bool
 	OptimisticConcurrency map[string]bool
+	shape
 }
 
 func (c *console) behave(s system, body []byte) (any, error) {
@@ -151,7 +152,7 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 			d.OptimisticConcurrency = on
 		}
 	}
-	return nil
+	return e.reshape(b.shape)
 }
 
 // stockFormula is the extension's formula for CBeteiligte.

@@ -88,6 +88,7 @@ type Oracle struct {
 	Clock func() string
 
 	mu    sync.Mutex
+	tomb  map[string]snapshot // deleted in EspoCRM, may be restored
 	last  map[string]snapshot // by side and id
 	fresh map[cell]bool       // a person's edit that is not on the other side yet
 	// met are fresh edits that the other side's edit equalled for a while: the tool
@@ -115,7 +116,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
 		previous: map[string]string{}, excused: map[string]int{}}
 	o.last = o.look()
 	return o
@@ -212,7 +213,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 	now := o.look()
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		side, id := splitKey(key)
-		was := o.last[key]
+		was, known := o.last[key]
+		if !known {
+			was = o.tomb[key]
+		}
 		for _, attr := range slices.Sorted(maps.Keys(now[key].values)) {
 			v := now[key].values[attr]
 			if old, ok := was.values[attr]; ok && old == v {
@@ -237,8 +241,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
 		}
 	}
-	for key := range o.last {
+	for _, key := range slices.Sorted(maps.Keys(o.last)) {
 		if _, ok := now[key]; !ok {
+			o.tomb[key] = o.last[key]
 			o.note("%s deletes %s", name, key)
 		}
 	}

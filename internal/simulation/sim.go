@@ -232,7 +232,9 @@ func (s *Sim) act(r *rand.Rand, name string) {
 				values["description"] = s.value(r, "notiz")
 			case 6:
 				if r.IntN(3) == 0 {
-					values["firmenname"] = []any{nil, "Alt GmbH", "Neu AG"}[r.IntN(3)]
+					if values["firmenname"] = []any{nil, "Alt GmbH", "Neu AG"}[r.IntN(3)]; values["firmenname"] == nil {
+						values["firstName"], values["lastName"] = "Anna", s.text(r, "Alt") // a person has a name
+					}
 				} else {
 					values["geburtsdatum"] = fmt.Sprintf("19%02d-03-04", 40+r.IntN(60))
 				}
