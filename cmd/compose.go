@@ -3,7 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"os"
+	"log/slog"
 	"strings"
 
 	"advosync/internal/advoware"
@@ -22,11 +22,7 @@ import (
 
 // loadConfig reads configuration and mappings from this process's surroundings.
 func loadConfig(o loadOptions, c *console.Console) (project, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		dir = "."
-	}
-	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
+	cfg, err := readSettings(o)
 	if err != nil {
 		return nil, configFault(err, "correct it, then: advosync doctor")
 	}
@@ -87,6 +83,9 @@ type opened struct {
 	advo   *advoware.Client
 	leases *lease.Manager
 	engine *engine.Engine
+
+	engineConfig engine.Config
+	log          *slog.Logger
 }
 
 func (s *opened) connect(o openOptions) error {
@@ -95,14 +94,13 @@ func (s *opened) connect(o openOptions) error {
 	if err != nil {
 		return err
 	}
-	s.espo = espo
+	s.espo, s.log, s.engineConfig = espo, o.Log, engineConfig(cfg, o)
 	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
-	s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log)
-	if err != nil {
+	if s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log); err != nil {
 		espo.Close()
 		return err
 	}
-	s.engine = engine.New(engineConfig(cfg, o), engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
+	s.engine = engine.New(s.engineConfig, engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
 	return nil
 }
 

@@ -40,26 +40,37 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		d.console = &c
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
 	}
-	out := o.Console.Out
-	fmt.Fprintf(out, `EspoCRM   %s   (%d records of type CBeteiligte)
-Advoware  %s   (%d Beteiligte)
-config    %s
-
-In a second terminal:
-  export ADVOSYNC_CONFIG=%s
-  advosync check
-  advosync sync --id ID
-
-Edit as a person would, then look again:
-  curl -s %s/_sandbox/edit -d '{"system":"espocrm","type":"CBeteiligte","id":"ID","values":{"email":"neu@example.de"}}'
-  curl -s %s/_sandbox/edit -d '{"system":"advoware","path":"%s","id":"104000","values":{"telGesch":"0511 1"}}'
-  advosync diff
-
-Ctrl-C stops both.
-`, w.EspoURL, len(w.EspoCRM.Records(sandboxType)), w.AdvoURL, len(w.Advoware.All(sandbox.BeteiligtePath)), file, file, w.EspoURL, w.AdvoURL, sandbox.BeteiligtePath)
+	introduce(w, o.Console.Out, file)
 	<-ctx.Done()
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil
+}
+
+// introduce says how to use the sandbox, with a record that is there.
+func introduce(w *sandbox.World, out io.Writer, file string) {
+	id, number := "ID", "N"
+	for _, r := range w.EspoCRM.Records(sandboxType) {
+		if r["advowareId"] != nil {
+			id, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
+			break
+		}
+	}
+	fmt.Fprintf(out, `EspoCRM   %[1]s   (%[2]d records of type CBeteiligte)
+Advoware  %[3]s   (%[4]d Beteiligte)
+config    %[5]s
+
+In a second terminal:
+  export ADVOSYNC_CONFIG=%[5]s
+  advosync check
+  advosync sync --id %[6]s
+
+Edit that record as a person would, on one side or on both, then look again:
+  curl -s %[1]s/_sandbox/edit -d '{"id":"%[6]s","values":{"email":"neu@example.de"}}'
+  curl -s %[3]s/_sandbox/edit -d '{"id":%[7]s,"values":{"telGesch":"0511 1"}}'
+  advosync diff
+
+Ctrl-C stops both.
+`, w.EspoURL, len(w.EspoCRM.Records(sandboxType)), w.AdvoURL, len(w.Advoware.All(sandbox.BeteiligtePath)), file, id, number)
 }
 
 // demoWidth is how wide the demo's tables are where there is no terminal.

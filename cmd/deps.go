@@ -65,6 +65,8 @@ type session interface {
 	// Candidates calls fn for every linked or unclean record of an entity; it
 	// stops at the first error of fn and returns it.
 	Candidates(ctx context.Context, entity string, fn func(id string) error) error
+	// Parts are what the repair commands work with.
+	Parts() parts
 	Close() error
 }
 

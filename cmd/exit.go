@@ -68,7 +68,7 @@ func (r *reported) Error() string {
 
 // declined is an answer of no to a question.
 func declined() error {
-	return &fault.Error{System: fault.Local, Code: "declined", Owner: fault.OwnerSystem,
+	return &fault.Error{System: fault.Local, Code: codeDeclined, Owner: fault.OwnerSystem,
 		Message: "nothing was done: the question was not answered with yes"}
 }
 
@@ -77,9 +77,12 @@ func exitCode(err error) int {
 	var done *reported
 	var usage *usageError
 	var needsYes *console.NeedsYesError
+	var with *exitWith
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &with):
+		return with.code
 	case errors.As(err, &done):
 		return done.code
 	case errors.As(err, &usage), errors.As(err, &needsYes):
@@ -145,7 +148,10 @@ func errorForm(err error) *result.Error {
 	var done *reported
 	var usage *usageError
 	var needsYes *console.NeedsYesError
+	var system *systemFailure
 	switch {
+	case errors.As(err, &system):
+		return system.form
 	case errors.As(err, &done):
 		return done.err
 	case errors.As(err, &usage):

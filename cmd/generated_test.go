@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"advosync/internal/config"
 )
 
 // repo is the root of the repository, seen from this package.
@@ -138,8 +140,47 @@ func TestGeneratedReference(t *testing.T) {
 		if err := kind.generate(dir); err != nil {
 			t.Fatal(err)
 		}
-		keepTrue(t, kind.dir, kind.pattern, filesOf(t, dir))
+		files := filesOf(t, dir)
+		if page, ok := files["advosync.1"]; ok {
+			files["advosync.1"] = withSections(t, page)
+		}
+		keepTrue(t, kind.dir, kind.pattern, files)
 	}
+}
+
+// withSections adds to the main man page what belongs to all commands: the exit
+// codes, as the README has them, files and variables.
+func withSections(t *testing.T, page []byte) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(repo, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	entry := func(tag, text string) {
+		plain := strings.NewReplacer("`", "", `\`, `\e`)
+		b.WriteString(".TP\n\\fB" + plain.Replace(tag) + "\\fR\n" + plain.Replace(text) + "\n")
+	}
+	b.WriteString(".SH EXIT STATUS\n")
+	rows := codeRow.FindAllStringSubmatch(string(raw), -1)
+	for _, m := range rows {
+		entry(m[1], m[2])
+	}
+	if len(rows) == 0 {
+		t.Fatal("README.md has no table of exit codes")
+	}
+	b.WriteString(".PP\nWhen several hold: 130, 1, 6, 3, 4, 11, 5, in that order.\n\n.SH FILES\nThe configuration is the first found of:\n")
+	entry("./advosync.yaml", "in the working directory")
+	entry("$XDG_CONFIG_HOME/advosync/advosync.yaml", "without that variable ~/.config/advosync/advosync.yaml")
+	entry("/etc/advosync/advosync.yaml", "for the machine")
+	b.WriteString(".PP\nWhat is remembered between runs:\n")
+	entry("$XDG_STATE_HOME/advosync/state.db", "without that variable ~/.local/state/advosync/state.db; or where store.path says")
+	b.WriteString("\n.SH ENVIRONMENT\n")
+	entry("ADVOSYNC_CONFIG", "path of the configuration file")
+	entry("ADVOSYNC_SECTION_KEY", "any key of the configuration, such as "+config.EnvName("espocrm.url"))
+	entry("NO_COLOR, CLICOLOR_FORCE", "no colour; colour and tables also where stdout is no terminal")
+	b.WriteString("\n")
+	return bytes.Replace(page, []byte("\n.SH SEE ALSO"), []byte("\n"+b.String()+"\n.SH SEE ALSO"), 1)
 }
 
 func filesOf(t *testing.T, dir string) map[string][]byte {
@@ -203,7 +244,7 @@ func opening(text string) (title, about string) {
 	return title, ""
 }
 
-var codeRow = regexp.MustCompile(`(?m)^\| (\d+) \|`)
+var codeRow = regexp.MustCompile(`(?m)^\| (\d+) \| (.*) \|$`)
 
 // TestDocumentedExitCodes: both READMEs list the codes that there are.
 func TestDocumentedExitCodes(t *testing.T) {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type job struct {
 	keep func(result.Record) bool
 	// candidates lists the records when no id is given.
 	candidates bool
+	// do works on one record instead of Sync or Plan.
+	do func(ctx context.Context, r request) result.Record
 }
 
 // runJob loads, opens, works and reports. The document is written whatever
@@ -105,6 +108,7 @@ func (a *app) work(ctx context.Context, s session, j job, ids []string, workers 
 	if j.maxDuration > 0 {
 		w.deadline = a.now().Add(j.maxDuration)
 	}
+	defer a.onSignal(ctx)()
 	var listErr error
 	if len(j.ids) > 0 {
 		for _, id := range ids {
@@ -137,6 +141,23 @@ func (a *app) work(ctx context.Context, s session, j job, ids []string, workers 
 		return results, errorForm(listErr)
 	}
 	return results, nil
+}
+
+// onSignal says at once what a signal leads to, because finishing what was
+// begun may take a while. The returned function ends the watch.
+func (a *app) onSignal(ctx context.Context) func() {
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			fmt.Fprintln(a.console.Err, "advosync: finishing what was begun; another Ctrl-C ends it at once")
+		}
+	})
+	return func() {
+		if !stop() {
+			<-said
+		}
+	}
 }
 
 // withGrace is a context that outlives the end of ctx by d: a record that was
@@ -188,7 +209,9 @@ func (w *runner) next(ctx context.Context, id string) bool {
 	req.ID = id
 	w.wait.Go(func() {
 		defer func() { <-w.slots }()
-		if w.job.readOnly {
+		if do := w.job.do; do != nil {
+			*r = do(w.ctx, req)
+		} else if w.job.readOnly {
 			*r = w.session.Plan(w.ctx, req)
 		} else {
 			*r = w.session.Sync(w.ctx, req)

@@ -164,8 +164,12 @@ Look first, then act: check and diff write nothing, sync writes.`,
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.initCommand(), a.doctorCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.cronRunCommand(),
+		a.statusCommand(), a.historyCommand(), a.undoCommand(), a.resolveCommand(), a.resetCommand(), a.unlockCommand(), a.linkCommand(),
+		a.doctorCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
+	// Help is read on terminals of 80 columns too.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	return root
 }
 

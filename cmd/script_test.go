@@ -42,6 +42,8 @@ func runScripts(t *testing.T, s *stage) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode":  exitCodeCmd,
 			"json":      jsonCmd,
+			"jsonvar":   jsonVarCmd,
+			"deadlock":  inWorld(deadLockCmd),
 			"sandbox":   s.sandboxCmd,
 			"espo":      inWorld(espoCmd),
 			"advo":      inWorld(advoCmd),

@@ -305,7 +305,7 @@ func (e *entityRun) keep(ctx context.Context, as []agreement) error {
 	if e.run.opts.DryRun {
 		return nil
 	}
-	for part := range slices.Chunk(as, chunkSize) {
+	for part := range slices.Chunk(as, pageSize) {
 		keys := make([]string, len(part))
 		byKey := make(map[string]agreement, len(part))
 		for i, a := range part {
@@ -344,8 +344,11 @@ func (e *entityRun) commits(leases []*lease.Lease, byKey map[string]agreement) [
 }
 
 // twins: two EspoCRM records carry one Advoware id. Neither is touched: each
-// sync would overwrite the other's.
+// sync would overwrite the other's. Every pass says so until it is mended.
 func (e *entityRun) twins(a, b string, advo int64) {
+	for _, id := range []string{a, b} {
+		e.queue.add(candidate{id: id, since: moment(e.state.Watermark), why: whyDrift})
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.twin[a] = fmt.Sprintf("%s and %s both carry advowareId %d", a, b, advo)
@@ -354,9 +357,9 @@ func (e *entityRun) twins(a, b string, advo int64) {
 
 // lookGone finds records that the store knows as linked and EspoCRM does not
 // have any more. It looks when fewer are linked than there should be, and in
-// every deep pass.
+// every deep pass but the first.
 func (e *entityRun) lookGone(ctx context.Context) error {
-	if !e.deep && e.linked >= e.state.Linked {
+	if !e.known || !e.deep && e.linked >= e.state.Linked {
 		return nil
 	}
 	slices.Sort(e.ids)

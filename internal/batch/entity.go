@@ -25,6 +25,7 @@ type entityRun struct {
 	espo governedEspo
 
 	state EntityState // of the last pass
+	known bool        // there was one
 	// full: everything linked is compared once (no watermark, or the guard that
 	// asks for it was overridden). deep: contents are compared along with row ids.
 	full, deep bool
@@ -131,7 +132,7 @@ func (e *entityRun) recall() error {
 	if err != nil {
 		return err
 	}
-	e.state = state
+	e.state, e.known = state, known
 	e.state.Entity = e.m.Entity()
 	e.facts.MappingChanged = known && state.Mapping != "" && state.Mapping != e.m.Fingerprint()
 	opts := e.run.opts

@@ -40,18 +40,10 @@ const (
 // look finds everything that needs a sync, and what the guards ask for. It only
 // reads both systems; of the store it writes bases of records that agree.
 func (e *entityRun) look(ctx context.Context) error {
-	e.began = e.run.systems.espo.ServerTime()
-	unclean := e.lookUnclean
-	if e.began.IsZero() {
-		// The first answer tells the server's time, before anything else is listed.
-		if err := e.lookUnclean(ctx); err != nil {
-			return err
-		}
-		unclean = func(context.Context) error { return nil }
-	}
+	e.begins()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.lookWitnesses(ctx) })
-	g.Go(func() error { return unclean(ctx) })
+	g.Go(func() error { return e.lookUnclean(ctx) })
 	g.Go(func() error { return e.lookEdited(ctx) })
 	g.Go(func() error { return e.lookMemories(ctx) })
 	g.Go(func() error {
@@ -63,6 +55,17 @@ func (e *entityRun) look(ctx context.Context) error {
 	return g.Wait()
 }
 
+// begins takes EspoCRM's time once it is known: at the latest with the first
+// answer, which lookBack covers.
+func (e *entityRun) begins() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.began.IsZero() {
+		e.began = e.run.systems.espo.ServerTime()
+	}
+	return e.began
+}
+
 // find goes through a list page by page (key-set paging).
 func (e *entityRun) find(ctx context.Context, q record.Query, fn func(page []record.Object) error) error {
 	q.Size = pageSize
@@ -71,6 +74,7 @@ func (e *entityRun) find(ctx context.Context, q record.Query, fn func(page []rec
 		if err != nil {
 			return err
 		}
+		e.begins()
 		if err := fn(page); err != nil || len(page) < q.Size {
 			return err
 		}
@@ -111,9 +115,6 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		}}},
 	}
 	return e.find(ctx, q, func(page []record.Object) error {
-		if e.began.IsZero() {
-			e.began = e.run.systems.espo.ServerTime()
-		}
 		var failed []record.Object
 		for _, o := range page {
 			e.sees(o)
@@ -165,7 +166,7 @@ func (e *entityRun) due(f *store.Failure, o record.Object) bool {
 	}
 	n, _ := o.Int(fieldRetries)
 	at := moment(textOf(o, fieldModifiedAt))
-	return at == 0 || !e.began.Before(time.Unix(at, 0).Add(e.backoff(int(n))))
+	return at == 0 || !e.begins().Before(time.Unix(at, 0).Add(e.backoff(int(n))))
 }
 
 // backoff is retry_backoff × 2^(count-1).

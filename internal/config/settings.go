@@ -15,7 +15,6 @@ type setting struct {
 	enum []string
 	// least and most bound numbers and, in seconds, durations.
 	least, most float64
-	help        string // what to write, for Require
 }
 
 type kind uint8

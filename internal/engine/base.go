@@ -96,6 +96,9 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 		arrived = arrived || w.ownForm(key, v, r) && !record.FoldEqual(b, r)
 	}
 	next := clone(w.base)
+	if k := w.espo.view.Kind; k != "" && k == after.view.Kind {
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
+	}
 	var refused []string
 	for key, v := range sent {
 		r, b := after.view.Values[key], before.view.Values[key]

@@ -58,13 +58,16 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	d := reconcile.Decide(w.input())
 	w.tell(d)
 	if w.mem.Intent != nil {
-		return w.closeOrphan(ctx)
+		if w.deletes() {
+			return w.closeOrphan(ctx)
+		}
+		return w.keepOrphan()
 	}
 	if w.mem.Base == nil {
 		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
 			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
 	}
-	if w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete {
+	if w.deletes() {
 		return w.deleteAdvo(ctx)
 	}
 	id := w.mem.Base.AdvowareID
@@ -77,6 +80,24 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	next := w.mem
 	next.GoneAt, next.CheckedAt = w.e.Now(), w.e.Now()
 	return w.commit(ctx, next)
+}
+
+func (w *work) deletes() bool {
+	return w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
+}
+
+// keepOrphan leaves an interrupted write as it is: a record that is restored in
+// EspoCRM comes back with its old link, or with none, and only the intent knows
+// what was created for it or sent.
+func (w *work) keepOrphan() error {
+	in := w.mem.Intent
+	w.res.Outcome = result.Skipped
+	w.res.Reason.Text += " An interrupted write is kept in mind, should the record be restored."
+	if id := in.AdvowareID; id != 0 {
+		w.res.AdvowareID = &id
+		w.res.Reason.Text += fmt.Sprintf(" Advoware %d was created for it and is linked to nothing.", id)
+	}
+	return nil
 }
 
 // closeOrphan ends the intent of a run that died while the record was still in
@@ -92,7 +113,10 @@ func (w *work) closeOrphan(ctx context.Context) error {
 	}
 	e.ReasonText = w.res.Reason.Text
 	w.closeEntry(result.Skipped)
-	w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+	w.closeRun(ctx, in, store.WriteUnknown, store.WriteUnknown)
+	if w.closeErr != nil {
+		return w.closeErr
+	}
 	next := w.mem
 	next.Intent = nil
 	next.Base = in.Base

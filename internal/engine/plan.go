@@ -169,7 +169,7 @@ func resultFields(d reconcile.Decision, values bool) []result.Field {
 	for _, c := range d.Changes {
 		f := result.Field{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Changed: c.Moved, Target: c.Target}
 		if values {
-			f.Values = shownValues(c)
+			f.Values = shownValues(c, d.Action == reconcile.Post)
 		}
 		out = append(out, f)
 	}
@@ -177,8 +177,9 @@ func resultFields(d reconcile.Decision, values bool) []result.Field {
 }
 
 // shownValues are a field's three values; what is not known is named, so that
-// it is not taken for empty.
-func shownValues(c reconcile.Change) *result.Values {
+// it is not taken for empty. Of a record that is not in Advoware yet, Advoware's
+// values are known: none.
+func shownValues(c reconcile.Change, creates bool) *result.Values {
 	v := &result.Values{Espocrm: shown(c.Espo), Advoware: shown(c.Advo)}
 	if c.Espo.IsAbsent() {
 		v.Absent = append(v.Absent, string(record.EspoCRM))
@@ -188,7 +189,7 @@ func shownValues(c reconcile.Change) *result.Values {
 	} else {
 		v.Base = shown(c.Base.Espo)
 	}
-	if c.Advo.IsAbsent() && c.Field.Advo != "" {
+	if c.Advo.IsAbsent() && c.Field.Advo != "" && !creates {
 		v.Absent = append(v.Absent, string(record.Advoware))
 	}
 	return v

@@ -24,14 +24,16 @@ func (w *work) recover(ctx context.Context) error {
 		w.base = usable(w.m, in.Base)
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 		w.recovered = true
-		return nil
+		return w.closeErr
 	}
 	if in.Kind == store.IntentUndo {
 		return w.recoverUndo(ctx, in)
 	}
 	if in.Kind == store.IntentCreate {
-		if done, err := w.recoverCreate(ctx, in); done || err != nil {
+		if done, err := w.recoverCreate(ctx, in); err != nil {
 			return err
+		} else if done {
+			return w.closeErr
 		}
 	}
 	if err := w.readAdvo(ctx); err != nil {
@@ -39,7 +41,7 @@ func (w *work) recover(ctx context.Context) error {
 	}
 	w.replay(ctx, in)
 	w.recovered = true
-	return nil
+	return w.closeErr
 }
 
 // waitForDeadline: a late write may still land. A pass leaves the record to the
@@ -117,7 +119,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	}
 	if len(ours) == 0 {
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
-		return base
+		return w.editedTwice(in, base)
 	}
 	w.owe(in)
 	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
@@ -129,6 +131,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		return ok
 	}
 	next := clone(base)
+	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
+	}
 	for key, f := range in.Fields {
 		read := w.advo.view.Values[key]
 		switch {
@@ -149,10 +154,30 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	return next
 }
 
+// editedTwice is the base of an unproven PUT for the fields that were sent and
+// have moved on both sides since: edited back to the base in EspoCRM is an edit,
+// too, where the value in between may have reached Advoware.
+func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
+	next := base
+	for key, f := range in.Fields {
+		read, now := w.advo.view.Values[key], w.espo.view.Values[key]
+		if f.Sent == nil || read.IsAbsent() || now.IsAbsent() || record.FoldEqual(read, f.Before) || record.FoldEqual(now, f.Espo) {
+			continue
+		}
+		if next == base {
+			next = clone(base)
+		}
+		w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
+	}
+	return next
+}
+
 // owe takes over the notifications that the dead run owed.
 func (w *work) owe(in *store.Intent) { w.owed = append(w.owed, in.Notes...) }
 
-// closeRun closes the dead run's history, with the next commit.
+// closeRun closes the dead run's history, with the next commit. Where the final
+// PUT was announced, "not done" is said only of values that still stand: it may
+// have happened without a new rowId to tell it by (R1).
 func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.WriteState) {
 	if in.HistoryID == "" {
 		return
@@ -162,6 +187,9 @@ func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.
 			return nil
 		}
 		closeWrites(&e, record.Advoware, advo)
+		if in.Planned != nil && espo == store.WriteNotDone {
+			w.doubtGone(&e)
+		}
 		closeWrites(&e, record.EspoCRM, espo)
 		if e.Outcome == string(result.Planned) {
 			e.Outcome = "interrupted"
@@ -169,8 +197,22 @@ func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.
 		w.closing = append(w.closing, e)
 		return nil
 	})
-	if errs != nil {
-		w.warn("the interrupted run's history could not be closed: %v", errs)
+	if errs != nil && w.closeErr == nil {
+		// Going on would replace the intent, and the entry stayed planned for ever.
+		w.closeErr = storeFault("close the history of "+w.what(), errs)
+	}
+}
+
+// doubtGone marks the planned writes to EspoCRM whose old value is gone.
+func (w *work) doubtGone(e *store.Entry) {
+	for i := range e.Writes {
+		wr := &e.Writes[i]
+		if wr.Side != record.EspoCRM || wr.State != store.WritePlanned || w.espo == nil {
+			continue
+		}
+		if v := w.espo.view.Values[wr.Field]; v != wr.Before {
+			wr.State = store.WriteUnknown
+		}
 	}
 }
 
@@ -195,6 +237,10 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return true, err
 		}
+		if err == nil && in.RowBefore != "" { // it was created, read back, and written once more
+			w.linkID = in.AdvowareID
+			return false, nil
+		}
 		if err == nil {
 			w.recovered = true
 			return true, w.relink(ctx, in, posted, s)
@@ -218,7 +264,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 // record to it by hand: base (posted, read or posted), unless the planned base
 // is known to hold (R1).
 func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool, err error) {
-	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.AdvowareID == 0 {
+	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.RowBefore != "" && !in.Arrived || in.AdvowareID == 0 {
 		if in.AdvowareID == 0 { // linked by hand to what may be ours
 			w.recovered, w.base, w.prevID = true, nil, 0
 			w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
@@ -257,6 +303,7 @@ func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s 
 		return nil
 	}
 	w.base = clone(usable(w.m, in.Base))
+	w.base.Kind = w.kindPosted(posted, w.base.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
 		if !record.OwnForm(v, r) {
@@ -265,6 +312,19 @@ func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s 
 		w.setBase(w.base, key, record.Pair{Espo: v, Advo: r})
 	}
 	return nil
+}
+
+// kindPosted is the kind under which values were posted, as both sides see it.
+func (w *work) kindPosted(posted map[string]record.Value, otherwise record.Pair) record.Pair {
+	obj, err := w.overlay(record.Object{}, posted)
+	if err != nil {
+		return otherwise
+	}
+	v, err := w.m.ReadAdvo(obj)
+	if err != nil || v.Kind == "" {
+		return otherwise
+	}
+	return record.Pair{Espo: record.Of(v.Kind), Advo: record.Of(v.Kind)}
 }
 
 func postedValues(in *store.Intent) map[string]record.Value {

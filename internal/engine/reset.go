@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -100,11 +101,21 @@ func notTaken(p record.Patch, o record.Object) []string {
 		if !sent {
 			continue
 		}
-		if got, ok := o.Get(name); ok && string(got) != string(raw) && !(string(raw) == "null" && string(got) == `""`) {
+		if got, ok := o.Get(name); ok && !sameJSON(raw, got) {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// sameJSON compares two scalars by what they mean: EspoCRM escapes slashes, and
+// answers an empty text for null.
+func sameJSON(sent, got json.RawMessage) bool {
+	var a, b any
+	if json.Unmarshal(sent, &a) != nil || json.Unmarshal(got, &b) != nil {
+		return false
+	}
+	return a == b || a == nil && b == ""
 }
 
 // rearm is what changes in EspoCRM, and the memory that goes with it.
@@ -231,8 +242,7 @@ func (w *work) resetWords(p record.Patch, forget bool) string {
 	if in := w.keptIntent(forget); in != nil && in.Kind == store.IntentCreate {
 		parts = append(parts, "an uncertain create stays announced")
 	}
-	text := strings.Join(parts, "; ")
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return "Status " + strings.Join(parts, "; ") + "."
 }
 
 func plural(n int, one, many string) string {

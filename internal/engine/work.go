@@ -39,7 +39,8 @@ type work struct {
 	seen  []sentPair
 	entry *store.Entry // this sync's history entry; nil until something is to be told
 	// closing are entries of a dead run that the next commit closes (R7).
-	closing []store.Entry
+	closing  []store.Entry
+	closeErr error // why they could not be read
 	// baseless: the working base holds nothing but what agreed at a decision made
 	// without a base. It is no base for the next decision before something was
 	// written, or deciding again after marking would fall under other cases than

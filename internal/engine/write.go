@@ -102,6 +102,12 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 		return err
 	}
 	in := w.intent(store.IntentUpdate, d)
+	if first := w.mem.Intent; w.linkID != 0 { // not linked yet: what finds the record again must not get lost (R7)
+		in.Kind = store.IntentCreate
+		if first != nil {
+			in.Match, in.Highest = first.Match, first.Highest
+		}
+	}
 	w.planWrites(record.Advoware, d)
 	if err := w.announce(ctx, in); err != nil {
 		return err

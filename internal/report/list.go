@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -24,6 +25,9 @@ func (p *page) list(doc result.Document) {
 		p.recordTable(shown)
 	}
 	for _, r := range shown {
+		if doc.Error != nil && r.Error != nil && r.Error.Hint == doc.Error.Hint {
+			r.Error = nil // a system's failure meets every record, and is said once, below
+		}
 		p.aside(r)
 	}
 	if p.Quiet && len(shown) == 0 {
@@ -108,6 +112,9 @@ func (p *page) recordTable(rs []result.Record) {
 	if len(entities) > 1 {
 		columns = append([]column{entity}, columns...)
 	}
+	columns = slices.DeleteFunc(columns, func(c column) bool {
+		return (c.title == "Verdict" || c.title == "Advoware") && !slices.ContainsFunc(rs, func(r result.Record) bool { return c.text(r) != p.marks.empty })
+	})
 	room := func(cs []column) int {
 		n := p.Width
 		for _, c := range cs {

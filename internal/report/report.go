@@ -44,6 +44,7 @@ const (
 	Sync  View = "sync"  // what was done
 	Check View = "check" // what would be done, one line per record
 	Diff  View = "diff"  // which values differ and why
+	Undo  View = "undo"  // which values would be put back
 )
 
 // Options say how to render.
@@ -85,9 +86,12 @@ func Document(w io.Writer, doc result.Document, o Options) error {
 		return plainDocument(w, doc, o)
 	}
 	p := newPage(w, o)
-	if o.View == Diff {
+	switch o.View {
+	case Diff:
 		p.diff(doc)
-	} else {
+	case Undo:
+		p.undo(doc)
+	default:
 		p.list(doc)
 	}
 	return p.flush()

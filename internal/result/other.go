@@ -44,6 +44,58 @@ type HistoryRowID struct {
 	After  string `json:"after"`
 }
 
+// Runs is the document of `history --runs`.
+type Runs struct {
+	Runs []HistoryRun `json:"runs"`
+}
+
+// HistoryRun is what one run did, as far as the history holds it.
+type HistoryRun struct {
+	Run     string    `json:"run"`
+	Command string    `json:"command"`
+	By      string    `json:"by"` // user@host
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Records int       `json:"records"`
+	// Overwritten counts the values that were replaced: what undo can put back.
+	Overwritten int            `json:"overwritten"`
+	Outcomes    map[string]int `json:"outcomes"`
+	Of          string         `json:"of,omitempty"` // undo: the run that was undone
+}
+
+// Erased is the document of `history --forget`.
+type Erased struct {
+	Entity string `json:"entity"`
+	ID     string `json:"id"`
+	Erased int    `json:"erased"`
+	DryRun bool   `json:"dryRun"`
+}
+
+// Link is the document of `link` as first contact.
+type Link struct {
+	Run    Run    `json:"run"`
+	Entity string `json:"entity"`
+	// Results are the pairs, one record each: planned, or what became of them;
+	// with --import also the records made in EspoCRM.
+	Results []Record `json:"results"`
+	// Ambiguous are the records that have several candidates, or share one.
+	Ambiguous    []Ambiguous `json:"ambiguous"`
+	OnlyEspocrm  []string    `json:"onlyEspocrm"`
+	OnlyAdvoware []int64     `json:"onlyAdvoware"`
+	// Unreadable are records that no kind of the mapping applies to.
+	Unreadable []string `json:"unreadable"`
+	Calls      Calls    `json:"calls"`
+	Error      *Error   `json:"error"`
+}
+
+// Ambiguous is an EspoCRM record with several candidates in Advoware, or with a
+// candidate that it shares with others.
+type Ambiguous struct {
+	ID         string   `json:"id"`
+	Candidates []int64  `json:"candidates"`
+	SharedWith []string `json:"sharedWith"`
+}
+
 // Status is the document of `status`.
 type Status struct {
 	Entities []EntityStatus `json:"entities"`
@@ -75,6 +127,7 @@ const (
 	LockLive       LockState = "live"
 	LockStale      LockState = "stale"
 	LockOldHandler LockState = "old handler" // the old handler's value: nobody knows who
+	LockFree       LockState = "free"        // unlock was asked for a lock that nobody holds
 )
 
 // Locks is the document of `unlock --list`.

@@ -106,3 +106,11 @@ func (a *Advoware) Delete(path string, id int64) bool {
 	r.remove(fmt.Sprint(id))
 	return ok
 }
+
+// Restore puts a record back byte for byte, rowId included, as a restored backup
+// does.
+func (a *Advoware) Restore(path string, id int64, raw []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mustResource(path).put(id, slices.Clone(raw))
+}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
 	"advosync/internal/mapping"
@@ -49,6 +51,10 @@ type cell struct {
 	attr string
 }
 
+func (c cell) compare(d cell) int {
+	return cmp.Or(strings.Compare(string(c.side), string(d.side)), strings.Compare(c.id, d.id), strings.Compare(c.attr, d.attr))
+}
+
 // snapshot is one record on one side.
 type snapshot struct {
 	there  bool
@@ -56,6 +62,8 @@ type snapshot struct {
 	values map[string]record.Value // by attribute
 	rest   string                  // everything unmapped
 	link   int64                   // EspoCRM: advowareId
+	row    map[string]any          // EspoCRM: as stored
+	raw    []byte                  // Advoware: as stored
 	fresh  map[string]bool         // of a read: the attributes with an edit that has not travelled
 }
 
@@ -74,8 +82,13 @@ type Oracle struct {
 	Policy  reconcile.Policy
 	// Guarded: the EspoCRM type has optimistic concurrency.
 	Guarded bool
+	// Cuts: Advoware cuts values.
+	Cuts bool
+	// Clock dates the trace; nil: no dates.
+	Clock func() string
 
 	mu    sync.Mutex
+	tomb  map[string]snapshot // deleted in EspoCRM, may be restored
 	last  map[string]snapshot // by side and id
 	fresh map[cell]bool       // a person's edit that is not on the other side yet
 	// met are fresh edits that the other side's edit equalled for a while: the tool
@@ -95,6 +108,7 @@ type Oracle struct {
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
+	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
 	excuse         string // set while a write is carried out that is excused as a whole
@@ -103,28 +117,42 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
-		previous: map[string]string{}, excused: map[string]int{}}
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
+		previous: map[string]string{}, excused: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
 }
 
 func sideKey(side record.Side, id string) string { return string(side) + " " + id }
 
-// look reads both systems.
+// look reads both systems. What has not changed since the last look is not
+// compared anew.
 func (o *Oracle) look() map[string]snapshot {
 	out := map[string]snapshot{}
 	for _, r := range o.Espo.Records(o.Mapping.EspoType()) {
 		id, _ := r["id"].(string)
-		out[sideKey(record.EspoCRM, id)] = o.espoSnapshot(r)
+		key := sideKey(record.EspoCRM, id)
+		if was, ok := o.last[key]; ok && maps.Equal(was.row, r) {
+			out[key] = was
+			continue
+		}
+		s := o.espoSnapshot(r)
+		s.row = r
+		out[key] = s
 	}
 	for _, raw := range o.Advo.All(o.Mapping.AdvoPath()) {
+		key := sideKey(record.Advoware, gjson.GetBytes(raw, o.Mapping.AdvoID()).String())
+		if was, ok := o.last[key]; ok && bytes.Equal(was.raw, raw) {
+			out[key] = was
+			continue
+		}
 		obj, err := record.ParseObject(raw)
 		if err != nil {
 			panic("simulation: Advoware holds no object: " + err.Error())
 		}
-		id, _ := obj.Int(o.Mapping.AdvoID())
-		out[sideKey(record.Advoware, strconv.FormatInt(id, 10))] = o.advoSnapshot(obj)
+		s := o.advoSnapshot(obj)
+		s.raw = raw
+		out[key] = s
 	}
 	return out
 }
@@ -186,7 +214,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 	now := o.look()
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		side, id := splitKey(key)
-		was := o.last[key]
+		was, known := o.last[key]
+		if !known {
+			was = o.tomb[key]
+		}
 		for _, attr := range slices.Sorted(maps.Keys(now[key].values)) {
 			v := now[key].values[attr]
 			if old, ok := was.values[attr]; ok && old == v {
@@ -195,17 +226,28 @@ func (o *Oracle) Person(name string, change func() error) error {
 			c := cell{side, id, attr}
 			delete(o.met, c)
 			delete(o.fresh, c)
-			if b, ok := o.base[c]; o.twoWay(side, attr) && (!ok || b != v) && (was.there || v.HasText()) {
+			if !was.there && !v.HasText() {
+				o.base[c] = v // emptied again before it was synced: no edit
+			}
+			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
+		}
+		if was.there && was.kind != now[key].kind {
+			for attr := range now[key].values { // a field that the new kind does not have is given up
+				if c := (cell{side, id, attr}); o.fresh[c] && !o.travels(side, attr, now[key].kind) {
+					delete(o.fresh, c)
+				}
+			}
 		}
 		if was.there && was.rest != now[key].rest {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
 		}
 	}
-	for key := range o.last {
+	for _, key := range slices.Sorted(maps.Keys(o.last)) {
 		if _, ok := now[key]; !ok {
+			o.tomb[key] = o.last[key]
 			o.note("%s deletes %s", name, key)
 		}
 	}
@@ -213,9 +255,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 	return err
 }
 
-// twoWay reports whether an attribute's values travel both ways in some kind.
-func (o *Oracle) twoWay(side record.Side, attr string) bool {
-	for _, f := range o.Mapping.AllFields() {
+// travels reports whether an attribute's values travel both ways in a record of
+// this kind.
+func (o *Oracle) travels(side record.Side, attr, kind string) bool {
+	for _, f := range o.Mapping.Fields(kind) {
 		name := f.Espo
 		if side == record.Advoware {
 			name = f.Advo
@@ -233,7 +276,18 @@ func splitKey(key string) (record.Side, string) {
 }
 
 func (o *Oracle) note(format string, args ...any) {
-	o.trace = append(o.trace, fmt.Sprintf(format, args...))
+	line := fmt.Sprintf(format, args...)
+	if o.Clock != nil {
+		line = o.Clock() + " " + line
+	}
+	o.trace = append(o.trace, line)
+}
+
+// Note adds a line to the trace.
+func (o *Oracle) Note(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.note(format, args...)
 }
 
 func (o *Oracle) problem(format string, args ...any) {
@@ -258,6 +312,10 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			if o.excuse != "" && side == record.Advoware {
+				o.excused[o.excuse]++
+				o.loose[id] = true
+			}
 			continue
 		}
 		seen, known := o.reads[o.actor][key]
@@ -404,7 +462,7 @@ func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) 
 
 // consume takes note of edits that have reached the other side.
 func (o *Oracle) consume(now map[string]snapshot) {
-	for c := range o.fresh {
+	for _, c := range slices.SortedFunc(maps.Keys(o.fresh), cell.compare) {
 		side, id := o.partner(now, c)
 		mine, theirs := now[sideKey(c.side, c.id)], now[sideKey(side, id)]
 		if !mine.there || !theirs.there {
@@ -506,7 +564,7 @@ func (o *Oracle) request(process string, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.actor = process
-	if signIn(r) {
+	if signIn(r) || r.Context().Value(lateKey{}) != nil {
 		return
 	}
 	what := r.Method + " " + r.URL.Path
@@ -654,7 +712,7 @@ func (o *Oracle) Differences() []string {
 			if f.Clear || f.Computed || f.Espo == "" || f.Advo == "" {
 				continue
 			}
-			if !agree(s.values[f.Espo], a.values[f.Advo]) {
+			if !agree(s.values[f.Espo], a.values[f.Advo]) && !(o.Cuts && record.OwnForm(s.values[f.Espo], a.values[f.Advo])) {
 				out = append(out, fmt.Sprintf("EspoCRM %s: %s is %q, Advoware %d: %s is %q", id, f.Espo, s.values[f.Espo].Text(), s.link, f.Advo, a.values[f.Advo].Text()))
 			}
 		}
@@ -667,7 +725,7 @@ func (o *Oracle) Differences() []string {
 	for _, key := range slices.Sorted(maps.Keys(o.last)) {
 		if side, id := splitKey(key); side == record.Advoware {
 			n, _ := strconv.ParseInt(id, 10, 64)
-			if len(carried[n]) == 0 {
+			if len(carried[n]) == 0 && !o.loose[id] {
 				out = append(out, fmt.Sprintf("Advoware %s is linked to nothing", id))
 			}
 		}

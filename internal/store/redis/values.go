@@ -74,7 +74,7 @@ func (s *Store) Keys(ctx context.Context, start string) ([]string, error) {
 	}
 	var keys []string
 	err := s.read(ctx, opRead, func(ctx context.Context) error {
-		all, err := s.c.ZRangeByLex(ctx, valueKeys, &redis.ZRangeBy{Min: low, Max: high}).Result()
+		all, err := s.c.ZRangeArgs(ctx, redis.ZRangeArgs{Key: valueKeys, ByLex: true, Start: low, Stop: high}).Result()
 		if err != nil {
 			return err
 		}

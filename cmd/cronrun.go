@@ -1,0 +1,291 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"advosync/internal/batch"
+	"advosync/internal/console"
+	"advosync/internal/fault"
+	"advosync/internal/report"
+	"advosync/internal/result"
+)
+
+// passer is a session that makes batch passes.
+type passer interface {
+	Cron(ctx context.Context, r cronRequest) (batch.Report, error)
+	// Measure writes the metrics of a run, where they are configured.
+	Measure(ctx context.Context, rep batch.Report, exit int) error
+}
+
+// cronRequest asks for one pass.
+type cronRequest struct {
+	Entities []string // as the configuration spells them
+	Policy   string   // "": the configured one
+	Options  batch.Options
+	Sink     batch.Sink
+}
+
+// cronFlags are the flags of cron-run.
+type cronFlags struct {
+	entities []string
+	conflict string
+	progress string
+	options  batch.Options
+}
+
+func (a *app) cronRunCommand() *cobra.Command {
+	var o cronFlags
+	c := &cobra.Command{
+		Use:   "cron-run",
+		Short: "Sync everything that needs it: the batch pass, for cron",
+		Long: `Find every record that needs a sync, on both sides, and sync it: edits in
+EspoCRM, edits in Advoware, new records, and what earlier passes left over.
+Without a terminal and with nothing wrong it prints nothing, so that cron mails
+only trouble. One pass per entity runs at a time.
+
+Before the first write guards look at the whole: a restored backup, an empty
+list or a changed mapping halts the pass (exit 6), and the message names the one
+flag that lets it go on.`,
+		Example: `  advosync cron-run
+  advosync cron-run --dry-run`,
+		Args: a.noArgs,
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&o.entities, "entity", nil, "`entity`, repeatable (default: all that are configured)")
+	f.BoolVar(&o.options.DryRun, "dry-run", false, "say what would be done, write nothing")
+	f.StringVar(&o.conflict, "conflict", "", "conflict `policy` for this run: espocrm, advoware, merge, manual")
+	f.IntVar(&o.options.Concurrency, "concurrency", 0, "calls in flight at the same time, `n` (default: cron.concurrency)")
+	f.IntVar(&o.options.Limit, "limit", 0, "begin at most `n` records; the rest waits for the next pass")
+	f.DurationVar(&o.options.MaxDuration, "max-duration", 0, "begin no more records after this `time`, such as 10m")
+	f.StringVar(&o.progress, "progress", console.ProgressAuto, "progress bar on stderr, `when`: auto, always, never")
+	f.BoolVar(&o.options.AllowMassChange, "allow-mass-change", false, "go on although much of Advoware has moved at once")
+	f.IntVar(&o.options.AllowDeletes, "allow-deletes", 0, "go on with up to `n` deletes")
+	f.BoolVar(&o.options.AllowEmpty, "allow-empty", false, "go on although one side is suddenly empty")
+	f.BoolVar(&o.options.AllowMappingChange, "allow-mapping-change", false, "go on although the mapping has changed since the last pass")
+	f.BoolVar(&o.options.AllowRegress, "allow-regress", false, "go on although a system looks like a restored backup")
+	a.complete(c, "conflict", policies)
+	a.complete(c, "progress", []string{console.ProgressAuto, console.ProgressAlways, console.ProgressNever})
+	must(c.RegisterFlagCompletionFunc("entity", a.completeEntities))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := o.validate(c); err != nil {
+			return err
+		}
+		return a.cronRun(c.Context(), &o)
+	}
+	return c
+}
+
+func (o *cronFlags) validate(c *cobra.Command) error {
+	r := recordFlags{conflict: o.conflict, concurrency: o.options.Concurrency, limit: o.options.Limit, maxDuration: o.options.MaxDuration}
+	if err := r.validate(c); err != nil {
+		return err
+	}
+	if o.options.AllowDeletes < 0 {
+		return usagef("--allow-deletes must not be negative")
+	}
+	if !slices.Contains([]string{console.ProgressAuto, console.ProgressAlways, console.ProgressNever}, o.progress) {
+		return usagef("unknown --progress %q: auto, always or never", o.progress)
+	}
+	return nil
+}
+
+// cronRun makes the pass, reports it, and turns it into the exit code.
+func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
+	p, err := a.load(loadOptions{File: a.flags.config})
+	if err != nil {
+		return err
+	}
+	entities, err := pickEntities(o.entities, p.Entities())
+	if err != nil {
+		return err
+	}
+	run := a.newRunID()
+	s, err := p.Open(ctx, openOptions{ReadOnly: o.options.DryRun, RunID: run, Command: "cron-run", Log: a.log.With("run", run)})
+	if err != nil {
+		return err
+	}
+	defer a.closeSession(s)
+	pass, ok := s.(passer)
+	if !ok {
+		return fmt.Errorf("this session makes no passes: %T", s)
+	}
+	watch := a.newWatcher(o.progress)
+	rep, err := pass.Cron(ctx, cronRequest{Entities: entities, Policy: o.conflict, Options: o.options, Sink: watch})
+	watch.done()
+	if rep.Document.Run.ID == "" { // it did not even begin
+		return err
+	}
+	code := worst(cronCodes(rep, err))
+	if !o.options.DryRun {
+		if err := pass.Measure(ctx, rep, code); err != nil {
+			a.log.Warn("metrics not written", "error", err.Error())
+		}
+	}
+	return a.deliverPass(rep, code, o.options.DryRun)
+}
+
+func (a *app) closeSession(s session) {
+	if err := s.Close(); err != nil {
+		a.log.Warn("closing failed", "error", err.Error())
+	}
+}
+
+// pickEntities finds the entities that were named, all when none was.
+func pickEntities(named, known []string) ([]string, error) {
+	if len(named) == 0 {
+		return known, nil
+	}
+	var out []string
+	for _, n := range named {
+		e, err := pickEntity(n, known)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+// cronCodes are the codes that a pass calls for. Records that another process
+// holds are left to the next pass and call for none.
+func cronCodes(rep batch.Report, err error) map[int]bool {
+	codes := resultCodes(result.Document{Results: rep.Document.Results}, false)
+	delete(codes, exitLocked)
+	delete(codes, exitCannotRun)
+	s := rep.Document.Summary
+	if s.Failed+s.PermanentlyFailed > 0 {
+		codes[exitFailed] = true
+	}
+	if s.Conflicts > 0 {
+		codes[exitConflict] = true
+	}
+	if rep.Interrupted {
+		codes[exitInterrupted] = true
+	}
+	for _, e := range flatten(err) {
+		var guard *batch.GuardError
+		var locked *batch.LockedError
+		switch {
+		case errors.As(e, &guard):
+			codes[exitHalted] = true
+		case errors.As(e, &locked):
+			codes[exitLocked] = true
+		case fault.Is(e, fault.Interrupted), errors.Is(e, context.Canceled):
+			codes[exitInterrupted] = true
+		default:
+			codes[exitCannotRun] = true
+		}
+	}
+	return codes
+}
+
+// flatten takes joined errors apart: each calls for its own code.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range many.Unwrap() {
+			out = append(out, flatten(e)...)
+		}
+		return out
+	}
+	return []error{err}
+}
+
+// deliverPass says what was done. Where nobody looks and nothing is wrong it
+// says nothing, so that cron sends no mail.
+func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
+	doc := rep.Document
+	silent := a.format == report.Table && !a.console.OutFacts.Terminal && code == exitOK && a.flags.verbose == 0 && !dryRun && len(rep.Warnings) == 0
+	if !silent && (a.format != report.Table || !a.flags.quiet || code != exitOK) {
+		if err := a.renderPass(rep, dryRun); err != nil {
+			return &reported{code: exitCannotRun, err: errorForm(err)}
+		}
+	}
+	if code == exitOK {
+		return nil
+	}
+	return &reported{code: code, err: doc.Error}
+}
+
+func (a *app) renderPass(rep batch.Report, dryRun bool) error {
+	if dryRun { // reads like a check
+		return report.Document(a.console.Out, rep.Document, a.reportOptions(report.Check))
+	}
+	var oldest *time.Time
+	if !rep.Oldest.IsZero() {
+		oldest = &rep.Oldest
+	}
+	return report.Pass(a.console.Out, rep.Document, oldest, a.reportOptions(report.Sync))
+}
+
+// watcher shows how a pass gets on: a bar on a terminal, lines with -v.
+type watcher struct {
+	app      *app
+	bar      *console.Progress
+	counts   *tally
+	verbose  bool
+	expected map[string]int
+}
+
+func (a *app) newWatcher(mode string) *watcher {
+	w := &watcher{app: a, counts: &tally{}, verbose: a.flags.verbose > 0, expected: map[string]int{}}
+	if a.flags.quiet || w.verbose && mode == console.ProgressAuto {
+		mode = console.ProgressNever
+	}
+	w.bar = a.console.NewProgress(mode, w.counts.String)
+	return w
+}
+
+func (w *watcher) done() { w.bar.Done() }
+
+// Phase is the part of the pass that begins.
+func (w *watcher) Phase(entity string, p batch.Phase) {
+	w.counts.phase(string(p))
+	if w.verbose && p != batch.PhaseDone {
+		w.app.note("%s: %s", entity, p)
+	}
+}
+
+// Planned is how many records there will be.
+func (w *watcher) Planned(entity string, total int, _ bool) {
+	w.expected[entity] = total
+	sum := 0
+	for _, n := range w.expected {
+		sum += n
+	}
+	w.bar.Total(sum)
+}
+
+// Begun is not shown.
+func (w *watcher) Begun(string, string) {}
+
+// Ended counts a record, and with -v says what became of it.
+func (w *watcher) Ended(r result.Record) {
+	w.counts.add(r.Outcome)
+	w.bar.Step()
+	if w.verbose && r.Outcome != result.Unchanged {
+		w.app.note("%s %s: %s: %s", r.Entity, r.ID, r.Outcome, r.Reason.Text)
+	}
+}
+
+// Warned is said at the end, with the result; with -v at once.
+func (w *watcher) Warned(text string) {
+	w.app.log.Warn(text)
+}
+
+// note is a line on stderr.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.console.Err, report.Line(fmt.Sprintf(format, args...), a.console.ErrFacts.UTF8))
+}

@@ -1,0 +1,352 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"advosync/internal/callcount"
+	"advosync/internal/config"
+	"advosync/internal/console"
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/report"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// parts are what the repair commands work with, beyond Sync and Plan.
+type parts struct {
+	engine    *engine.Engine
+	store     store.Store
+	mappings  []*mapping.Mapping
+	counter   engine.Counter
+	creator   engine.Creator
+	retention time.Duration
+}
+
+// Parts implements session.
+func (s *opened) Parts() parts {
+	return parts{engine: s.engine, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention}
+}
+
+// mapping finds an entity's mapping; the command line has checked the name.
+func (p parts) mapping(entity string) *mapping.Mapping {
+	for _, m := range p.mappings {
+		if strings.EqualFold(m.Entity(), entity) {
+			return m
+		}
+	}
+	panic("cmd: no mapping of " + entity)
+}
+
+// target is one record that a repair is about.
+type target struct {
+	m  *mapping.Mapping
+	id string
+}
+
+// repair is one invocation of a repair command: choose records, say what would
+// be done, ask, do it, and report as sync does.
+type repair struct {
+	command string
+	entity  string // as given
+	anyOf   bool   // records of every entity, where none is named
+	dryRun  bool
+	yes     bool
+	plan    report.View // how the plan is shown
+	// targets chooses the records.
+	targets func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error)
+	// foresee says what would be done to one record, and do does it.
+	foresee, do func(ctx context.Context, p parts, t target) result.Record
+	// question is asked before anything is done; "": nothing is asked.
+	question func(planned []result.Record) string
+	// askFrom is the number of records from which on it is asked.
+	askFrom int
+	// strict: a record that was skipped counts as failed.
+	strict bool
+	// serial: one record after the other, because each is asked about.
+	serial bool
+}
+
+// runRepair is the repair commands' runJob.
+func (a *app) runRepair(ctx context.Context, r repair) error {
+	p, ms, err := a.entitiesOf(r.entity, r.anyOf)
+	if err != nil {
+		return err
+	}
+	if r.question != nil && r.askFrom == 0 && !r.yes && !r.dryRun && !a.canAsk() {
+		return &console.NeedsYesError{Question: r.question(nil)}
+	}
+	start := a.now()
+	doc := result.Document{Run: a.runOf(r.command, start, r.dryRun)}
+	counted, calls := callcount.With(ctx)
+	s, err := p.Open(counted, openOptions{ReadOnly: r.dryRun, RunID: doc.Run.ID, Command: r.command, Log: a.log.With("run", doc.Run.ID)})
+	if err == nil {
+		doc.Results, err = a.repairAll(counted, s, r, selected(s.Parts().mappings, ms), max(p.Concurrency(), 1))
+		a.closeSession(s)
+	}
+	if _, usage := err.(*usageError); usage || isNeedsYes(err) || fault.Is(err, codeDeclined) {
+		return err
+	}
+	if doc.Error = errorForm(err); ctx.Err() != nil {
+		doc.Error = interruptedForm()
+	}
+	a.total(&doc, start, calls)
+	view := report.Sync
+	if r.dryRun {
+		view = r.plan
+	}
+	if r.strict && !r.dryRun && skipped(doc) {
+		view = r.plan // shows how
+	}
+	return a.deliverRepair(doc, r, view, err)
+}
+
+func isNeedsYes(err error) bool { _, ok := err.(*console.NeedsYesError); return ok }
+
+func skipped(doc result.Document) bool {
+	return slices.ContainsFunc(doc.Results, func(r result.Record) bool { return r.Outcome == result.Skipped })
+}
+
+// deliverRepair is deliver, where a skipped record counts.
+func (a *app) deliverRepair(doc result.Document, r repair, view report.View, cause error) error {
+	err := a.deliver(doc, job{command: r.command, view: view}, cause)
+	aboutRecord := doc.Error != nil && doc.Error.Owner == string(fault.OwnerRecord)
+	if !aboutRecord && !(r.strict && skipped(doc)) {
+		return err
+	}
+	codes := resultCodes(doc, false)
+	codes[exitFailed], codes[exitCannotRun] = true, codes[exitCannotRun] && !aboutRecord
+	return &reported{code: worst(codes), err: doc.Error, cause: cause}
+}
+
+// runOf begins the description of a run.
+func (a *app) runOf(command string, start time.Time, dryRun bool) result.Run {
+	return result.Run{ID: a.newRunID(), Command: command, StartedAt: start.UTC().Truncate(time.Millisecond), DryRun: dryRun}
+}
+
+// total fills in what is known at the end of a run.
+func (a *app) total(doc *result.Document, start time.Time, calls *callcount.Counter) {
+	doc.Run.DurationMS = a.now().Sub(start).Milliseconds()
+	doc.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	for _, r := range doc.Results {
+		doc.Summary.Add(r.Outcome)
+	}
+}
+
+// entitiesOf loads the configuration and finds the entity that was named, or,
+// where the command is about any, all of them.
+func (a *app) entitiesOf(name string, anyOf bool) (project, []string, error) {
+	p, err := a.load(loadOptions{File: a.flags.config})
+	if err != nil {
+		return nil, nil, err
+	}
+	if name == "" && anyOf {
+		return p, p.Entities(), nil
+	}
+	entity, err := pickEntity(name, p.Entities())
+	return p, []string{entity}, err
+}
+
+func selected(all []*mapping.Mapping, names []string) []*mapping.Mapping {
+	var out []*mapping.Mapping
+	for _, m := range all {
+		if slices.Contains(names, m.Entity()) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// repairAll chooses, foresees, asks and does.
+func (a *app) repairAll(ctx context.Context, s session, r repair, ms []*mapping.Mapping, workers int) ([]result.Record, error) {
+	p := s.Parts()
+	if r.serial {
+		workers = 1
+	}
+	targets, err := r.targets(ctx, p, ms)
+	if err != nil || len(targets) == 0 {
+		return nil, err
+	}
+	asks := r.question != nil && !r.yes && !r.dryRun && !r.serial && len(targets) >= r.askFrom
+	if r.dryRun || asks {
+		planned, serr := a.each(ctx, s, targets, workers, r.foresee)
+		if r.dryRun || serr != nil || !anyPlanned(planned) {
+			return planned, asError(serr)
+		}
+		if q := r.question(planned); q != "" {
+			if err := a.ask(ctx, q, planned, r.plan); err != nil {
+				return nil, err
+			}
+		}
+	}
+	done, serr := a.each(ctx, s, targets, workers, r.do)
+	return done, asError(serr)
+}
+
+// anyPlanned reports whether there is anything to ask about.
+func anyPlanned(rs []result.Record) bool {
+	return slices.ContainsFunc(rs, func(r result.Record) bool { return r.Outcome == result.Planned })
+}
+
+// systemFailure carries an error that is in its JSON form already.
+type systemFailure struct{ form *result.Error }
+
+func (e *systemFailure) Error() string { return e.form.Message }
+
+func asError(form *result.Error) error {
+	if form == nil {
+		return nil
+	}
+	return &systemFailure{form}
+}
+
+// ask shows what would be done and waits for a yes.
+func (a *app) ask(ctx context.Context, question string, planned []result.Record, view report.View) error {
+	if a.canAsk() {
+		f := a.console.ErrFacts
+		o := report.Options{Format: report.Table, View: view, Rich: true, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8, Location: a.zone}
+		if err := report.Document(a.console.Err, result.Document{Results: planned}, o); err != nil {
+			return err
+		}
+	}
+	return a.confirm(ctx, question)
+}
+
+// canAsk reports whether somebody is there to answer a question.
+func (a *app) canAsk() bool { return a.console.InTerminal && a.console.ErrFacts.Terminal }
+
+func (a *app) confirm(ctx context.Context, question string) error {
+	ok, err := a.console.Confirm(ctx, question)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return declined()
+	}
+	return nil
+}
+
+// each works on the records with a bounded number of workers, in the order of
+// the targets, and stops when a system fails or a signal comes.
+func (a *app) each(ctx context.Context, s session, targets []target, workers int, fn func(context.Context, parts, target) result.Record) ([]result.Record, *result.Error) {
+	begun, cancel := withGrace(ctx, grace)
+	defer cancel()
+	p := s.Parts()
+	w := &runner{app: a, session: s, ctx: begun, slots: make(chan struct{}, workers)}
+	w.job.do = func(ctx context.Context, r request) result.Record {
+		return fn(ctx, p, target{p.mapping(r.Entity), r.ID})
+	}
+	for _, t := range targets {
+		w.job.request.Entity = t.m.Entity()
+		w.next(ctx, t.id)
+	}
+	w.wait.Wait()
+	out := make([]result.Record, len(w.results))
+	for i, r := range w.results {
+		out[i] = *r
+	}
+	return out, w.systemError
+}
+
+// codeDeclined is the failure of a question that was answered with no.
+const codeDeclined fault.Code = "declined"
+
+// deskFlags are the flags that repair commands share.
+type deskFlags struct {
+	entity      string
+	ids         []string
+	dryRun, yes bool
+}
+
+func (a *app) deskFlags(c *cobra.Command, d *deskFlags, what string) *pflag.FlagSet {
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&d.entity, "entity", "", "`entity`, as named in its mapping (may be left out when there is only one)")
+	f.StringArrayVar(&d.ids, "id", nil, what)
+	must(c.RegisterFlagCompletionFunc("entity", a.completeEntities))
+	must(c.RegisterFlagCompletionFunc("id", a.completeIDs))
+	return f
+}
+
+func (d *deskFlags) writing(f *pflag.FlagSet, yes string) {
+	f.BoolVar(&d.dryRun, "dry-run", false, "say what would be done, write nothing")
+	f.BoolVar(&d.yes, "yes", false, yes)
+}
+
+func (d *deskFlags) validate(c *cobra.Command) error {
+	if c.Flags().Changed("entity") && strings.TrimSpace(d.entity) == "" {
+		return usagef("--entity is empty")
+	}
+	for _, id := range d.ids {
+		if strings.TrimSpace(id) == "" {
+			return usagef("--id is empty")
+		}
+	}
+	return nil
+}
+
+// one is the single id of a command that takes no more.
+func (d *deskFlags) one(c *cobra.Command) (string, error) {
+	if len(d.ids) != 1 || d.ids[0] == "-" {
+		return "", usagef("%s takes one --id", c.CommandPath())
+	}
+	return d.ids[0], nil
+}
+
+// named turns ids into targets.
+func named(ids []string) func(context.Context, parts, []*mapping.Mapping) ([]target, error) {
+	return func(_ context.Context, _ parts, ms []*mapping.Mapping) ([]target, error) {
+		out := make([]target, len(ids))
+		for i, id := range ids {
+			out[i] = target{ms[0], id}
+		}
+		return out, nil
+	}
+}
+
+// age reads a flag such as 24h or 7d.
+func age(flag, s string) (time.Duration, error) {
+	d, err := config.ParseDuration(s)
+	if err != nil || d <= 0 {
+		e := usagef("--%s %q is no duration", flag, fault.Clean(s, 40))
+		e.hint = "such as 30m, 24h, 7d"
+		return 0, e
+	}
+	return d, nil
+}
+
+// since reads a time: a duration back from now, a day, or RFC 3339.
+func (a *app) since(flag, s string) (time.Time, error) {
+	if d, err := config.ParseDuration(s); err == nil && d > 0 {
+		return a.now().Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, a.zone); err == nil {
+			return t, nil
+		}
+	}
+	e := usagef("--%s %q is no time", flag, fault.Clean(s, 40))
+	e.hint = "such as 24h, 7d, 2026-03-31 or 2026-03-31T07:00:00Z"
+	return time.Time{}, e
+}
+
+// noun counts records for a question.
+func noun(n int) string {
+	return fmt.Sprintf("%d %s", n, map[bool]string{true: "record", false: "records"}[n == 1])
+}
+
+// exitWith is an error with an exit code of its own.
+type exitWith struct {
+	code int
+	error
+}
+
+func (e *exitWith) Unwrap() error { return e.error }

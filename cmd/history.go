@@ -1,0 +1,261 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+	"advosync/internal/report"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+type historyFlags struct {
+	deskFlags
+	run, since    string
+	from          time.Time
+	limit         int
+	values, runs  bool
+	forget        bool
+	limitWasGiven bool
+}
+
+// historyPage is how many entries a terminal shows when no limit is given.
+const historyPage = 50
+
+func (a *app) historyCommand() *cobra.Command {
+	var h historyFlags
+	c := &cobra.Command{
+		Use:   "history",
+		Short: "Show what was done, when, by which run",
+		Long: `Show what was done, newest first: when, by whom and which run, which fields, and
+with --values the values that were overwritten (undo can put them back). With
+--runs: one line per run.
+
+--forget erases the history of one record, for a person who asks for it. What is
+remembered for syncing stays as long as the record is synced; reset --forget
+clears that too.`,
+		Example: `  advosync history --entity Beteiligte --id 6b04e8a1c2d3f4a5b --values
+  advosync history --runs --since 7d`,
+		Args: a.noArgs,
+	}
+	f := a.deskFlags(c, &h.deskFlags, "EspoCRM `id`, repeatable")
+	f.StringVar(&h.run, "run", "", "only this `run`")
+	f.StringVar(&h.since, "since", "", "only what was done since this `time`: 24h, 7d, or a date")
+	f.IntVar(&h.limit, "limit", 0, fmt.Sprintf("no more than `n` entries (default: %d on a terminal, else all)", historyPage))
+	f.BoolVar(&h.values, "values", false, "show the overwritten values")
+	f.BoolVar(&h.runs, "runs", false, "one line per run")
+	f.BoolVar(&h.forget, "forget", false, "erase the history of the record --id")
+	h.writing(f, "with --forget: ask nothing")
+	must(c.RegisterFlagCompletionFunc("run", a.completeRuns))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := h.check(a, c); err != nil {
+			return err
+		}
+		if h.forget {
+			return a.forgetHistory(c.Context(), &h)
+		}
+		return a.history(c.Context(), &h)
+	}
+	return c
+}
+
+func (h *historyFlags) check(a *app, c *cobra.Command) error {
+	if err := h.validate(c); err != nil {
+		return err
+	}
+	h.limitWasGiven = c.Flags().Changed("limit")
+	switch {
+	case h.limitWasGiven && h.limit < 1:
+		return usagef("--limit must be at least 1")
+	case slices.Contains(h.ids, "-"):
+		return usagef("history reads no ids from stdin")
+	case h.runs && (h.values || h.forget):
+		return usagef("--runs excludes --values and --forget")
+	case !h.forget && (h.dryRun || h.yes):
+		return usagef("--dry-run and --yes go with --forget")
+	case h.forget && (h.run != "" || h.since != "" || h.values || h.limitWasGiven):
+		return usagef("--forget erases the whole history of a record: it takes --entity and --id only")
+	case h.forget:
+		_, err := h.one(c)
+		return err
+	case h.since != "":
+		var err error
+		h.from, err = a.since("since", h.since)
+		return err
+	}
+	return nil
+}
+
+func (a *app) openHistory(ctx context.Context, h *historyFlags, readOnly bool) (session, []string, error) {
+	p, entities, err := a.entitiesOf(h.entity, !h.forget)
+	if err != nil {
+		return nil, nil, err
+	}
+	run := a.newRunID()
+	s, err := p.Open(ctx, openOptions{ReadOnly: readOnly, RunID: run, Command: "history", Log: a.log.With("run", run)})
+	return s, entities, err
+}
+
+var errEnough = errors.New("enough")
+
+func (a *app) history(ctx context.Context, h *historyFlags) error {
+	s, entities, err := a.openHistory(ctx, h, true)
+	if err != nil {
+		return err
+	}
+	defer a.closeSession(s)
+	limit := h.limit
+	o := a.reportOptions("")
+	if o.Rich && a.format == report.Table && !h.limitWasGiven && !h.runs {
+		limit = historyPage
+	}
+	filter := store.HistoryFilter{Run: h.run, Since: h.from}
+	if h.entity != "" {
+		filter.Entity = entities[0]
+	}
+	if len(h.ids) == 1 {
+		filter.ID = h.ids[0]
+	}
+	entries := []store.Entry{}
+	more := false
+	err = s.Parts().store.Entries(ctx, filter, func(e store.Entry) error {
+		if len(h.ids) > 1 && !slices.Contains(h.ids, e.RecordID) {
+			return nil
+		}
+		if limit > 0 && len(entries) == limit && !h.runs {
+			more = true
+			return errEnough
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	if h.runs {
+		return report.Runs(a.console.Out, runsOf(entries, limit), o)
+	}
+	doc := result.History{Entries: []result.HistoryEntry{}}
+	for _, e := range entries {
+		doc.Entries = append(doc.Entries, historyEntry(e, h.values))
+	}
+	if err := report.History(a.console.Out, doc, o); err != nil {
+		return err
+	}
+	if more && !a.flags.quiet {
+		fmt.Fprintf(a.console.Err, "only the newest %d are shown; more with --limit\n", limit)
+	}
+	return nil
+}
+
+// historyEntry is an entry in the words of the contract. Writes that did not
+// happen overwrote nothing, and are left out.
+func historyEntry(e store.Entry, values bool) result.HistoryEntry {
+	out := result.HistoryEntry{At: e.At.UTC(), Run: e.Run, Command: e.Command, Entity: e.Entity, ID: e.RecordID, Verdict: result.Verdict(e.Verdict),
+		Outcome: result.Outcome(e.Outcome), Reason: result.Reason{Code: e.ReasonCode, Text: e.ReasonText}, Fields: []result.HistoryField{},
+		RowID: result.HistoryRowID{Before: e.RowBefore, After: e.RowAfter}, By: e.By, Of: e.Of}
+	if e.AdvowareID != 0 {
+		out.AdvowareID = &e.AdvowareID
+	}
+	if e.Error != "" || e.ErrorCode != "" {
+		out.Error = &result.Error{Code: e.ErrorCode, Message: e.Error, Owner: string(fault.OwnerRecord)}
+	}
+	if e.Of != "" {
+		out.Reason.Text = "Undo of run " + e.Of + ". " + out.Reason.Text
+	}
+	for _, w := range e.Writes {
+		if w.State == store.WriteNotDone {
+			continue
+		}
+		f := result.HistoryField{Espocrm: w.Espocrm, Advoware: w.Advoware, Side: string(w.Side), State: string(w.State)}
+		if values {
+			f.Before, f.After = text(w.Before), text(w.After)
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	return out
+}
+
+// text is a value in the history: empty is the empty text.
+func text(v record.Value) *string {
+	s := ""
+	if v.HasText() {
+		s = v.Text()
+	}
+	return &s
+}
+
+// runsOf sums up entries, newest first, by run.
+func runsOf(entries []store.Entry, limit int) result.Runs {
+	out := result.Runs{Runs: []result.HistoryRun{}}
+	at := map[string]int{}
+	records := map[string]map[string]bool{}
+	for _, e := range entries {
+		i, ok := at[e.Run]
+		if !ok {
+			i = len(out.Runs)
+			at[e.Run] = i
+			records[e.Run] = map[string]bool{}
+			out.Runs = append(out.Runs, result.HistoryRun{Run: e.Run, Command: e.Command, By: e.By, From: e.At.UTC(), To: e.At.UTC(), Outcomes: map[string]int{}, Of: e.Of})
+		}
+		r := &out.Runs[i]
+		r.From = e.At.UTC()
+		if e.RecordID != "" {
+			records[e.Run][e.Entity+"/"+e.RecordID] = true
+		}
+		r.Records = len(records[e.Run])
+		r.Outcomes[e.Outcome]++
+		for _, w := range e.Writes {
+			if w.State != store.WriteNotDone && w.Before.HasText() {
+				r.Overwritten++
+			}
+		}
+	}
+	if limit > 0 && len(out.Runs) > limit {
+		out.Runs = out.Runs[:limit]
+	}
+	return out
+}
+
+// forgetHistory is history --forget.
+func (a *app) forgetHistory(ctx context.Context, h *historyFlags) error {
+	s, entities, err := a.openHistory(ctx, h, h.dryRun)
+	if err != nil {
+		return err
+	}
+	defer a.closeSession(s)
+	p := s.Parts()
+	m, id := p.mapping(entities[0]), h.ids[0]
+	n, err := p.engine.CountHistory(ctx, m, id)
+	if err != nil {
+		return err
+	}
+	out := result.Erased{Entity: m.Entity(), ID: id, Erased: n, DryRun: h.dryRun}
+	if n > 0 && !h.dryRun {
+		if !h.yes {
+			q := fmt.Sprintf("Erase the history of %s %s for good (%s)? Nothing of it can be undone afterwards.", m.Entity(), fault.Clean(id, 60), count(n, "entry", "entries"))
+			if err := a.confirm(ctx, q); err != nil {
+				return err
+			}
+		}
+		if out.Erased, err = p.engine.ForgetHistory(ctx, m, id); err != nil {
+			return lockedOr(err)
+		}
+	}
+	return report.Erased(a.console.Out, out, a.reportOptions(""))
+}
+
+// lockedOr gives a failure for a held lock its exit code.
+func lockedOr(err error) error {
+	if fault.Is(err, "locked") {
+		return &exitWith{exitLocked, err}
+	}
+	return err
+}

@@ -1,0 +1,260 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"advosync/internal/callcount"
+	"advosync/internal/console"
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/report"
+	"advosync/internal/result"
+)
+
+type linkFlags struct {
+	deskFlags
+	advowareID int64
+	apply      bool
+	imports    bool
+	force      bool
+}
+
+func (a *app) linkCommand() *cobra.Command {
+	var l linkFlags
+	c := &cobra.Command{
+		Use:   "link",
+		Short: "Pair existing records of both systems",
+		Long: `First contact: pair the unlinked records of both systems by the mapping's match.
+Without --apply it only reports: pairs, records with several candidates (they
+are never guessed), and records that are in one system only. It needs
+advoware.list in the mapping.
+
+--apply links the pairs. Where contents agree, both sides are in step from then
+on; where they differ, the next sync decides as at any first contact (EspoCRM's
+values go to Advoware; look with diff first). --import also creates in EspoCRM
+the records that are only in Advoware; what EspoCRM takes for a duplicate is
+listed. Both can be repeated at any time.
+
+With --id and --advoware-id: link one pair by hand. It also ends the doubt about
+a create that may have happened.`,
+		Example: `  advosync link --entity Beteiligte
+  advosync link --entity Beteiligte --apply
+  advosync link --entity Beteiligte --id 6b04e8a1c2d3f4a5b --advoware-id 104711`,
+		Args: a.noArgs,
+	}
+	f := a.deskFlags(c, &l.deskFlags, "EspoCRM `id`, with --advoware-id")
+	f.Int64Var(&l.advowareID, "advoware-id", 0, "Advoware's `number` of the record, with --id")
+	f.BoolVar(&l.apply, "apply", false, "link the pairs that were found")
+	f.BoolVar(&l.imports, "import", false, "with --apply: create in EspoCRM what is only in Advoware")
+	f.BoolVar(&l.force, "force", false, "with --id: replace the link that the record has")
+	l.writing(f, "ask nothing")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := l.check(c); err != nil {
+			return err
+		}
+		if len(l.ids) > 0 {
+			return a.runRepair(c.Context(), l.byHand())
+		}
+		return a.link(c.Context(), &l)
+	}
+	return c
+}
+
+func (l *linkFlags) check(c *cobra.Command) error {
+	if err := l.validate(c); err != nil {
+		return err
+	}
+	hand := c.Flags().Changed("advoware-id")
+	switch {
+	case hand && l.advowareID < 1:
+		return usagef("--advoware-id must be a number from 1")
+	case hand != (len(l.ids) > 0):
+		return usagef("--id and --advoware-id go together")
+	case hand && (l.apply || l.imports):
+		return usagef("--id links one pair by hand: --apply and --import do not go with it")
+	case !hand && l.force:
+		return usagef("--force goes with --id")
+	case l.imports && !l.apply:
+		return usagef("--import goes with --apply")
+	case hand:
+		_, err := l.one(c)
+		return err
+	}
+	return nil
+}
+
+// byHand links one pair.
+func (l *linkFlags) byHand() repair {
+	work := func(dry bool) func(context.Context, parts, target) result.Record {
+		return func(ctx context.Context, p parts, t target) result.Record {
+			return p.engine.Link(ctx, engine.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: l.advowareID, Force: l.force, DryRun: dry})
+		}
+	}
+	j := repair{command: "link", entity: l.entity, dryRun: l.dryRun, yes: l.yes, plan: report.Diff, targets: named(l.ids), foresee: work(true), do: work(false)}
+	if l.force {
+		j.question = func([]result.Record) string {
+			return fmt.Sprintf("Link it to Advoware %d? A link that it has is replaced, and what is remembered of it is dropped.", l.advowareID)
+		}
+	}
+	return j
+}
+
+// link is first contact.
+func (a *app) link(ctx context.Context, l *linkFlags) error {
+	p, entities, err := a.entitiesOf(l.entity, false)
+	if err != nil {
+		return err
+	}
+	if l.apply && !l.dryRun && !l.yes && !a.canAsk() {
+		return &console.NeedsYesError{Question: "Link the pairs that are found?"}
+	}
+	start := a.now()
+	out := result.Link{Run: a.runOf("link", start, !l.apply || l.dryRun), Entity: entities[0]}
+	counted, calls := callcount.With(ctx)
+	s, err := p.Open(counted, openOptions{ReadOnly: out.Run.DryRun, RunID: out.Run.ID, Command: "link", Log: a.log.With("run", out.Run.ID)})
+	if err != nil {
+		return err
+	}
+	defer a.closeSession(s)
+	err = a.pairUp(counted, s, l, &out, max(p.Concurrency(), 1))
+	if isNeedsYes(err) || fault.Is(err, codeDeclined) {
+		return err
+	}
+	if out.Error = errorForm(err); ctx.Err() != nil {
+		out.Error = interruptedForm()
+	}
+	out.Run.DurationMS = a.now().Sub(start).Milliseconds()
+	out.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	if err := report.Link(a.console.Out, out, a.reportOptions("")); err != nil {
+		return err
+	}
+	code := worst(resultCodes(result.Document{Results: out.Results, Error: out.Error}, false))
+	if code == exitOK {
+		return nil
+	}
+	return &reported{code: code, err: out.Error}
+}
+
+// pairUp finds the pairs and, with --apply, links them.
+func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.Link, workers int) error {
+	p := s.Parts()
+	m := p.mapping(out.Entity)
+	progress, done := a.matchProgress()
+	found, err := p.engine.Match(ctx, m, progress)
+	done()
+	if err != nil {
+		return err
+	}
+	describe(found, out)
+	byID := map[string]int64{}
+	var targets []target
+	for _, pair := range found.Pairs {
+		byID[pair.ID] = pair.Candidates[0]
+		targets = append(targets, target{m, pair.ID})
+	}
+	linkOne := func(dry bool) func(context.Context, parts, target) result.Record {
+		return func(ctx context.Context, p parts, t target) result.Record {
+			return p.engine.Link(ctx, engine.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: byID[t.id], DryRun: dry})
+		}
+	}
+	imports := 0
+	if l.imports {
+		imports = len(found.OnlyAdvoware)
+	}
+	if out.Run.DryRun || !l.yes && a.canAsk() {
+		planned, serr := a.each(ctx, s, targets, workers, linkOne(true))
+		out.Results = planned
+		if out.Run.DryRun || serr != nil {
+			return asError(serr)
+		}
+	}
+	if len(targets)+imports == 0 {
+		return nil
+	}
+	if !l.yes {
+		if err := a.askLink(ctx, *out, len(targets), imports); err != nil {
+			return err
+		}
+	}
+	results, serr := a.each(ctx, s, targets, workers, linkOne(false))
+	out.Results = results
+	if serr == nil && imports > 0 {
+		serr = a.importAll(ctx, s, m, found.OnlyAdvoware, workers, out)
+	}
+	return asError(serr)
+}
+
+// askLink shows the report and waits for a yes.
+func (a *app) askLink(ctx context.Context, out result.Link, pairs, imports int) error {
+	if a.canAsk() {
+		f := a.console.ErrFacts
+		o := report.Options{Format: report.Table, Rich: true, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8, Location: a.zone}
+		if err := report.Link(a.console.Err, out, o); err != nil {
+			return err
+		}
+	}
+	question := fmt.Sprintf("Link %s?", count(pairs, "pair", "pairs"))
+	if imports > 0 {
+		question = fmt.Sprintf("Link %s and create %s in EspoCRM?", count(pairs, "pair", "pairs"), noun(imports))
+	}
+	return a.confirm(ctx, question)
+}
+
+// importAll creates in EspoCRM what is only in Advoware. A number stands in for
+// the id that a record does not have yet.
+func (a *app) importAll(ctx context.Context, s session, m *mapping.Mapping, ids []int64, workers int, out *result.Link) *result.Error {
+	targets := make([]target, len(ids))
+	byName := map[string]int64{}
+	for i, id := range ids {
+		targets[i] = target{m, fmt.Sprint(id)}
+		byName[targets[i].id] = id
+	}
+	results, serr := a.each(ctx, s, targets, workers, func(ctx context.Context, p parts, t target) result.Record {
+		r := p.engine.Import(ctx, t.m, byName[t.id], p.creator)
+		if r.AdvowareID == nil {
+			id := byName[t.id]
+			r.AdvowareID = &id
+		}
+		return r
+	})
+	for _, r := range results {
+		if r.Error == nil && r.AdvowareID != nil {
+			out.OnlyAdvoware = slices.DeleteFunc(out.OnlyAdvoware, func(id int64) bool { return id == *r.AdvowareID })
+		}
+	}
+	out.Results = append(out.Results, results...)
+	return serr
+}
+
+// describe puts what was found in the words of the contract.
+func describe(found *engine.Matches, out *result.Link) {
+	out.OnlyEspocrm, out.OnlyAdvoware, out.Unreadable = found.OnlyEspocrm, found.OnlyAdvoware, found.Unreadable
+	for _, p := range found.Ambiguous {
+		out.Ambiguous = append(out.Ambiguous, result.Ambiguous{ID: p.ID, Candidates: p.Candidates, SharedWith: p.Rivals})
+	}
+}
+
+// matchProgress tells on a terminal how many records have been read.
+func (a *app) matchProgress() (tell func(espo, advo int), done func()) {
+	if !a.console.ErrFacts.Terminal || a.flags.quiet {
+		return func(int, int) {}, func() {}
+	}
+	var last time.Time
+	shown := false
+	return func(espo, advo int) {
+			if now := a.now(); now.Sub(last) > 200*time.Millisecond {
+				last, shown = now, true
+				fmt.Fprintf(a.console.Err, "\rread: EspoCRM %d, Advoware %d ", espo, advo)
+			}
+		}, func() {
+			if shown {
+				fmt.Fprintln(a.console.Err)
+			}
+		}
+}

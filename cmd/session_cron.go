@@ -1,0 +1,62 @@
+package cmd
+
+import (
+	"context"
+	"time"
+
+	"advosync/internal/batch"
+	"advosync/internal/mapping"
+	"advosync/internal/metrics"
+	"advosync/internal/reconcile"
+)
+
+// Cron makes one pass, and lets the history forget what is too old.
+func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) {
+	var entities []*mapping.Mapping
+	for _, name := range r.Entities {
+		m, err := s.cfg.Mapping(name)
+		if err != nil {
+			return batch.Report{}, err
+		}
+		entities = append(entities, m)
+	}
+	cron := s.cfg.Cron
+	cfg := batch.Config{Engine: s.engineConfig, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
+		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes}
+	if r.Policy != "" {
+		cfg.Engine.Policy = reconcile.Policy(r.Policy)
+	}
+	rep, err := batch.New(cfg, batch.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log}).
+		Run(ctx, entities, r.Options, r.Sink)
+	if err == nil && !r.Options.DryRun {
+		if _, perr := s.engine.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
+			s.log.Warn("old history not pruned", "error", perr.Error())
+		}
+	}
+	return rep, err
+}
+
+// Measure writes metrics.textfile.
+func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error {
+	path := s.cfg.Metrics.Textfile
+	if path == "" {
+		return nil
+	}
+	snap := metrics.Snapshot{Summaries: rep.Entities, Calls: rep.Document.Calls, Exit: exit, Finished: time.Now(),
+		Duration: time.Duration(rep.Document.Run.DurationMS) * time.Millisecond, OldestUnsynced: rep.Oldest, BreakerOpen: map[string]bool{}}
+	ctx = context.WithoutCancel(ctx)
+	if open, err := batch.Breakers(ctx, s.store); err == nil {
+		for system := range open {
+			snap.BreakerOpen[system] = true
+		}
+	}
+	if runs, err := batch.Runs(ctx, s.store); err == nil {
+		for _, r := range runs { // newest first
+			if r.Success {
+				snap.LastSuccess = r.FinishedAt
+				break
+			}
+		}
+	}
+	return metrics.WriteTextfile(path, snap)
+}

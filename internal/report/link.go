@@ -1,0 +1,122 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"advosync/internal/result"
+)
+
+// Link renders what first contact found and did.
+func Link(w io.Writer, l result.Link, o Options) error {
+	l = wholeLink(l)
+	s := sheet{keys: []string{"kind", "id", "advowareId", "outcome", "candidates", "sharedWith", "reasonText", "errorCode", "errorMessage"}}
+	for _, r := range l.Results {
+		code, message := errorTexts(r.Error)
+		s.rows = append(s.rows, []string{"pair", r.ID, advowareID(r), string(r.Outcome), "", "", r.Reason.Text, code, message})
+	}
+	for _, x := range l.Ambiguous {
+		s.rows = append(s.rows, []string{"ambiguous", x.ID, "", "", numbers(x.Candidates), strings.Join(x.SharedWith, " "), "", "", ""})
+	}
+	for _, id := range l.OnlyEspocrm {
+		s.rows = append(s.rows, []string{"only_espocrm", id, "", "", "", "", "", "", ""})
+	}
+	for _, n := range l.OnlyAdvoware {
+		s.rows = append(s.rows, []string{"only_advoware", "", strconv.FormatInt(n, 10), "", "", "", "", "", ""})
+	}
+	for _, id := range l.Unreadable {
+		s.rows = append(s.rows, []string{"unreadable", id, "", "", "", "", "", "", ""})
+	}
+	return s.write(w, l, o, func(p *page, _ func()) { p.link(l) })
+}
+
+// wholeLink makes lists that are nil empty ones.
+func wholeLink(l result.Link) result.Link {
+	l.Results = normalised(result.Document{Results: l.Results}).Results
+	ambiguous := make([]result.Ambiguous, len(l.Ambiguous))
+	for i, x := range l.Ambiguous {
+		if x.SharedWith == nil {
+			x.SharedWith = []string{}
+		}
+		ambiguous[i] = x
+	}
+	l.Ambiguous = ambiguous
+	l.OnlyEspocrm = append([]string{}, l.OnlyEspocrm...)
+	l.OnlyAdvoware = append([]int64{}, l.OnlyAdvoware...)
+	l.Unreadable = append([]string{}, l.Unreadable...)
+	return l
+}
+
+func numbers(ns []int64) string {
+	out := make([]string, len(ns))
+	for i, n := range ns {
+		out[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(out, " ")
+}
+
+const linkShown = 20 // of each list, on a terminal
+
+func (p *page) link(l result.Link) {
+	if len(l.Results) > 0 {
+		p.View = Sync
+		if l.Run.DryRun {
+			p.View = Check
+		}
+		p.recordTable(l.Results)
+		for _, r := range l.Results {
+			p.aside(r)
+		}
+		p.line("")
+	}
+	p.ambiguous(l.Ambiguous)
+	p.some("only in EspoCRM", l.OnlyEspocrm, "a sync creates them in Advoware")
+	var ns []string
+	for _, n := range l.OnlyAdvoware {
+		ns = append(ns, strconv.FormatInt(n, 10))
+	}
+	p.some("only in Advoware", ns, "advosync link --apply --import creates them in EspoCRM")
+	p.some("not readable", l.Unreadable, "no kind of the mapping applies to them: advosync check --id ID")
+	words := []string{plural(len(l.Results), "pair", "pairs"), fmt.Sprintf("%d ambiguous", len(l.Ambiguous)),
+		fmt.Sprintf("%d only in EspoCRM", len(l.OnlyEspocrm)), fmt.Sprintf("%d only in Advoware", len(l.OnlyAdvoware))}
+	text := strings.Join(words, ", ") + "."
+	if l.Run.DryRun {
+		text += " Nothing was written; --apply links the pairs."
+	}
+	p.say("", text, p.bold)
+}
+
+func (p *page) ambiguous(xs []result.Ambiguous) {
+	for i, x := range xs {
+		if i == linkShown {
+			p.line(fmt.Sprintf("%s and %d more; all with -o json", p.marks.ellipsis, len(xs)-linkShown))
+			break
+		}
+		text := "candidates in Advoware: " + numbers(x.Candidates)
+		if len(x.SharedWith) > 0 {
+			text += "; also for " + oneLine(strings.Join(x.SharedWith, " "), p.UTF8)
+		}
+		p.sayStyled("ambiguous", oneLine(x.ID, p.UTF8), p.warn, ": "+text)
+	}
+	if len(xs) > 0 {
+		p.sayStyled("", "decide each with: advosync link --id ID --advoware-id N", p.dim, "")
+		p.line("")
+	}
+}
+
+// some lists ids, the first of them.
+func (p *page) some(title string, ids []string, todo string) {
+	if len(ids) == 0 {
+		return
+	}
+	shown := ids[:min(len(ids), linkShown)]
+	text := strings.Join(shown, " ")
+	if len(shown) < len(ids) {
+		text += fmt.Sprintf(" %s and %d more; all with -o json", p.marks.ellipsis, len(ids)-len(shown))
+	}
+	p.say("", title+": "+oneLine(text, p.UTF8), p.plain)
+	p.say("  ", todo, p.dim)
+	p.line("")
+}

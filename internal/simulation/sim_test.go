@@ -1,0 +1,97 @@
+package simulation
+
+import (
+	"flag"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	seeds = flag.Int("seeds", 0, "how many seeds to run (0: 300, with -short 50)")
+	first = flag.Uint64("seed", 0, "run this seed only and print its trace")
+)
+
+// play runs one seed in a bubble of its own.
+func play(t *testing.T, seed uint64) (r Report) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) { r = Run(seed, nil) })
+	return r
+}
+
+// TestNothingIsLost plays many seeds. A seed that fails is printed; -seed N
+// plays it again with its trace.
+func TestNothingIsLost(t *testing.T) {
+	if *first != 0 {
+		r := play(t, *first)
+		t.Logf("seed %d: excused %v, %v\n%s", r.Seed, r.Excused, r.Counts, strings.Join(r.Trace, "\n"))
+		if len(r.Problems) > 0 {
+			t.Errorf("seed %d:\n%s", r.Seed, strings.Join(r.Problems, "\n"))
+		}
+		return
+	}
+	n := *seeds
+	if n == 0 {
+		if n = 300; testing.Short() {
+			n = 50
+		}
+	}
+	start := time.Now()
+	next := make(chan uint64)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	excused, counts, bad := map[string]int{}, map[string]int{}, 0
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for seed := range next {
+				r := play(t, seed)
+				mu.Lock()
+				for k, v := range r.Excused {
+					excused[k] += v
+				}
+				for k, v := range r.Counts {
+					counts[k] += v
+				}
+				if len(r.Problems) > 0 {
+					if bad++; bad <= 20 {
+						t.Errorf("seed %d:\n- %s", seed, strings.Join(r.Problems, "\n- "))
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for seed := range uint64(n) {
+		next <- seed + 1
+	}
+	close(next)
+	wg.Wait()
+	t.Logf("%d seeds in %s, %d with trouble", n, time.Since(start).Round(time.Millisecond), bad)
+	t.Logf("fallen into open windows: %v", excused)
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		t.Logf("%8d %s", counts[k], k)
+	}
+}
+
+// TestSameSeedSameRun: a seed that fails can be played again.
+func TestSameSeedSameRun(t *testing.T) {
+	for seed := uint64(1); seed <= 8; seed++ {
+		a, b := play(t, seed), play(t, seed)
+		if len(a.Trace) < 50 {
+			t.Errorf("seed %d: a trace of %d lines", seed, len(a.Trace))
+		}
+		for i := range min(len(a.Trace), len(b.Trace)) {
+			if a.Trace[i] != b.Trace[i] {
+				t.Fatalf("seed %d differs at line %d:\n%s\n%s", seed, i, a.Trace[i], b.Trace[i])
+			}
+		}
+		if len(a.Trace) != len(b.Trace) {
+			t.Errorf("seed %d: %d and %d lines", seed, len(a.Trace), len(b.Trace))
+		}
+	}
+}
