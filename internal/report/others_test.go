@@ -34,11 +34,13 @@ func TestGoldenOthers(t *testing.T) {
 	}}
 	pass := listDoc(false)
 	render := map[string]func(io.Writer, Options) error{
-		"status":   func(w io.Writer, o Options) error { return Status(w, status, o) },
-		"locks":    func(w io.Writer, o Options) error { return Locks(w, locks, o) },
-		"doctor":   func(w io.Writer, o Options) error { return Findings(w, findings, o) },
-		"history":  func(w io.Writer, o Options) error { return History(w, history, o) },
-		"cron-run": func(w io.Writer, o Options) error { return Pass(w, pass, &at, o) },
+		"status":  func(w io.Writer, o Options) error { return Status(w, status, o) },
+		"locks":   func(w io.Writer, o Options) error { return Locks(w, locks, o) },
+		"doctor":  func(w io.Writer, o Options) error { return Findings(w, findings, o) },
+		"history": func(w io.Writer, o Options) error { return History(w, history, o) },
+		"cron-run": func(w io.Writer, o Options) error {
+			return Pass(w, pass, PassFigures{Linked: 60, Left: 3, Why: "--limit", Oldest: &at}, o)
+		},
 	}
 	for name, f := range render {
 		looks := map[string]Options{
