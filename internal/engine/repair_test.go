@@ -51,6 +51,10 @@ func (r *rig) next() string {
 	return before
 }
 
+// decided is what an operator has decided: the oracle, who knows persons and
+// policies only, must not judge it.
+func (r *rig) decided(fn func()) { r.o.Excuse("decided by the operator", fn) }
+
 func (r *rig) outcome(res result.Record, o result.Outcome) {
 	r.t.Helper()
 	if res.Outcome != o {
@@ -94,7 +98,7 @@ func TestResetForgetMakesTheNextSyncInitial(t *testing.T) {
 	if r.espoField(id, "syncStatus") != "clean" || r.espoField(id, "advowareLastSync") != nil || r.remembered(id).Base != nil {
 		t.Fatal("not forgotten")
 	}
-	r.want(r.sync(id), result.Initial, result.UpdatedAdvoware)
+	r.decided(func() { r.want(r.sync(id), result.Initial, result.UpdatedAdvoware) })
 	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" {
 		t.Errorf("emailGesch %q", got)
 	}
@@ -177,10 +181,18 @@ func TestResolve(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, func(r *rig) { r.cfg.Policy = reconcile.Manual })
 			id, advo := r.conflict()
-			if tt.take["*"] == record.Advoware {
-				r.o.Policy = reconcile.AdvowareWins // what the operator has decided
+			r.decided(func() { r.want(r.resolve(id, tt.take), result.Conflict, tt.outcome) })
+			overruled := 0
+			for _, e := range r.history() {
+				for _, w := range e.Writes {
+					if e.Run == r.cfg.Run && w.State == store.WriteDone {
+						overruled++
+					}
+				}
 			}
-			r.want(r.resolve(id, tt.take), result.Conflict, tt.outcome)
+			if overruled != 2 {
+				t.Errorf("%d overruled values in the history, want 2", overruled)
+			}
 			for _, got := range []any{r.espoField(id, "email"), r.advoField(advo, "emailGesch")} {
 				if got != tt.email {
 					t.Errorf("email %v", got)
@@ -335,7 +347,7 @@ func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
 			if res.Reason.Code != "moved_on" || len(res.Fields) != 1 || *res.Fields[0].Undo.Before != "advo@example.de" || r.espoField(id, "email") != "later@example.de" {
 				t.Errorf("%+v %+v", res.Reason, res.Fields)
 			}
-			res = r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			r.decided(func() { res = r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }) })
 			if res.Error != nil || r.espoField(id, "email") != "advo@example.de" || r.advoField(advo, "emailGesch") != "advo@example.de" {
 				t.Errorf("forced: %s %+v, %v %v", res.Outcome, res.Error, r.espoField(id, "email"), r.advoField(advo, "emailGesch"))
 			}
@@ -528,5 +540,26 @@ func TestLinkEndsAnUncertainCreate(t *testing.T) {
 	r.quiet(id)
 	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
 		t.Errorf("%d records in Advoware", n)
+	}
+}
+
+func TestPruneHistory(t *testing.T) {
+	r := newRig(t)
+	id, _ := r.linked()
+	ctx := context.Background()
+	if n, err := r.eng.PruneHistory(ctx, 0); n != 0 || err != nil {
+		t.Fatalf("0 keeps for ever: %d %v", n, err)
+	}
+	if n, err := r.eng.PruneHistory(ctx, 24*time.Hour); n != 0 || err != nil {
+		t.Fatalf("%d %v", n, err)
+	}
+	r.tick(25 * time.Hour)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.sync(id)
+	if n, err := r.eng.PruneHistory(ctx, 24*time.Hour); n != 1 || err != nil {
+		t.Fatalf("%d %v", n, err)
+	}
+	if n, err := r.eng.CountHistory(ctx, r.m, id); n != 1 || err != nil {
+		t.Fatalf("%d left, %v", n, err)
 	}
 }
