@@ -12,9 +12,9 @@ import (
 	"advosync/internal/sandbox"
 )
 
-// repairDesk is both simulators on loopback with one linked person, and the program
+// deskOffice is both simulators on loopback with one linked person, and the program
 // on a terminal.
-type repairDesk struct {
+type deskOffice struct {
 	t    *testing.T
 	w    *sandbox.World
 	file string
@@ -22,9 +22,9 @@ type repairDesk struct {
 	advo int64
 }
 
-func newRepairDesk(t *testing.T) *repairDesk {
+func newDeskOffice(t *testing.T) *deskOffice {
 	t.Helper()
-	o := &repairDesk{t: t, w: sandbox.NewWorld(sandbox.WorldOptions{Empty: true, Advoware: sandbox.AdvowareOptions{Resources: []sandbox.Resource{{Path: sandbox.BeteiligtePath}}}})}
+	o := &deskOffice{t: t, w: sandbox.NewWorld(sandbox.WorldOptions{Empty: true, Advoware: sandbox.AdvowareOptions{Resources: []sandbox.Resource{{Path: sandbox.BeteiligtePath}}}})}
 	if err := o.w.Start(t.Context(), "127.0.0.1:0", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func newRepairDesk(t *testing.T) *repairDesk {
 }
 
 // run runs a command on a terminal, with answers typed.
-func (o *repairDesk) run(answers string, args ...string) (code int, out, err string) {
+func (o *deskOffice) run(answers string, args ...string) (code int, out, err string) {
 	o.t.Helper()
 	c, b := console.Test(80, true, false)
 	b.In.WriteString(answers)
@@ -50,7 +50,7 @@ func (o *repairDesk) run(answers string, args ...string) (code int, out, err str
 	return code, b.Out.String(), b.Err.String()
 }
 
-func (o *repairDesk) conflict() {
+func (o *deskOffice) conflict() {
 	o.t.Helper()
 	if code, _, err := o.run("", "sync", "--id", o.id); code != 0 {
 		o.t.Fatal(err)
@@ -66,14 +66,14 @@ func (o *repairDesk) conflict() {
 	}
 }
 
-func (o *repairDesk) email() string {
+func (o *deskOffice) email() string {
 	r, _ := o.w.EspoCRM.Get(sandboxType, o.id)
 	s, _ := r["email"].(string)
 	return s + " " + o.w.Advoware.Value(sandbox.BeteiligtePath, o.advo, "emailGesch")
 }
 
 func TestResolveAsksOnATerminal(t *testing.T) {
-	o := newRepairDesk(t)
+	o := newDeskOffice(t)
 	o.conflict()
 	for _, answers := range []string{"3\n", "\n", "", "x\ny\nz\n", "1\n3\n"} {
 		if code, out, err := o.run(answers, "resolve", "--id", o.id); code != exitConflict || !strings.Contains(err, "email: take [1]") {
@@ -96,7 +96,7 @@ func TestResolveAsksOnATerminal(t *testing.T) {
 }
 
 func TestQuestionsOnATerminal(t *testing.T) {
-	o := newRepairDesk(t)
+	o := newDeskOffice(t)
 	o.conflict()
 	if code, _, err := o.run("n\n", "undo", "--run", "nope"); code != exitFailed {
 		t.Errorf("undo of an unknown run: %d %s", code, err)

@@ -173,7 +173,12 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 			}
 			p := pair{o: o, id: textOf(o, fieldID), status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
 			e.linked++
-			e.ids = append(e.ids, maphash.String(e.seed, p.id))
+			hash := maphash.String(e.seed, p.id)
+			e.ids = append(e.ids, hash)
+			switch p.status {
+			case engine.StatusFailed, engine.StatusPermanentlyFailed, engine.StatusConflict:
+				e.resting = append(e.resting, hash)
+			}
 			if id == lastAdvo {
 				e.twins(lastID, p.id, id)
 			}

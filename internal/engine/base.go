@@ -30,11 +30,12 @@ func usable(m *mapping.Mapping, b *store.Base) *store.Base {
 }
 
 // forDecision is the base in the form that the decision takes.
-func forDecision(b *store.Base) *reconcile.Base {
+func (w *work) forDecision() *reconcile.Base {
+	b := w.base
 	if b == nil {
 		return nil
 	}
-	out := &reconcile.Base{Kind: b.Kind, Fields: make(map[string]record.Pair, len(b.Fields))}
+	out := &reconcile.Base{Kind: b.Kind, Older: b.Mapping != "" && b.Mapping != w.m.Fingerprint(), Fields: make(map[string]record.Pair, len(b.Fields))}
 	for key, fb := range b.Fields {
 		out.Fields[key] = fb.Pair
 	}

@@ -62,7 +62,9 @@ func TestGoldenOthers(t *testing.T) {
 		"unlock":   func(w io.Writer, o Options) error { return Unlocked(w, freed, false, o) },
 		"runs":     func(w io.Writer, o Options) error { return Runs(w, runs, o) },
 		"link":     func(w io.Writer, o Options) error { return Link(w, link, o) },
-		"cron-run": func(w io.Writer, o Options) error { return Pass(w, pass, &at, o) },
+		"cron-run": func(w io.Writer, o Options) error {
+			return Pass(w, pass, PassFigures{Linked: 60, Left: 3, Why: "--limit", Oldest: &at}, o)
+		},
 	}
 	for name, f := range render {
 		looks := map[string]Options{

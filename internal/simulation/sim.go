@@ -16,7 +16,6 @@ import (
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
-	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
@@ -635,5 +634,3 @@ func (s *Sim) check() {
 		}
 	}
 }
-
-var _ = record.EspoCRM
