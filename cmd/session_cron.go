@@ -48,6 +48,15 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 	snap := metrics.Snapshot{Summaries: rep.Entities, Calls: rep.Document.Calls, Exit: exit, Finished: time.Now(),
 		Duration: time.Duration(rep.Document.Run.DurationMS) * time.Millisecond, OldestUnsynced: rep.Oldest, BreakerOpen: map[string]bool{}}
 	ctx = context.WithoutCancel(ctx)
+	// Every entity's, also of those that this run did not come to: an outage does
+	// not make what waits disappear.
+	for _, name := range s.cfg.EntityNames() {
+		if state, _, err := batch.LoadState(ctx, s.store, name); err == nil {
+			if t := state.Oldest(); !t.IsZero() && (snap.OldestUnsynced.IsZero() || t.Before(snap.OldestUnsynced)) {
+				snap.OldestUnsynced = t
+			}
+		}
+	}
 	if open, err := batch.Breakers(ctx, s.store); err == nil {
 		for system := range open {
 			snap.BreakerOpen[system] = true
