@@ -255,7 +255,11 @@ func (e *entityRun) one(c *chunk, it *item) {
 		req.Judge = func(v result.Verdict) error { return e.judge.compared(v, it.why == whyStale || it.why == whyFirst) }
 	}
 	if e.run.opts.DryRun {
-		e.come(it, t, e.run.engine.Plan(ctx, req))
+		res := e.run.engine.Plan(ctx, req)
+		if res.Outcome == result.Failed && res.Error != nil && res.Error.Code == string(fault.Uncertain) && res.Error.Transient {
+			res.Outcome = result.Skipped // a pass would leave it to the next one
+		}
+		e.come(it, t, res)
 		e.run.systems.done(t)
 		return
 	}
