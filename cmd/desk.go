@@ -106,7 +106,7 @@ func (a *app) runRepair(ctx context.Context, r repair) error {
 	if r.strict && !r.dryRun && skipped(doc) {
 		view = r.plan // shows how
 	}
-	return a.deliverRepair(doc, r, view)
+	return a.deliverRepair(doc, r, view, err)
 }
 
 func isNeedsYes(err error) bool { _, ok := err.(*console.NeedsYesError); return ok }
@@ -116,15 +116,15 @@ func skipped(doc result.Document) bool {
 }
 
 // deliverRepair is deliver, where a skipped record counts.
-func (a *app) deliverRepair(doc result.Document, r repair, view report.View) error {
-	err := a.deliver(doc, job{command: r.command, view: view}, nil)
+func (a *app) deliverRepair(doc result.Document, r repair, view report.View, cause error) error {
+	err := a.deliver(doc, job{command: r.command, view: view}, cause)
 	aboutRecord := doc.Error != nil && doc.Error.Owner == string(fault.OwnerRecord)
 	if !aboutRecord && !(r.strict && skipped(doc)) {
 		return err
 	}
 	codes := resultCodes(doc, false)
 	codes[exitFailed], codes[exitCannotRun] = true, codes[exitCannotRun] && !aboutRecord
-	return &reported{code: worst(codes), err: doc.Error}
+	return &reported{code: worst(codes), err: doc.Error, cause: cause}
 }
 
 // runOf begins the description of a run.

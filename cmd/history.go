@@ -167,6 +167,9 @@ func historyEntry(e store.Entry, values bool) result.HistoryEntry {
 	if e.Error != "" || e.ErrorCode != "" {
 		out.Error = &result.Error{Code: e.ErrorCode, Message: e.Error, Owner: string(fault.OwnerRecord)}
 	}
+	if e.Of != "" {
+		out.Reason.Text = "Undo of run " + e.Of + ". " + out.Reason.Text
+	}
 	for _, w := range e.Writes {
 		if w.State == store.WriteNotDone {
 			continue

@@ -31,8 +31,8 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 		Run(ctx, entities, r.Options, r.Sink)
 	// A pass that failed prunes too: an outage of weeks does not extend how long
 	// values are kept.
-	if keep := s.cfg.History.Retention; ctx.Err() == nil && keep > 0 && !r.Options.DryRun && !fault.Is(err, fault.StoreBroken) {
-		if _, perr := s.store.Prune(ctx, time.Now().Add(-keep)); perr != nil {
+	if ctx.Err() == nil && !r.Options.DryRun && !fault.Is(err, fault.StoreBroken) {
+		if _, perr := s.engine.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
 			s.log.Warn("old history not pruned", "error", perr.Error())
 		}
 	}

@@ -310,7 +310,7 @@ func (e *entityRun) keep(ctx context.Context, as []agreement) error {
 	if e.run.opts.DryRun {
 		return nil
 	}
-	for part := range slices.Chunk(as, chunkSize) {
+	for part := range slices.Chunk(as, pageSize) {
 		keys := make([]string, len(part))
 		byKey := make(map[string]agreement, len(part))
 		for i, a := range part {
@@ -362,9 +362,9 @@ func (e *entityRun) twins(a, b string, advo int64) {
 
 // lookGone finds records that the store knows as linked and EspoCRM does not
 // have any more. It looks when fewer are linked than there should be, and in
-// every deep pass.
+// every deep pass but the first.
 func (e *entityRun) lookGone(ctx context.Context) error {
-	if !e.deep && e.linked >= e.state.Linked {
+	if !e.known || !e.deep && e.linked >= e.state.Linked {
 		return nil
 	}
 	slices.Sort(e.ids)

@@ -27,6 +27,7 @@ type entityRun struct {
 	espo governedEspo
 
 	state EntityState // of the last pass
+	known bool        // there was one
 	// full: everything linked is compared once (no watermark, or the guard that
 	// asks for it was overridden). deep: contents are compared along with row ids.
 	full, deep bool
@@ -97,7 +98,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 	})
 	err := e.execute(list)
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
-	return errors.Join(err, e.rememberRun(err == nil))
+	return errors.Join(err, e.rememberRun(true))
 }
 
 // countStill counts the linked records that both lists have shown to be as they
@@ -169,7 +170,7 @@ func (e *entityRun) recall() error {
 	if err != nil {
 		return err
 	}
-	e.state = state
+	e.state, e.known = state, known
 	e.state.Entity = e.m.Entity()
 	e.facts.MappingChanged = known && state.Mapping != "" && state.Mapping != e.m.Fingerprint()
 	opts := e.run.opts

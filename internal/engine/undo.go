@@ -391,8 +391,13 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 		if f.Sent != nil && w.advo != nil && w.advo.row != in.RowBefore && record.OwnForm(*f.Sent, w.advo.view.Values[key]) {
 			advo, arrived = store.WriteDone, true
 		}
-		if f.ToEspo != nil && record.OwnForm(*f.ToEspo, w.espo.view.Values[key]) {
-			espo, arrived = store.WriteDone, true
+		if f.ToEspo != nil {
+			switch v := w.espo.view.Values[key]; {
+			case record.OwnForm(*f.ToEspo, v):
+				espo, arrived = store.WriteDone, true
+			case v != f.Espo && espo != store.WriteDone: // somebody wrote it since
+				espo = store.WriteUnknown
+			}
 		}
 		if p, ok := planned.Fields[key]; ok && arrived {
 			if w.base == nil {

@@ -75,7 +75,11 @@ func (p *page) entityStatus(e result.EntityStatus) {
 		p.line("  " + pad(truncate(oneLine(name, p.UTF8), 18, p.marks.ellipsis), 19) + fmt.Sprintf("%*d  ", digits, n) +
 			p.statusStyle(name).Render(strings.Repeat(p.marks.bar, length)))
 	}
-	p.labelled("oldest edit", p.when(e.OldestUnsynced))
+	if e.FromStore {
+		p.labelled("", "EspoCRM could not be asked: this is what the store knows")
+	} else {
+		p.labelled("oldest edit", p.when(e.OldestUnsynced))
+	}
 	p.labelled("conflicts", strconv.Itoa(e.ConflictsWaiting)+" waiting for a decision")
 	p.line("")
 }
@@ -226,8 +230,11 @@ func text(s *string) string {
 func (p *page) historyEntry(e result.HistoryEntry) {
 	p.say(p.dim.Render(p.clock(e.At))+"  ", oneLine(e.Entity, p.UTF8)+" "+oneLine(e.ID, p.UTF8), p.title)
 	p.sayStyled(oneLine(e.Command, p.UTF8), p.shortOutcome(e.Outcome, false), p.outcomeStyle(e.Outcome), " "+p.marks.dash+" "+p.why(result.Record{Reason: e.Reason, Error: e.Error}))
-	if p.Verbose {
+	if p.Verbose || len(e.Fields) > 0 { // undo asks for it
 		p.sayStyled("run", oneLine(e.Run, p.UTF8), p.dim, "")
+	}
+	if p.Verbose && e.By != "" {
+		p.sayStyled("by", oneLine(e.By, p.UTF8), p.dim, "")
 	}
 	for _, f := range e.Fields {
 		mark, name := p.marks.toAdvoware, firstOf(f.Advoware, f.Espocrm)
@@ -235,6 +242,9 @@ func (p *page) historyEntry(e result.HistoryEntry) {
 			mark, name = p.marks.toEspocrm, firstOf(f.Espocrm, f.Advoware)
 		}
 		line := mark + " " + oneLine(name, p.UTF8)
+		if f.State == "unknown" || f.State == "planned" {
+			line += " (nobody knows whether it happened)"
+		}
 		if f.Before != nil || f.After != nil {
 			line += ": " + p.short(f.Before) + " was replaced by " + p.short(f.After)
 		}

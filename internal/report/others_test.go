@@ -32,12 +32,36 @@ func TestGoldenOthers(t *testing.T) {
 				{Espocrm: "phone", Advoware: "telGesch", Side: "espocrm"}}},
 		{At: at, Run: "run-1", Command: "cron-run", Entity: "Beteiligte", ID: "x\x1b[2J", Outcome: result.Failed, Error: &result.Error{Code: "validation", Message: "refused"}},
 	}}
+	undo := result.Document{Results: []result.Record{
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Outcome: result.Planned, Planned: result.Merged, Reason: result.Reason{Code: "undo", Text: "Puts back what run run-1 overwrote: email."},
+			Fields:   []result.Field{{Espocrm: "email", Advoware: "emailGesch", Target: "advoware", Undo: &result.UndoValues{Side: "advoware", Before: str("a@b.de"), Wrote: str("c\x1b[2J"), Now: str("c\x1b[2J"), State: "ready"}}},
+			Warnings: []string{"nobody knows"}},
+		{Entity: "Beteiligte", ID: "x", Outcome: result.Skipped, Reason: result.Reason{Code: "moved_on", Text: "The record has moved on since: phone."},
+			Fields: []result.Field{{Espocrm: "phone", Advoware: "telGesch", Target: "espocrm", Undo: &result.UndoValues{Side: "espocrm", Before: str("1"), Wrote: str("2"), State: "moved_on"}}}},
+	}}
+	freed := result.Locks{Locks: []result.Lock{
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", State: result.LockStale, ExpiresAt: &at, Freed: true, Status: "dirty",
+			Holder: result.LockHolder{Host: "crm1", PID: 4711, User: "advosync", Command: "cron-run", Since: &at}},
+		{Entity: "Beteiligte", ID: "y", State: result.LockOldHandler, Error: &result.Error{Code: "locked", Message: "held"}},
+		{Entity: "Beteiligte", ID: "z", State: result.LockFree, Warnings: []string{"x\x1b[2J"}},
+	}}
+	runs := result.Runs{Runs: []result.HistoryRun{{Run: "run-2", Command: "undo", By: "anna@crm1", From: at, To: at, Records: 1, Overwritten: 2, Outcomes: map[string]int{"merged": 1}, Of: "run-1"}}}
+	link := result.Link{Run: result.Run{ID: "run-3", Command: "link", DryRun: true}, Entity: "Beteiligte",
+		Results:   []result.Record{{Entity: "Beteiligte", ID: "a", AdvowareID: num(7), Verdict: result.Initial, Outcome: result.Planned, Planned: result.UpdatedEspocrm, Reason: result.Reason{Code: "linked", Text: "Linked to Advoware 7. Contents differ (email)."}}},
+		Ambiguous: []result.Ambiguous{{ID: "b", Candidates: []int64{8, 9}, SharedWith: []string{"c"}}}, OnlyEspocrm: []string{"d"}, OnlyAdvoware: []int64{10, 11}, Unreadable: []string{"e\x1b[2J"}}
 	pass := listDoc(false)
 	render := map[string]func(io.Writer, Options) error{
 		"status":  func(w io.Writer, o Options) error { return Status(w, status, o) },
 		"locks":   func(w io.Writer, o Options) error { return Locks(w, locks, o) },
 		"doctor":  func(w io.Writer, o Options) error { return Findings(w, findings, o) },
 		"history": func(w io.Writer, o Options) error { return History(w, history, o) },
+		"undo": func(w io.Writer, o Options) error {
+			o.View = Undo
+			return Document(w, undo, o)
+		},
+		"unlock": func(w io.Writer, o Options) error { return Unlocked(w, freed, false, o) },
+		"runs":   func(w io.Writer, o Options) error { return Runs(w, runs, o) },
+		"link":   func(w io.Writer, o Options) error { return Link(w, link, o) },
 		"cron-run": func(w io.Writer, o Options) error {
 			return Pass(w, pass, PassFigures{Linked: 60, Left: 3, Why: "--limit", Oldest: &at}, o)
 		},

@@ -25,6 +25,9 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 		}
 		_, message := errorTexts(r.Error)
 		plainLine(&b, r.Entity, r.ID, advowareID(r), string(r.Verdict), string(would(r)), r.Reason.Text, message)
+		if o.View == Undo {
+			plainUndo(&b, r)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"advosync/internal/result"
 )
 
@@ -15,7 +17,7 @@ func (p *page) undo(doc result.Document) {
 		}
 		p.sayStyled("undo would", outcome, p.outcomeStyle(would(r)), " "+p.marks.dash+" "+p.why(r))
 		for _, f := range r.Fields {
-			p.undoField(f)
+			p.undoField(f, r.Outcome == result.Skipped)
 		}
 		for _, w := range r.Warnings {
 			p.sayStyled("warning", oneLine(w, p.UTF8), p.warn, "")
@@ -43,7 +45,17 @@ func undoWords(state string) string {
 	}
 }
 
-func (p *page) undoField(f result.Field) {
+// plainUndo writes one line per value: side, names, state, before the run, what
+// the run wrote, what stands there.
+func plainUndo(b *strings.Builder, r result.Record) {
+	for _, f := range r.Fields {
+		if u := f.Undo; u != nil {
+			plainLine(b, "value", string(u.Side), f.Espocrm, f.Advoware, u.State, text(u.Before), text(u.Wrote), text(u.Now))
+		}
+	}
+}
+
+func (p *page) undoField(f result.Field, skipped bool) {
 	u := f.Undo
 	if u == nil {
 		return
@@ -56,7 +68,11 @@ func (p *page) undoField(f result.Field) {
 	if u.State == "moved_on" {
 		style = p.warn
 	}
-	p.sayStyled("", mark+" "+oneLine(name, p.UTF8)+": "+undoWords(u.State), style, "")
+	words := undoWords(u.State)
+	if skipped && u.State == "ready" {
+		words = "could be put back"
+	}
+	p.sayStyled("", mark+" "+oneLine(name, p.UTF8)+": "+words, style, "")
 	if u.State == "computed" {
 		return
 	}
