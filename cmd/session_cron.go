@@ -62,13 +62,8 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 			snap.BreakerOpen[system] = true
 		}
 	}
-	if runs, err := batch.Runs(ctx, s.store); err == nil {
-		for _, r := range runs { // newest first
-			if r.Success {
-				snap.LastSuccess = r.FinishedAt
-				break
-			}
-		}
+	if _, success, err := lastRuns(ctx, s.store, s.cfg.EntityNames()); err == nil && success != nil {
+		snap.LastSuccess = *success
 	}
 	return metrics.WriteTextfile(path, snap)
 }
