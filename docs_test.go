@@ -118,13 +118,17 @@ var span = regexp.MustCompile("`([^`]+)`")
 // the real commands; nothing is run.
 func TestDocumentedCommands(t *testing.T) {
 	checked := 0
-	check := func(at, line string) {
+	check := func(at, line string, whole bool) {
 		args, ok := commandLine(line)
 		if !ok {
 			return
 		}
 		checked++
-		if err := parses(args); err != nil {
+		err := parses(args)
+		if !whole && err != nil && strings.HasPrefix(err.Error(), "flag needs an argument") {
+			err = nil // the sentence is about the flag
+		}
+		if err != nil {
 			t.Errorf("%s: %s\n\t%v", at, line, err)
 		}
 	}
@@ -136,13 +140,13 @@ func TestDocumentedCommands(t *testing.T) {
 					joined += rest
 					continue
 				}
-				check(b.at(i), joined+line)
+				check(b.at(i), joined+line, true)
 				joined = ""
 			}
 		}
 		p.prose(func(line int, text string) {
 			for _, m := range span.FindAllStringSubmatch(text, -1) {
-				check(fmt.Sprintf("%s:%d", p.file, line), m[1])
+				check(fmt.Sprintf("%s:%d", p.file, line), m[1], false)
 			}
 		})
 	}
