@@ -60,7 +60,7 @@ func TestPoisonRecordDisturbsNobody(t *testing.T) {
 					r.w.Faults.Clear("")
 					time.Sleep(6 * time.Minute)
 					rep = r.pass(batch.Options{})
-					if got := rep.Document.Summary; got.Total != 1 || got.Failed != 0 {
+					if got := looked(rep); got.Total != 1 || got.Failed != 0 {
 						t.Fatalf("%+v\n%s", got, short(rep.Document))
 					}
 					if r.advoField(ids[0].advo, "emailGesch") != "neu@example.de" {
@@ -84,7 +84,7 @@ func TestPoisonInEspoCRM(t *testing.T) {
 		}
 		r.w.Faults.Add(sandbox.Fault{System: "espocrm", Method: "PUT", Path: "/api/v1/" + ct + "/" + ids[3].espo, Status: 500, Count: 2})
 		rep := r.pass(batch.Options{})
-		if s := rep.Document.Summary; s.Failed != 1 || s.UpdatedAdvoware != 19 {
+		if s := looked(rep); s.Failed != 1 || s.UpdatedAdvoware != 19 {
 			t.Fatalf("%+v\n%s", s, short(rep.Document))
 		}
 	})
@@ -114,7 +114,7 @@ func TestOutageInTheMiddle(t *testing.T) {
 						if rep.Document.Error == nil || rep.Document.Error.Owner != "system" || rep.Ended != batch.StopSystem {
 							t.Errorf("document error %+v, ended %q", rep.Document.Error, rep.Ended)
 						}
-						if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed > 0 {
+						if s := looked(rep); s.Failed+s.PermanentlyFailed > 0 {
 							t.Errorf("attempts were counted: %+v\n%s", s, short(rep.Document))
 						}
 						open, err := batch.Breakers(t.Context(), r.store)
@@ -159,7 +159,7 @@ func TestFifthFailureNotifiesOnceAndAnEditRearms(t *testing.T) {
 				var at []time.Duration
 				for time.Since(start) < 10*time.Hour {
 					rep := r.pass(batch.Options{})
-					if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed > 0 {
+					if s := looked(rep); s.Failed+s.PermanentlyFailed > 0 {
 						attempts++
 						at = append(at, time.Since(start))
 					}
@@ -184,7 +184,7 @@ func TestFifthFailureNotifiesOnceAndAnEditRearms(t *testing.T) {
 					r.editAdvo(p.advo, map[string]any{"telGesch": "0511 3"})
 				}
 				rep := r.pass(batch.Options{})
-				if s := rep.Document.Summary; s.Total != 1 || s.UpdatedAdvoware != 1 || s.Failed+s.PermanentlyFailed > 0 {
+				if s := looked(rep); s.Total != 1 || s.UpdatedAdvoware != 1 || s.Failed+s.PermanentlyFailed > 0 {
 					t.Fatalf("not re-armed: %+v\n%s", s, short(rep.Document))
 				}
 				time.Sleep(15 * time.Minute)
@@ -278,8 +278,8 @@ func TestPassLock(t *testing.T) {
 		if _, _, err := r.store.Acquire(t.Context(), []string{key}, store.Owner{Host: "test", PID: 7, Run: "dead"}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if rep := r.pass(batch.Options{}); rep.Document.Summary.Created != 6 || len(rep.Warnings) != 1 {
-			t.Errorf("a dead holder was not taken over: %+v %v", rep.Document.Summary, rep.Warnings)
+		if rep := r.pass(batch.Options{}); looked(rep).Created != 6 || len(rep.Warnings) != 1 {
+			t.Errorf("a dead holder was not taken over: %+v %v", looked(rep), rep.Warnings)
 		}
 		r.tidy()
 	})
@@ -297,7 +297,7 @@ func TestDrain(t *testing.T) {
 		if !rep.Interrupted || !fault.Is(err, fault.Interrupted) || rep.Ended != batch.StopSignal {
 			t.Fatalf("not interrupted: %v %q", err, rep.Ended)
 		}
-		s := rep.Document.Summary
+		s := looked(rep)
 		if s.UpdatedAdvoware == 0 || s.UpdatedAdvoware == 40 || s.UpdatedAdvoware != s.Total || rep.LeftOver != 40-s.Total {
 			t.Errorf("%+v, left %d\n%s", s, rep.LeftOver, short(rep.Document))
 		}
@@ -323,7 +323,7 @@ func TestDrainIsBounded(t *testing.T) {
 		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("took %v", d)
 		}
-		if !rep.Interrupted || rep.Document.Summary.Failed > 0 {
+		if !rep.Interrupted || looked(rep).Failed > 0 {
 			t.Errorf("%v\n%s", err, short(rep.Document))
 		}
 		r.w.Faults.Clear("")
@@ -379,7 +379,7 @@ func TestMaxDuration(t *testing.T) {
 		if d := time.Since(start); d > 3*time.Second || rep.Ended != batch.StopTime {
 			t.Errorf("took %v, ended %q", d, rep.Ended)
 		}
-		if n := rep.Document.Summary.Total; n == 0 || n+rep.LeftOver != 40 {
+		if n := looked(rep).Total; n == 0 || n+rep.LeftOver != 40 {
 			t.Errorf("%d done, %d left", n, rep.LeftOver)
 		}
 		r.tidy()
