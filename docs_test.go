@@ -248,9 +248,6 @@ func TestUnits(t *testing.T) {
 		if found = true; !ok {
 			t.Fatalf("%s does not start advosync", start)
 		}
-		if _, rest, _ := cmd.Tree().Find(args); len(rest) > 0 && rest[0] == "cron-run" {
-			t.Skip("cron-run is not there yet")
-		}
 		if err := parses(args); err != nil {
 			t.Errorf("%s: %v", start, err)
 		}

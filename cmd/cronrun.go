@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -116,9 +115,11 @@ func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 	if !ok {
 		return fmt.Errorf("this session makes no passes: %T", s)
 	}
-	watch := a.newWatcher(o.progress)
+	quiet := a.onSignal(ctx)
+	watch := a.newWatcher(o.progress, o.options.Limit)
 	rep, err := pass.Cron(ctx, cronRequest{Entities: entities, Policy: o.conflict, Options: o.options, Sink: watch})
 	watch.done()
+	quiet()
 	if rep.Document.Run.ID == "" { // it did not even begin
 		return err
 	}
@@ -208,7 +209,9 @@ func flatten(err error) []error {
 func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	doc := rep.Document
 	silent := a.format == report.Table && !a.console.OutFacts.Terminal && code == exitOK && a.flags.verbose == 0 && !dryRun && len(rep.Warnings) == 0
-	if !silent && (a.format != report.Table || !a.flags.quiet || code != exitOK) {
+	// What kept the pass from looking at a single record says all there is to say.
+	nothing := doc.Error != nil && doc.Summary.Total == 0 && (a.format == report.Table || a.format == report.CSV)
+	if !silent && !nothing && (a.format != report.Table || !a.flags.quiet || code != exitOK) {
 		if err := a.renderPass(rep, dryRun); err != nil {
 			return &reported{code: exitCannotRun, err: errorForm(err)}
 		}
@@ -223,12 +226,16 @@ func (a *app) renderPass(rep batch.Report, dryRun bool) error {
 	if dryRun { // reads like a check
 		return report.Document(a.console.Out, rep.Document, a.reportOptions(report.Check))
 	}
-	var oldest *time.Time
+	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeft[rep.Ended]}
 	if !rep.Oldest.IsZero() {
-		oldest = &rep.Oldest
+		f.Oldest = &rep.Oldest
 	}
-	return report.Pass(a.console.Out, rep.Document, oldest, a.reportOptions(report.Sync))
+	return report.Pass(a.console.Out, rep.Document, f, a.reportOptions(report.Sync))
 }
+
+// whyLeft says why a pass did not begin all records.
+var whyLeft = map[batch.Stop]string{batch.StopLimit: "--limit", batch.StopTime: "--max-duration", batch.StopSignal: "interrupted",
+	batch.StopSystem: "a system failed", batch.StopPassLock: "the lock of the pass was lost"}
 
 // watcher shows how a pass gets on: a bar on a terminal, lines with -v.
 type watcher struct {
@@ -236,11 +243,12 @@ type watcher struct {
 	bar      *console.Progress
 	counts   *tally
 	verbose  bool
+	limit    int // 0: none
 	expected map[string]int
 }
 
-func (a *app) newWatcher(mode string) *watcher {
-	w := &watcher{app: a, counts: &tally{}, verbose: a.flags.verbose > 0, expected: map[string]int{}}
+func (a *app) newWatcher(mode string, limit int) *watcher {
+	w := &watcher{app: a, counts: &tally{}, verbose: a.flags.verbose > 0, limit: limit, expected: map[string]int{}}
 	if a.flags.quiet || w.verbose && mode == console.ProgressAuto {
 		mode = console.ProgressNever
 	}
@@ -265,6 +273,9 @@ func (w *watcher) Planned(entity string, total int, _ bool) {
 	for _, n := range w.expected {
 		sum += n
 	}
+	if w.limit > 0 {
+		sum = min(sum, w.limit)
+	}
 	w.bar.Total(sum)
 }
 
@@ -280,7 +291,7 @@ func (w *watcher) Ended(r result.Record) {
 	}
 }
 
-// Warned is said at the end, with the result; with -v at once.
+// Warned is said at once; a bar makes way for it.
 func (w *watcher) Warned(text string) {
 	w.app.log.Warn(text)
 }

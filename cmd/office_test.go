@@ -138,7 +138,7 @@ func (o *office) run(args ...string) (int, string) {
 	c, b := console.Test(o.width, true, o.colour)
 	d := system(Build{})
 	d.console, d.zone = c, time.UTC
-	d.newRunID = func() string { return "run-1" }
+	d.newRunID = func() string { return "019caa4e-4980-7c3d-9b1a-2f64d0a8e7b5" }
 	d.load = func(l loadOptions) (project, error) { return loadConfig(l, c) }
 	code := run(context.Background(), d, append([]string{"--config", o.file}, args...))
 	said, _ := io.ReadAll(&b.Err)

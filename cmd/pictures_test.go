@@ -3,10 +3,14 @@ package cmd
 import (
 	"fmt"
 	"html"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"advosync/internal/sandbox"
 )
 
 // TestGeneratedPictures keeps the pictures of the terminal true: they are drawn
@@ -14,15 +18,16 @@ import (
 func TestGeneratedPictures(t *testing.T) {
 	for _, p := range []struct {
 		name string
+		code int
 		play func(o *office) (args []string)
 	}{
-		{"diff", func(o *office) []string {
+		{"diff", exitOK, func(o *office) []string {
 			p := o.synced()
 			o.inAdvoware(p, map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"})
 			o.inEspoCRM(p, map[string]any{"email": "buero@example.de", "lastName": "Schmidt-Neumann"})
 			return []string{"diff", "--id", p.id, "--conflict", "merge"}
 		}},
-		{"sync", func(o *office) []string {
+		{"sync", exitOK, func(o *office) []string {
 			anna, bernd, celik, firm := o.person("Anna", "Schmidt"), o.person("Bernd", "Weiß"), o.person("Çelik", "Öz"), o.firm("Kollwitz Bau")
 			o.sync(anna.id, bernd.id, celik.id, firm.id)
 			o.inEspoCRM(anna, map[string]any{"lastName": "Schmidt-Neumann"})
@@ -31,15 +36,53 @@ func TestGeneratedPictures(t *testing.T) {
 			o.inEspoCRM(celik, map[string]any{"email": "buero@example.de"})
 			return append(withIDs("sync", []string{anna.id, bernd.id, celik.id, firm.id}), strings.Fields(oneAtATime)...)
 		}},
+		{"cron-run", exitFailed, func(o *office) []string {
+			anna, bernd, celik, dora := o.person("Anna", "Schmidt"), o.person("Bernd", "Weiß"), o.person("Çelik", "Öz"), o.person("Dora", "Lang")
+			if code, out := o.run("cron-run"); code != exitOK {
+				o.t.Fatalf("the first pass ended with exit code %d:\n%s", code, out)
+			}
+			o.inEspoCRM(anna, map[string]any{"lastName": "Schmidt-Neumann"})
+			o.inAdvoware(bernd, map[string]any{"telGesch": "0171 5550000"})
+			o.inAdvoware(celik, map[string]any{"emailGesch": "privat@example.de"})
+			o.inEspoCRM(celik, map[string]any{"email": "buero@example.de"})
+			o.w.Advoware.Delete(sandbox.BeteiligtePath, dora.number)
+			o.inEspoCRM(dora, map[string]any{"phone": "0511 7"})
+			return []string{"cron-run"}
+		}},
+		{"status", exitOK, func(o *office) []string {
+			anna, bernd, celik := o.person("Anna", "Schmidt"), o.person("Bernd", "Weiß"), o.person("Çelik", "Öz")
+			o.sync(anna.id, bernd.id, celik.id, o.firm("Kollwitz Bau").id, o.person("Dora", "Lang").id)
+			o.inAdvoware(celik, map[string]any{"emailGesch": "privat@example.de"})
+			o.inEspoCRM(celik, map[string]any{"email": "buero@example.de"})
+			o.w.Advoware.Delete(sandbox.BeteiligtePath, bernd.number)
+			o.inEspoCRM(bernd, map[string]any{"phone": "0511 7"})
+			if code, out := o.run("cron-run", "--conflict", "manual"); code != exitFailed {
+				o.t.Fatalf("the pass ended with exit code %d:\n%s", code, out)
+			}
+			return []string{"status"}
+		}},
+		{"history", exitOK, func(o *office) []string {
+			p := o.synced()
+			o.inAdvoware(p, map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"})
+			o.inEspoCRM(p, map[string]any{"email": "buero@example.de"})
+			o.sync(p.id)
+			return []string{"history", "--id", p.id, "--limit", "1", "--values"}
+		}},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			o := newOffice(t)
 			args := p.play(o)
 			o.width, o.colour = 92, true
 			code, out := o.run(args...)
-			if code != exitOK {
+			if code != p.code {
 				t.Fatalf("exit code %d:\n%s", code, out)
 			}
+			out = clocks.ReplaceAllStringFunc(took.ReplaceAllString(out, "0.4 s"), func(s string) string {
+				if strings.HasPrefix(s, officeTime.Format(time.DateOnly)) {
+					return s // by EspoCRM's clock
+				}
+				return officeTime.Add(45 * time.Minute).Format(time.DateTime)
+			})
 			if !strings.Contains(out, "\x1b[") {
 				t.Fatalf("no colour:\n%s", out)
 			}
@@ -50,6 +93,12 @@ func TestGeneratedPictures(t *testing.T) {
 
 // oneAtATime makes equal rowIds in equal runs; a picture need not show it.
 const oneAtATime = " --concurrency 1"
+
+// What no two runs agree on: how long something took, and our own clock.
+var (
+	took   = regexp.MustCompile(`\b[0-9.]+ (ms|s)\b`)
+	clocks = regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b`)
+)
 
 // The measures and colours of a picture.
 const (

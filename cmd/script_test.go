@@ -56,6 +56,9 @@ func runScripts(t *testing.T, s *stage) {
 			"untouched": inWorld(untouchedCmd),
 			"lock":      inWorld(lockCmd),
 			"idle":      inWorld(idleCmd),
+			"crowd":     inWorld(crowdCmd),
+			"each":      inWorld(eachCmd),
+			"writes":    inWorld(writesCmd),
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LC_ALL", "C.UTF-8")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"advosync/internal/batch"
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/metrics"
 	"advosync/internal/reconcile"
@@ -28,7 +29,9 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 	}
 	rep, err := batch.New(cfg, batch.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log}).
 		Run(ctx, entities, r.Options, r.Sink)
-	if err == nil && !r.Options.DryRun {
+	// A pass that failed prunes too: an outage of weeks does not extend how long
+	// values are kept.
+	if ctx.Err() == nil && !r.Options.DryRun && !fault.Is(err, fault.StoreBroken) {
 		if _, perr := s.engine.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
 			s.log.Warn("old history not pruned", "error", perr.Error())
 		}

@@ -173,7 +173,12 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 			}
 			p := pair{o: o, id: textOf(o, fieldID), status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
 			e.linked++
-			e.ids = append(e.ids, maphash.String(e.seed, p.id))
+			hash := maphash.String(e.seed, p.id)
+			e.ids = append(e.ids, hash)
+			switch p.status {
+			case engine.StatusFailed, engine.StatusPermanentlyFailed, engine.StatusConflict:
+				e.resting = append(e.resting, hash)
+			}
 			if id == lastAdvo {
 				e.twins(lastID, p.id, id)
 			}
@@ -305,7 +310,7 @@ func (e *entityRun) keep(ctx context.Context, as []agreement) error {
 	if e.run.opts.DryRun {
 		return nil
 	}
-	for part := range slices.Chunk(as, chunkSize) {
+	for part := range slices.Chunk(as, pageSize) {
 		keys := make([]string, len(part))
 		byKey := make(map[string]agreement, len(part))
 		for i, a := range part {
@@ -357,9 +362,9 @@ func (e *entityRun) twins(a, b string, advo int64) {
 
 // lookGone finds records that the store knows as linked and EspoCRM does not
 // have any more. It looks when fewer are linked than there should be, and in
-// every deep pass.
+// every deep pass but the first.
 func (e *entityRun) lookGone(ctx context.Context) error {
-	if !e.deep && e.linked >= e.state.Linked {
+	if !e.known || !e.deep && e.linked >= e.state.Linked {
 		return nil
 	}
 	slices.Sort(e.ids)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/result"
 	"advosync/internal/store"
 )
 
@@ -25,6 +27,7 @@ type entityRun struct {
 	espo governedEspo
 
 	state EntityState // of the last pass
+	known bool        // there was one
 	// full: everything linked is compared once (no watermark, or the guard that
 	// asks for it was overridden). deep: contents are compared along with row ids.
 	full, deep bool
@@ -37,6 +40,7 @@ type entityRun struct {
 	facts    reconcile.PassFacts
 	linked   int
 	ids      []uint64 // hashes of the linked records' ids
+	resting  []uint64 // of those that failed or wait for a decision
 	seed     maphash.Seed
 	twin     map[string]string
 	marker   bool
@@ -77,9 +81,6 @@ func (r *run) entity(m *mapping.Mapping) error {
 		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false))
 	}
 	e.lookLost()
-	r.mu.Lock()
-	r.report.Linked += e.linked
-	r.mu.Unlock()
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseGuard) })
 	limits := r.opts.limits(r.p.cfg)
 	if g := guard(e.facts, limits); g != nil {
@@ -87,13 +88,48 @@ func (r *run) entity(m *mapping.Mapping) error {
 	}
 	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
 	list := e.queue.take()
+	e.countStill(list)
 	r.tell(func(s Sink) {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
 	err := e.execute(list)
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
-	return errors.Join(err, e.rememberRun(err == nil))
+	return errors.Join(err, e.rememberRun(true))
+}
+
+// countStill counts the linked records that both lists have shown to be as they
+// were. Those that failed or wait for a decision are not among them.
+func (e *entityRun) countStill(list []candidate) {
+	if e.m.List() == nil {
+		return // nothing was compared but what is looked at
+	}
+	slices.Sort(e.ids)
+	slices.Sort(e.resting)
+	still := e.linked - len(e.resting)
+	for _, c := range list {
+		h := maphash.String(e.seed, c.id)
+		if _, linked := slices.BinarySearch(e.ids, h); !linked {
+			continue
+		}
+		if _, rests := slices.BinarySearch(e.resting, h); !rests {
+			still--
+		}
+	}
+	e.run.mu.Lock()
+	defer e.run.mu.Unlock()
+	rep := &e.run.report
+	rep.Linked += e.linked
+	if e.queue.over { // some that are not in the list have news all the same
+		return
+	}
+	rep.Still += still
+	s := rep.Entities[e.m.Entity()]
+	for _, sum := range []*result.Summary{&rep.Document.Summary, &s} {
+		sum.Total += still
+		sum.Unchanged += still
+	}
+	rep.Entities[e.m.Entity()] = s
 }
 
 func asErr(f *fault.Error) error {
@@ -131,7 +167,7 @@ func (e *entityRun) recall() error {
 	if err != nil {
 		return err
 	}
-	e.state = state
+	e.state, e.known = state, known
 	e.state.Entity = e.m.Entity()
 	e.facts.MappingChanged = known && state.Mapping != "" && state.Mapping != e.m.Fingerprint()
 	opts := e.run.opts

@@ -22,9 +22,10 @@ type Report struct {
 	Document result.Document
 	// Entities are the summaries by entity.
 	Entities map[string]result.Summary
-	// Seen is how many records were compared by contents; Linked how many linked
-	// ones were compared by row id besides.
-	Seen, Linked int
+	// Linked is how many linked records were compared by row id, list against
+	// list; Still those of them that were as they were. These are in the summaries
+	// as unchanged. Seen is how many records were looked at one by one.
+	Linked, Still, Seen int
 	// WrittenEspocrm and WrittenAdvoware are the records written on each side.
 	WrittenEspocrm, WrittenAdvoware int
 	// Failed are the first ten that failed, with their reason.

@@ -45,6 +45,8 @@ type rig struct {
 	latency atomic.Int64 // of every call, nanoseconds
 	runs    int
 	sink    batch.Sink
+	base    http.RoundTripper // nil: the simulators
+	now     func() time.Time  // nil: time.Now
 }
 
 func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
@@ -81,13 +83,17 @@ func unlisted(r *rig) {
 
 func (r *rig) process() *batch.Pass {
 	r.t.Helper()
-	opts := transport.Options{Timeout: 10 * time.Second, Base: r.w.Transport(), Rand: func() float64 { return 0.5 }}
+	base := r.base
+	if base == nil {
+		base = r.w.Transport()
+	}
+	opts := transport.Options{Timeout: 10 * time.Second, Base: base, Rand: func() float64 { return 0.5 }}
 	ec, err := espocrm.New(espocrm.Config{URL: r.w.EspoURL, APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.AdvowarePass,
-		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, ConfiguratorURL: sandbox.ConfiguratorURL(r.w.AdvoURL), Options: opts})
+		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, URL: r.w.AdvoURL, SecurityGateway: sandbox.SecurityGatewayURL(r.w.AdvoURL), Options: opts})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -95,7 +101,7 @@ func (r *rig) process() *batch.Pass {
 	cfg := r.cfg
 	cfg.Engine.Run = fmt.Sprintf("run-%03d", r.runs)
 	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "cron-run", Run: cfg.Engine.Run}
-	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: r.store, Leases: lease.New(r.store, owner, 5*time.Minute, lease.Options{Dead: func(o store.Owner) bool { return o.Run == "dead" }})}
+	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: r.store, Now: r.now, Leases: lease.New(r.store, owner, 5*time.Minute, lease.Options{Dead: func(o store.Owner) bool { return o.Run == "dead" }})}
 	if os.Getenv("BATCH_LOG") != "" {
 		deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

@@ -30,11 +30,12 @@ func usable(m *mapping.Mapping, b *store.Base) *store.Base {
 }
 
 // forDecision is the base in the form that the decision takes.
-func forDecision(b *store.Base) *reconcile.Base {
+func (w *work) forDecision() *reconcile.Base {
+	b := w.base
 	if b == nil {
 		return nil
 	}
-	out := &reconcile.Base{Kind: b.Kind, Fields: make(map[string]record.Pair, len(b.Fields))}
+	out := &reconcile.Base{Kind: b.Kind, Older: b.Mapping != "" && b.Mapping != w.m.Fingerprint(), Fields: make(map[string]record.Pair, len(b.Fields))}
 	for key, fb := range b.Fields {
 		out.Fields[key] = fb.Pair
 	}
@@ -96,6 +97,9 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 		arrived = arrived || w.ownForm(key, v, r) && !record.FoldEqual(b, r)
 	}
 	next := clone(w.base)
+	if k := w.espo.view.Kind; k != "" && k == after.view.Kind {
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
+	}
 	var refused []string
 	for key, v := range sent {
 		r, b := after.view.Values[key], before.view.Values[key]

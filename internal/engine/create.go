@@ -177,6 +177,7 @@ func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
 func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 	w.linkID = s.id
 	b := clone(w.base)
+	b.Kind = w.kindPosted(posted, b.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
 		if r.IsAbsent() {

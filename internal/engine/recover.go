@@ -119,7 +119,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	}
 	if len(ours) == 0 {
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
-		return base
+		return w.editedTwice(in, base)
 	}
 	w.owe(in)
 	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
@@ -131,6 +131,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		return ok
 	}
 	next := clone(base)
+	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
+	}
 	for key, f := range in.Fields {
 		read := w.advo.view.Values[key]
 		switch {
@@ -147,6 +150,24 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		default: // what differs is a later edit
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
 		}
+	}
+	return next
+}
+
+// editedTwice is the base of an unproven PUT for the fields that were sent and
+// have moved on both sides since: edited back to the base in EspoCRM is an edit,
+// too, where the value in between may have reached Advoware.
+func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
+	next := base
+	for key, f := range in.Fields {
+		read, now := w.advo.view.Values[key], w.espo.view.Values[key]
+		if f.Sent == nil || read.IsAbsent() || now.IsAbsent() || record.FoldEqual(read, f.Before) || record.FoldEqual(now, f.Espo) {
+			continue
+		}
+		if next == base {
+			next = clone(base)
+		}
+		w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
 	}
 	return next
 }
@@ -282,6 +303,7 @@ func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s 
 		return nil
 	}
 	w.base = clone(usable(w.m, in.Base))
+	w.base.Kind = w.kindPosted(posted, w.base.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
 		if !record.OwnForm(v, r) {
@@ -290,6 +312,19 @@ func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s 
 		w.setBase(w.base, key, record.Pair{Espo: v, Advo: r})
 	}
 	return nil
+}
+
+// kindPosted is the kind under which values were posted, as both sides see it.
+func (w *work) kindPosted(posted map[string]record.Value, otherwise record.Pair) record.Pair {
+	obj, err := w.overlay(record.Object{}, posted)
+	if err != nil {
+		return otherwise
+	}
+	v, err := w.m.ReadAdvo(obj)
+	if err != nil || v.Kind == "" {
+		return otherwise
+	}
+	return record.Pair{Espo: record.Of(v.Kind), Advo: record.Of(v.Kind)}
 }
 
 func postedValues(in *store.Intent) map[string]record.Value {

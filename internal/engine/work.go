@@ -299,7 +299,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: forDecision(w.base), Taken: w.req.Taken,
+	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil

@@ -35,10 +35,16 @@ func (w *work) cleanPatch() record.Patch {
 
 // putEspo is a partial update of EspoCRM, bounded by the lease.
 func (w *work) putEspo(ctx context.Context, p record.Patch, version *int64) (record.Object, error) {
+	return w.putEspoUntil(ctx, p, version, w.lease.Until())
+}
+
+// putEspoUntil gives up at the end, which is an announced write's deadline:
+// recovery relies on nothing landing later.
+func (w *work) putEspoUntil(ctx context.Context, p record.Patch, version *int64, end time.Time) (record.Object, error) {
 	if err := w.lease.Check(); err != nil {
 		return record.Object{}, err
 	}
-	ctx, cancel := w.until(ctx, w.lease.Until())
+	ctx, cancel := w.until(ctx, end)
 	defer cancel()
 	return w.e.EspoCRM.Update(ctx, w.m.EspoType(), w.key.ID, p, version)
 }
@@ -239,7 +245,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err := w.announce(ctx, in); err != nil {
 		return false, err
 	}
-	o, err := w.putEspo(ctx, p, w.espo.version)
+	o, err := w.putEspoUntil(ctx, p, w.espo.version, in.Deadline)
 	switch {
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)

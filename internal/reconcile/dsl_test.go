@@ -213,6 +213,8 @@ func parseOptions(t *testing.T, in *Input, options string) {
 			in.ByUs = true
 		case "base": // a base that knows no field of this case
 			in.Base = &Base{Fields: map[string]record.Pair{}}
+		case "older": // the base was stored under another mapping
+			in.Base.Older = true
 		case "unlinked":
 			in.Linked = false
 		case "gone":

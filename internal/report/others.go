@@ -261,10 +261,19 @@ func (p *page) short(s *string) string {
 	return `"` + truncate(shown, 200, p.marks.ellipsis) + `"`
 }
 
-// Pass says what a cron-run did: the totals, what went wrong (the first ten),
-// and the oldest edit that still waits (nil: none). It is for people; the other
-// formats are those of Document.
-func Pass(w io.Writer, doc result.Document, oldest *time.Time, o Options) error {
+// PassFigures are what a pass knows besides its document.
+type PassFigures struct {
+	Linked int        // records that were compared by row id, list against list
+	Still  int        // those of them that were as they were; unchanged in the summary
+	Left   int        // records left to the next pass
+	Why    string     // why they were left, "" unless the pass was cut short
+	Oldest *time.Time // the oldest edit that still waits; nil: none
+}
+
+// Pass says what a cron-run did: what went wrong (the first ten), the totals,
+// and what still waits. It is for people; the other formats are those of
+// Document.
+func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	if o.Format != Table {
 		return Document(w, doc, o)
 	}
@@ -286,34 +295,52 @@ func Pass(w io.Writer, doc result.Document, oldest *time.Time, o Options) error 
 	if bad > shown {
 		p.line(fmt.Sprintf("%s and %d more; see advosync history", p.marks.ellipsis, bad-shown))
 	}
-	p.summary(doc.Summary)
-	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(doc.Run.ID, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
-	if oldest != nil {
-		p.line("oldest edit that still waits: " + p.clock(*oldest))
+	p.passSummary(doc.Summary, f)
+	if f.Left > 0 {
+		text := plural(f.Left, "record is", "records are") + " left to the next pass"
+		if f.Why != "" {
+			text += " (" + f.Why + ")"
+		}
+		p.say("", text+".", p.plain)
 	}
+	if f.Oldest != nil {
+		p.line("oldest edit that still waits: " + p.clock(*f.Oldest))
+	}
+	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(doc.Run.ID, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
 	return p.flush()
 }
 
-// summary says the counts of a pass whose unchanged records are not listed.
-func (p *page) summary(s result.Summary) {
+// passSummary says the counts of a pass whose unchanged records are not listed.
+func (p *page) passSummary(s result.Summary, f PassFigures) {
 	var parts []string
 	for _, c := range []struct {
 		n    int
 		what string
 	}{
-		{s.Unchanged, "unchanged"}, {s.Adopted, "adopted"}, {s.Created, "created in Advoware"}, {s.UpdatedAdvoware, "updated in Advoware"},
-		{s.UpdatedEspocrm, "updated in EspoCRM"}, {s.Merged, "merged"}, {s.Planned, "planned"}, {s.Conflicts, "waiting for a decision"}, {s.Failed, "failed"},
+		{s.Created, "created in Advoware"}, {s.UpdatedAdvoware, "updated in Advoware"}, {s.UpdatedEspocrm, "updated in EspoCRM"}, {s.Merged, "merged"},
+		{s.Adopted, "adopted"}, {s.Unchanged - f.Still, "unchanged"}, {s.Planned, "planned"}, {s.Conflicts, "waiting for a decision"}, {s.Failed, "failed"},
 		{s.PermanentlyFailed, "permanently failed"}, {s.Locked, "locked"}, {s.Skipped, "skipped"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}
 	}
-	text := plural(s.Total, "record", "records") + " seen"
+	looked := s.Total - f.Still
+	var text string
+	switch {
+	case f.Linked > 0 && looked > 0:
+		text = fmt.Sprintf("%s compared, %d looked at", plural(f.Linked, "linked record", "linked records"), looked)
+	case f.Linked > 0:
+		text = plural(f.Linked, "linked record", "linked records") + " compared, nothing to sync"
+	case looked > 0:
+		text = plural(looked, "record", "records") + " looked at"
+	default:
+		text = "nothing to sync"
+	}
 	if parts != nil {
 		text += ": " + strings.Join(parts, ", ")
 	}
-	p.say("", text+".", p.bold)
+	p.say("", strings.ToUpper(text[:1])+text[1:]+".", p.bold)
 }
 
 // took is how long a run took.

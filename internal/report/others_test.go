@@ -59,10 +59,12 @@ func TestGoldenOthers(t *testing.T) {
 			o.View = Undo
 			return Document(w, undo, o)
 		},
-		"unlock":   func(w io.Writer, o Options) error { return Unlocked(w, freed, false, o) },
-		"runs":     func(w io.Writer, o Options) error { return Runs(w, runs, o) },
-		"link":     func(w io.Writer, o Options) error { return Link(w, link, o) },
-		"cron-run": func(w io.Writer, o Options) error { return Pass(w, pass, &at, o) },
+		"unlock": func(w io.Writer, o Options) error { return Unlocked(w, freed, false, o) },
+		"runs":   func(w io.Writer, o Options) error { return Runs(w, runs, o) },
+		"link":   func(w io.Writer, o Options) error { return Link(w, link, o) },
+		"cron-run": func(w io.Writer, o Options) error {
+			return Pass(w, pass, PassFigures{Linked: 60, Left: 3, Why: "--limit", Oldest: &at}, o)
+		},
 	}
 	for name, f := range render {
 		looks := map[string]Options{

@@ -108,6 +108,7 @@ type Oracle struct {
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
+	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
 	excuse         string // set while a write is carried out that is excused as a whole
@@ -117,7 +118,7 @@ type Oracle struct {
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
-		previous: map[string]string{}, excused: map[string]int{}}
+		previous: map[string]string{}, excused: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
 }
@@ -225,7 +226,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 			c := cell{side, id, attr}
 			delete(o.met, c)
 			delete(o.fresh, c)
-			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v) && (was.there || v.HasText()) {
+			if !was.there && !v.HasText() {
+				o.base[c] = v // emptied again before it was synced: no edit
+			}
+			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
@@ -308,6 +312,10 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			if o.excuse != "" && side == record.Advoware {
+				o.excused[o.excuse]++
+				o.loose[id] = true
+			}
 			continue
 		}
 		seen, known := o.reads[o.actor][key]
@@ -556,7 +564,7 @@ func (o *Oracle) request(process string, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.actor = process
-	if signIn(r) {
+	if signIn(r) || r.Context().Value(lateKey{}) != nil {
 		return
 	}
 	what := r.Method + " " + r.URL.Path
@@ -717,7 +725,7 @@ func (o *Oracle) Differences() []string {
 	for _, key := range slices.Sorted(maps.Keys(o.last)) {
 		if side, id := splitKey(key); side == record.Advoware {
 			n, _ := strconv.ParseInt(id, 10, 64)
-			if len(carried[n]) == 0 {
+			if len(carried[n]) == 0 && !o.loose[id] {
 				out = append(out, fmt.Sprintf("Advoware %s is linked to nothing", id))
 			}
 		}

@@ -16,7 +16,6 @@ import (
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
-	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
@@ -26,7 +25,7 @@ import (
 
 const (
 	entityType = "CBeteiligte"
-	storm      = 12 * time.Minute // how long people edit and faults happen
+	storm      = 7 * time.Minute // how long people edit and faults happen
 	tryTimeout = 5 * time.Second
 	writeTime  = 20 * time.Second
 	lockTTL    = 2 * time.Minute
@@ -366,7 +365,10 @@ func (s *Sim) heard(t *Tool, results []result.Record) {
 		if res.Error != nil {
 			code = res.Error.Code + ": " + res.Error.Message
 		}
-		s.Oracle.Note("%s: %s is %s/%s %s", t.Run, res.ID, res.Verdict, res.Outcome, code)
+		for _, f := range res.Fields {
+			code += fmt.Sprintf(" [%s/%s %s]", f.Espocrm, f.Advoware, f.Changed)
+		}
+		s.Oracle.Note("%s: %s is %s/%s (%s) %s", t.Run, res.ID, res.Verdict, res.Outcome, res.Reason.Code, code)
 		if t.Process.Dead() {
 			s.count("crashes")
 			s.Oracle.InDoubt(res.ID)
@@ -467,7 +469,7 @@ func (s *Sim) network(r *rand.Rand, rate float64, next http.RoundTripper) http.R
 		if err := wait(q.Context(), there); err != nil {
 			if late && q.Method != http.MethodGet {
 				rest := there - time.Since(sent)
-				again := q.Clone(context.WithoutCancel(q.Context()))
+				again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), lateKey{}, true))
 				go func() {
 					time.Sleep(rest)
 					land := func() { _, _ = next.RoundTrip(again) }
@@ -488,6 +490,9 @@ func (s *Sim) network(r *rand.Rand, rate float64, next http.RoundTripper) http.R
 		return resp, err
 	})
 }
+
+// lateKey marks a request that lands after its sender has given it up.
+type lateKey struct{}
 
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -629,5 +634,3 @@ func (s *Sim) check() {
 		}
 	}
 }
-
-var _ = record.EspoCRM

@@ -1,0 +1,315 @@
+package batch_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"advosync/internal/batch"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store/sqlite"
+)
+
+// latency is what a call takes in the measurements of virtual time.
+const latency = 50 * time.Millisecond
+
+// change is a kind of edit to a hundred records, and what a record's sync then
+// costs: calls that depend on each other.
+type change struct {
+	name      string
+	dependent int
+	edit      func(r *rig, p pairID)
+}
+
+func changes() []change {
+	return []change{
+		{"espocrm_newer", 5, func(r *rig, p pairID) {
+			r.editEspo(p.espo, map[string]any{"email": "neu@example.de", "syncStatus": "dirty"})
+		}},
+		{"advoware_newer", 2, func(r *rig, p pairID) { r.editAdvo(p.advo, map[string]any{"telGesch": "0511 1"}) }},
+		{"conflict", 6, func(r *rig, p pairID) {
+			r.editEspo(p.espo, map[string]any{"email": "e@example.de", "syncStatus": "dirty"})
+			r.editAdvo(p.advo, map[string]any{"emailGesch": "a@example.de"})
+		}},
+		{"adopted", 1, func(r *rig, p pairID) { r.editEspo(p.espo, map[string]any{"syncStatus": "dirty"}) }},
+		{"row_id_moved", 2, func(r *rig, p pairID) {
+			if err := r.w.Advoware.Resave(path, p.advo); err != nil {
+				r.t.Fatal(err)
+			}
+		}},
+	}
+}
+
+// measured is one pass over a hundred changed records.
+type measured struct {
+	took  time.Duration
+	calls result.Calls
+	per   result.Calls // of the records themselves, summed
+	done  int
+}
+
+func hundred(t testing.TB, c change, workers int) (m measured) {
+	run := func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{More: 300, Unlinked: -1}, func(r *rig) { r.cfg.Concurrency = workers })
+		r.settled()
+		for _, p := range r.linked()[:100] {
+			c.edit(r, p)
+		}
+		r.latency.Store(int64(latency))
+		start := time.Now()
+		rep := r.pass(batch.Options{AllowMassChange: true})
+		m = measured{took: time.Since(start), calls: rep.Document.Calls, done: rep.Document.Summary.Total - rep.Document.Summary.Unchanged}
+		for _, res := range rep.Document.Results {
+			m.per.Espocrm += res.Calls.Espocrm
+			m.per.Advoware += res.Calls.Advoware
+		}
+		if m.done != 100 || rep.Document.Summary.Failed > 0 {
+			t.Fatalf("%+v\n%s", rep.Document.Summary, short(rep.Document))
+		}
+	}
+	switch t := t.(type) {
+	case *testing.T:
+		synctest.Test(t, run)
+	case *testing.B:
+		ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: c.name, F: func(t *testing.T) { synctest.Test(t, run) }}})
+		if !ok {
+			t.Fatal("the pass failed")
+		}
+	}
+	return m
+}
+
+func ideal(c change, workers int) time.Duration {
+	return time.Duration(100*c.dependent) * latency / time.Duration(workers)
+}
+
+// TestHundredChangedRecords holds the speed that was promised, in virtual time:
+// the machine has no part in it.
+func TestHundredChangedRecords(t *testing.T) {
+	for _, c := range changes() {
+		t.Run(c.name, func(t *testing.T) {
+			m := hundred(t, c, 16)
+			want := ideal(c, 16)
+			t.Logf("%v, ideal %v, ratio %.3f; EspoCRM %d, Advoware %d, auth %d calls", m.took, want, float64(m.took)/float64(want), m.calls.Espocrm, m.calls.Advoware, m.calls.Auth)
+			if m.took >= 2*time.Second+300*time.Millisecond*time.Duration(c.dependent/6) {
+				t.Errorf("took %v", m.took)
+			}
+			if c.dependent >= 5 && m.took > want*5/4 {
+				t.Errorf("took %v, ideal %v", m.took, want)
+			}
+		})
+	}
+}
+
+// BenchmarkHundred prints what a hundred changed records cost, by verdict: calls
+// per record of each system, and the virtual time against the ideal one.
+func BenchmarkHundred(b *testing.B) {
+	for _, c := range changes() {
+		b.Run(c.name, func(b *testing.B) {
+			var m measured
+			for b.Loop() {
+				m = hundred(b, c, 16)
+			}
+			b.ReportMetric(float64(m.calls.Espocrm)/100, "espocrm-calls/record")
+			b.ReportMetric(float64(m.calls.Advoware)/100, "advoware-calls/record")
+			b.ReportMetric(m.took.Seconds(), "virtual-s")
+			b.ReportMetric(float64(ideal(c, 16))/float64(m.took), "efficiency")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkDriftSweep prints what a pass over clean linked records costs: calls,
+// writes, CPU, the heap's peak and the process's peak resident memory. first is
+// the pass that knows nothing yet and stores every base; sweep the one every 15
+// minutes; contents the daily one that compares contents too. Both systems are
+// made up on the fly, so that memory and CPU are the tool's own (and that of
+// making up the answers). Run one size at a time for the resident memory:
+//
+//	go test -run '^$' -bench 'DriftSweep/sweep/100000' -benchtime 1x ./internal/batch
+func BenchmarkDriftSweep(b *testing.B) {
+	for _, kind := range []string{"first", "sweep", "contents"} {
+		for _, n := range []int{10_000, 100_000} {
+			b.Run(kind+"/"+strconv.Itoa(n), func(b *testing.B) { sweep(b, kind, n) })
+		}
+	}
+}
+
+func sweep(b *testing.B, kind string, n int) {
+	c := &catalogue{n: n}
+	now := time.Now()
+	r := newRig(b, sandbox.WorldOptions{Empty: true})
+	st, err := sqlite.Open(context.Background(), filepath.Join(b.TempDir(), "state.db"), sqlite.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	r.store, r.base, r.now = st, c, func() time.Time { return now }
+	if kind != "first" {
+		if rep := r.pass(batch.Options{}); rep.Linked != n || rep.Document.Summary.Total != 0 {
+			b.Fatalf("set-up: %d linked, %+v", rep.Linked, rep.Document.Summary)
+		}
+	}
+	runtime.GC()
+	var rep batch.Report
+	peak, cpu, runs := watchHeap(), cpuTime(), 0
+	for b.Loop() {
+		if kind == "contents" {
+			now = now.Add(25 * time.Hour)
+		}
+		rep = r.pass(batch.Options{})
+		runs++
+	}
+	used := cpuTime() - cpu
+	if rep.Linked != n || rep.Document.Summary.Total != 0 {
+		b.Fatalf("%d linked, %+v", rep.Linked, rep.Document.Summary)
+	}
+	b.ReportMetric(float64(callsOf(rep)), "calls")
+	b.ReportMetric(float64(budget(n)), "calls-allowed")
+	b.ReportMetric(float64(c.writes.Load()), "writes")
+	b.ReportMetric(used.Seconds()/float64(runs), "cpu-s/pass")
+	b.ReportMetric(float64(peak())/(1<<20), "peak-heap-MiB")
+	b.ReportMetric(peakRSS(), "peak-rss-MiB")
+}
+
+// catalogue is both systems with n clean linked records, made up as they are
+// asked for.
+type catalogue struct {
+	n      int
+	writes atomic.Int64
+}
+
+const firstBetNr = 100_001
+
+func (c *catalogue) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+	var body bytes.Buffer
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/Token"):
+		body.WriteString(`{"access_token":"t","expires_in":3600}`)
+	case r.Method != http.MethodGet:
+		c.writes.Add(1)
+		body.WriteString("{}")
+	case strings.HasSuffix(r.URL.Path, "/CBeteiligte"):
+		c.espo(&body, r.URL.Query().Get("searchParams"))
+	default:
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		c.advo(&body, (page-1)*500)
+	}
+	h := http.Header{"Content-Type": {"application/json"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}
+	return &http.Response{StatusCode: 200, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
+		Body: io.NopCloser(&body), ContentLength: int64(body.Len()), Request: r}, nil
+}
+
+// espo answers the list of linked records, the witnesses, and nothing else.
+func (c *catalogue) espo(w *bytes.Buffer, search string) {
+	var s struct {
+		Select  []string
+		OrderBy string
+		MaxSize int
+	}
+	_ = json.Unmarshal([]byte(search), &s)
+	from, to := 0, 0
+	switch {
+	case s.OrderBy == "advowareId":
+		if _, rest, ok := strings.Cut(search, `"type":"greaterThan","attribute":"advowareId","value":"`); ok {
+			fmt.Sscanf(rest, "%d", &from)
+			from -= firstBetNr - 1
+		}
+		to = min(from+s.MaxSize, c.n)
+	case strings.Contains(search, `"type":"in","attribute":"id"`):
+		from, to = 0, 16
+	}
+	total := -2
+	if to < c.n && to-from == s.MaxSize {
+		total = -1
+	}
+	fmt.Fprintf(w, `{"total":%d,"list":[`, total)
+	for i := from; i < to; i++ {
+		if i > from {
+			w.WriteByte(',')
+		}
+		fmt.Fprintf(w, `{"id":"%017x","advowareId":%d,"advowareRowId":"row-%032d","syncStatus":"clean","advowareLastSync":"2026-01-02 03:04:05","modifiedAt":"2026-01-02 03:04:05"`, i, i+firstBetNr, i)
+		if slices.Contains(s.Select, "email") {
+			fmt.Fprintf(w, `,"modifiedById":"api","versionNumber":3,"email":"p%[1]d@example.de","phone":"0511 %[1]d","geburtsdatum":"1970-01-01","firstName":"Vor","lastName":"Nach %[1]d","name":"Vor Nach %[1]d","firmenname":null`, i)
+		}
+		w.WriteByte('}')
+	}
+	w.WriteString("]}")
+}
+
+func (c *catalogue) advo(w *bytes.Buffer, from int) {
+	w.WriteByte('[')
+	for i := from; i < min(from+500, c.n); i++ {
+		if i > from {
+			w.WriteByte(',')
+		}
+		fmt.Fprintf(w, `{"betNr":%[2]d,"rowId":"row-%032[1]d","anrede":"Herr","vorname":"Vor","name":"Nach %[1]d","strasse":"Weg 1","plz":"30159","ort":"Hannover","emailGesch":"p%[1]d@example.de","telGesch":"0511 %[1]d","telPrivat":null,"geburtsdatum":"1970-01-01T00:00:00","bemerkung":"","geaendertAm":null}`, i, i+firstBetNr)
+	}
+	w.WriteByte(']')
+}
+
+// watchHeap samples the heap in use until it is asked for the highest.
+func watchHeap() func() uint64 {
+	stop, done := make(chan struct{}), make(chan uint64)
+	go func() {
+		var top uint64
+		var m runtime.MemStats
+		for {
+			runtime.ReadMemStats(&m)
+			top = max(top, m.HeapAlloc)
+			select {
+			case <-stop:
+				done <- top
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 { close(stop); return <-done }
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peakRSS is the process's highest resident memory in MiB, where the system
+// tells.
+func peakRSS() float64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+			var kb float64
+			fmt.Sscan(rest, &kb)
+			return kb / 1024
+		}
+	}
+	return 0
+}

@@ -1,0 +1,149 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/simulation"
+)
+
+// on calls do before the n-th effect of that kind.
+func on(what string, n int, do func() simulation.Fate) func(simulation.Effect) simulation.Fate {
+	seen := 0
+	return func(e simulation.Effect) simulation.Fate {
+		if strings.HasPrefix(e.What, what) {
+			if seen++; seen == n {
+				return do()
+			}
+		}
+		return simulation.Passes
+	}
+}
+
+// TestCreateEditedAndInterruptedIsNotCreatedTwice: the final PUT of a create
+// meets an edit, the new value goes to Advoware, and there the process dies at
+// every moment. The intent of that second write has to know the new record.
+func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
+	for cut := 1; ; cut++ {
+		r := newRig(t, listing, inMemory)
+		id := r.person(nil)
+		kill, edited := r.killAt(cut), false
+		plan := r.proc.Plan
+		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if !edited && strings.HasPrefix(e.What, "GET /relay") && strings.HasSuffix(e.What, "/1") {
+				edited = true
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			}
+			return plan(e)
+		}
+		r.sync(id)
+		if !r.proc.Dead() {
+			t.Logf("%d cuts", cut-1)
+			break
+		}
+		r.tick(10 * time.Minute)
+		r.start()
+		r.untilQuiet(id, operation{}, "cut "+kill())
+		if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 || t.Failed() {
+			t.Fatalf("cut %d (%s): %d records", cut, kill(), n)
+		}
+	}
+}
+
+// TestDeletedAndRestoredInTheMiddleOfACreate: the intent outlives the record's
+// absence, so that no second one is made.
+func TestDeletedAndRestoredInTheMiddleOfACreate(t *testing.T) {
+	r := newRig(t, listing)
+	id := r.person(nil)
+	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+		t.Fatal(err)
+	}
+	r.tick(10 * time.Minute)
+	r.start()
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	if err := r.o.Person("admin", func() error { return r.espo.Restore(ct, id) }); err != nil {
+		t.Fatal(err)
+	}
+	r.tick(time.Minute)
+	r.untilQuiet(id, operation{}, "restored")
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
+		t.Errorf("%d records in Advoware", n)
+	}
+}
+
+// TestKindSwitchedAfterAnUncertainCreate is EspoCRM's edit, not a conflict.
+func TestKindSwitchedAfterAnUncertainCreate(t *testing.T) {
+	r := newRig(t, listing, policy(reconcile.AdvowareWins))
+	id := r.person(nil)
+	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.editEspo(id, map[string]any{"firmenname": "Neu AG", "email": "neu@example.de"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.untilQuiet(id, operation{}, "kind switched")
+	if r.espoField(id, "firmenname") != "Neu AG" || r.advoField(1, "name") != "Neu AG" || len(r.espo.Posts()) != 0 {
+		t.Errorf("firmenname %v, name %q, posts %v", r.espoField(id, "firmenname"), r.advoField(1, "name"), r.espo.Posts())
+	}
+}
+
+// TestEditedBackWhileAWriteWasInDoubt: sent, interrupted, then edited on both
+// sides, in EspoCRM back to the base. That is a conflict, which EspoCRM wins.
+func TestEditedBackWhileAWriteWasInDoubt(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.editEspo(id, map[string]any{"phone": nil})
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 2"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "telGesch"); got != "" {
+		t.Errorf("telGesch %q", got)
+	}
+	r.quiet(id)
+}
+
+// TestUnreadableHistoryEndsTheAttempt: an intent is not replaced while the
+// history of its run cannot be closed.
+func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
+	r := newRig(t)
+	id, _ := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.editEspo(id, map[string]any{"phone": "0511 2"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.proc.Plan = on("store Entries", 1, func() simulation.Fate { return simulation.BreaksBefore })
+	if res := r.sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" {
+		t.Fatalf("%s %+v", res.Outcome, res.Error)
+	}
+	r.tick(10 * time.Minute)
+	r.untilQuiet(id, operation{}, "history readable again")
+}
+
+// TestFinalPutOfADeadRunIsInTheHistory, also where no rowId can tell that it
+// happened: EspoCRM's overwritten value is done or unknown, never "not done".
+func TestFinalPutOfADeadRunIsInTheHistory(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		r := newRig(t, policy(reconcile.AdvowareWins))
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		r.proc.Plan = on("PUT /api/v1/"+ct, n, func() simulation.Fate { return simulation.DiesAfter })
+		r.sync(id)
+		r.espo.SetField(ct, id, "advowareRowId", nil) // a form that was open has written it back
+		r.tick(10 * time.Minute)
+		r.start()
+		r.untilQuiet(id, operation{}, fmt.Sprint("died after PUT ", n))
+	}
+}
