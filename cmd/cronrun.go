@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,9 +83,14 @@ flag that lets it go on.`,
 }
 
 func (o *cronFlags) validate(c *cobra.Command) error {
-	r := recordFlags{conflict: o.conflict, concurrency: o.options.Concurrency, limit: o.options.Limit, maxDuration: o.options.MaxDuration}
+	r := recordFlags{entity: "all", conflict: o.conflict, concurrency: o.options.Concurrency, limit: o.options.Limit, maxDuration: o.options.MaxDuration}
 	if err := r.validate(c); err != nil {
 		return err
+	}
+	for _, name := range o.entities {
+		if strings.TrimSpace(name) == "" {
+			return usagef("--entity is empty")
+		}
 	}
 	if o.options.AllowDeletes < 0 {
 		return usagef("--allow-deletes must not be negative")
@@ -219,7 +225,12 @@ func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	if code == exitOK {
 		return nil
 	}
-	return &reported{code: code, err: doc.Error}
+	form := doc.Error
+	if code == exitLocked && form != nil { // one line: who holds it says enough
+		short := *form
+		short.Hint, form = "", &short
+	}
+	return &reported{code: code, err: form}
 }
 
 func (a *app) renderPass(rep batch.Report, dryRun bool) error {

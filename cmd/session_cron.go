@@ -48,18 +48,22 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 	snap := metrics.Snapshot{Summaries: rep.Entities, Calls: rep.Document.Calls, Exit: exit, Finished: time.Now(),
 		Duration: time.Duration(rep.Document.Run.DurationMS) * time.Millisecond, OldestUnsynced: rep.Oldest, BreakerOpen: map[string]bool{}}
 	ctx = context.WithoutCancel(ctx)
+	// Every entity's, also of those that this run did not come to: an outage does
+	// not make what waits disappear.
+	for _, name := range s.cfg.EntityNames() {
+		if state, _, err := batch.LoadState(ctx, s.store, name); err == nil {
+			if t := state.Oldest(); !t.IsZero() && (snap.OldestUnsynced.IsZero() || t.Before(snap.OldestUnsynced)) {
+				snap.OldestUnsynced = t
+			}
+		}
+	}
 	if open, err := batch.Breakers(ctx, s.store); err == nil {
 		for system := range open {
 			snap.BreakerOpen[system] = true
 		}
 	}
-	if runs, err := batch.Runs(ctx, s.store); err == nil {
-		for _, r := range runs { // newest first
-			if r.Success {
-				snap.LastSuccess = r.FinishedAt
-				break
-			}
-		}
+	if _, success, err := lastRuns(ctx, s.store, s.cfg.EntityNames()); err == nil && success != nil {
+		snap.LastSuccess = *success
 	}
 	return metrics.WriteTextfile(path, snap)
 }

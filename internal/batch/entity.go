@@ -84,6 +84,9 @@ func (r *run) entity(m *mapping.Mapping) error {
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseGuard) })
 	limits := r.opts.limits(r.p.cfg)
 	if g := guard(e.facts, limits); g != nil {
+		for _, c := range e.queue.take() {
+			e.leaves(c)
+		}
 		return errors.Join(g, e.rememberRun(false))
 	}
 	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
@@ -185,7 +188,10 @@ func (e *entityRun) rememberRun(ran bool) error {
 	}
 	now, next := r.now().UTC(), e.state
 	next.LastRun = now
-	if !ran {
+	if !ran { // what waited then still does, and what has been seen since
+		next.OldestUnsynced = stampOf(older(e.oldest, moment(e.state.OldestUnsynced)))
+		next.Waiting = max(e.waiting, e.state.Waiting)
+		e.reportLeft(next.Oldest())
 		return e.saveState(next)
 	}
 	done := !e.left && !e.queue.over && e.waiting == 0
@@ -211,13 +217,18 @@ func (e *entityRun) rememberRun(ran bool) error {
 			next.LastSuccess = now
 		}
 	}
-	r.mu.Lock()
-	r.report.LeftOver += e.waiting
-	if t := next.Oldest(); !t.IsZero() && (r.report.Oldest.IsZero() || t.Before(r.report.Oldest)) {
-		r.report.Oldest = t
-	}
-	r.mu.Unlock()
+	e.reportLeft(next.Oldest())
 	return e.saveState(next)
+}
+
+func (e *entityRun) reportLeft(oldest time.Time) {
+	e.run.mu.Lock()
+	defer e.run.mu.Unlock()
+	rep := &e.run.report
+	rep.LeftOver += e.waiting
+	if !oldest.IsZero() && (rep.Oldest.IsZero() || oldest.Before(rep.Oldest)) {
+		rep.Oldest = oldest
+	}
 }
 
 func (e *entityRun) saveState(s EntityState) error {

@@ -255,7 +255,11 @@ func (e *entityRun) one(c *chunk, it *item) {
 		req.Judge = func(v result.Verdict) error { return e.judge.compared(v, it.why == whyStale || it.why == whyFirst) }
 	}
 	if e.run.opts.DryRun {
-		e.come(it, t, e.run.engine.Plan(ctx, req))
+		res := e.run.engine.Plan(ctx, req)
+		if res.Outcome == result.Failed && res.Error != nil && res.Error.Code == string(fault.Uncertain) && res.Error.Transient {
+			res.Outcome = result.Skipped // a pass would leave it to the next one
+		}
+		e.come(it, t, res)
 		e.run.systems.done(t)
 		return
 	}
@@ -379,9 +383,10 @@ func (e *entityRun) settle(failure error) error {
 	if len(e.late) > 0 {
 		errs = append(errs, e.deleteLate())
 	}
+	crowd := e.crowd()
 	for _, s := range e.suspects {
 		f := s.t.failed.fault
-		if e.isRecords(s) {
+		if e.isRecords(s, crowd) {
 			req := engine.Request{Mapping: e.m, ID: s.id, Pass: true}
 			ctx, t := withTicket(e.run.work)
 			res := e.run.engine.CountAgainst(ctx, req, f)
@@ -407,17 +412,38 @@ func (e *entityRun) settle(failure error) error {
 	return errors.Join(errs...)
 }
 
+// failing is a system and a class of its calls.
+type failing struct {
+	system fault.System
+	write  bool
+}
+
+// crowd counts the records that failed and after which nobody was served by calls
+// of the same class. Several of them are a system that has ceased to serve.
+func (e *entityRun) crowd() map[failing]int {
+	n := map[failing]int{}
+	for _, s := range e.suspects {
+		f := s.t.failed
+		if b := e.run.systems.breakers[f.fault.System]; b != nil {
+			if after, _ := b.othersServed(s.t); !after {
+				n[failing{f.fault.System, f.write}]++
+			}
+		}
+	}
+	return n
+}
+
 // isRecords tells whether a 5xx is the record's: others pass in this pass, by
 // calls of the same class. Where none came after it, it needs one that was
-// served before and an answer to a plain question now.
-func (e *entityRun) isRecords(s suspect) bool {
+// served before, no crowd of the same fate, and an answer to a plain question now.
+func (e *entityRun) isRecords(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
 	if e.run.opts.DryRun || f.Status < 500 || f.Code == fault.Maintenance || b == nil || b.failure() != nil {
 		return false
 	}
 	after, ever := b.othersServed(s.t)
-	return after || ever && e.answers(f.System)
+	return after || ever && crowd[failing{f.System, s.t.failed.write}] < openAfter && e.answers(f.System)
 }
 
 // answers asks a system a plain question.

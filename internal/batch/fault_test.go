@@ -60,7 +60,7 @@ func TestPoisonRecordDisturbsNobody(t *testing.T) {
 					r.w.Faults.Clear("")
 					time.Sleep(6 * time.Minute)
 					rep = r.pass(batch.Options{})
-					if got := rep.Document.Summary; got.Total != 1 || got.Failed != 0 {
+					if got := looked(rep); got.Total != 1 || got.Failed != 0 {
 						t.Fatalf("%+v\n%s", got, short(rep.Document))
 					}
 					if r.advoField(ids[0].advo, "emailGesch") != "neu@example.de" {
@@ -184,7 +184,7 @@ func TestFifthFailureNotifiesOnceAndAnEditRearms(t *testing.T) {
 					r.editAdvo(p.advo, map[string]any{"telGesch": "0511 3"})
 				}
 				rep := r.pass(batch.Options{})
-				if s := rep.Document.Summary; s.Total != 1 || s.UpdatedAdvoware != 1 || s.Failed+s.PermanentlyFailed > 0 {
+				if s := looked(rep); s.Total != 1 || s.UpdatedAdvoware != 1 || s.Failed+s.PermanentlyFailed > 0 {
 					t.Fatalf("not re-armed: %+v\n%s", s, short(rep.Document))
 				}
 				time.Sleep(15 * time.Minute)
@@ -297,7 +297,7 @@ func TestDrain(t *testing.T) {
 		if !rep.Interrupted || !fault.Is(err, fault.Interrupted) || rep.Ended != batch.StopSignal {
 			t.Fatalf("not interrupted: %v %q", err, rep.Ended)
 		}
-		s := rep.Document.Summary
+		s := looked(rep)
 		if s.UpdatedAdvoware == 0 || s.UpdatedAdvoware == 40 || s.UpdatedAdvoware != s.Total || rep.LeftOver != 40-s.Total {
 			t.Errorf("%+v, left %d\n%s", s, rep.LeftOver, short(rep.Document))
 		}
@@ -379,7 +379,7 @@ func TestMaxDuration(t *testing.T) {
 		if d := time.Since(start); d > 3*time.Second || rep.Ended != batch.StopTime {
 			t.Errorf("took %v, ended %q", d, rep.Ended)
 		}
-		if n := rep.Document.Summary.Total; n == 0 || n+rep.LeftOver != 40 {
+		if n := looked(rep).Total; n == 0 || n+rep.LeftOver != 40 {
 			t.Errorf("%d done, %d left", n, rep.LeftOver)
 		}
 		r.tidy()

@@ -140,9 +140,18 @@ func (r *rig) want(rep batch.Report, want result.Summary) {
 		want.Total = want.Created + want.UpdatedAdvoware + want.UpdatedEspocrm + want.Merged + want.Adopted + want.Unchanged + want.Conflicts +
 			want.Failed + want.PermanentlyFailed + want.Locked + want.Skipped + want.Planned
 	}
-	if got := rep.Document.Summary; got != want {
+	if got := looked(rep); got != want {
 		r.t.Fatalf("summary\n got %+v\nwant %+v\n%s", got, want, short(rep.Document))
 	}
+}
+
+// looked are the records that the pass looked at one by one; those that the lists
+// have shown to be as they were are not among them.
+func looked(rep batch.Report) result.Summary {
+	s := rep.Document.Summary
+	s.Total -= rep.Still
+	s.Unchanged -= rep.Still
+	return s
 }
 
 func short(d result.Document) string {

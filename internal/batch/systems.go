@@ -28,6 +28,12 @@ type EspoCRM interface {
 // between, open its breaker.
 const openAfter = 3
 
+// openAfterWrites failed writes in a row open it although reads pass: the system
+// can be read and not written. It is more than openAfter, because the pass begins
+// with the oldest records, and a few that cannot be written must not keep it from
+// the others.
+const openAfterWrites = 10
+
 // maxPause is the longest pause that a system may ask a pass for; beyond it the
 // pass ends.
 const maxPause = 2 * time.Minute
@@ -67,10 +73,11 @@ type breaker struct {
 	system  fault.System
 	circuit circuitbreaker.CircuitBreaker[any]
 
-	mu     sync.Mutex
-	why    *fault.Error
-	seq    int
-	served [2][2]served // by class: the last one, and the last one of another record
+	mu      sync.Mutex
+	why     *fault.Error
+	seq     int
+	unsaved int          // failed writes since the last one that passed
+	served  [2][2]served // by class: the last one, and the last one of another record
 }
 
 type served struct {
@@ -106,6 +113,9 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	b.seq++
 	if f == nil || f.Owner == fault.OwnerRecord {
 		b.circuit.RecordSuccess()
+		if write {
+			b.unsaved = 0
+		}
 		if t == nil {
 			return
 		}
@@ -123,7 +133,10 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 		t.failed = &failure{fault: f, write: write, seq: b.seq}
 	}
 	b.circuit.RecordFailure()
-	if fault.Is(f, fault.Unauthorized, fault.Blocked, fault.Maintenance, fault.RateLimited) {
+	if write {
+		b.unsaved++
+	}
+	if b.unsaved >= openAfterWrites || fault.Is(f, fault.Unauthorized, fault.Blocked, fault.Maintenance, fault.RateLimited) {
 		b.circuit.Open() // every call would meet the same
 	}
 	if b.circuit.IsOpen() && b.why == nil {

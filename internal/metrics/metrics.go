@@ -21,7 +21,8 @@ type Snapshot struct {
 	Finished  time.Time
 	// Exit is the pass's exit code.
 	Exit int
-	// LastSuccess is when a pass last ended with nothing wrong; zero: never.
+	// LastSuccess is when a pass last ended with nothing wrong, of the entities the
+	// one for which that is longest ago; zero: never.
 	LastSuccess time.Time
 	// OldestUnsynced is the oldest edit that still waits; zero: none.
 	OldestUnsynced time.Time
