@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"advosync/internal/console"
+	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/result"
 )
@@ -167,4 +168,16 @@ func errorForm(err error) *result.Error {
 func interruptedForm() *result.Error {
 	return &result.Error{Code: string(fault.Interrupted), Message: "interrupted; what was started was finished or is recoverable",
 		Hint: "run the same command again", Owner: string(fault.OwnerSystem), Transient: true}
+}
+
+// unconfirmed is the refusal to delete what nobody has confirmed; nil: nothing
+// was to be deleted.
+func unconfirmed(doc result.Document) error {
+	for _, r := range doc.Results {
+		if r.Outcome == result.Skipped && r.Reason.Code == engine.ReasonNeedsYes {
+			return &reported{code: exitUsage, err: &result.Error{Code: engine.ReasonNeedsYes, Message: "refuses to delete in Advoware without --yes",
+				Hint: "look with --dry-run, then repeat the command with --yes", Owner: string(fault.OwnerSystem)}}
+		}
+	}
+	return nil
 }

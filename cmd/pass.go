@@ -91,7 +91,7 @@ func (a *app) deliver(doc result.Document, j job, cause error) error {
 	}
 	code := worst(resultCodes(doc, j.exitCode))
 	if code == exitOK {
-		return nil
+		return unconfirmed(doc)
 	}
 	return &reported{code: code, err: doc.Error, cause: cause}
 }

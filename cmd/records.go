@@ -34,7 +34,7 @@ func (a *app) recordFlags(c *cobra.Command, r *recordFlags) *pflag.FlagSet {
 	f.DurationVar(&r.maxDuration, "max-duration", 0, "begin no more records after this `time`, such as 10m")
 	a.complete(c, "conflict", policies)
 	must(c.RegisterFlagCompletionFunc("entity", a.completeEntities))
-	must(c.RegisterFlagCompletionFunc("id", cobra.NoFileCompletions))
+	must(c.RegisterFlagCompletionFunc("id", a.completeIDs))
 	return f
 }
 

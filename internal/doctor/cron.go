@@ -14,6 +14,7 @@ const passOverdue = 2 * time.Hour
 
 // checkCron: the pass runs, and gets to its end.
 func (v *visit) checkCron(ctx context.Context, m *mapping.Mapping) []result.Finding {
+	const failing = "advosync status, and advosync history --since 24h, say what waits or fails"
 	const look = "crontab -l; advosync init prints the line. Its output goes to MAILTO: read what it says"
 	if v.LastPass == nil {
 		return one(warn("", "it is not known when the pass last ran", look))
@@ -27,8 +28,10 @@ func (v *visit) checkCron(ctx context.Context, m *mapping.Mapping) []result.Find
 		return one(warn("", "advosync cron-run has never run here; edits wait until somebody syncs by hand", look))
 	case now.Sub(p.LastRun) > passOverdue:
 		return one(warn("", "the last pass ran "+ago(now.Sub(p.LastRun))+" ago; edits wait", look))
-	case p.LastSuccess.IsZero() || p.LastRun.Sub(p.LastSuccess) > passOverdue:
-		return one(warn("", "passes run, but none has succeeded for long", "advosync status, and advosync history --since 24h, say what fails"))
+	case p.LastSuccess.IsZero():
+		return one(warn("", "passes run, but none has ended yet with everything in step", failing))
+	case p.LastRun.Sub(p.LastSuccess) > passOverdue:
+		return one(warn("", "the last pass that ended with everything in step was "+ago(now.Sub(p.LastSuccess))+" ago", failing))
 	}
 	return one(ok("the last pass ran %s ago", ago(now.Sub(p.LastRun))))
 }

@@ -311,10 +311,11 @@ func TestMisconfigured(t *testing.T) {
 			o.EspoCRM.SetField("CBeteiligte", linked[0], "advowareId", n)
 		}, []wants{{"Beteiligte duplicates", fail, "1 pairs of records share", "merge"}}},
 
-		"cron never":     {none, func(o *office) { o.pass = doctor.Pass{} }, []wants{{"Beteiligte cron", warn, "never run", "crontab"}}},
-		"cron long ago":  {none, func(o *office) { o.pass.LastRun = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "3 days ago", "crontab"}}},
-		"cron only runs": {none, func(o *office) { o.pass.LastSuccess = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "none has succeeded", "advosync status"}}},
-		"store readable": {none, func(o *office) { o.write("state.db", ""); o.chmod("state.db", 0o644) }, []wants{{"store", warn, "can be read by others (mode 0644)", "chmod 600"}}},
+		"cron never":           {none, func(o *office) { o.pass = doctor.Pass{} }, []wants{{"Beteiligte cron", warn, "never run", "crontab"}}},
+		"cron long ago":        {none, func(o *office) { o.pass.LastRun = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "3 days ago", "crontab"}}},
+		"cron only runs":       {none, func(o *office) { o.pass.LastSuccess = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "everything in step was 3 days ago", "advosync status"}}},
+		"cron never succeeded": {none, func(o *office) { o.pass.LastSuccess = time.Time{} }, []wants{{"Beteiligte cron", warn, "none has ended yet", "advosync status"}}},
+		"store readable":       {none, func(o *office) { o.write("state.db", ""); o.chmod("state.db", 0o644) }, []wants{{"store", warn, "can be read by others (mode 0644)", "chmod 600"}}},
 		"store is no store": {none, func(o *office) { o.write("state.db", strings.Repeat("no database at all. ", 100)) }, []wants{
 			{"store", fail, "", "put the file aside"}, {"Beteiligte cron", warn, "because store failed", ""}}},
 		"store is a directory": {none, func(o *office) { o.write("state.db/x", "") }, []wants{{"store", fail, "is a directory", "store.path"}}},

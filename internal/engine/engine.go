@@ -97,6 +97,9 @@ type Request struct {
 	// CreateAnyway: the operator has made sure that an uncertain create did not
 	// happen.
 	CreateAnyway bool
+	// NoDelete: nobody has confirmed a delete, so none is done, whatever the
+	// configuration says. A pass has its guard instead.
+	NoDelete bool
 	// Pass: a batch pass asks. It leaves a record whose last write may still land
 	// to the next pass, and remembers when a record was last compared.
 	Pass bool

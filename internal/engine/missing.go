@@ -123,6 +123,10 @@ func (w *work) closeOrphan(ctx context.Context) error {
 	return w.commit(ctx, next)
 }
 
+// ReasonNeedsYes is the reason of a record that was not deleted because nobody
+// has confirmed it.
+const ReasonNeedsYes = "needs_yes"
+
 // deleteAdvo removes the Advoware record of one that is gone from EspoCRM. What
 // somebody edited in Advoware since the last sync is not deleted.
 func (w *work) deleteAdvo(ctx context.Context) error {
@@ -137,6 +141,10 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	if w.base == nil || !w.matches(w.base, w.advo) {
 		w.res.Outcome = result.Skipped
 		w.res.Reason = result.Reason{Code: "edited_since", Text: "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept."}
+		return nil
+	}
+	if w.req.NoDelete {
+		w.skip(ReasonNeedsYes, fmt.Sprintf("Gone from EspoCRM. Deleting Advoware %d has to be confirmed: %s --yes", w.advo.id, w.hint("sync")))
 		return nil
 	}
 	if err := w.announceDelete(ctx); err != nil {
