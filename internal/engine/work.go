@@ -208,6 +208,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if w.advowareID() == 0 {
 		return w.create(ctx)
 	}
+	w.knowOurselves(ctx)
 	fresh := false // EspoCRM was read after marking in this round
 	if w.e.cfg.MarkSyncing && w.base != nil && w.espo.status != StatusConflict && w.espoMoved() {
 		if err := w.mark(ctx); err != nil {
@@ -239,6 +240,15 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		}
 	}
 	return w.act(ctx, d)
+}
+
+// knowOurselves asks who we are in EspoCRM before Advoware is read: between that
+// read and the PUT nothing but the local store may lie. Asked once in a process,
+// and only where no base can decide; a failure shows when the answer is needed.
+func (w *work) knowOurselves(ctx context.Context) {
+	if w.base == nil && w.espo.lastSync != "" {
+		_, _ = w.e.EspoCRM.UserID(ctx)
+	}
 }
 
 // espoMoved reports whether EspoCRM holds something that may have to go to
