@@ -294,12 +294,3 @@ func idOf(raw []byte) int64 {
 	}
 	return o.BetNr
 }
-
-// looked is the summary of the records that were looked at one by one, without
-// those that both lists showed to be as they were.
-func looked(rep batch.Report) result.Summary {
-	s := rep.Document.Summary
-	s.Total -= rep.Still
-	s.Unchanged -= rep.Still
-	return s
-}
