@@ -98,7 +98,7 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 	}
 	next := clone(w.base)
 	if k := w.espo.view.Kind; k != "" && k == after.view.Kind {
-		w.kindSent(next, k)
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
 	var refused []string
 	for key, v := range sent {
@@ -124,15 +124,6 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 	}
 	w.base, w.baseless = next, false
 	return nil
-}
-
-// kindSent moves the base to the kind that a PUT brought to Advoware. EspoCRM
-// still owes what that kind clears there; only the final PUT settles it.
-func (w *work) kindSent(b *store.Base, kind string) {
-	if was := b.Kind.Espo; was.HasText() && was.Text() != kind {
-		w.clearsOwed = true
-	}
-	b.Kind = record.Pair{Espo: record.Of(kind), Advo: record.Of(kind)}
 }
 
 // knownCut reports whether Advoware is known to cut the field to this value: a

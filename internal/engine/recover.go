@@ -75,7 +75,6 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 		w.owe(in)
 		w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
 	case in.Arrived: // R1a
-		w.oweClears(in)
 		w.base = base
 		w.owe(in)
 		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
@@ -87,6 +86,11 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
 	default: // R3 to R5
 		w.base = w.replaySent(ctx, in, base)
+	}
+	for key, fi := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
+			w.clearing = true // of what is done already nothing is left to clear
+		}
 	}
 }
 
@@ -133,7 +137,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	}
 	next := clone(base)
 	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
-		w.kindSent(next, k)
+		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
 	for key, f := range in.Fields {
 		read := w.advo.view.Values[key]
@@ -153,16 +157,6 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		}
 	}
 	return next
-}
-
-// oweClears finds out whether a final PUT that did not happen was to clear
-// something after a change of kind.
-func (w *work) oweClears(in *store.Intent) {
-	for key, fi := range in.Fields {
-		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
-			w.clearsOwed = true
-		}
-	}
 }
 
 // editedTwice is the base of an unproven PUT for the fields that were sent and
