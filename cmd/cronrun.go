@@ -298,7 +298,11 @@ func (w *watcher) Ended(r result.Record) {
 	w.counts.add(r.Outcome)
 	w.bar.Step()
 	if w.verbose && r.Outcome != result.Unchanged {
-		w.app.note("%s %s: %s: %s", r.Entity, r.ID, r.Outcome, r.Reason.Text)
+		why := r.Reason.Text
+		if r.Error != nil {
+			why = r.Error.Message
+		}
+		w.app.note("%s %s: %s: %s", r.Entity, r.ID, r.Outcome, why)
 	}
 }
 

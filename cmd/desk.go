@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"advosync/internal/batch"
 	"advosync/internal/callcount"
 	"advosync/internal/config"
 	"advosync/internal/console"
@@ -237,7 +238,7 @@ func (a *app) confirm(ctx context.Context, question string) error {
 // each works on the records with a bounded number of workers, in the order of
 // the targets, and stops when a system fails or a signal comes.
 func (a *app) each(ctx context.Context, s session, targets []target, workers int, fn func(context.Context, parts, target) result.Record) ([]result.Record, *result.Error) {
-	begun, cancel := withGrace(ctx, grace)
+	begun, cancel := batch.WithGrace(ctx, grace)
 	defer cancel()
 	p := s.Parts()
 	w := &runner{app: a, session: s, ctx: begun, slots: make(chan struct{}, workers)}

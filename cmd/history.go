@@ -149,7 +149,7 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 	if err := report.History(a.console.Out, doc, o); err != nil {
 		return err
 	}
-	if more && !a.flags.quiet {
+	if more && !h.limitWasGiven && !a.flags.quiet {
 		fmt.Fprintf(a.console.Err, "only the newest %d are shown; more with --limit\n", limit)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"advosync/internal/batch"
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
 	"advosync/internal/report"
@@ -102,7 +103,7 @@ var errLimit = errors.New("the limit is reached")
 // in the order of the ids. It stops beginning records when a system fails, the
 // time is over or a signal comes; what was begun is finished.
 func (a *app) work(ctx context.Context, s session, j job, ids []string, workers int) ([]result.Record, *result.Error) {
-	begun, cancel := withGrace(ctx, grace)
+	begun, cancel := batch.WithGrace(ctx, grace)
 	defer cancel()
 	w := &runner{app: a, session: s, job: j, ctx: begun, slots: make(chan struct{}, workers)}
 	if j.maxDuration > 0 {
@@ -157,28 +158,6 @@ func (a *app) onSignal(ctx context.Context) func() {
 		if !stop() {
 			<-said
 		}
-	}
-}
-
-// withGrace is a context that outlives the end of ctx by d: a record that was
-// begun is finished, but not for ever.
-func withGrace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var mu sync.Mutex
-	var timer *time.Timer
-	stop := context.AfterFunc(ctx, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		timer = time.AfterFunc(d, cancel)
-	})
-	return out, func() {
-		stop()
-		mu.Lock()
-		if timer != nil {
-			timer.Stop()
-		}
-		mu.Unlock()
-		cancel()
 	}
 }
 

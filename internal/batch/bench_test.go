@@ -74,13 +74,13 @@ func hundred(t testing.TB, c change, workers int) (m measured) {
 		r.latency.Store(int64(latency))
 		start := time.Now()
 		rep := r.pass(batch.Options{AllowMassChange: true})
-		m = measured{took: time.Since(start), calls: rep.Document.Calls, done: rep.Document.Summary.Total - rep.Document.Summary.Unchanged}
+		m = measured{took: time.Since(start), calls: rep.Document.Calls, done: looked(rep).Total - looked(rep).Unchanged}
 		for _, res := range rep.Document.Results {
 			m.per.Espocrm += res.Calls.Espocrm
 			m.per.Advoware += res.Calls.Advoware
 		}
-		if m.done != 100 || rep.Document.Summary.Failed > 0 {
-			t.Fatalf("%+v\n%s", rep.Document.Summary, short(rep.Document))
+		if m.done != 100 || looked(rep).Failed > 0 {
+			t.Fatalf("%+v\n%s", looked(rep), short(rep.Document))
 		}
 	}
 	switch t := t.(type) {
@@ -162,8 +162,8 @@ func sweep(b *testing.B, kind string, n int) {
 	defer st.Close()
 	r.store, r.base, r.now = st, c, func() time.Time { return now }
 	if kind != "first" {
-		if rep := r.pass(batch.Options{}); rep.Linked != n || rep.Document.Summary.Total != 0 {
-			b.Fatalf("set-up: %d linked, %+v", rep.Linked, rep.Document.Summary)
+		if rep := r.pass(batch.Options{}); rep.Linked != n || looked(rep).Total != 0 {
+			b.Fatalf("set-up: %d linked, %+v", rep.Linked, looked(rep))
 		}
 	}
 	runtime.GC()
@@ -177,8 +177,8 @@ func sweep(b *testing.B, kind string, n int) {
 		runs++
 	}
 	used := cpuTime() - cpu
-	if rep.Linked != n || rep.Document.Summary.Total != 0 {
-		b.Fatalf("%d linked, %+v", rep.Linked, rep.Document.Summary)
+	if rep.Linked != n || looked(rep).Total != 0 {
+		b.Fatalf("%d linked, %+v", rep.Linked, looked(rep))
 	}
 	b.ReportMetric(float64(callsOf(rep)), "calls")
 	b.ReportMetric(float64(budget(n)), "calls-allowed")

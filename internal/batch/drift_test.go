@@ -204,8 +204,8 @@ func TestTwinsAreNotTouched(t *testing.T) {
 		r.w.EspoCRM.SetField(ct, ids[1].espo, "advowareId", ids[0].advo)
 		before := r.advoField(ids[0].advo, "emailGesch")
 		rep := r.pass(batch.Options{})
-		if rep.Document.Summary.Failed != 2 || r.advoField(ids[0].advo, "emailGesch") != before {
-			t.Errorf("%+v\n%s", rep.Document.Summary, short(rep.Document))
+		if looked(rep).Failed != 2 || r.advoField(ids[0].advo, "emailGesch") != before {
+			t.Errorf("%+v\n%s", looked(rep), short(rep.Document))
 		}
 	})
 }
@@ -297,7 +297,7 @@ func TestPagingWhileRecordsChange(t *testing.T) {
 				t.Fatalf("record %d was begun %d times: %s", i, seen[p.espo], r.advoField(p.advo, "emailGesch"))
 			}
 		}
-		if rep.Document.Summary.Failed > 0 {
+		if looked(rep).Failed > 0 {
 			t.Error(short(rep.Document))
 		}
 		r.w.Faults.Clear("")

@@ -84,7 +84,7 @@ func TestPoisonInEspoCRM(t *testing.T) {
 		}
 		r.w.Faults.Add(sandbox.Fault{System: "espocrm", Method: "PUT", Path: "/api/v1/" + ct + "/" + ids[3].espo, Status: 500, Count: 2})
 		rep := r.pass(batch.Options{})
-		if s := rep.Document.Summary; s.Failed != 1 || s.UpdatedAdvoware != 19 {
+		if s := looked(rep); s.Failed != 1 || s.UpdatedAdvoware != 19 {
 			t.Fatalf("%+v\n%s", s, short(rep.Document))
 		}
 	})
@@ -114,7 +114,7 @@ func TestOutageInTheMiddle(t *testing.T) {
 						if rep.Document.Error == nil || rep.Document.Error.Owner != "system" || rep.Ended != batch.StopSystem {
 							t.Errorf("document error %+v, ended %q", rep.Document.Error, rep.Ended)
 						}
-						if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed > 0 {
+						if s := looked(rep); s.Failed+s.PermanentlyFailed > 0 {
 							t.Errorf("attempts were counted: %+v\n%s", s, short(rep.Document))
 						}
 						open, err := batch.Breakers(t.Context(), r.store)
@@ -159,7 +159,7 @@ func TestFifthFailureNotifiesOnceAndAnEditRearms(t *testing.T) {
 				var at []time.Duration
 				for time.Since(start) < 10*time.Hour {
 					rep := r.pass(batch.Options{})
-					if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed > 0 {
+					if s := looked(rep); s.Failed+s.PermanentlyFailed > 0 {
 						attempts++
 						at = append(at, time.Since(start))
 					}
@@ -278,8 +278,8 @@ func TestPassLock(t *testing.T) {
 		if _, _, err := r.store.Acquire(t.Context(), []string{key}, store.Owner{Host: "test", PID: 7, Run: "dead"}, time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if rep := r.pass(batch.Options{}); rep.Document.Summary.Created != 6 || len(rep.Warnings) != 1 {
-			t.Errorf("a dead holder was not taken over: %+v %v", rep.Document.Summary, rep.Warnings)
+		if rep := r.pass(batch.Options{}); looked(rep).Created != 6 || len(rep.Warnings) != 1 {
+			t.Errorf("a dead holder was not taken over: %+v %v", looked(rep), rep.Warnings)
 		}
 		r.tidy()
 	})
@@ -323,7 +323,7 @@ func TestDrainIsBounded(t *testing.T) {
 		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("took %v", d)
 		}
-		if !rep.Interrupted || rep.Document.Summary.Failed > 0 {
+		if !rep.Interrupted || looked(rep).Failed > 0 {
 			t.Errorf("%v\n%s", err, short(rep.Document))
 		}
 		r.w.Faults.Clear("")

@@ -195,10 +195,3 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
-
-// limits are the limits in force, for tests and events.
-func (g *governor) limits() (espo, advo int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.systems[fault.EspoCRM].limit, g.systems[fault.Advoware].limit
-}

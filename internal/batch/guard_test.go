@@ -25,8 +25,8 @@ func (r *rig) halts(want reconcile.GuardName, flag string, allow batch.Options) 
 	if g.Guard != want || !strings.Contains(g.Error(), flag) || rep.Document.Error == nil || !strings.Contains(rep.Document.Error.Hint, flag) {
 		r.t.Fatalf("halted by %s: %v\n%+v", g.Guard, g, rep.Document.Error)
 	}
-	if r.writes() != 0 || len(before) != len(stamps(r)) || rep.Document.Summary.Total != 0 {
-		r.t.Fatalf("it wrote before it halted: %+v", rep.Document.Summary)
+	if r.writes() != 0 || len(before) != len(stamps(r)) || looked(rep).Total != 0 {
+		r.t.Fatalf("it wrote before it halted: %+v", looked(rep))
 	}
 	r.tidy()
 	// The flags of the other guards do not help.
@@ -90,11 +90,11 @@ func TestGuardMassChangeWithoutList(t *testing.T) {
 		if g := guardOf(t, err); g.Guard != reconcile.GuardMassChange {
 			t.Fatal(err)
 		}
-		if n := rep.Document.Summary.UpdatedEspocrm; n >= 20 || rep.Document.Summary.Failed > 0 {
+		if n := looked(rep).UpdatedEspocrm; n >= 20 || looked(rep).Failed > 0 {
 			t.Errorf("%d were written before it judged\n%s", n, short(rep.Document))
 		}
 		r.tidy()
-		done := rep.Document.Summary.UpdatedEspocrm
+		done := looked(rep).UpdatedEspocrm
 		r.want(r.pass(batch.Options{AllowMassChange: true}), result.Summary{UpdatedEspocrm: len(ids) - done})
 	})
 }
@@ -149,7 +149,7 @@ func TestGuardMappingChange(t *testing.T) {
 					r.m = r.mapping(yaml[:i] + yaml[i+strings.Index(yaml[i:], "\n")+1:])
 				}
 				rep := r.halts(reconcile.GuardMapping, "--allow-mapping-change", batch.Options{AllowMappingChange: true})
-				if s := rep.Document.Summary; s.Failed+s.UpdatedAdvoware+s.UpdatedEspocrm > 0 {
+				if s := looked(rep); s.Failed+s.UpdatedAdvoware+s.UpdatedEspocrm > 0 {
 					t.Errorf("%+v\n%s", s, short(rep.Document))
 				}
 				time.Sleep(15 * time.Minute)
@@ -186,7 +186,7 @@ func TestGuardDeletes(t *testing.T) {
 						t.Fatal(err, r.writes())
 					}
 					rep := r.pass(batch.Options{AllowDeletes: 3})
-					if rep.Document.Summary.UpdatedAdvoware != 3 {
+					if looked(rep).UpdatedAdvoware != 3 {
 						t.Fatal(short(rep.Document))
 					}
 				}
@@ -216,8 +216,8 @@ func TestGoneFromEspoCRMIsSaidOnce(t *testing.T) {
 				for range 4 {
 					time.Sleep(25 * time.Hour)
 					rep := r.pass(batch.Options{})
-					said += rep.Document.Summary.Skipped
-					if rep.LeftOver != 0 || rep.Document.Summary.Failed > 0 {
+					said += looked(rep).Skipped
+					if rep.LeftOver != 0 || looked(rep).Failed > 0 {
 						t.Errorf("left %d\n%s", rep.LeftOver, short(rep.Document))
 					}
 				}
@@ -253,7 +253,7 @@ func TestGuardRegressEspoCRM(t *testing.T) {
 			}
 		}
 		rep := r.halts(reconcile.GuardRegress, "--allow-regress", batch.Options{AllowRegress: true})
-		t.Logf("%+v", rep.Document.Summary)
+		t.Logf("%+v", looked(rep))
 		time.Sleep(time.Hour)
 		r.still()
 	})
@@ -314,7 +314,7 @@ func TestDryRunOfAFirstPass(t *testing.T) {
 		if err != nil || r.writes() != 0 {
 			t.Fatal(err, r.writes())
 		}
-		if s := rep.Document.Summary; s.Planned < 6 || s.Failed > 0 {
+		if s := looked(rep); s.Planned < 6 || s.Failed > 0 {
 			t.Errorf("%+v\n%s", s, short(rep.Document))
 		}
 	})

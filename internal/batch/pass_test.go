@@ -14,10 +14,10 @@ func TestFirstPassThenNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{})
 		rep := r.pass(batch.Options{})
-		if s := rep.Document.Summary; s.Created != 6 || s.Failed != 0 {
+		if s := looked(rep); s.Created != 6 || s.Failed != 0 {
 			t.Fatalf("%+v\n%s", s, short(rep.Document))
 		}
-		t.Logf("first: %+v calls %+v", rep.Document.Summary, rep.Document.Calls)
+		t.Logf("first: %+v calls %+v", looked(rep), rep.Document.Calls)
 		time.Sleep(15 * time.Minute)
 		r.still()
 	})

@@ -96,12 +96,6 @@ func (q *queue) take() []candidate {
 	return q.list
 }
 
-func (q *queue) size() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.list)
-}
-
 // older is the earlier of two moments; 0 is no moment.
 func older(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {

@@ -127,7 +127,7 @@ func (r *rig) pass(o batch.Options) batch.Report {
 func (r *rig) settled() {
 	r.t.Helper()
 	rep := r.pass(batch.Options{AllowMassChange: true})
-	if s := rep.Document.Summary; s.Failed+s.PermanentlyFailed+s.Skipped+s.Locked > 0 {
+	if s := looked(rep); s.Failed+s.PermanentlyFailed+s.Skipped+s.Locked > 0 {
 		r.t.Fatalf("set-up: %s", short(rep.Document))
 	}
 	time.Sleep(time.Hour)

@@ -49,7 +49,7 @@ func (p *Pass) newRun(ctx context.Context, opts Options, sink Sink) *run {
 	r.systems = newSystems(p.deps.EspoCRM, p.deps.Advoware, newGovernor(workers, p.deps.Log))
 	r.engine = engine.New(p.cfg.Engine, engine.Deps{EspoCRM: governedEspo{r.systems}, Advoware: governedAdvo{r.systems},
 		Store: p.deps.Store, Leases: p.deps.Leases, Log: p.deps.Log, Now: p.deps.Now})
-	r.work, r.end = withGrace(ctx, p.cfg.Grace)
+	r.work, r.end = WithGrace(ctx, p.cfg.Grace)
 	if opts.MaxDuration > 0 {
 		r.until = r.start.Add(opts.MaxDuration)
 	}
@@ -65,9 +65,9 @@ func (r *run) now() time.Time { return r.p.deps.Now() }
 
 func (r *run) workers() int { return r.systems.governor.most }
 
-// withGrace is a context that outlives the end of ctx by d: what was begun is
+// WithGrace is a context that outlives the end of ctx by d: what was begun is
 // finished, but not for ever.
-func withGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
+func WithGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var mu sync.Mutex
 	var timer *time.Timer

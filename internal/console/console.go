@@ -46,7 +46,7 @@ type Console struct {
 // System is the process's own console.
 func System() *Console {
 	return &Console{
-		In: os.Stdin, Out: os.Stdout, Err: &stream{file: os.Stderr},
+		In: os.Stdin, Out: os.Stdout, Err: &stream{file: os.Stderr, tty: term.IsTerminal(int(os.Stderr.Fd()))},
 		InTerminal: term.IsTerminal(int(os.Stdin.Fd())),
 		OutFacts:   fileFacts(os.Stdout, os.Getenv),
 		ErrFacts:   fileFacts(os.Stderr, os.Getenv),

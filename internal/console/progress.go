@@ -156,6 +156,7 @@ func (p *Progress) Done() {
 // stream is stderr, which makes way for a bar.
 type stream struct {
 	file io.Writer
+	tty  bool
 
 	mu  sync.Mutex
 	bar io.Writer // prints above the bar; nil: there is none
@@ -171,6 +172,11 @@ func (s *stream) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bar != nil {
+		// The terminal's echo of ^C moves the cursor, and the bar is cleared from
+		// where the cursor is.
+		if s.tty {
+			_, _ = io.WriteString(s.file, "\r")
+		}
 		if n, err := s.bar.Write(b); err == nil {
 			return n, nil
 		}

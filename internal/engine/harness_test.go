@@ -50,13 +50,7 @@ type rig struct {
 	memory *storetest.Memory
 	// created are the Advoware records that may be linked to nothing at the end.
 	loose map[string]bool
-	// overruled: see byOperator.
-	overruled bool
 }
-
-// byOperator: a person at the command line overrules edits, which the oracle
-// would take for losses; the history has to hold them all the same.
-func byOperator(r *rig) { r.overruled = true }
 
 // inMemory keeps the store in memory.
 func inMemory(r *rig) { r.memory = storetest.NewMemory(r.clock) }
@@ -244,10 +238,7 @@ func (r *rig) quiet(id string) {
 // sound asks the oracle: nothing lost, nothing touched, both sides agree.
 func (r *rig) sound() {
 	r.t.Helper()
-	bad := r.o.Overwritten(r.history())
-	if !r.overruled {
-		bad = append(bad, r.o.Problems()...)
-	}
+	bad := append(r.o.Overwritten(r.history()), r.o.Problems()...)
 	for _, d := range r.o.Differences() {
 		if !r.loose[d] {
 			bad = append(bad, d)

@@ -27,3 +27,16 @@ func TestNoBaseDecidesTheSameAfterMarking(t *testing.T) {
 	}
 	r.quiet(id)
 }
+
+// A change of kind empties the former kind's fields in EspoCRM also where
+// nothing else has to go there.
+func TestKindSwitchTakesTheClearsAlongAlone(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "name": "Alt GmbH"})
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if r.espoField(id, "firstName") != nil || r.espoField(id, "lastName") != nil || r.advoField(advo, "vorname") != "" {
+		t.Errorf("left over: %v %v, %q", r.espoField(id, "firstName"), r.espoField(id, "lastName"), r.advoField(advo, "vorname"))
+	}
+	r.quiet(id)
+}

@@ -87,6 +87,11 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 	default: // R3 to R5
 		w.base = w.replaySent(ctx, in, base)
 	}
+	for key, fi := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
+			w.clearing = true // of what is done already nothing is left to clear
+		}
+	}
 }
 
 // replayFinal is the base once the final PUT is known to have happened (R1).

@@ -46,6 +46,9 @@ type work struct {
 	// written, or deciding again after marking would fall under other cases than
 	// the decision before.
 	baseless bool
+	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
+	// whose intent was recovered.
+	clearing bool
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
@@ -303,13 +306,18 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 		return d, err
 	}
 	w.agree(d)
+	for key := range d.ToEspo {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			w.clearing = true
+		}
+	}
 	w.clashed = w.clashed || d.Clash
 	w.tell(d)
 	return d, nil
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
+	in := reconcile.Input{Clearing: w.clearing, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil

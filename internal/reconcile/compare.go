@@ -311,7 +311,7 @@ func (c *comparison) lags() bool {
 // kindMoved reports whether the kind on side s becomes, or has become since the
 // base, another one.
 func (c *comparison) kindMoved(s record.Side) bool {
-	if c.kinds.differs && c.kinds.source == s.Other() {
+	if c.kinds.differs && c.kinds.source == s.Other() || c.in.Clearing && s == record.EspoCRM {
 		return true
 	}
 	return c.kinds.based && c.kinds.answered() && c.kinds.base != c.kinds.pair

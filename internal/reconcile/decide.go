@@ -63,6 +63,9 @@ type Input struct {
 	// AdvoChangedAt is geaendertAm in EspoCRM's format, "" where Advoware gives
 	// none; used in case 9 only.
 	AdvoChangedAt string
+	// Clearing: an earlier decision of the same sync found clears to do in EspoCRM,
+	// and what has been written since makes the kinds look settled.
+	Clearing bool
 	// Taken is an operator's decision on a waiting conflict, by field key, "*" for
 	// all; it overrules the policy for clashes.
 	Taken map[string]record.Side

@@ -59,7 +59,6 @@ type Sim struct {
 	worker  NewWorker
 
 	mu      sync.Mutex
-	calm    bool // faults are over
 	down    bool // the store is gone
 	ids     []string
 	edits   int
