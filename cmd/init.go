@@ -36,7 +36,7 @@ func initQuestions() []*initQuestion {
 		{flag: "advoware-database", key: "advoware.database", question: "Database in Advoware", help: "`name` of the database"},
 		{flag: "advoware-user", key: "advoware.user", question: "Mitarbeiterkürzel of the interface user", help: "`Mitarbeiterkürzel` of the interface user"},
 		{flag: "advoware-password-file", key: "advoware.password", question: "Its password (not shown; Enter: later)", help: "`file` that holds its password", secret: true},
-		{flag: "advoware-app-id", key: "advoware.app_id", question: "AppID", help: "AppID, as Advoware has issued `it`"},
+		{flag: "advoware-app-id", key: "advoware.app_id", question: "AppID", help: "`AppID`, as Advoware has issued it"},
 		{flag: "advoware-api-key-file", key: "advoware.api_key", question: "API key of Advoware (not shown; Enter: later)", help: "`file` that holds Advoware's API key", secret: true},
 		{flag: "store-path", key: "store.path", question: "File for what advosync remembers (Enter: below ~/.local/state)", help: "`file` of the embedded store"},
 	}

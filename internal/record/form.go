@@ -26,7 +26,7 @@ func Fold(s string) string {
 			return r
 		}
 		return -1
-	}, cases.Fold().String(norm.NFD.String(s)))
+	}, strings.ToLower(cases.Fold().String(norm.NFD.String(s)))) // lower: Cherokee letters fold to and fro
 	return norm.NFC.String(folded) // last: what was dropped may have stood between a letter and its mark
 }
 

@@ -169,6 +169,13 @@ func TestFoldEqualIsAnEquivalence(t *testing.T) {
 	})
 }
 
+// Cherokee's small letters fold to its capitals and back.
+func TestFoldOfCherokeeLettersSettles(t *testing.T) {
+	if once := Fold("ꭰ"); Fold(once) != once || !FoldEqual(Of("ꭰ"), Of("Ꭰ")) {
+		t.Errorf("ꭰ folds to %q, then to %q", once, Fold(once))
+	}
+}
+
 func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 127 }) < 0
 }
