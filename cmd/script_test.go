@@ -25,6 +25,9 @@ func TestScripts(t *testing.T) {
 		t.Parallel()
 		runScripts(t, &stage{driver: "embedded"})
 	})
+	if testing.Short() {
+		return // one store: under the race detector every command takes its time to start
+	}
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		server := storetest.StartRedis(t, "--databases", "1000")
