@@ -23,7 +23,7 @@ import (
 func TestKilledProgram(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("builds the program")
+		t.Skip("builds the program; the long form, which CI runs too, has it")
 	}
 	program := filepath.Join(t.TempDir(), "advosync")
 	build := exec.Command("go", "build", "-o", program, "..")

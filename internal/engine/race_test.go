@@ -53,7 +53,7 @@ func TestEveryRace(t *testing.T) {
 // TestEveryRaceAndCrash adds a death at every later cut.
 func TestEveryRaceAndCrash(t *testing.T) {
 	if !*everything {
-		t.Skip("minutes; -everything")
+		t.Skip("takes minutes: go test -run TestEveryRaceAndCrash ./internal/engine -everything")
 	}
 	runs := 0
 	for _, op := range operations() {

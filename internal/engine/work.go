@@ -249,7 +249,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 // read and the PUT nothing but the local store may lie. Asked once in a process,
 // and only where no base can decide; a failure shows when the answer is needed.
 func (w *work) knowOurselves(ctx context.Context) {
-	if w.base == nil && w.espo.lastSync != "" {
+	if w.espo.lastSync != "" && w.lacksBase() {
 		_, _ = w.e.EspoCRM.UserID(ctx)
 	}
 }
@@ -347,6 +347,11 @@ func (w *work) needsModifier() bool {
 	if w.espo == nil || w.advo == nil || w.espo.lastSync == "" && w.base == nil || w.espo.row == w.advo.row && w.advo.row != "" {
 		return false
 	}
+	return w.lacksBase()
+}
+
+// lacksBase reports whether there is a field that no base can decide.
+func (w *work) lacksBase() bool {
 	if w.base == nil {
 		return true
 	}
