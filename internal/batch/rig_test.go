@@ -81,7 +81,7 @@ func unlisted(r *rig) {
 	r.m = r.mapping(yaml[:i] + yaml[i+j+1:])
 }
 
-func (r *rig) process() *batch.Pass {
+func (r *rig) clients() (*espocrm.Client, *advoware.Client) {
 	r.t.Helper()
 	base := r.base
 	if base == nil {
@@ -97,6 +97,12 @@ func (r *rig) process() *batch.Pass {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return ec, ac
+}
+
+func (r *rig) process() *batch.Pass {
+	r.t.Helper()
+	ec, ac := r.clients()
 	r.runs++
 	cfg := r.cfg
 	cfg.Engine.Run = fmt.Sprintf("run-%03d", r.runs)
