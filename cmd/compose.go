@@ -48,7 +48,7 @@ func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
 // Open connects what a run needs. Nothing is sent to either system yet.
 func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 	if err := p.cfg.Require(config.EspoCRM, config.Advoware); err != nil {
-		return nil, configFault(err, "advosync init writes a commented configuration")
+		return nil, configFault(err, "advosync init writes a configuration in which every key is explained")
 	}
 	st, err := openStore(ctx, p.cfg, o.ReadOnly)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *opened) request(r request) engine.Request {
 	if err != nil { // the command line has checked it
 		panic("cmd: " + err.Error())
 	}
-	return engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes}
+	return engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Explain: r.Explain}
 }
 
 // Sync syncs one record.

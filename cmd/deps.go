@@ -78,6 +78,7 @@ type request struct {
 	Policy       string // "": the configured one
 	CreateAnyway bool
 	Yes          bool
+	Explain      bool // diff of named records: what was overwritten before
 }
 
 // sandboxOptions are the flags of sandbox.

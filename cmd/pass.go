@@ -80,6 +80,8 @@ func (a *app) runJob(ctx context.Context, j job) error {
 	for _, r := range doc.Results {
 		doc.Summary.Add(r.Outcome)
 	}
+	a.log.Info("run", "run", doc.Run.ID, "command", doc.Run.Command, "records", doc.Summary.Total,
+		"calls_espocrm", doc.Calls.Espocrm, "calls_advoware", doc.Calls.Advoware, "calls_auth", doc.Calls.Auth, "ms", doc.Run.DurationMS)
 	return a.deliver(doc, j, err)
 }
 
@@ -198,9 +200,17 @@ func (w *runner) next(ctx context.Context, id string) bool {
 		} else {
 			*r = w.session.Sync(w.ctx, req)
 		}
+		w.app.logRecord(*r)
 		w.note(*r)
 	})
 	return true
+}
+
+// logRecord says with -v what one record asked of which system, and how long it
+// took.
+func (a *app) logRecord(r result.Record) {
+	a.log.Info("record", "entity", r.Entity, "id", r.ID, "verdict", string(r.Verdict), "outcome", string(r.Outcome),
+		"calls_espocrm", r.Calls.Espocrm, "calls_advoware", r.Calls.Advoware, "ms", r.DurationMS)
 }
 
 // admit waits for a free worker. It returns the reason when the record is not

@@ -479,8 +479,9 @@ func TestRequire(t *testing.T) {
 		t.Errorf("nothing required: %v", err)
 	}
 	err := c.Require(config.EspoCRM)
-	want := "espocrm.url: is needed and not set; there is no advosync.yaml: `advosync init` writes one, or set ADVOSYNC_ESPOCRM_URL\n" +
-		"espocrm.api_key: is needed and not set; there is no advosync.yaml: `advosync init` writes one, or set ADVOSYNC_ESPOCRM_API_KEY"
+	want := "there is no advosync.yaml: `advosync init` writes one, --config names one that is elsewhere\n" +
+		"espocrm.url: is needed and not set (ADVOSYNC_ESPOCRM_URL)\n" +
+		"espocrm.api_key: is needed and not set (ADVOSYNC_ESPOCRM_API_KEY)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -12,19 +12,24 @@ const (
 )
 
 // Require checks that what the systems cannot do without is set. The error is
-// *Error with one problem per missing key, each saying how to set it.
+// *Error with one problem per missing key, each saying how to set it; that there
+// is no file at all is said first, and once.
 func (c *Config) Require(systems ...System) error {
 	var missing []Problem
+	if c.File == "" {
+		missing = append(missing, Problem{Text: fmt.Sprintf("there is no %s: `advosync init` writes one, --config names one that is elsewhere", FileName)})
+	}
+	none := len(missing)
 	for _, s := range systems {
 		for _, key := range c.missing(s) {
 			text := fmt.Sprintf("is needed and not set; set it in the configuration file or as %s", EnvName(key))
 			if c.File == "" {
-				text = fmt.Sprintf("is needed and not set; there is no %s: `advosync init` writes one, or set %s", FileName, EnvName(key))
+				text = fmt.Sprintf("is needed and not set (%s)", EnvName(key))
 			}
 			missing = append(missing, Problem{File: c.File, Key: key, Text: text})
 		}
 	}
-	if len(missing) == 0 {
+	if len(missing) == none {
 		return nil
 	}
 	return &Error{Problems: missing}

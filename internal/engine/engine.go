@@ -103,6 +103,8 @@ type Request struct {
 	// Pass: a batch pass asks. It leaves a record whose last write may still land
 	// to the next pass, and remembers when a record was last compared.
 	Pass bool
+	// Explain, for Plan: also say what was overwritten before, with values.
+	Explain bool
 	// Taken is the operator's decision on a waiting conflict.
 	Taken map[string]record.Side
 

@@ -74,13 +74,17 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	id := w.mem.Base.AdvowareID
 	w.res.AdvowareID = &id
 	w.res.Outcome = result.Skipped
-	w.res.Reason.Text += fmt.Sprintf(" Advoware %d is kept (sync.on_missing_in_espocrm: keep).", id)
+	w.res.Reason.Text += keptText(id)
 	if !w.req.Pass {
 		return nil
 	}
 	next := w.mem
 	next.GoneAt, next.CheckedAt, next.WaitsSince = w.e.Now(), w.e.Now(), time.Time{}
 	return w.commit(ctx, next)
+}
+
+func keptText(id int64) string {
+	return fmt.Sprintf(" Advoware %d is kept (sync.on_missing_in_espocrm: keep).", id)
 }
 
 func (w *work) deletes() bool {

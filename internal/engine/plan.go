@@ -22,6 +22,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 		w.res.Error = result.FromFault(err)
 		w.reasonFrom(err)
 	}
+	w.explain(ctx)
 	return w.finish(start, calls)
 }
 
@@ -152,13 +153,17 @@ func (w *work) planGone() error {
 			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
 	}
 	w.res.Outcome = result.Skipped
-	if w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete {
+	deletes := w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
+	if deletes {
 		w.res.Outcome, w.res.Planned = result.Planned, result.UpdatedAdvoware
 		w.res.Reason.Text += " The record in Advoware would be deleted."
 	}
 	if w.mem.Base != nil {
 		id := w.mem.Base.AdvowareID
 		w.res.AdvowareID = &id
+		if !deletes {
+			w.res.Reason.Text += keptText(id)
+		}
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	print := w.contents()
 	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == print
 	if same && w.espo.status == StatusConflict && w.mem.Intent == nil {
-		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve") + " --take espocrm|advoware"
+		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve")
 		w.sendNotes(ctx) // a run that died in between still owes it
 		return true, nil
 	}
@@ -164,7 +164,7 @@ func (w *work) conflictNote(d reconcile.Decision) store.Note {
 	sort.Strings(lines)
 	text := "Conflict between EspoCRM and Advoware. " + d.Reason.Text + "\n" + strings.Join(lines, "\n")
 	if d.Action == reconcile.Park {
-		text += "\nDecide with: " + w.hint("resolve") + " --take espocrm|advoware"
+		text += "\nDecide with: " + w.hint("resolve")
 	} else {
 		text += "\nWhat was overwritten: " + w.hint("history") + " --values"
 	}

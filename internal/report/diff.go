@@ -49,12 +49,19 @@ func (p *page) recordHead(r result.Record) {
 		p.sayStyled("verdict", verdict, p.verdictStyle(r.Verdict), words)
 	}
 	if r.Error != nil {
-		p.sayStyled("error", oneLine(r.Error.Message, p.UTF8), p.bad, "")
+		p.sayStyled("error", oneLine(ownWords(r, r.Error.Message), p.UTF8), p.bad, "")
 		if r.Error.Hint != "" {
 			p.sayStyled("hint", oneLine(r.Error.Hint, p.UTF8), p.plain, "")
 		}
 	}
-	if r.Outcome == result.Planned {
+	if e := r.LastError; e != nil {
+		words := plural(r.RetryCount, "failed attempt", "failed attempts")
+		if e.At != nil {
+			words += ", the last one " + p.clock(*e.At)
+		}
+		p.sayStyled("failed", words, p.bad, ": "+oneLine(ownWords(r, e.Message), p.UTF8))
+	}
+	if p.View == Diff && r.Outcome != "" {
 		p.sayStyled("sync would", p.intention(r), p.outcomeStyle(would(r)), "")
 		if s := losses(r.Fields); s != "" {
 			p.sayStyled("overwrites", s, p.warn, "")
@@ -62,7 +69,16 @@ func (p *page) recordHead(r result.Record) {
 	} else if r.Outcome != "" {
 		p.sayStyled("outcome", p.shortOutcome(r.Outcome, false), p.outcomeStyle(r.Outcome), "")
 	}
-	p.rowIDs(r.RowID)
+	if r.Next != "" {
+		prose, command := r.Next, ""
+		if i := strings.Index(prose, "advosync "); i >= 0 {
+			prose, command = strings.TrimSpace(prose[:i]), prose[i:]
+		}
+		p.sayStyled("next", oneLine(prose, p.UTF8), p.plain, "")
+		p.command(command)
+	}
+	p.overwritten(r.Overwritten)
+	p.rowIDs(r)
 	p.stamps(r.Timestamps)
 	for _, w := range r.Warnings {
 		p.sayStyled("warning", oneLine(w, p.UTF8), p.warn, "")
@@ -111,8 +127,42 @@ func commonLength(a, b string) int {
 	return n
 }
 
-func (p *page) rowIDs(r result.RowID) {
-	word, meaning := rowIDWords(r)
+// overwritten says which values a run replaced, and how to put them back.
+func (p *page) overwritten(os []result.Overwritten) {
+	for _, o := range os {
+		how := ""
+		if o.Conflict {
+			how = ", where both sides had been edited"
+		}
+		p.sayStyled("overwritten", p.clock(o.At), p.warn, " by "+oneLine(o.Command, p.UTF8)+how)
+		for _, f := range o.Fields {
+			p.sayStyled("", p.replaced(f), p.plain, "")
+		}
+		p.sayStyled("", "put back with:", p.plain, "")
+		p.command(o.Undo)
+	}
+}
+
+// command shows a command line so that it can be copied: where it does not fit
+// it goes on behind a backslash.
+func (p *page) command(s string) {
+	indent := strings.Repeat(" ", labelColumn+2)
+	room := p.Width - len(indent)
+	for s = oneLine(s, p.UTF8); s != ""; {
+		line, rest := s, ""
+		if lipgloss.Width(s) > room {
+			if i := strings.LastIndex(s[:min(max(room-2, 1), len(s))], " --"); i > 0 {
+				line, rest = s[:i]+" \\", s[i+1:]
+			}
+		}
+		p.line(indent + p.bold.Render(line))
+		s, indent, room = rest, strings.Repeat(" ", labelColumn+4), p.Width-labelColumn-4
+	}
+}
+
+func (p *page) rowIDs(rec result.Record) {
+	r := rec.RowID
+	word, meaning := rowIDWords(rec)
 	if word == "none" {
 		return
 	}

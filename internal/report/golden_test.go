@@ -93,6 +93,50 @@ func mergeDoc() result.Document {
 	return doc
 }
 
+// pastDoc is where the answer lies in what happened before: overwritten by a
+// conflict, refused, gone from Advoware, gone from EspoCRM, waiting.
+func pastDoc() result.Document {
+	doc := conflictDoc()
+	at := time.Date(2026, 3, 1, 17, 15, 2, 0, time.UTC)
+	mk := func(id string, v result.Verdict, o result.Outcome, text string) result.Record {
+		return result.Record{Entity: "Beteiligte", ID: id, AdvowareID: num(10472), Status: "clean", Verdict: v, Outcome: o, Reason: result.Reason{Code: "x", Text: text},
+			RowID: result.RowID{Stored: "AAA=", Current: "AAA="}, Timestamps: result.Timestamps{ModifiedAt: "2026-03-01T17:12:44Z", LastSync: "2026-03-01T17:12:44Z"}}
+	}
+	lost := mk("6b04e8a1c2d3f4a5b", result.NoChange, result.Unchanged, "Both sides hold the same.")
+	lost.Overwritten = []result.Overwritten{{At: at, Run: "01a20a7f-6ca5-79af-a13b-6106bbe1f88b", Command: "cron-run", Conflict: true,
+		Fields: []result.HistoryField{{Espocrm: "email", Advoware: "emailGesch", Side: "advoware", Before: str("buchhaltung@krueger-bau.de"), After: str("info@krueger-bau.de")}},
+		Undo:   "advosync undo --entity Beteiligte --run 01a20a7f-6ca5-79af-a13b-6106bbe1f88b --id 6b04e8a1c2d3f4a5b"}}
+	refused := mk("6b04e8a1c2d3f4a5c", result.EspocrmNewer, result.Planned, "EspoCRM changed: email.")
+	refused.Status, refused.RetryCount, refused.Planned = "failed", 2, result.UpdatedAdvoware
+	refused.LastError = &result.LastError{Code: "validation", Message: "update Beteiligte/10472: Advoware: E-Mail ungültig", At: &at}
+	refused.Next = "tried again by later passes; at once: advosync sync --entity Beteiligte --id 6b04e8a1c2d3f4a5c"
+	gone := mk("6b04e8a1c2d3f4a5d", result.MissingInAdvoware, result.Planned, "Not found in Advoware.")
+	gone.Planned, gone.RowID.Current = result.Failed, ""
+	gone.Next = "set sync.on_missing_in_advoware, or link it to the right record: advosync link --entity Beteiligte --id 6b04e8a1c2d3f4a5d --advoware-id N --force"
+	deleted := mk("6b04e8a1c2d3f4a5e", result.MissingInEspocrm, result.Skipped, "Not in EspoCRM any more.")
+	deleted.Next, deleted.RowID, deleted.Timestamps = "it is kept; to delete it in Advoware: advosync sync --id 6b04e8a1c2d3f4a5e --action delete", result.RowID{}, result.Timestamps{}
+	parked := mk("6b04e8a1c2d3f4a5f", result.Conflict, result.ConflictWaits, "Both sides changed email: policy manual: it waits for a decision.")
+	parked.Next = "decide field by field: advosync resolve --entity Beteiligte --id 6b04e8a1c2d3f4a5f"
+	doc.Results = []result.Record{lost, refused, gone, deleted, parked}
+	return doc
+}
+
+// manyDoc is a check of an office that is in step but for one record.
+func manyDoc() result.Document {
+	doc := listDoc(true)
+	some := doc.Results[0]
+	doc.Results = nil
+	for i := range 25 {
+		r := result.Record{Entity: "Beteiligte", ID: fmt.Sprintf("6b04e8a1c2d3f4b%02d", i), AdvowareID: num(10500 + int64(i)), Verdict: result.NoChange,
+			Outcome: result.Planned, Planned: result.Adopted, Reason: result.Reason{Code: "both_agree", Text: "Both sides hold the same already; only the memory is brought up to date."}}
+		if i == 7 {
+			r = some
+		}
+		doc.Results = append(doc.Results, r)
+	}
+	return doc
+}
+
 // listDoc has one record of every kind.
 func listDoc(planned bool) result.Document {
 	doc := conflictDoc()
@@ -133,6 +177,8 @@ func TestGoldenTables(t *testing.T) {
 		"diff-conflict": {Diff, conflictDoc()},
 		"diff-merge":    {Diff, mergeDoc()},
 		"diff-none":     {Diff, result.Document{}},
+		"diff-past":     {Diff, pastDoc()},
+		"check-many":    {Check, manyDoc()},
 		"check":         {Check, listDoc(true)},
 		"sync":          {Sync, listDoc(false)},
 	}

@@ -21,8 +21,15 @@ func (p *page) list(doc result.Document) {
 			}
 		}
 	}
+	shown, alike := p.fold(shown)
 	if len(shown) > 0 {
 		p.recordTable(shown)
+	}
+	if len(shown) > 0 && len(alike) > 0 {
+		p.line("")
+	}
+	for _, a := range alike {
+		p.say(p.bold.Render(fmt.Sprintf("%d records: ", a.n)), p.shortOutcome(would(a.first), true)+" "+p.marks.dash+" "+p.why(a.first)+" (-v lists them)", p.plain)
 	}
 	for _, r := range shown {
 		if doc.Error != nil && r.Error != nil && r.Error.Hint == doc.Error.Hint {
@@ -38,6 +45,41 @@ func (p *page) list(doc result.Document) {
 		p.arrows(shown)
 	}
 	p.totals(doc)
+}
+
+// alike are records of which the same is to be said.
+type alike struct {
+	first result.Record
+	n     int
+}
+
+// foldFrom is the number from which on records that a sync would leave alone,
+// for the same reason, are said once.
+const foldFrom = 10
+
+// fold takes records in step out of a check's list where there are many.
+func (p *page) fold(rs []result.Record) (shown []result.Record, folded []alike) {
+	if p.View != Check || p.Verbose {
+		return rs, nil
+	}
+	same := func(a, b result.Record) bool { return would(a) == would(b) && a.Reason == b.Reason }
+	for _, r := range rs {
+		if o := would(r); o != result.Unchanged && o != result.Adopted || r.Error != nil || r.Next != "" || len(r.Warnings) > 0 {
+			continue
+		}
+		if i := slices.IndexFunc(folded, func(a alike) bool { return same(a.first, r) }); i >= 0 {
+			folded[i].n++
+		} else {
+			folded = append(folded, alike{r, 1})
+		}
+	}
+	folded = slices.DeleteFunc(folded, func(a alike) bool { return a.n < foldFrom })
+	for _, r := range rs {
+		if r.Error != nil || r.Next != "" || len(r.Warnings) > 0 || !slices.ContainsFunc(folded, func(a alike) bool { return same(a.first, r) }) {
+			shown = append(shown, r)
+		}
+	}
+	return shown, folded
 }
 
 // arrows explains the arrows of a narrow list.
@@ -98,7 +140,9 @@ func (p *page) recordTable(rs []result.Record) {
 	id := column{"ID", p.recordName, func(result.Record) lipgloss.Style { return p.bold }, 20}
 	advo := column{"Advoware", func(r result.Record) string { return firstOf(advowareID(r), p.marks.empty) }, plainStyle, 12}
 	verdict := column{"Verdict", func(r result.Record) string { return firstOf(oneLine(string(r.Verdict), p.UTF8), p.marks.empty) }, func(r result.Record) lipgloss.Style { return p.verdictStyle(r.Verdict) }, 19}
-	do := column{doTitle, func(r result.Record) string { return p.shortOutcome(would(r), r.Outcome == result.Planned) }, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22}
+	do := column{doTitle, func(r result.Record) string {
+		return p.shortOutcome(would(r), r.Outcome == result.Planned || p.View == Check && r.Error == nil)
+	}, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22}
 
 	width := func(c column) int {
 		w := lipgloss.Width(c.title)
@@ -160,17 +204,17 @@ func (p *page) recordTable(rs []result.Record) {
 
 // why is the reason of a record, or its error where it has one.
 func (p *page) why(r result.Record) string {
-	s := oneLine(r.Reason.Text, p.UTF8)
+	text, code := r.Reason.Text, r.Reason.Code
 	if r.Error != nil && r.Error.Message != "" {
-		s = oneLine(r.Error.Message, p.UTF8)
+		text, code = ownWords(r, r.Error.Message), r.Error.Code
 	}
-	if s == "" {
-		s = oneLine(r.Reason.Code, p.UTF8)
+	if text == "" {
+		text, code = code, ""
 	}
-	if p.Verbose && r.Reason.Code != "" {
-		s += " (" + oneLine(r.Reason.Code, p.UTF8) + ")"
+	if p.Verbose && code != "" {
+		text += " (" + code + ")"
 	}
-	return s
+	return oneLine(text, p.UTF8)
 }
 
 // recordName is the id; of a record that EspoCRM does not have yet, Advoware's.
@@ -186,6 +230,9 @@ func (p *page) aside(r result.Record) {
 	head := truncate(p.recordName(r), p.Width/3, p.marks.ellipsis) + ": "
 	if r.Error != nil && r.Error.Hint != "" {
 		p.say(p.bold.Render(head), oneLine(r.Error.Hint, p.UTF8), p.dim)
+	}
+	if r.Next != "" {
+		p.say(p.bold.Render(head), oneLine(r.Next, p.UTF8), p.dim)
 	}
 	for _, w := range r.Warnings {
 		p.say(p.bold.Render(head)+p.warn.Render("warning: "), oneLine(w, p.UTF8), p.plain)
@@ -215,7 +262,7 @@ func (p *page) totalWords(doc result.Document) string {
 	planned := false
 	for _, r := range doc.Results {
 		counts[would(r)]++
-		planned = planned || r.Outcome == result.Planned
+		planned = planned || r.Outcome == result.Planned || p.View == Check || p.View == Diff
 	}
 	var parts []string
 	for _, o := range []struct {

@@ -238,19 +238,25 @@ func (p *page) historyEntry(e result.HistoryEntry) {
 		p.sayStyled("by", oneLine(e.By, p.UTF8), p.dim, "")
 	}
 	for _, f := range e.Fields {
-		mark, name := p.marks.toAdvoware, firstOf(f.Advoware, f.Espocrm)
-		if f.Side == "espocrm" {
-			mark, name = p.marks.toEspocrm, firstOf(f.Espocrm, f.Advoware)
-		}
-		line := mark + " " + oneLine(name, p.UTF8)
-		if f.State == "unknown" || f.State == "planned" {
-			line += " (nobody knows whether it happened)"
-		}
-		if f.Before != nil || f.After != nil {
-			line += ": " + p.short(f.Before) + " was replaced by " + p.short(f.After)
-		}
-		p.sayStyled("", line, p.plain, "")
+		p.sayStyled("", p.replaced(f), p.plain, "")
 	}
+}
+
+// replaced says which field was overwritten on which side, and by what where the
+// values are there.
+func (p *page) replaced(f result.HistoryField) string {
+	mark, name := p.marks.toAdvoware, firstOf(f.Advoware, f.Espocrm)
+	if f.Side == "espocrm" {
+		mark, name = p.marks.toEspocrm, firstOf(f.Espocrm, f.Advoware)
+	}
+	line := mark + " " + oneLine(name, p.UTF8)
+	if f.State == "unknown" || f.State == "planned" {
+		line += " (nobody knows whether it happened)"
+	}
+	if f.Before != nil || f.After != nil {
+		line += ": " + p.short(f.Before) + " was replaced by " + p.short(f.After)
+	}
+	return line
 }
 
 // short is a value in a sentence.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"strconv"
 	"strings"
 
 	"advosync/internal/result"
@@ -46,7 +47,7 @@ func plainDiff(b *strings.Builder, r result.Record) {
 	} else {
 		plainLine(b, "outcome", string(r.Outcome))
 	}
-	word, _ := rowIDWords(r.RowID)
+	word, _ := rowIDWords(r)
 	plainLine(b, "rowId", r.RowID.Stored, r.RowID.Current, word)
 	plainLine(b, "timestamps", r.Timestamps.ModifiedAt, r.Timestamps.LastSync, newerWords(r.Timestamps))
 	for _, f := range r.Fields {
@@ -62,6 +63,18 @@ func plainDiff(b *strings.Builder, r result.Record) {
 		if r.Error.Hint != "" {
 			plainLine(b, "hint", r.Error.Hint)
 		}
+	}
+	if e := r.LastError; e != nil {
+		plainLine(b, "failed", strconv.Itoa(r.RetryCount), utc(e.At), e.Code, e.Message)
+	}
+	if r.Next != "" {
+		plainLine(b, "next", r.Next)
+	}
+	for _, o := range r.Overwritten {
+		for _, f := range o.Fields {
+			plainLine(b, "overwritten", utc(&o.At), o.Command, f.Side, f.Espocrm, f.Advoware, text(f.Before), text(f.After))
+		}
+		plainLine(b, "undo", o.Undo)
 	}
 	for _, s := range r.Warnings {
 		plainLine(b, "warning", s)

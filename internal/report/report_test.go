@@ -252,9 +252,12 @@ func TestRowIDWords(t *testing.T) {
 	for want, r := range map[string]result.RowID{
 		"none": {}, "equal": {Stored: "a", Current: "a"}, "moved": {Stored: "a", Current: "b"}, "not stored": {Current: "a"}, "not read": {Stored: "a"},
 	} {
-		if got, _ := rowIDWords(r); got != want {
+		if got, _ := rowIDWords(result.Record{RowID: r}); got != want {
 			t.Errorf("%+v: %s, want %s", r, got, want)
 		}
+	}
+	if got, _ := rowIDWords(result.Record{Verdict: result.MissingInAdvoware, RowID: result.RowID{Stored: "a"}}); got != "gone" {
+		t.Errorf("a record that Advoware does not have: %s", got)
 	}
 }
 

@@ -106,11 +106,21 @@ func lineLength(s string, width int) int {
 		}
 		used += w
 		at += len(cluster)
-		if bounds&uniseg.MaskLine == uniseg.LineCanBreak {
+		if bounds&uniseg.MaskLine == uniseg.LineCanBreak && !(cluster == "-" && bound(s, at)) {
 			lastBreak = at
 		}
 	}
 	return len(s)
+}
+
+// bound reports whether the hyphen before byte at belongs to a word that is
+// copied as a whole: a flag, or something with digits such as the id of a run.
+func bound(s string, at int) bool {
+	word := s[strings.LastIndexByte(s[:at], ' ')+1:]
+	if i := strings.IndexByte(word, ' '); i >= 0 {
+		word = word[:i]
+	}
+	return word[0] == '-' || strings.ContainsAny(word, "0123456789")
 }
 
 // truncate cuts to width columns and says so with an ellipsis.

@@ -110,11 +110,7 @@ func (p *page) intention(r result.Record) string {
 	case result.Merged:
 		return m.both + " " + advo + " and " + strings.TrimPrefix(espo, "write ")
 	case result.ConflictWaits:
-		s := "write nothing; the conflict waits for a decision"
-		if commandWord(r.Entity) && commandWord(r.ID) {
-			s += fmt.Sprintf(": advosync resolve --entity %s --id %s --take espocrm|advoware", r.Entity, r.ID)
-		}
-		return s
+		return "write nothing; the conflict waits for a decision"
 	case result.Failed, result.PermanentlyFailed:
 		return m.fail + " fail, and write nothing"
 	case result.Skipped:
@@ -123,6 +119,22 @@ func (p *page) intention(r result.Record) string {
 		return "wait: another process holds the record"
 	}
 	return "act on the whole record"
+}
+
+// ownWords are an error's, without the name of the record that the line it
+// stands on begins with.
+func ownWords(r result.Record, message string) string {
+	op, rest, ok := strings.Cut(message, ": ")
+	verb, what, two := strings.Cut(op, " ")
+	if !ok || !two {
+		return message
+	}
+	for _, name := range []string{r.ID, advowareID(r)} {
+		if name != "" && (strings.HasSuffix(what, "/"+name) || strings.HasSuffix(what, " "+name)) {
+			return verb + ": " + rest
+		}
+	}
+	return message
 }
 
 // losses names the edits that the sync would overwrite, which is what "why is
@@ -165,20 +177,12 @@ func names(list []string) string {
 	}
 }
 
-// commandWord reports whether s can stand in a command line that is offered
-// for copying.
-func commandWord(s string) bool {
-	for _, r := range s {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_') {
-			return false
-		}
-	}
-	return s != ""
-}
-
 // rowIDWords says what the two row ids mean.
-func rowIDWords(r result.RowID) (word, meaning string) {
+func rowIDWords(rec result.Record) (word, meaning string) {
+	r := rec.RowID
 	switch {
+	case rec.Verdict == result.MissingInAdvoware:
+		return "gone", "Advoware has no such record"
 	case r.Stored == "" && r.Current == "":
 		return "none", "neither side has one yet"
 	case r.Stored == "":

@@ -153,6 +153,32 @@ type Record struct {
 	Status string `json:"status,omitempty"`
 	// Warnings are sentences for the operator that change nothing.
 	Warnings []string `json:"warnings,omitempty"`
+	// Next is the command to type next, of a record that was only looked at; "":
+	// none is needed.
+	Next string `json:"next,omitempty"`
+	// LastError is the failure that EspoCRM shows of a record that was only looked
+	// at.
+	LastError *LastError `json:"lastError,omitempty"`
+	// Overwritten, for `diff` of named records: values that a run replaced and that
+	// are still gone, newest first.
+	Overwritten []Overwritten `json:"overwritten,omitempty"`
+}
+
+// LastError is a failure of an earlier sync.
+type LastError struct {
+	Code    string     `json:"code"`
+	Message string     `json:"message"`
+	At      *time.Time `json:"at"` // nil: not known any more
+}
+
+// Overwritten is what one run replaced in a record.
+type Overwritten struct {
+	At       time.Time      `json:"at"`
+	Run      string         `json:"run"`
+	Command  string         `json:"command"`
+	Conflict bool           `json:"conflict"` // both sides had been edited
+	Fields   []HistoryField `json:"fields"`
+	Undo     string         `json:"undo"` // the command that puts it back
 }
 
 // Run says which run it was.

@@ -18,6 +18,10 @@ import (
 
 const doctorHint = "advosync doctor shows which part of the connection fails"
 
+// doubtHint: a write was sent and its answer got lost. What was sent is
+// remembered, so repeating the command is safe.
+const doubtHint = "run the command again: it first looks whether the write arrived, and repeats nothing blindly"
+
 // maxMessage is how much of a system's own words is kept, in characters.
 const maxMessage = 300
 
@@ -30,6 +34,9 @@ func (c *Client) sendFault(ctx context.Context, call Call, o *outcome) *fault.Er
 	}
 	f.Message = c.Clean(f.Message, maxMessage)
 	f.Doubt = call.write() && o.err != nil && !o.unsent && !errors.Is(o.err, errForeignOrigin)
+	if f.Doubt && f.Hint == doctorHint {
+		f.Hint = doubtHint
+	}
 	return f
 }
 
