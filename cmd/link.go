@@ -235,6 +235,7 @@ func (a *app) importAll(ctx context.Context, s session, m *mapping.Mapping, ids 
 // describe puts what was found in the words of the contract.
 func describe(found *engine.Matches, out *result.Link) {
 	out.OnlyEspocrm, out.OnlyAdvoware, out.Unreadable = found.OnlyEspocrm, found.OnlyAdvoware, found.Unreadable
+	out.LeftInAdvoware = found.Left
 	for _, p := range found.Ambiguous {
 		out.Ambiguous = append(out.Ambiguous, result.Ambiguous{ID: p.ID, Candidates: p.Candidates, SharedWith: p.Rivals})
 	}

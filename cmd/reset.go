@@ -113,7 +113,7 @@ func (a *app) reset(r *resetFlags, ids []string) repair {
 			return p.engine.Reset(ctx, engine.ResetRequest{Mapping: t.m, ID: t.id, Forget: r.forget, DryRun: dry})
 		}
 	}
-	j := repair{command: "reset", entity: r.entity, dryRun: r.dryRun, yes: r.yes, plan: report.Check,
+	j := repair{command: "reset", entity: r.entity, dryRun: r.dryRun, yes: r.yes, plan: report.Repair,
 		targets: named(ids), foresee: work(true), do: work(false), question: r.question, askFrom: 2}
 	if r.all {
 		j.targets = func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {

@@ -90,11 +90,20 @@ func (a *app) complain(form *result.Error, err error) {
 			lines = append(lines, p.String())
 		}
 	}
+	width := 0
+	if f := a.console.ErrFacts; f.Terminal {
+		width = f.Width
+	}
+	say := func(text string) {
+		for _, l := range report.Wrapped(text, o.UTF8, width) {
+			fmt.Fprintln(a.console.Err, l)
+		}
+	}
 	for _, l := range lines {
-		fmt.Fprintf(a.console.Err, "advosync: %s\n", report.Line(l, o.UTF8))
+		say("advosync: " + l)
 	}
 	if form.Hint != "" && !a.flags.quiet {
-		fmt.Fprintf(a.console.Err, "hint: %s\n", report.Line(form.Hint, o.UTF8))
+		say("hint: " + form.Hint)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
+	"advosync/internal/store"
 )
 
 // Pair is an EspoCRM record and the Advoware records that may be the same.
@@ -30,7 +31,11 @@ type Matches struct {
 	Ambiguous    []Pair
 	OnlyEspocrm  []string
 	OnlyAdvoware []int64
-	Unreadable   []string // records of either side that no kind applies to
+	// Left are Advoware records that the store knows as linked to a record which
+	// is not linked to them any more: it was deleted in EspoCRM, or its link was
+	// taken away. Somebody meant that, so they are not in OnlyAdvoware.
+	Left       []int64
+	Unreadable []string // records of either side that no kind applies to
 }
 
 func errNoList(m *mapping.Mapping) error {
@@ -61,7 +66,33 @@ func (e *Engine) Match(ctx context.Context, m *mapping.Mapping, progress func(es
 		return nil, err
 	}
 	out.pair(&espo, &advo)
-	return out, nil
+	return out, e.setLeftAside(ctx, m, out)
+}
+
+// setLeftAside takes out of OnlyAdvoware what the store knows to have been
+// linked before.
+func (e *Engine) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matches) error {
+	if len(out.OnlyAdvoware) == 0 {
+		return nil
+	}
+	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{}, func(_ string, mem store.Memory) error {
+		if mem.Base == nil {
+			return nil
+		}
+		if _, found := slices.BinarySearch(out.OnlyAdvoware, mem.Base.AdvowareID); found {
+			out.Left = append(out.Left, mem.Base.AdvowareID)
+		}
+		return nil
+	})
+	if err != nil {
+		return storeFault("read what is remembered", err)
+	}
+	slices.Sort(out.Left)
+	out.OnlyAdvoware = slices.DeleteFunc(out.OnlyAdvoware, func(n int64) bool {
+		_, left := slices.BinarySearch(out.Left, n)
+		return left
+	})
+	return nil
 }
 
 // espoKeys reads EspoCRM's side: the links there are, and the keys of the

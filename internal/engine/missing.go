@@ -26,7 +26,7 @@ func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
 	}
 	return false, &fault.Error{System: fault.Advoware, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
 		Message: fmt.Sprintf("Not found in Advoware (%d)", id),
-		Hint:    fmt.Sprintf("link it to the right record: advosync link --entity %s --id %s --advoware-id N; or set sync.on_missing_in_advoware", w.key.Entity, w.key.ID)}
+		Hint:    fmt.Sprintf("set sync.on_missing_in_advoware, or link it to the right record: advosync link --entity %s --id %s --advoware-id N --force", w.key.Entity, w.key.ID)}
 }
 
 // unlink takes the link away and leaves the record alone until somebody edits

@@ -79,7 +79,7 @@ func (p *page) recordHead(r result.Record) {
 	}
 	p.overwritten(r.Overwritten)
 	p.rowIDs(r)
-	p.stamps(r.Timestamps)
+	p.stamps(r)
 	for _, w := range r.Warnings {
 		p.sayStyled("warning", oneLine(w, p.UTF8), p.warn, "")
 	}
@@ -179,7 +179,8 @@ func (p *page) rowIDs(rec result.Record) {
 	p.sayStyled("", word, style, ": "+meaning)
 }
 
-func (p *page) stamps(t result.Timestamps) {
+func (p *page) stamps(r result.Record) {
+	t := r.Timestamps
 	if t.ModifiedAt == "" && t.LastSync == "" {
 		return
 	}
@@ -188,7 +189,10 @@ func (p *page) stamps(t result.Timestamps) {
 	p.sayStyled("", "lastSync    "+p.stamp(t.LastSync), p.plain, "")
 	if word != "" {
 		style := p.plain
-		if strings.HasPrefix(word, "saved") {
+		switch saved := strings.HasPrefix(word, "saved"); {
+		case saved && r.Verdict == result.NoChange:
+			word += "; no mapped field changed"
+		case saved:
 			style = p.changed
 		}
 		p.sayStyled("", word, style, "")

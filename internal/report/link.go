@@ -31,6 +31,9 @@ func Link(w io.Writer, l result.Link, o Options) error {
 	for _, n := range l.OnlyAdvoware {
 		s.rows = append(s.rows, []string{"only_advoware", "", strconv.FormatInt(n, 10), "", "", "", "", "", ""})
 	}
+	for _, n := range l.LeftInAdvoware {
+		s.rows = append(s.rows, []string{"left_in_advoware", "", strconv.FormatInt(n, 10), "", "", "", "", "", ""})
+	}
 	for _, id := range l.Unreadable {
 		s.rows = append(s.rows, []string{"unreadable", id, "", "", "", "", "", "", ""})
 	}
@@ -50,6 +53,7 @@ func wholeLink(l result.Link) result.Link {
 	l.Ambiguous = ambiguous
 	l.OnlyEspocrm = append([]string{}, l.OnlyEspocrm...)
 	l.OnlyAdvoware = append([]int64{}, l.OnlyAdvoware...)
+	l.LeftInAdvoware = append([]int64{}, l.LeftInAdvoware...)
 	l.Unreadable = append([]string{}, l.Unreadable...)
 	return l
 }
@@ -58,13 +62,15 @@ func wholeLink(l result.Link) result.Link {
 // a pair.
 func imported(r result.Record) bool { return r.ID == "" || r.Reason.Code == "imported" }
 
-func numbers(ns []int64) string {
+func texts(ns []int64) []string {
 	out := make([]string, len(ns))
 	for i, n := range ns {
 		out[i] = strconv.FormatInt(n, 10)
 	}
-	return strings.Join(out, " ")
+	return out
 }
+
+func numbers(ns []int64) string { return strings.Join(texts(ns), " ") }
 
 const linkShown = 20 // of each list, on a terminal
 
@@ -72,7 +78,7 @@ func (p *page) link(l result.Link) {
 	if len(l.Results) > 0 {
 		p.View = Sync
 		if l.Run.DryRun {
-			p.View = Check
+			p.View = Repair
 		}
 		p.recordTable(l.Results)
 		for _, r := range l.Results {
@@ -82,11 +88,9 @@ func (p *page) link(l result.Link) {
 	}
 	p.ambiguous(l.Ambiguous)
 	p.some("only in EspoCRM", l.OnlyEspocrm, "a sync creates them in Advoware")
-	var ns []string
-	for _, n := range l.OnlyAdvoware {
-		ns = append(ns, strconv.FormatInt(n, 10))
-	}
-	p.some("only in Advoware", ns, "advosync link --apply --import creates them in EspoCRM")
+	p.some("only in Advoware", texts(l.OnlyAdvoware), "advosync link --apply --import creates them in EspoCRM")
+	p.some("only in Advoware, linked once", texts(l.LeftInAdvoware),
+		"their EspoCRM records were deleted or lost the link; --import leaves them alone: advosync history --since 90d")
 	p.some("not readable", l.Unreadable, "no kind of the mapping applies to them: advosync check --id ID")
 	imports := 0
 	for _, r := range l.Results {

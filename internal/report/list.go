@@ -133,15 +133,18 @@ func (p *page) recordTable(rs []result.Record) {
 	}
 	plainStyle := func(result.Record) lipgloss.Style { return p.plain }
 	doTitle := "Outcome"
-	if p.View == Check {
+	switch p.View {
+	case Check:
 		doTitle = "A sync would"
+	case Repair:
+		doTitle = "Would"
 	}
 	entity := column{"Entity", func(r result.Record) string { return oneLine(r.Entity, p.UTF8) }, plainStyle, 20}
 	id := column{"ID", p.recordName, func(result.Record) lipgloss.Style { return p.bold }, 20}
 	advo := column{"Advoware", func(r result.Record) string { return firstOf(advowareID(r), p.marks.empty) }, plainStyle, 12}
 	verdict := column{"Verdict", func(r result.Record) string { return firstOf(oneLine(string(r.Verdict), p.UTF8), p.marks.empty) }, func(r result.Record) lipgloss.Style { return p.verdictStyle(r.Verdict) }, 19}
 	do := column{doTitle, func(r result.Record) string {
-		return p.shortOutcome(would(r), r.Outcome == result.Planned || p.View == Check && r.Error == nil)
+		return p.shortOutcome(would(r), r.Outcome == result.Planned || (p.View == Check || p.View == Repair) && r.Error == nil)
 	}, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22}
 
 	width := func(c column) int {
@@ -262,7 +265,7 @@ func (p *page) totalWords(doc result.Document) string {
 	planned := false
 	for _, r := range doc.Results {
 		counts[would(r)]++
-		planned = planned || r.Outcome == result.Planned || p.View == Check || p.View == Diff
+		planned = planned || r.Outcome == result.Planned || p.View == Check || p.View == Repair || p.View == Diff
 	}
 	var parts []string
 	for _, o := range []struct {

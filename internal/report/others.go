@@ -277,8 +277,8 @@ type PassFigures struct {
 	Oldest *time.Time // the oldest edit that still waits; nil: none
 }
 
-// Pass says what a cron-run did: what went wrong (the first ten), the totals,
-// and what still waits. It is for people; the other formats are those of
+// Pass says what a cron-run did: what went wrong or was left alone (the first
+// ten), the totals, and what still waits. It is for people; the other formats are those of
 // Document.
 func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	if o.Format != Table {
@@ -292,7 +292,9 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	const shown = 10
 	bad := 0
 	for _, r := range doc.Results {
-		if r.Outcome != result.Failed && r.Outcome != result.PermanentlyFailed && r.Outcome != result.ConflictWaits {
+		switch r.Outcome {
+		case result.Failed, result.PermanentlyFailed, result.ConflictWaits, result.Skipped:
+		default:
 			continue
 		}
 		if bad++; bad <= shown {

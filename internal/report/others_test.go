@@ -48,7 +48,7 @@ func TestGoldenOthers(t *testing.T) {
 	runs := result.Runs{Runs: []result.HistoryRun{{Run: "run-2", Command: "undo", By: "anna@crm1", From: at, To: at, Records: 1, Overwritten: 2, Outcomes: map[string]int{"merged": 1}, Of: "run-1"}}}
 	link := result.Link{Run: result.Run{ID: "run-3", Command: "link", DryRun: true}, Entity: "Beteiligte",
 		Results:   []result.Record{{Entity: "Beteiligte", ID: "a", AdvowareID: num(7), Verdict: result.Initial, Outcome: result.Planned, Planned: result.UpdatedEspocrm, Reason: result.Reason{Code: "linked", Text: "Linked to Advoware 7. Contents differ (email)."}}},
-		Ambiguous: []result.Ambiguous{{ID: "b", Candidates: []int64{8, 9}, SharedWith: []string{"c"}}}, OnlyEspocrm: []string{"d"}, OnlyAdvoware: []int64{10, 11}, Unreadable: []string{"e\x1b[2J"}}
+		Ambiguous: []result.Ambiguous{{ID: "b", Candidates: []int64{8, 9}, SharedWith: []string{"c"}}}, OnlyEspocrm: []string{"d"}, OnlyAdvoware: []int64{10, 11}, LeftInAdvoware: []int64{12}, Unreadable: []string{"e\x1b[2J"}}
 	pass := listDoc(false)
 	render := map[string]func(io.Writer, Options) error{
 		"status":  func(w io.Writer, o Options) error { return Status(w, status, o) },

@@ -43,8 +43,10 @@ type View string
 const (
 	Sync  View = "sync"  // what was done
 	Check View = "check" // what would be done, one line per record
-	Diff  View = "diff"  // which values differ and why
-	Undo  View = "undo"  // which values would be put back
+	// Repair is what a repair command would do, one line per record.
+	Repair View = "repair"
+	Diff   View = "diff" // which values differ and why
+	Undo   View = "undo" // which values would be put back
 )
 
 // Options say how to render.

@@ -41,3 +41,11 @@ func WriteVersion(w io.Writer, v Version, o Options) error {
 // Line makes a text fit for one line of a terminal: hidden characters become
 // visible.
 func Line(s string, utf bool) string { return oneLine(s, utf) }
+
+// Wrapped is Line in lines of at most width columns; 0: in one.
+func Wrapped(s string, utf bool, width int) []string {
+	if width <= 0 {
+		return []string{oneLine(s, utf)}
+	}
+	return wrap(oneLine(s, utf), width)
+}

@@ -82,6 +82,9 @@ type Link struct {
 	Ambiguous    []Ambiguous `json:"ambiguous"`
 	OnlyEspocrm  []string    `json:"onlyEspocrm"`
 	OnlyAdvoware []int64     `json:"onlyAdvoware"`
+	// LeftInAdvoware were linked once, to records that were deleted in EspoCRM or
+	// that lost their link; --import leaves them alone.
+	LeftInAdvoware []int64 `json:"leftInAdvoware"`
 	// Unreadable are records that no kind of the mapping applies to.
 	Unreadable []string `json:"unreadable"`
 	Calls      Calls    `json:"calls"`
