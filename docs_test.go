@@ -204,6 +204,12 @@ func shellWords(line string) (words []string) {
 }
 
 func parses(args []string) error {
+	args = slices.Clone(args)
+	for i := range args {
+		if args[i] == "N" {
+			args[i] = "1" // the reader's number
+		}
+	}
 	c, rest, err := cmd.Tree().Find(args)
 	if err != nil {
 		return err

@@ -200,7 +200,10 @@ func (a *app) askLink(ctx context.Context, out result.Link, pairs, imports int) 
 		}
 	}
 	question := fmt.Sprintf("Link %s?", count(pairs, "pair", "pairs"))
-	if imports > 0 {
+	switch {
+	case imports > 0 && pairs == 0:
+		question = fmt.Sprintf("Create %s in EspoCRM?", noun(imports))
+	case imports > 0:
 		question = fmt.Sprintf("Link %s and create %s in EspoCRM?", count(pairs, "pair", "pairs"), noun(imports))
 	}
 	return a.confirm(ctx, question)

@@ -178,6 +178,7 @@ func (a *app) chooser(show func(context.Context, parts, target) result.Record) f
 	in := bufio.NewReader(a.console.In)
 	return func(ctx context.Context, p parts, t target) result.Record {
 		seen := show(ctx, p, t)
+		seen.Next = "" // which is what is being done
 		if seen.Error != nil || seen.Verdict != result.Conflict {
 			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id})
 		}

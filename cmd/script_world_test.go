@@ -38,6 +38,9 @@ func (s *stage) condition(name string) (bool, error) {
 	switch name {
 	case "embedded", "redis":
 		return s.driver == name, nil
+	case "installed": // advosync is set up on the machine that runs the tests
+		_, err := os.Stat("/etc/advosync/advosync.yaml")
+		return err == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }

@@ -82,9 +82,9 @@ func (u *undoFlags) question(planned []result.Record) string {
 		}
 	}
 	if n == 0 {
-		return fmt.Sprintf("Put back what run %s overwrote?", fault.Clean(u.run, 60))
+		return "Put back what that run overwrote?"
 	}
-	return fmt.Sprintf("Put back what run %s overwrote in %s?", fault.Clean(u.run, 60), noun(n))
+	return fmt.Sprintf("Put back in %s what that run overwrote?", noun(n))
 }
 
 // targets are the records of the run in which something was written, in the
