@@ -43,11 +43,13 @@ func (c *Client) refusalByStatus(r request, a *transport.Answer) *fault.Error {
 		f = say(fault.NotFound, owner, "the record does not exist")
 	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity:
 		f = say(fault.Validation, owner, "refused")
+		f.Hint = "correct the value, or the mapping of that field; the next edit or pass tries again"
 	case s == http.StatusForbidden:
 		f = say(fault.Forbidden, owner, "not allowed")
 		f.Hint = "check the rights of advoware.user in Advoware"
 	case s == http.StatusConflict:
 		f = say(fault.Conflict, owner, "conflict")
+		f.Hint = "look at the record in Advoware: somebody may have it open; the next pass tries again"
 	case s == http.StatusTooManyRequests:
 		f = say(fault.RateLimited, fault.OwnerSystem, "asks to slow down")
 		f.Transient, f.Hint = true, "lower cron.concurrency"
@@ -56,9 +58,10 @@ func (c *Client) refusalByStatus(r request, a *transport.Answer) *fault.Error {
 		f.Transient, f.Hint = true, "the office's Advoware server may be off at this hour"
 	case s >= 500:
 		f = say(fault.ServerError, fault.OwnerSystem, "internal error")
-		f.Transient = true
+		f.Transient, f.Hint = true, "the reason stands in the log of the office's Advoware server; the next pass tries again"
 	default:
 		f = say(fault.Rejected, owner, "refused")
+		f.Hint = "advosync doctor"
 	}
 	return f
 }

@@ -230,7 +230,7 @@ func text(s *string) string {
 
 func (p *page) historyEntry(e result.HistoryEntry) {
 	p.say(p.dim.Render(p.clock(e.At))+"  ", oneLine(e.Entity, p.UTF8)+" "+oneLine(e.ID, p.UTF8), p.title)
-	p.sayStyled(oneLine(e.Command, p.UTF8), p.shortOutcome(e.Outcome, false), p.outcomeStyle(e.Outcome), " "+p.marks.dash+" "+p.why(result.Record{Reason: e.Reason, Error: e.Error}))
+	p.sayStyled(oneLine(e.Command, p.UTF8), p.shortOutcome(e.Outcome, false), p.outcomeStyle(e.Outcome), " "+p.marks.dash+" "+p.why(result.Record{ID: e.ID, AdvowareID: e.AdvowareID, Reason: e.Reason, Error: e.Error}))
 	if p.Verbose || len(e.Fields) > 0 { // undo asks for it
 		p.sayStyled("run", oneLine(e.Run, p.UTF8), p.dim, "")
 	}
