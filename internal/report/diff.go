@@ -151,7 +151,7 @@ func (p *page) command(s string) {
 	for s = oneLine(s, p.UTF8); s != ""; {
 		line, rest := s, ""
 		if lipgloss.Width(s) > room {
-			if i := strings.LastIndex(s[:min(max(room-2, 1), len(s))], " --"); i > 0 {
+			if i := strings.LastIndex(s[:min(room+1, len(s))], " --"); i > 0 {
 				line, rest = s[:i]+" \\", s[i+1:]
 			}
 		}

@@ -253,10 +253,14 @@ func (p *page) totals(doc result.Document) {
 
 func (p *page) totalWords(doc result.Document) string {
 	if len(doc.Results) == 0 {
-		switch p.View {
-		case Diff:
+		switch {
+		case doc.Run.Command == "resolve":
+			return "No conflict waits for a decision."
+		case doc.Run.Command == "reset":
+			return "There is nothing to reset."
+		case p.View == Diff:
 			return "No differences."
-		case Check:
+		case p.View == Check:
 			return "No records to check."
 		}
 		return "No records."

@@ -169,6 +169,9 @@ func Findings(w io.Writer, f result.Findings, o Options) error {
 	}
 	return s.write(w, f, o, func(p *page, _ func()) {
 		for _, x := range f.Findings {
+			if p.Quiet && x.Result == result.FindingOK {
+				continue
+			}
 			mark, style := p.marks.ok, p.good
 			switch x.Result {
 			case result.FindingWarn:

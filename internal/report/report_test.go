@@ -275,3 +275,69 @@ func TestNewerWords(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsSaidInTheCommandsWords: an empty result says what there is none
+// of.
+func TestNothingIsSaidInTheCommandsWords(t *testing.T) {
+	for command, want := range map[string]string{"resolve": "No conflict waits", "reset": "nothing to reset", "diff": "No differences", "check": "No records to check"} {
+		view := Diff
+		if command == "check" {
+			view = Check
+		}
+		var b strings.Builder
+		if err := Document(&b, result.Document{Run: result.Run{Command: command}}, Options{View: view, Rich: true, Width: 80}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s: %q", command, b.String())
+		}
+	}
+}
+
+func TestQuietFindings(t *testing.T) {
+	f := result.Findings{Findings: []result.Finding{{Check: "store", Result: result.FindingOK, Message: "fine"}, {Check: "clock", Result: result.FindingWarn, Message: "late"}}}
+	var b strings.Builder
+	if err := Findings(&b, f, Options{Rich: true, Width: 80, Quiet: true}); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.String(); strings.Contains(s, "fine") || !strings.Contains(s, "late") || !strings.Contains(s, "1 ok, 1 warning") {
+		t.Errorf("%s", s)
+	}
+}
+
+// TestCommandsAreCopiedWhole: no line of a command is wider than the page, and
+// joined at the backslashes it is the command again.
+func TestCommandsAreCopiedWhole(t *testing.T) {
+	command := pastDoc().Results[0].Overwritten[0].Undo
+	for _, width := range []int{60, 80, 140} {
+		var b strings.Builder
+		if err := Document(&b, pastDoc(), Options{View: Diff, Rich: true, Width: width, UTF8: true}); err != nil {
+			t.Fatal(err)
+		}
+		joined := strings.Join(strings.Fields(strings.ReplaceAll(b.String(), "\\\n", " ")), " ")
+		if !strings.Contains(joined, command) {
+			t.Errorf("%d columns: the command is not there:\n%s", width, b.String())
+		}
+		for _, l := range strings.Split(b.String(), "\n") {
+			if lipgloss.Width(l) > width {
+				t.Errorf("%d columns: %q", width, l)
+			}
+		}
+	}
+}
+
+func TestOwnWords(t *testing.T) {
+	r := result.Record{ID: "6b04", AdvowareID: num(7)}
+	for message, want := range map[string]string{
+		"update Beteiligte/7: Advoware: E-Mail ungültig":       "update: Advoware: E-Mail ungültig",
+		"read CBeteiligte/6b04: EspoCRM: not found":            "read: EspoCRM: not found",
+		"read Beteiligte 6b04: Advoware: Not found":            "read: Advoware: Not found",
+		"update Beteiligte/77: Advoware: another record":       "update Beteiligte/77: Advoware: another record",
+		"list Beteiligte: Advoware: down":                      "list Beteiligte: Advoware: down",
+		"the id holds characters that no EspoCRM id has: 6b04": "the id holds characters that no EspoCRM id has: 6b04",
+	} {
+		if got := ownWords(r, message); got != want {
+			t.Errorf("%q: %q, want %q", message, got, want)
+		}
+	}
+}
