@@ -81,9 +81,7 @@ func (p *page) link(l result.Link) {
 			p.View = Repair
 		}
 		p.recordTable(l.Results)
-		for _, r := range l.Results {
-			p.aside(r)
-		}
+		p.asides(l.Results)
 		p.line("")
 	}
 	p.ambiguous(l.Ambiguous)

@@ -31,12 +31,13 @@ func (p *page) list(doc result.Document) {
 	for _, a := range alike {
 		p.say(p.bold.Render(fmt.Sprintf("%d records: ", a.n)), p.shortOutcome(would(a.first), true)+" "+p.marks.dash+" "+p.why(a.first)+" (-v lists them)", p.plain)
 	}
-	for _, r := range shown {
-		if doc.Error != nil && r.Error != nil && r.Error.Hint == doc.Error.Hint {
-			r.Error = nil // a system's failure meets every record, and is said once, below
+	said := slices.Clone(shown)
+	for i := range said {
+		if e := said[i].Error; doc.Error != nil && e != nil && e.Hint == doc.Error.Hint {
+			said[i].Error = nil // a system's failure meets every record, and is said once, below
 		}
-		p.aside(r)
 	}
+	p.asides(said)
 	if p.Quiet && len(shown) == 0 {
 		return
 	}
@@ -228,18 +229,35 @@ func (p *page) recordName(r result.Record) string {
 	return oneLine(r.ID, p.UTF8)
 }
 
-// aside says what to do about a record, and its warnings, below the table.
-func (p *page) aside(r result.Record) {
-	head := truncate(p.recordName(r), p.Width/3, p.marks.ellipsis) + ": "
+// asides say what to do about the records, below the table; a hint that several
+// records share is said once.
+func (p *page) asides(rs []result.Record) {
+	share := map[string]int{}
+	for _, r := range rs {
+		share[hintOf(r)]++
+	}
+	for _, r := range rs {
+		name := truncate(p.recordName(r), p.Width/3, p.marks.ellipsis)
+		head := name + ": "
+		if hint := hintOf(r); hint != "" && share[hint] > 0 {
+			if n := share[hint]; n > 1 {
+				head = fmt.Sprintf("%s and %d more: ", name, n-1)
+			}
+			p.say(p.bold.Render(head), oneLine(hint, p.UTF8), p.dim)
+			share[hint] = 0
+		}
+		for _, w := range r.Warnings {
+			p.say(p.bold.Render(name+": ")+p.warn.Render("warning: "), oneLine(w, p.UTF8), p.plain)
+		}
+	}
+}
+
+// hintOf is what to do about a record; "": nothing.
+func hintOf(r result.Record) string {
 	if r.Error != nil && r.Error.Hint != "" {
-		p.say(p.bold.Render(head), oneLine(r.Error.Hint, p.UTF8), p.dim)
+		return r.Error.Hint
 	}
-	if r.Next != "" {
-		p.say(p.bold.Render(head), oneLine(r.Next, p.UTF8), p.dim)
-	}
-	for _, w := range r.Warnings {
-		p.say(p.bold.Render(head)+p.warn.Render("warning: "), oneLine(w, p.UTF8), p.plain)
-	}
+	return r.Next
 }
 
 // totals is one sentence that counts what is not zero.

@@ -341,3 +341,18 @@ func TestOwnWords(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedHintsAreSaidOnce, and those of single records with their names.
+func TestSharedHintsAreSaidOnce(t *testing.T) {
+	bad := func(id, hint string) result.Record {
+		return result.Record{Entity: "Beteiligte", ID: id, Outcome: result.Failed, Error: &result.Error{Code: "forbidden", Message: "no", Hint: hint, Owner: "record"}}
+	}
+	doc := result.Document{Results: []result.Record{bad("a1", "check the role"), bad("a2", "look at a2"), bad("a3", "check the role"), bad("a4", "check the role")}}
+	var b strings.Builder
+	if err := Document(&b, doc, Options{View: Sync, Rich: true, Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.String(); strings.Count(s, "check the role") != 1 || !strings.Contains(s, "a1 and 2 more: check the role") || !strings.Contains(s, "a2: look at a2") {
+		t.Errorf("%s", s)
+	}
+}
