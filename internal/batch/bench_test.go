@@ -107,7 +107,7 @@ func TestHundredChangedRecords(t *testing.T) {
 			m := hundred(t, c, 16)
 			want := ideal(c, 16)
 			t.Logf("%v, ideal %v, ratio %.3f; EspoCRM %d, Advoware %d, auth %d calls", m.took, want, float64(m.took)/float64(want), m.calls.Espocrm, m.calls.Advoware, m.calls.Auth)
-			if m.took >= 2*time.Second+300*time.Millisecond*time.Duration(c.dependent/6) {
+			if c.dependent <= 5 && m.took >= 2*time.Second { // a conflict's 600 calls take 1.875 s by themselves
 				t.Errorf("took %v", m.took)
 			}
 			if c.dependent >= 5 && m.took > want*5/4 {
