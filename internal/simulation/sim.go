@@ -77,9 +77,11 @@ type Report struct {
 	Trace    []string
 }
 
-// Run plays one seed. It has to be called inside a synctest bubble.
-func Run(seed uint64, worker NewWorker) Report {
+// Run plays one seed. It has to be called inside a synctest bubble. Only where
+// trace is set the report tells what happened.
+func Run(seed uint64, worker NewWorker, trace bool) Report {
 	s := newSim(seed, worker)
+	s.Oracle.Quiet = !trace
 	var all sync.WaitGroup
 	for i := range 2 {
 		all.Go(func() { s.person(i) })
@@ -360,14 +362,7 @@ func (s *Sim) heard(t *Tool, results []result.Record) {
 	s.Oracle.Settle()
 	for _, res := range results {
 		s.count("syncs")
-		code := ""
-		if res.Error != nil {
-			code = res.Error.Code + ": " + res.Error.Message
-		}
-		for _, f := range res.Fields {
-			code += fmt.Sprintf(" [%s/%s %s]", f.Espocrm, f.Advoware, f.Changed)
-		}
-		s.Oracle.Note("%s: %s is %s/%s (%s) %s", t.Run, res.ID, res.Verdict, res.Outcome, res.Reason.Code, code)
+		s.tellOf(t, res)
 		if t.Process.Dead() {
 			s.count("crashes")
 			s.Oracle.InDoubt(res.ID)
@@ -382,6 +377,21 @@ func (s *Sim) heard(t *Tool, results []result.Record) {
 			s.Oracle.InDoubt(res.ID)
 		}
 	}
+}
+
+// tellOf puts a result into the trace.
+func (s *Sim) tellOf(t *Tool, res result.Record) {
+	if s.Oracle.Quiet {
+		return
+	}
+	code := ""
+	if res.Error != nil {
+		code = res.Error.Code + ": " + res.Error.Message
+	}
+	for _, f := range res.Fields {
+		code += fmt.Sprintf(" [%s/%s %s]", f.Espocrm, f.Advoware, f.Changed)
+	}
+	s.Oracle.Note("%s: %s is %s/%s (%s) %s", t.Run, res.ID, res.Verdict, res.Outcome, res.Reason.Code, code)
 }
 
 // Tool is one tool process.
