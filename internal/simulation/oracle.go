@@ -415,9 +415,11 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	rival := false
 	rivals := map[string]bool{} // also those that were there when the tool read
 	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
-	for f := range o.fresh {
-		if f.side == other && f.id == otherID {
-			rivals[f.attr] = true
+	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
+		for f := range o.fresh {
+			if f.side == other && f.id == otherID {
+				rivals[f.attr] = true
+			}
 		}
 	}
 	for attr := range rivals {
@@ -477,14 +479,17 @@ func (o *Oracle) ofKind(c cell) bool {
 	return false
 }
 
-// partner is the linked record on the other side.
+// partner is the linked record on the other side, which may be a deleted one of
+// EspoCRM.
 func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) {
 	if c.side == record.EspoCRM {
 		return record.Advoware, strconv.FormatInt(now[sideKey(c.side, c.id)].link, 10)
 	}
-	for key, s := range now {
-		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(s.link, 10) == c.id {
-			return record.EspoCRM, id
+	for _, among := range []map[string]snapshot{now, o.tomb} {
+		for _, key := range slices.Sorted(maps.Keys(among)) {
+			if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(among[key].link, 10) == c.id {
+				return record.EspoCRM, id
+			}
 		}
 	}
 	return record.EspoCRM, ""
@@ -761,6 +766,11 @@ func (o *Oracle) Differences() []string {
 	for id, by := range carried {
 		if len(by) > 1 {
 			out = append(out, fmt.Sprintf("Advoware %d is linked to %d EspoCRM records", id, len(by)))
+		}
+	}
+	for key, s := range o.tomb { // deleted ones still carry theirs
+		if _, there := o.last[key]; !there && s.link != 0 {
+			carried[s.link] = append(carried[s.link], key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(o.last)) {
