@@ -123,7 +123,7 @@ type Oracle struct {
 	sent, doubtful map[string]map[string]bool
 	reads          map[string]map[string]snapshot
 	answers        map[string]snapshot // by side and id, the last answer as it was read
-	previous       map[string]string   // process → its last request
+	previous       map[string]string   // process and record → its last request about it
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
@@ -603,13 +603,44 @@ func (o *Oracle) request(process string, r *http.Request) {
 	if signIn(r) || r.Context().Value(lateKey{}) != nil {
 		return
 	}
-	what := r.Method + " " + r.URL.Path
+	id := o.record(r)
+	if id == "" {
+		return
+	}
+	what, key := r.Method+" "+r.URL.Path, process+" "+id
 	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
-		if last := o.previous[process]; last != "GET "+r.URL.Path && last != what {
+		if last := o.previous[key]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
 		}
 	}
-	o.previous[process] = what
+	o.previous[key] = what
+}
+
+// recordOf is the EspoCRM id of the record that a request is about, as far as it
+// is known.
+func (o *Oracle) recordOf(r *http.Request) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if id := o.record(r); !strings.HasPrefix(id, "Advoware ") {
+		return id
+	}
+	return ""
+}
+
+// record is recordOf; of an Advoware record that nothing is linked to yet, it is
+// that record's own id.
+func (o *Oracle) record(r *http.Request) string {
+	if id, ok := o.advoID(r); ok {
+		if _, espoID := o.partner(o.last, cell{side: record.Advoware, id: id}); espoID != "" {
+			return espoID
+		}
+		return "Advoware " + id
+	}
+	_, id, ok := strings.Cut(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()+"/")
+	if !ok {
+		return ""
+	}
+	return id
 }
 
 func (o *Oracle) advoID(r *http.Request) (string, bool) {

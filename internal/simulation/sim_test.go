@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // play runs one seed in a bubble of its own.
 func play(t *testing.T, seed uint64, trace bool) (r Report) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) { r = Run(seed, nil, trace) })
+	synctest.Test(t, func(*testing.T) { r = Run(seed, trace) })
 	return r
 }
 
