@@ -148,3 +148,37 @@ func TestFinalPutOfADeadRunIsInTheHistory(t *testing.T) {
 		r.untilQuiet(id, operation{}, fmt.Sprint("died after PUT ", n))
 	}
 }
+
+// TestDeletedBetweenDecisionAndPut: EspoCRM's edit has won, and the record is
+// deleted there before the PUT to Advoware. What was overruled is in the
+// history, and a restored record is in step again (seed 724 of the simulation).
+func TestDeletedBetweenDecisionAndPut(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge} {
+		r := newRig(t, inMemory, func(r *rig) { r.cfg.Policy = policy })
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		r.tick(time.Second)
+		deleted := false
+		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if !deleted && strings.HasPrefix(e.What, "GET /relay") { // EspoCRM has been read and marked
+				deleted = true
+				if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return simulation.Passes
+		}
+		r.sync(id)
+		r.proc.Plan = nil
+		if got := r.advoField(advo, "emailGesch"); !deleted || got != "espo@example.de" {
+			t.Fatalf("%s: deleted %v, Advoware holds %q", policy, deleted, got)
+		}
+		r.sound()
+		if err := r.o.Person("admin", func() error { return r.espo.Restore(ct, id) }); err != nil {
+			t.Fatal(err)
+		}
+		r.tick(10 * time.Minute)
+		r.untilQuiet(id, operation{}, string(policy))
+	}
+}

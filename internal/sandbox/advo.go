@@ -145,6 +145,7 @@ type resource struct {
 	Resource
 	rows  map[string][]byte // by id as text
 	order []int64
+	moves int // how often anything in it changed
 }
 
 // NewAdvoware returns a running system.
@@ -190,6 +191,7 @@ func (r *resource) put(id int64, raw []byte) {
 		r.order = slices.Insert(r.order, at, id)
 	}
 	r.rows[fmt.Sprint(id)] = raw
+	r.moves++
 }
 
 // SampleBeteiligte returns the 60 made-up records of fixtures/advoware as a JSON list.

@@ -55,6 +55,13 @@ func (a *Advoware) All(path string) [][]byte {
 	return out
 }
 
+// Moves counts the changes of a path's records: where it stands still, nothing has changed.
+func (a *Advoware) Moves(path string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mustResource(path).moves
+}
+
 // Edit changes values by their dotted names and gives the record a new rowId. Storing rules do not apply: this is the
 // value as it is in the end.
 func (a *Advoware) Edit(path string, id int64, values map[string]any) error {

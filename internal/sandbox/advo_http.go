@@ -172,6 +172,7 @@ func set(raw []byte, field string, value any) []byte {
 
 func (r *resource) remove(id string) {
 	delete(r.rows, id)
+	r.moves++
 	n, _ := strconv.ParseInt(id, 10, 64)
 	if at, ok := slices.BinarySearch(r.order, n); ok {
 		r.order = slices.Delete(r.order, at, at+1)

@@ -179,6 +179,13 @@ func (e *EspoCRM) Records(entityType string) []map[string]any {
 	return out
 }
 
+// Moves counts the changes of a type's records: where it stands still, nothing has changed.
+func (e *EspoCRM) Moves(entityType string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tables[e.mustDef(entityType).Name].moves
+}
+
 // Notes returns copies of all stream notes that are not deleted, oldest first, as a GET shows them.
 func (e *EspoCRM) Notes() []map[string]any {
 	e.mu.Lock()
