@@ -47,7 +47,7 @@ func (w *work) link(ctx context.Context, r LinkRequest) error {
 			Message: "there is no such record in EspoCRM", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
 	}
 	if r.AdvowareID == w.espo.advowareID {
-		return w.linkedAlready(ctx, r)
+		return w.linkedAlready(r)
 	}
 	if w.espo.advowareID != 0 && !r.Force {
 		return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(),
@@ -70,8 +70,9 @@ func (w *work) link(ctx context.Context, r LinkRequest) error {
 	return w.putLink(ctx, r, d)
 }
 
-// linkedAlready ends a doubt, if there is one; else there is nothing to do.
-func (w *work) linkedAlready(ctx context.Context, r LinkRequest) error {
+// linkedAlready: there is nothing to do. A create that is in doubt is settled by
+// the next sync, which finds the link.
+func (w *work) linkedAlready(r LinkRequest) error {
 	w.res.Outcome = result.Unchanged
 	w.say("linked", fmt.Sprintf("It is linked to Advoware %d already.", r.AdvowareID))
 	return nil
@@ -246,10 +247,26 @@ func (w *work) importOne(ctx context.Context, id int64, into Creator) (result.Re
 	p.Put(fieldStatus, StatusDirty) // whatever comes, a pass finds it
 	o, err := into.Create(ctx, w.m.EspoType(), p, false)
 	if err != nil {
-		return w.res, "", err
+		return w.res, "", w.hintImport(err, id)
 	}
 	espoID, _ := o.Text("id")
 	return w.res, espoID, nil
+}
+
+// hintImport says what to type when EspoCRM takes the record for one that it has:
+// it is the same one, and the two belong together, or a person makes it.
+func (w *work) hintImport(err error, id int64) error {
+	f := fault.As(err)
+	if f == nil || f.Code != fault.Duplicate {
+		return err
+	}
+	said, other := *f, "ID"
+	if len(f.Others) == 1 {
+		other = f.Others[0]
+	}
+	said.Hint = fmt.Sprintf("the same one: advosync link --entity %s --id %s --advoware-id %d; another one: create it in EspoCRM, then link that",
+		w.key.Entity, other, id)
+	return &said
 }
 
 // Pair is an EspoCRM record and the Advoware records that may be the same.

@@ -149,7 +149,7 @@ func (c *Client) notFound(r request, a *transport.Answer) *fault.Error {
 // conflict tells the two 409s apart by their reason; their bodies differ in
 // shape, which decides where a proxy has dropped the reason.
 func (c *Client) conflict(r request, a *transport.Answer) *fault.Error {
-	var list []json.RawMessage
+	var list []struct{ ID any }
 	var stale struct{ VersionNumber *int64 }
 	isList := json.Unmarshal(a.Body, &list) == nil && list != nil
 	isStale := json.Unmarshal(a.Body, &stale) == nil && stale.VersionNumber != nil
@@ -159,8 +159,16 @@ func (c *Client) conflict(r request, a *transport.Answer) *fault.Error {
 		f.Transient = true
 		return f
 	case why == "duplicate" || why == "" && isList:
-		f := c.http.Fault(r.op, fault.Duplicate, fault.OwnerRecord, "EspoCRM holds this for a duplicate of another record")
+		f := c.http.Fault(r.op, fault.Duplicate, fault.OwnerRecord, "it takes this for a duplicate of another record")
 		f.Hint = "advosync link pairs existing records"
+		for _, o := range list {
+			if id, _ := o.ID.(string); transport.ValidID(id) {
+				f.Others = append(f.Others, id)
+			}
+		}
+		if len(f.Others) > 0 {
+			f.Message = "it takes this for a duplicate of " + strings.Join(f.Others, ", ")
+		}
 		return f
 	}
 	return c.fault(r, fault.Conflict, fault.OwnerRecord, a, "conflict")

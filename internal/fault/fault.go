@@ -93,11 +93,12 @@ type Error struct {
 	System    System
 	Code      Code
 	Owner     Owner
-	Op        string // what was being done, e.g. "update CBeteiligte/6b04…"
-	Message   string // the reason, in the system's own words where it gave any
-	Hint      string // the next command to type, or what to look at
-	Field     string // the mapped field concerned, if one is known
-	Transient bool   // true when the same call may pass later without anyone acting
+	Op        string   // what was being done, e.g. "update CBeteiligte/6b04…"
+	Message   string   // the reason, in the system's own words where it gave any
+	Hint      string   // the next command to type, or what to look at
+	Field     string   // the mapped field concerned, if one is known
+	Others    []string // ids of the records that this one clashes with, if the system named them
+	Transient bool     // true when the same call may pass later without anyone acting
 	// Doubt is true for a write that may have happened: bytes were sent and no
 	// answer told. Such a write is never repeated blindly.
 	Doubt      bool

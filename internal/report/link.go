@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,11 @@ func Link(w io.Writer, l result.Link, o Options) error {
 	s := sheet{keys: []string{"kind", "id", "advowareId", "outcome", "candidates", "sharedWith", "reasonText", "errorCode", "errorMessage"}}
 	for _, r := range l.Results {
 		code, message := errorTexts(r.Error)
-		s.rows = append(s.rows, []string{"pair", r.ID, advowareID(r), string(r.Outcome), "", "", r.Reason.Text, code, message})
+		kind := "pair"
+		if imported(r) {
+			kind = "import"
+		}
+		s.rows = append(s.rows, []string{kind, r.ID, advowareID(r), string(r.Outcome), "", "", r.Reason.Text, code, message})
 	}
 	for _, x := range l.Ambiguous {
 		s.rows = append(s.rows, []string{"ambiguous", x.ID, "", "", numbers(x.Candidates), strings.Join(x.SharedWith, " "), "", "", ""})
@@ -49,6 +54,10 @@ func wholeLink(l result.Link) result.Link {
 	return l
 }
 
+// imported tells a record that --import made in EspoCRM, or could not make, from
+// a pair.
+func imported(r result.Record) bool { return r.ID == "" || r.Reason.Code == "imported" }
+
 func numbers(ns []int64) string {
 	out := make([]string, len(ns))
 	for i, n := range ns {
@@ -79,8 +88,17 @@ func (p *page) link(l result.Link) {
 	}
 	p.some("only in Advoware", ns, "advosync link --apply --import creates them in EspoCRM")
 	p.some("not readable", l.Unreadable, "no kind of the mapping applies to them: advosync check --id ID")
-	words := []string{plural(len(l.Results), "pair", "pairs"), fmt.Sprintf("%d ambiguous", len(l.Ambiguous)),
+	imports := 0
+	for _, r := range l.Results {
+		if imported(r) {
+			imports++
+		}
+	}
+	words := []string{plural(len(l.Results)-imports, "pair", "pairs"), fmt.Sprintf("%d ambiguous", len(l.Ambiguous)),
 		fmt.Sprintf("%d only in EspoCRM", len(l.OnlyEspocrm)), fmt.Sprintf("%d only in Advoware", len(l.OnlyAdvoware))}
+	if imports > 0 {
+		words = slices.Insert(words, 1, plural(imports, "import", "imports"))
+	}
 	text := strings.Join(words, ", ") + "."
 	if l.Run.DryRun {
 		text += " Nothing was written; --apply links the pairs."

@@ -95,7 +95,7 @@ func (p *page) recordTable(rs []result.Record) {
 		doTitle = "A sync would"
 	}
 	entity := column{"Entity", func(r result.Record) string { return oneLine(r.Entity, p.UTF8) }, plainStyle, 20}
-	id := column{"ID", func(r result.Record) string { return oneLine(r.ID, p.UTF8) }, func(result.Record) lipgloss.Style { return p.bold }, 20}
+	id := column{"ID", p.recordName, func(result.Record) lipgloss.Style { return p.bold }, 20}
 	advo := column{"Advoware", func(r result.Record) string { return firstOf(advowareID(r), p.marks.empty) }, plainStyle, 12}
 	verdict := column{"Verdict", func(r result.Record) string { return firstOf(oneLine(string(r.Verdict), p.UTF8), p.marks.empty) }, func(r result.Record) lipgloss.Style { return p.verdictStyle(r.Verdict) }, 19}
 	do := column{doTitle, func(r result.Record) string { return p.shortOutcome(would(r), r.Outcome == result.Planned) }, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22}
@@ -173,9 +173,17 @@ func (p *page) why(r result.Record) string {
 	return s
 }
 
+// recordName is the id; of a record that EspoCRM does not have yet, Advoware's.
+func (p *page) recordName(r result.Record) string {
+	if r.ID == "" && r.AdvowareID != nil {
+		return "Advoware " + advowareID(r)
+	}
+	return oneLine(r.ID, p.UTF8)
+}
+
 // aside says what to do about a record, and its warnings, below the table.
 func (p *page) aside(r result.Record) {
-	head := truncate(oneLine(r.ID, p.UTF8), p.Width/3, p.marks.ellipsis) + ": "
+	head := truncate(p.recordName(r), p.Width/3, p.marks.ellipsis) + ": "
 	if r.Error != nil && r.Error.Hint != "" {
 		p.say(p.bold.Render(head), oneLine(r.Error.Hint, p.UTF8), p.dim)
 	}
