@@ -182,3 +182,32 @@ func TestDeletedBetweenDecisionAndPut(t *testing.T) {
 		r.untilQuiet(id, operation{}, string(policy))
 	}
 }
+
+// TestNothingStandsBetweenReadAndPut: after an interrupted create of a record
+// whose kind was changed since, the base lacks fields though nothing was ever
+// synced. Who we are is asked before Advoware is read there, too.
+func TestNothingStandsBetweenReadAndPut(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	id := r.person(nil)
+	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
+	r.sync(id)
+	r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "email": "neu@example.de"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.sync(id)
+	last, puts := "", 0
+	for _, e := range r.proc.Effects() {
+		if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
+			if puts++; last != "GET /relay"+path {
+				t.Errorf("%s was sent right after %s", e.What, last)
+			}
+		}
+		if e.HTTP {
+			last = e.What
+		}
+	}
+	if puts == 0 {
+		t.Error("nothing was written to Advoware")
+	}
+	r.untilQuiet(id, operation{}, "kind switched")
+}

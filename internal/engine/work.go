@@ -249,7 +249,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 // read and the PUT nothing but the local store may lie. Asked once in a process,
 // and only where no base can decide; a failure shows when the answer is needed.
 func (w *work) knowOurselves(ctx context.Context) {
-	if w.espo.lastSync != "" && w.lacksBase() {
+	if (w.espo.lastSync != "" || w.base != nil) && w.lacksBase() {
 		_, _ = w.e.EspoCRM.UserID(ctx)
 	}
 }
