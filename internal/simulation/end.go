@@ -87,6 +87,8 @@ func (s *Sim) repair(t *Tool) {
 			s.settleDoubt(t, id)
 		case s.trash[advo] != nil && s.MissingInAdvoware == engine.MissingFail:
 			s.putBackInAdvoware("admin", advo)
+		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
+			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
 		case rec["syncStatus"] == engine.StatusPermanentlyFailed:
 			s.did(t, command{what: "reset", id: id}, func() result.Record {
 				return t.Engine.Reset(ctx, engine.ResetRequest{Mapping: s.Mapping, ID: id})
