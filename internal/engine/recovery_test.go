@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -58,7 +59,14 @@ func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
 // TestDeletedAndRestoredInTheMiddleOfACreate: the intent outlives the record's
 // absence, so that no second one is made.
 func TestDeletedAndRestoredInTheMiddleOfACreate(t *testing.T) {
-	r := newRig(t, listing)
+	for _, missing := range []string{engine.MissingKeep, engine.MissingDelete} {
+		t.Run(missing, func(t *testing.T) { deletedAndRestored(t, missing) })
+	}
+}
+
+func deletedAndRestored(t *testing.T, missing string) {
+	t.Helper()
+	r := newRig(t, listing, func(r *rig) { r.cfg.OnMissingInEspocrm = missing })
 	r.linked() // the store is older than the record: nothing is looked up first
 	id := r.person(nil)
 	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
@@ -180,5 +188,55 @@ func TestDeletedBetweenDecisionAndPut(t *testing.T) {
 		}
 		r.tick(10 * time.Minute)
 		r.untilQuiet(id, operation{}, string(policy))
+	}
+}
+
+// TestNothingStandsBetweenReadAndPut: who we are is known before Advoware is
+// read, or not asked at all, where fields lack a base though nothing was ever
+// synced: after an interrupted create of a record whose kind has changed since,
+// and at a first contact, where what agrees is a base of sorts after marking.
+func TestNothingStandsBetweenReadAndPut(t *testing.T) {
+	for name, prepare := range map[string]func(*rig) string{
+		"interrupted create, kind switched": func(r *rig) string {
+			id := r.person(nil)
+			r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
+			r.sync(id)
+			r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "email": "neu@example.de"})
+			return id
+		},
+		"forgotten": func(r *rig) string {
+			id, advo := r.linked()
+			r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
+				t.Fatal(err)
+			}
+			if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true}); res.Error != nil {
+				t.Fatal(res.Error)
+			}
+			return id
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, listing, inMemory)
+			id := prepare(r)
+			r.tick(10 * time.Minute)
+			r.start()
+			r.sync(id)
+			last, puts := "", 0
+			for _, e := range r.proc.Effects() {
+				if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
+					if puts++; last != "GET /relay"+path {
+						t.Errorf("%s was sent right after %s", e.What, last)
+					}
+				}
+				if e.HTTP {
+					last = e.What
+				}
+			}
+			if puts == 0 {
+				t.Error("nothing was written to Advoware")
+			}
+			r.untilQuiet(id, operation{}, name)
+		})
 	}
 }

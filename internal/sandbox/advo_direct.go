@@ -95,10 +95,7 @@ func (a *Advoware) Insert(path string, raw []byte) int64 {
 	r := a.mustResource(path)
 	id := gjson.GetBytes(raw, r.ID).Int()
 	if id == 0 {
-		id = 1
-		if n := len(r.order); n > 0 {
-			id = r.order[n-1] + 1
-		}
+		id = r.top + 1
 	}
 	a.save(r, id, raw)
 	return id

@@ -128,16 +128,12 @@ func (a *Advoware) post(res *resource, body []byte) *reply {
 	if refused != nil {
 		return refused
 	}
-	id := int64(1)
-	if n := len(res.order); n > 0 {
-		id = res.order[n-1] + 1
-	}
-	raw := a.save(res, id, a.storedForm(res, nil, []byte(object.Raw)))
+	raw := a.save(res, res.top+1, a.storedForm(res, nil, []byte(object.Raw)))
 	switch a.behaviour.PostAnswer {
 	case PostList:
 		return rawJSON(slices.Concat([]byte("["), raw, []byte("]")))
 	case PostID:
-		return rawJSON(fmt.Append(nil, id))
+		return rawJSON(fmt.Append(nil, res.top))
 	}
 	return rawJSON(raw)
 }

@@ -1,14 +1,13 @@
 package simulation
 
 import (
-	"context"
 	"time"
 
 	"advosync/internal/sandbox"
 )
 
-// operator is what happens to the whole: a store that is gone for a while, locks
-// freed by force, tokens withdrawn, an office that is down.
+// operator is what happens to the whole: a store that is gone for a while, tokens
+// withdrawn, an office that is down.
 func (s *Sim) operator() {
 	r := s.random("operator", 0)
 	for !s.over() {
@@ -16,26 +15,16 @@ func (s *Sim) operator() {
 		if r.Float64() > 4*s.rate {
 			continue
 		}
-		switch r.IntN(4) {
+		switch r.IntN(3) {
 		case 0:
 			s.count("store outages")
 			s.setDown(true)
 			nap(r, 20*time.Second)
 			s.setDown(false)
 		case 1:
-			locks, _ := s.Store.Locks(context.Background())
-			for _, l := range locks {
-				s.count("locks freed by force")
-				s.mu.Lock()
-				s.robbed[l.Owner.Run] = true
-				s.mu.Unlock()
-				s.Oracle.Note("the operator frees %s", l.Key)
-				_, _ = s.Store.Break(context.Background(), l)
-			}
-		case 2:
 			s.Advo.WithdrawTokens()
 			s.count("tokens withdrawn")
-		case 3:
+		case 2:
 			s.count("offices down")
 			s.Advo.SetBehaviour(func(b *sandbox.Behaviour) { b.OfficeDown = true })
 			nap(r, 20*time.Second)

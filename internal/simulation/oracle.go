@@ -117,6 +117,13 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
+	// commands are what operators have ordered, by run.
+	commands map[string]*command
+	// first: the next contact of the EspoCRM record is a first one (link, reset
+	// --forget), so EspoCRM's values go over.
+	first map[string]bool
+	// parked is what both sides held when a conflict was parked, by EspoCRM id.
+	parked map[string][2]snapshot
 	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
 	// in the attempt that is under way; doubtful those of attempts that ended
 	// without success, since the record was last in step.
@@ -127,6 +134,7 @@ type Oracle struct {
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
+	ruled          map[string]int  // edits overruled by an operator's word
 	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
@@ -136,8 +144,8 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{},
-		previous: map[string]string{}, excused: map[string]int{}, loose: map[string]bool{}}
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, commands: map[string]*command{}, first: map[string]bool{}, parked: map[string][2]snapshot{},
+		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
 }
@@ -365,13 +373,20 @@ func (o *Oracle) settle() {
 			continue
 		}
 		side, id := splitKey(key)
+		o.tomb[key] = before[key]
 		o.note("%s deletes %s %s", o.actor, side, id)
 		for _, attr := range slices.Sorted(maps.Keys(before[key].values)) {
 			if v := before[key].values[attr]; v.HasText() {
-				o.losses = append(o.losses, Loss{cell: cell{side, id, attr}, Value: v})
-				if o.fresh[cell{side, id, attr}] {
+				loss := Loss{cell: cell{side, id, attr}, Value: v, Excuse: o.excuse}
+				if seen, ok := o.reads[o.actor][key]; ok && seen.values[attr] != v && loss.Excuse == "" {
+					loss.Excuse = UnseenSave
+				}
+				if loss.Excuse != "" {
+					o.excused[loss.Excuse]++
+				} else if o.fresh[loss.cell] {
 					o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
 				}
+				o.losses = append(o.losses, loss)
 			}
 		}
 	}
@@ -395,6 +410,12 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	}
 	delete(o.fresh, c)
 	o.base[c], o.replaced[c] = is, was
+	if o.putsBack(c, is) { // as a person's edit would: it has to travel
+		o.base[c] = was
+		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
+			o.fresh[c] = true
+		}
+	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
 		if o.sent[espoID] == nil {
 			o.sent[espoID] = map[string]bool{}
@@ -422,19 +443,19 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 			}
 		}
 	}
+	byField := o.Policy == reconcile.Merge || o.Policy == reconcile.Manual
 	for attr := range rivals {
-		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, cell{other, otherID, attr})
-	}
-	loser := record.Advoware
-	if o.Policy == reconcile.AdvowareWins {
-		loser = record.EspoCRM
+		rival = rival || !byField || o.sameField(c, cell{other, otherID, attr})
 	}
 	espoID := c.id
 	if c.side == record.Advoware {
 		espoID = otherID
 	}
 	switch {
-	case rival && c.side == loser:
+	case rival && c.side == o.loser(espoID, c, was):
+	case c.side == record.Advoware && o.first[espoID]:
+		o.ruled["first contact"]++
+	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
 	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
@@ -534,6 +555,7 @@ func (o *Oracle) InSync(espoID string) {
 	defer o.mu.Unlock()
 	delete(o.doubtful, espoID)
 	delete(o.sent, espoID)
+	delete(o.first, espoID)
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
@@ -659,6 +681,9 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 		key = sideKey(side, id)
 	} else if _, id, ok := strings.Cut(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()+"/"); ok {
 		side, key = record.EspoCRM, sideKey(record.EspoCRM, id)
+	} else if strings.HasSuffix(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()) && r.Method == http.MethodGet {
+		o.learnList(process, resp)
+		return
 	} else {
 		return
 	}
@@ -676,6 +701,11 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 		s.raw = body
 		o.answers[key] = s
 	}
+	o.remember(process, key, s)
+}
+
+// remember keeps what a process was answered, and which edits it could see then.
+func (o *Oracle) remember(process, key string, s snapshot) {
 	s.fresh = map[string]bool{}
 	for c := range o.fresh {
 		if sideKey(c.side, c.id) == key {
@@ -686,6 +716,18 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 		o.reads[process] = map[string]snapshot{}
 	}
 	o.reads[process][key] = s
+}
+
+// learnList remembers what a list of EspoCRM's shows: a pass reads the records
+// that it is about to sync by one.
+func (o *Oracle) learnList(process string, resp *http.Response) {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
+	for _, raw := range gjson.GetBytes(body, "list").Array() {
+		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
+			o.remember(process, sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj))
+		}
+	}
 }
 
 // readSnapshot is what an answer shows of a record.

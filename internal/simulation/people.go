@@ -57,7 +57,13 @@ func (s *Sim) act(r *rand.Rand, name string) {
 		return
 	}
 	advo, _ := rec["advowareId"].(int64)
-	switch k := r.IntN(20); {
+	switch k := r.IntN(24); {
+	case k == 20 && advo != 0:
+		s.deleteInAdvoware(name, advo)
+	case k == 21:
+		s.putBackInAdvoware(name, advo)
+	case k == 22 && r.IntN(3) == 0:
+		s.newInAdvoware(r, name)
 	case k == 0:
 		s.count("deletes")
 		_ = s.Oracle.Person(name, func() error { return s.Espo.Delete(entityType, id, "anna") })
@@ -139,4 +145,45 @@ func (s *Sim) newRecord(r *rand.Rand, name string) {
 		return err
 	})
 	s.count("records")
+}
+
+// newInAdvoware is a record that only Advoware has, until somebody links it.
+func (s *Sim) newInAdvoware(r *rand.Rand, name string) {
+	raw := fmt.Sprintf(`{"name":%q,"vorname":"Anna","emailGesch":%q}`, strings.TrimSpace(s.text(r, "Berg")), s.text(r, "a@x.de"))
+	_ = s.Oracle.Person(name, func() error {
+		id := s.Advo.Insert(sandbox.BeteiligtePath, []byte(raw))
+		s.Oracle.Loose(id)
+		s.mu.Lock()
+		s.strays = append(s.strays, id)
+		s.mu.Unlock()
+		return nil
+	})
+	s.count("records made in Advoware")
+}
+
+func (s *Sim) deleteInAdvoware(name string, id int64) {
+	raw, there := s.Advo.Get(sandbox.BeteiligtePath, id)
+	if !there {
+		return
+	}
+	s.mu.Lock()
+	s.trash[id] = raw
+	s.mu.Unlock()
+	s.count("deletes in Advoware")
+	_ = s.Oracle.Person(name, func() error { s.Advo.Delete(sandbox.BeteiligtePath, id); return nil })
+}
+
+// putBackInAdvoware brings a deleted record back as it was, rowId included; by
+// then another one may have taken its place.
+func (s *Sim) putBackInAdvoware(name string, id int64) {
+	s.mu.Lock()
+	raw, deleted := s.trash[id]
+	delete(s.trash, id)
+	s.mu.Unlock()
+	if !deleted {
+		return
+	}
+	s.count("deletes taken back in Advoware")
+	s.Oracle.Loose(id)
+	_ = s.Oracle.Person(name, func() error { s.Advo.Restore(sandbox.BeteiligtePath, id, raw); return nil })
 }

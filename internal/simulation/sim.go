@@ -50,8 +50,10 @@ type Sim struct {
 	edits   int
 	runs    int
 	counts  map[string]int
-	robbed  map[string]bool // runs that lost a lock by force
-	allow   batch.Options   // guards that the operator has overridden
+	trash   map[int64][]byte // deleted in Advoware
+	strays  []int64          // made in Advoware
+	robbed  map[string]bool  // runs that lost a lock by force
+	allow   batch.Options    // guards that the operator has overridden
 	trouble []string
 }
 
@@ -59,7 +61,8 @@ type Sim struct {
 type Report struct {
 	Seed     uint64
 	Problems []string
-	Excused  map[string]int
+	Excused  map[string]int // fell into open windows
+	Ruled    map[string]int // overruled on an operator's word
 	Counts   map[string]int
 	Trace    []string
 }
@@ -77,9 +80,10 @@ func Run(seed uint64, trace bool) Report {
 		all.Go(func() { s.process(i) })
 	}
 	all.Go(s.operator)
+	all.Go(s.desk)
 	all.Wait()
 	s.settleDown()
-	return Report{Seed: seed, Problems: append(s.trouble, s.Oracle.Problems()...), Excused: s.Oracle.Excused(), Counts: s.counts, Trace: s.Oracle.Trace()}
+	return Report{Seed: seed, Problems: append(s.trouble, s.Oracle.Problems()...), Excused: s.Oracle.Excused(), Ruled: s.Oracle.Ruled(), Counts: s.counts, Trace: s.Oracle.Trace()}
 }
 
 func newSim(seed uint64) *Sim {
@@ -87,10 +91,14 @@ func newSim(seed uint64) *Sim {
 	if err != nil {
 		panic(err)
 	}
-	s := &Sim{Seed: seed, Mapping: m, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{},
+	s := &Sim{Seed: seed, Mapping: m, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{}, trash: map[int64][]byte{},
 		MissingInAdvoware: engine.MissingFail, MissingInEspocrm: engine.MissingKeep}
 	r := s.random("world", 0)
-	s.Policy = []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Merge}[r.IntN(4)]
+	s.Policy = []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Merge, reconcile.Manual}[r.IntN(5)]
+	s.MissingInAdvoware = []string{engine.MissingFail, engine.MissingUnlink, engine.MissingRecreate}[r.IntN(3)]
+	if r.IntN(4) == 0 {
+		s.MissingInEspocrm = engine.MissingDelete
+	}
 	s.rate = []float64{0, 0.01, 0.04, 0.12}[r.IntN(4)]
 	s.Espo = sandbox.NewEspoCRM(sandbox.EspoCRMOptions{})
 	if r.IntN(3) == 0 {

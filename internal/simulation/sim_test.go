@@ -54,7 +54,7 @@ func TestNothingIsLost(t *testing.T) {
 	next := make(chan uint64)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	excused, counts, bad := map[string]int{}, map[string]int{}, 0
+	excused, ruled, counts, bad := map[string]int{}, map[string]int{}, map[string]int{}, 0
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for seed := range next {
@@ -62,6 +62,9 @@ func TestNothingIsLost(t *testing.T) {
 				mu.Lock()
 				for k, v := range r.Excused {
 					excused[k] += v
+				}
+				for k, v := range r.Ruled {
+					ruled[k] += v
 				}
 				for k, v := range r.Counts {
 					counts[k] += v
@@ -82,6 +85,7 @@ func TestNothingIsLost(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d seeds in %s, %d with trouble", n, time.Since(start).Round(time.Millisecond), bad)
 	t.Logf("fallen into open windows: %v", excused)
+	t.Logf("overruled on an operator's word: %v", ruled)
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%8d %s", counts[k], k)
 	}

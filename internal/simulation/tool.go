@@ -61,7 +61,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	if err != nil {
 		panic(err)
 	}
-	st := t.Process.Store(skewed{s.Store, skew})
+	st := t.Process.Store(skewed{s.Store, skew, s.Oracle, t.Run})
 	owner := store.Owner{Host: "test", PID: n, Start: t.Run, User: "u", Command: command, Run: t.Run}
 	t.Leases = lease.New(st, owner, lockTTL, lease.Options{Now: now, Dead: func(store.Owner) bool { return false }})
 	cfg := engine.Config{Policy: s.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
@@ -120,7 +120,19 @@ func (t *Tool) prompt(next http.RoundTripper) http.RoundTripper {
 // skewed shows a store's times on a process's own clock, as the stores do.
 type skewed struct {
 	store.Store
-	skew time.Duration
+	skew   time.Duration
+	oracle *Oracle
+	run    string
+}
+
+// Commit tells the oracle of a conflict that is parked.
+func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
+	before, berr := k.Store.Load(ctx, c.Key)
+	rev, err := k.Store.Commit(ctx, c)
+	if err == nil && berr == nil && c.Memory != nil && c.Memory.Parked != nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint) {
+		k.oracle.Parked(k.run, c.Key.ID)
+	}
+	return rev, err
 }
 
 func (k skewed) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) ([]store.Lease, []store.Lock, error) {
