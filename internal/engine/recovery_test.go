@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"advosync/internal/engine"
+	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -238,5 +239,79 @@ func TestNothingStandsBetweenReadAndPut(t *testing.T) {
 			}
 			r.untilQuiet(id, operation{}, name)
 		})
+	}
+}
+
+// interruptedCreates are records whose POST was carried out and never answered.
+func interruptedCreates(t *testing.T, r *rig, names ...string) (ids []string) {
+	t.Helper()
+	for _, name := range names {
+		ids = append(ids, r.person(map[string]any{"name": "Anna " + name, "lastName": name, "email": name + "@example.de"}))
+	}
+	for _, id := range ids {
+		r.start()
+		r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+		r.sync(id)
+		if !r.proc.Dead() {
+			t.Fatal("no POST was sent")
+		}
+	}
+	r.tick(10 * time.Minute)
+	r.start()
+	return ids
+}
+
+// TestInterruptedCreatesFindTheirOwn: a pass that dies leaves several creates
+// without an answer. What one of them posted is no candidate for another.
+func TestInterruptedCreatesFindTheirOwn(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	ids := interruptedCreates(t, r, "Eins", "Zwei", "Drei")
+	for _, id := range ids {
+		if res := r.sync(id); res.Error != nil {
+			t.Errorf("%s: %+v", id, res.Error)
+		}
+	}
+	for _, id := range ids {
+		if got, want := r.advoField(r.linkOf(id), "name"), r.espoField(id, "lastName"); got != want {
+			t.Errorf("%v is linked to %s", want, got)
+		}
+		r.tick(time.Minute)
+		r.quiet(id)
+	}
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != len(ids) {
+		t.Errorf("%d records in Advoware, want %d", n, len(ids))
+	}
+}
+
+// TestInterruptedCreateOfAnother: of two creates one never arrived; the other's
+// record is not taken for it.
+func TestInterruptedCreateOfAnother(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	ids := interruptedCreates(t, r, "Eins", "Zwei")
+	r.advo.Delete(sandbox.BeteiligtePath, 1) // as if it had never arrived
+	r.o.Forget()
+	for _, id := range ids {
+		if res := r.sync(id); res.Error != nil {
+			t.Errorf("%s: %+v", id, res.Error)
+		}
+	}
+	for _, id := range ids {
+		r.tick(time.Minute)
+		r.quiet(id)
+	}
+}
+
+// TestInterruptedCreatesOfTwins: records that look the same cannot be told
+// apart; a person has to.
+func TestInterruptedCreatesOfTwins(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	ids := interruptedCreates(t, r, "Eins", "Eins")
+	for _, id := range ids {
+		if res := r.sync(id); res.Error == nil || res.Error.Code != string(fault.CreateDoubt) {
+			t.Errorf("%s: %s %+v", id, res.Outcome, res.Error)
+		}
+	}
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 2 {
+		t.Errorf("%d records in Advoware, want 2", n)
 	}
 }
