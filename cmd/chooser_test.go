@@ -112,3 +112,34 @@ func TestQuestionsOnATerminal(t *testing.T) {
 		t.Errorf("yes is yes: %d %s %s", code, out, err)
 	}
 }
+
+// TestDeleteByConfigurationAsksOnATerminal as a delete by --action does.
+func TestDeleteByConfigurationAsksOnATerminal(t *testing.T) {
+	o := newDeskOffice(t)
+	text, err := os.ReadFile(o.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(o.file, []byte(strings.Replace(string(text), "conflict: manual", "on_missing_in_espocrm: delete", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, err := o.run("", "sync", "--id", o.id); code != 0 {
+		t.Fatal(err)
+	}
+	if err := o.w.EspoCRM.Delete(sandboxType, o.id, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range []string{"n\n", "\n", ""} {
+		code, out, err := o.run(answer, "sync", "--id", o.id)
+		if code != exitCannotRun || !strings.Contains(err, "delete 1 record in Advoware (1)? [y/N]") || !strings.Contains(err, "not answered with yes") {
+			t.Fatalf("%q: %d\n%s\n%s", answer, code, out, err)
+		}
+		if len(o.w.Advoware.All(sandbox.BeteiligtePath)) != 1 {
+			t.Fatalf("%q: deleted", answer)
+		}
+	}
+	code, out, errText := o.run("y\n", "sync", "--id", o.id)
+	if code != 0 || !strings.Contains(out, "deleted") || len(o.w.Advoware.All(sandbox.BeteiligtePath)) != 0 {
+		t.Fatalf("%d\n%s\n%s", code, out, errText)
+	}
+}

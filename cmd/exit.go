@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"advosync/internal/console"
 	"advosync/internal/engine"
@@ -170,14 +171,12 @@ func interruptedForm() *result.Error {
 		Hint: "run the same command again", Owner: string(fault.OwnerSystem), Transient: true}
 }
 
-// unconfirmed is the refusal to delete what nobody has confirmed; nil: nothing
-// was to be deleted.
-func unconfirmed(doc result.Document) error {
-	for _, r := range doc.Results {
-		if r.Outcome == result.Skipped && r.Reason.Code == engine.ReasonNeedsYes {
-			return &reported{code: exitUsage, err: &result.Error{Code: engine.ReasonNeedsYes, Message: "refuses to delete in Advoware without --yes",
-				Hint: "look with --dry-run, then repeat the command with --yes", Owner: string(fault.OwnerSystem)}}
-		}
+// needsYes is the refusal to delete what nobody has confirmed; nil: nothing was
+// to be deleted.
+func needsYes(doc result.Document) error {
+	if !slices.ContainsFunc(doc.Results, unconfirmed) {
+		return nil
 	}
-	return nil
+	return &reported{code: exitUsage, err: &result.Error{Code: engine.ReasonNeedsYes, Message: "refuses to delete in Advoware without --yes",
+		Hint: "look with --dry-run, then repeat the command with --yes", Owner: string(fault.OwnerSystem)}}
 }

@@ -63,6 +63,9 @@ func (a *app) runJob(ctx context.Context, j job) error {
 	s, err := p.Open(counted, openOptions{ReadOnly: j.readOnly, RunID: doc.Run.ID, Command: j.command, Log: a.log.With("run", doc.Run.ID)})
 	if err == nil {
 		doc.Results, doc.Error = a.work(counted, s, j, ids, workers)
+		if doc.Error == nil && ctx.Err() == nil {
+			doc.Error = a.deleteConfirmed(counted, s, j, doc.Results, workers)
+		}
 		if closeErr := s.Close(); closeErr != nil {
 			a.log.Warn("closing failed", "error", closeErr.Error())
 		}
@@ -92,7 +95,7 @@ func (a *app) deliver(doc result.Document, j job, cause error) error {
 	}
 	code := worst(resultCodes(doc, j.exitCode))
 	if code == exitOK {
-		return unconfirmed(doc)
+		return needsYes(doc)
 	}
 	return &reported{code: code, err: doc.Error, cause: cause}
 }

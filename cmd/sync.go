@@ -1,13 +1,16 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/engine"
 	"advosync/internal/report"
+	"advosync/internal/result"
 )
 
 var actions = []string{"sync_check", "create", "update", "delete"}
@@ -60,6 +63,12 @@ where they do not fit the record.`,
 	return c
 }
 
+// unconfirmed is a record that was not deleted in Advoware because nobody has
+// confirmed it.
+func unconfirmed(r result.Record) bool {
+	return r.Outcome == result.Skipped && r.Reason.Code == engine.ReasonNeedsYes
+}
+
 // viewOf is the view of a sync: a dry run reads like a check.
 func viewOf(dryRun bool) report.View {
 	if dryRun {
@@ -85,6 +94,44 @@ func (a *app) confirmDelete(c *cobra.Command, r *recordFlags) error {
 		return declined()
 	}
 	return nil
+}
+
+// deleteConfirmed asks about the records that the configuration would have
+// deleted in Advoware (sync.on_missing_in_espocrm), and syncs them again on a
+// yes. Where nobody can be asked they stay as they are.
+func (a *app) deleteConfirmed(ctx context.Context, s session, j job, results []result.Record, workers int) *result.Error {
+	var at []int
+	var ids, numbers []string
+	for i, r := range results {
+		if unconfirmed(r) {
+			at, ids, numbers = append(at, i), append(ids, r.ID), append(numbers, fmt.Sprint(deref(r.AdvowareID)))
+		}
+	}
+	if len(at) == 0 || !a.canAsk() || slices.Contains(j.ids, "-") {
+		return nil
+	}
+	shown := strings.Join(numbers[:min(len(numbers), 5)], ", ")
+	if len(numbers) > 5 {
+		shown += fmt.Sprintf(" and %d more", len(numbers)-5)
+	}
+	err := a.confirm(ctx, fmt.Sprintf("Gone from EspoCRM: delete %s in Advoware (%s)?", count(len(at), "record", "records"), shown))
+	if err != nil {
+		return errorForm(err)
+	}
+	j.request.Yes = true
+	j.ids = ids
+	again, failed := a.work(ctx, s, j, ids, workers)
+	for i, r := range again {
+		results[at[i]] = r
+	}
+	return failed
+}
+
+func deref(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 func count(n int, one, many string) string {

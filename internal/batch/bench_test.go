@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"advosync/internal/batch"
+	"advosync/internal/engine"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store/sqlite"
@@ -188,11 +189,41 @@ func sweep(b *testing.B, kind string, n int) {
 	b.ReportMetric(peakRSS(), "peak-rss-MiB")
 }
 
+// BenchmarkLink prints what a first contact keeps in mind that reads n unlinked
+// records of each system and pairs them all.
+//
+//	go test -run '^$' -bench 'Link/100000' -benchtime 1x ./internal/batch
+func BenchmarkLink(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			c := &catalogue{n: n, unlinked: true}
+			r := newRig(b, sandbox.WorldOptions{Empty: true})
+			r.base = c
+			ec, ac := r.clients(r.transport(), 0)
+			e := engine.New(engine.Config{}, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store})
+			runtime.GC()
+			peak, cpu, runs := watchHeap(), cpuTime(), 0
+			for b.Loop() {
+				found, err := e.Match(context.Background(), r.m, func(int, int) {})
+				if err != nil || len(found.Pairs) != n {
+					b.Fatalf("%+v, %v", found, err)
+				}
+				runs++
+			}
+			used := cpuTime() - cpu
+			b.ReportMetric(used.Seconds()/float64(runs), "cpu-s/link")
+			b.ReportMetric(float64(peak())/(1<<20), "peak-heap-MiB")
+			b.ReportMetric(peakRSS(), "peak-rss-MiB")
+		})
+	}
+}
+
 // catalogue is both systems with n clean linked records, made up as they are
 // asked for.
 type catalogue struct {
-	n      int
-	writes atomic.Int64
+	n        int
+	unlinked bool
+	writes   atomic.Int64
 }
 
 const firstBetNr = 100_001
@@ -238,6 +269,12 @@ func (c *catalogue) espo(w *bytes.Buffer, search string) {
 		to = min(from+s.MaxSize, c.n)
 	case strings.Contains(search, `"type":"in","attribute":"id"`):
 		from, to = 0, 16
+	case c.unlinked:
+		if _, rest, ok := strings.Cut(search, `"type":"greaterThan","attribute":"id","value":"`); ok {
+			fmt.Sscanf(rest, "%x", &from)
+			from++
+		}
+		to = min(from+s.MaxSize, c.n)
 	}
 	total := -2
 	if to < c.n && to-from == s.MaxSize {
@@ -248,9 +285,13 @@ func (c *catalogue) espo(w *bytes.Buffer, search string) {
 		if i > from {
 			w.WriteByte(',')
 		}
-		fmt.Fprintf(w, `{"id":"%017x","advowareId":%d,"advowareRowId":"row-%032d","syncStatus":"clean","advowareLastSync":"2026-01-02 03:04:05","modifiedAt":"2026-01-02 03:04:05"`, i, i+firstBetNr, i)
+		link := strconv.Itoa(i + firstBetNr)
+		if c.unlinked {
+			link = "null"
+		}
+		fmt.Fprintf(w, `{"id":"%017x","advowareId":%s,"advowareRowId":"row-%032d","syncStatus":"clean","advowareLastSync":"2026-01-02 03:04:05","modifiedAt":"2026-01-02 03:04:05"`, i, link, i)
 		if slices.Contains(s.Select, "email") {
-			fmt.Fprintf(w, `,"modifiedById":"api","versionNumber":3,"email":"p%[1]d@example.de","phone":"0511 %[1]d","geburtsdatum":"1970-01-01","firstName":"Vor","lastName":"Nach %[1]d","name":"Vor Nach %[1]d","firmenname":null`, i)
+			fmt.Fprintf(w, `,"modifiedById":"api","versionNumber":3,"email":"p%[1]d@example.de","phone":"0511 %[1]d","geburtsdatum":"%[2]s","firstName":"Vor","lastName":"Nach %[1]d","name":"Vor Nach %[1]d","firmenname":null`, i, born(i))
 		}
 		w.WriteByte('}')
 	}
@@ -263,10 +304,12 @@ func (c *catalogue) advo(w *bytes.Buffer, from int) {
 		if i > from {
 			w.WriteByte(',')
 		}
-		fmt.Fprintf(w, `{"betNr":%[2]d,"rowId":"row-%032[1]d","anrede":"Herr","vorname":"Vor","name":"Nach %[1]d","strasse":"Weg 1","plz":"30159","ort":"Hannover","emailGesch":"p%[1]d@example.de","telGesch":"0511 %[1]d","telPrivat":null,"geburtsdatum":"1970-01-01T00:00:00","bemerkung":"","geaendertAm":null}`, i, i+firstBetNr)
+		fmt.Fprintf(w, `{"betNr":%[2]d,"rowId":"row-%032[1]d","anrede":"Herr","vorname":"Vor","name":"Nach %[1]d","strasse":"Weg 1","plz":"30159","ort":"Hannover","emailGesch":"p%[1]d@example.de","telGesch":"0511 %[1]d","telPrivat":null,"geburtsdatum":"%[3]sT00:00:00","bemerkung":"","geaendertAm":null}`, i, i+firstBetNr, born(i))
 	}
 	w.WriteByte(']')
 }
+
+func born(i int) string { return fmt.Sprintf("%d-%02d-%02d", 1930+i%70, 1+i%12, 1+i%28) }
 
 // watchHeap samples the heap in use until it is asked for the highest.
 func watchHeap() func() uint64 {

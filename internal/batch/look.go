@@ -103,6 +103,15 @@ func editedAt(o record.Object) int64 {
 	return moment(textOf(o, fieldModifiedAt))
 }
 
+// waitsSince is editedAt, or what is remembered where our own notes have moved
+// modifiedAt on.
+func waitsSince(o record.Object, mem store.Memory) int64 {
+	if mem.WaitsSince.IsZero() {
+		return editedAt(o)
+	}
+	return older(editedAt(o), mem.WaitsSince.Unix())
+}
+
 // lookUnclean finds (a) pending, dirty, and failed records that are due, (b)
 // those left in `syncing`, (e) linked ones that were never synced.
 func (e *entityRun) lookUnclean(ctx context.Context) error {
@@ -115,14 +124,19 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		}}},
 	}
 	return e.find(ctx, q, func(page []record.Object) error {
-		var failed []record.Object
-		for _, o := range page {
+		mems, err := e.memories(ctx, page)
+		if err != nil {
+			return err
+		}
+		for i, o := range page {
 			e.sees(o)
-			c := candidate{id: textOf(o, fieldID), since: editedAt(o)}
+			c := candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i])}
 			switch textOf(o, fieldStatus) {
 			case engine.StatusFailed:
-				failed = append(failed, o)
-				continue
+				if c.why = whyRetry; !e.due(mems[i].Failure, o) {
+					e.waits(c)
+					continue
+				}
 			case engine.StatusPending, engine.StatusDirty:
 				c.why = whyUnclean
 			case engine.StatusSyncing:
@@ -134,28 +148,8 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			}
 			e.queue.add(c)
 		}
-		return e.addDue(ctx, failed)
-	})
-}
-
-// addDue takes the failed records whose back-off is over.
-func (e *entityRun) addDue(ctx context.Context, failed []record.Object) error {
-	if len(failed) == 0 {
 		return nil
-	}
-	mems, err := e.memories(ctx, failed)
-	if err != nil {
-		return err
-	}
-	for i, o := range failed {
-		c := candidate{id: textOf(o, fieldID), since: editedAt(o), why: whyRetry}
-		if e.due(mems[i].Failure, o) {
-			e.queue.add(c)
-		} else {
-			e.waits(c)
-		}
-	}
-	return nil
+	})
 }
 
 // due tells whether a failed record's back-off is over. Without a memory of the
@@ -210,7 +204,7 @@ func (e *entityRun) lookEdited(ctx context.Context) error {
 				return err
 			}
 			if !quiet {
-				e.queue.add(candidate{id: textOf(o, fieldID), since: editedAt(o), why: whyEdited})
+				e.queue.add(candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i]), why: whyEdited})
 			}
 		}
 		return nil

@@ -86,19 +86,17 @@ func unlisted(r *rig) {
 	r.m = r.mapping(yaml[:i] + yaml[i+j+1:])
 }
 
-func (r *rig) process() *batch.Pass {
+func (r *rig) transport() http.RoundTripper {
+	if r.base != nil {
+		return r.base
+	}
+	return r.w.Transport()
+}
+
+// clients are a process's own; wait is the longest pause they keep before they
+// repeat a call, 0: as by default.
+func (r *rig) clients(base http.RoundTripper, wait time.Duration) (*espocrm.Client, *advoware.Client) {
 	r.t.Helper()
-	base := r.base
-	if base == nil {
-		base = r.w.Transport()
-	}
-	r.runs++
-	run, st, wait := fmt.Sprintf("run-%03d", r.runs), r.store, time.Duration(0)
-	dead := func(o store.Owner) bool { return o.Run == "dead" }
-	if r.watch != nil {
-		base, st = r.watch(run, base, st)
-		wait, dead = time.Millisecond, func(o store.Owner) bool { return o.Run != run }
-	}
 	opts := transport.Options{Timeout: 10 * time.Second, Base: base, MaxWait: wait, Rand: func() float64 { return 0.5 }}
 	ec, err := espocrm.New(espocrm.Config{URL: r.w.EspoURL, APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
 	if err != nil {
@@ -109,6 +107,19 @@ func (r *rig) process() *batch.Pass {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return ec, ac
+}
+
+func (r *rig) process() *batch.Pass {
+	r.t.Helper()
+	r.runs++
+	run, base, st, wait := fmt.Sprintf("run-%03d", r.runs), r.transport(), r.store, time.Duration(0)
+	dead := func(o store.Owner) bool { return o.Run == "dead" }
+	if r.watch != nil {
+		base, st = r.watch(run, base, st)
+		wait, dead = time.Millisecond, func(o store.Owner) bool { return o.Run != run }
+	}
+	ec, ac := r.clients(base, wait)
 	cfg := r.cfg
 	cfg.Engine.Run = run
 	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "cron-run", Run: run}

@@ -15,7 +15,7 @@ const pageSize = 200
 func (e *Engine) Candidates(ctx context.Context, m *mapping.Mapping, fn func(id string) error) error {
 	q := record.Query{Select: []string{"id"}, OrderBy: "id", Size: pageSize, Where: []record.Condition{{Op: record.Or, Any: []record.Condition{
 		{Field: fieldAdvowareID, Op: record.IsNotNull},
-		{Field: fieldStatus, Op: record.In, Values: []string{StatusDirty, StatusPending, StatusSyncing, StatusFailed, StatusConflict, StatusPermanentlyFailed}},
+		uncleanCondition(),
 	}}}}
 	for {
 		page, err := e.EspoCRM.Find(ctx, m.EspoType(), q)

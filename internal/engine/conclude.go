@@ -62,6 +62,7 @@ func (w *work) unmark(ctx context.Context, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
+	w.keepWaitsSince(ctx)
 	if _, err := w.putEspo(ctx, statusPatch(w.before()), nil); err != nil {
 		w.warn("the status is left at syncing; the next pass goes on from there: %v", err)
 	}
@@ -85,6 +86,7 @@ func (w *work) keepsMoving(ctx context.Context) {
 	w.res.Error = nil
 	w.closeWrites(record.EspoCRM, store.WriteNotDone)
 	next := w.mem
+	next.WaitsSince = w.waitsSince()
 	w.keepBase(&next)
 	if next.Intent != nil && next.Intent.Kind != store.IntentCreate {
 		next.Intent = nil
@@ -99,6 +101,39 @@ func (w *work) keepsMoving(ctx context.Context) {
 	if err != nil {
 		w.warn("what is known could not be stored; the next pass finds it out again: %v", err)
 	}
+}
+
+// waitsSince is when the oldest edit was made that this attempt leaves unsynced:
+// what EspoCRM showed before this tool wrote there. An edit that was made in
+// Advoware alone has no stamp and counts from when it was seen.
+func (w *work) waitsSince() time.Time {
+	if !w.mem.WaitsSince.IsZero() {
+		return w.mem.WaitsSince
+	}
+	if w.prior == StatusClean && w.espo != nil && EspoUnmoved(w.m, w.espo.view, w.mem.Base) {
+		return w.e.Now().UTC()
+	}
+	t, err := time.Parse(stampFormat, w.priorStamp[0])
+	if err != nil {
+		return w.e.Now().UTC()
+	}
+	return t
+}
+
+// keepWaitsSince remembers the moment of an edit that marking has made
+// invisible, and nothing else: what this attempt planned did not happen.
+func (w *work) keepWaitsSince(ctx context.Context) {
+	next := w.mem
+	if !next.WaitsSince.IsZero() {
+		return
+	}
+	next.WaitsSince = w.waitsSince()
+	rev, err := w.e.Store.Commit(ctx, store.Commit{Key: w.key, Lease: w.lease.Handle(), Memory: &next})
+	if err != nil {
+		w.warn("since when the edit waits could not be remembered: %v", err)
+		return
+	}
+	next.Rev, w.mem = rev, next
 }
 
 // keepBase stores the working base, which is true whatever failed after it.
@@ -148,7 +183,7 @@ func (w *work) fail(ctx context.Context, err error) {
 	if w.advo != nil {
 		next.Failure.RowID = w.advo.row
 	}
-	next.CheckedAt, next.Pending = w.e.Now(), ""
+	next.CheckedAt, next.Pending, next.WaitsSince = w.e.Now(), "", w.waitsSince()
 	if w.wroteAdvo {
 		next.Notes = append(slices.Clone(next.Notes), w.owed...)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
@@ -80,7 +81,7 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 		return nil
 	}
 	next := w.mem
-	next.GoneAt, next.CheckedAt = w.e.Now(), w.e.Now()
+	next.GoneAt, next.CheckedAt, next.WaitsSince = w.e.Now(), w.e.Now(), time.Time{}
 	return w.commit(ctx, next)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -134,7 +135,7 @@ func (w *work) rearm(forget bool) (record.Patch, store.Memory) {
 	// The breaker starts anew too: what kept moving has been dealt with.
 	next.Failure, next.Writes = nil, nil
 	if forget {
-		next.Base, next.Parked, next.Pending = nil, nil, ""
+		next.Base, next.Parked, next.Pending, next.WaitsSince = nil, nil, "", time.Time{}
 		if w.espo.lastSync != "" {
 			p.Put(fieldLastSync, nil)
 		}

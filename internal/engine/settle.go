@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,7 +21,7 @@ import (
 // first, it is true now; then at most one PUT to EspoCRM.
 func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	put := d.PutNeeded || w.marked
-	if d.Action == reconcile.None && !put && w.mem.Intent == nil && w.mem.Parked == nil && w.mem.Pending == "" && len(w.mem.Notes) == 0 {
+	if d.Action == reconcile.None && !put && w.mem.Intent == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 {
 		w.res.Outcome = result.Unchanged
 		return true, w.checked(ctx)
 	}
@@ -34,6 +35,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	w.base, w.baseless = next, false
 	mem := w.mem
 	mem.Base, mem.Intent, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
+	mem.WaitsSince = time.Time{}
 	w.res.Outcome = result.Unchanged
 	if d.Action == reconcile.Adopt || put {
 		w.res.Outcome = result.Adopted
@@ -113,6 +115,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Base = b
 	}
 	next.Intent, next.Pending, next.CheckedAt = nil, "", w.e.Now()
+	next.WaitsSince = w.waitsSince()
 	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"advosync/internal/mapping"
@@ -40,24 +41,79 @@ func (e *Engine) Status(ctx context.Context, m *mapping.Mapping, c Counter) (res
 	return out, err
 }
 
-// oldestUnsynced is when the longest waiting record that is not clean was last
-// changed, by EspoCRM's clock. Where a failed attempt was noted in EspoCRM the
-// edit itself is older, never newer.
+// uncleanCondition selects the records that are not in step as far as EspoCRM
+// knows.
+func uncleanCondition() record.Condition {
+	return record.Condition{Field: fieldStatus, Op: record.In,
+		Values: []string{StatusDirty, StatusPending, StatusSyncing, StatusFailed, StatusConflict, StatusPermanentlyFailed}}
+}
+
+// oldestUnsynced is when the oldest edit was made that is not synced, by
+// EspoCRM's clock. Our own notes move modifiedAt on, so what the store remembers
+// of such records counts too.
 func (e *Engine) oldestUnsynced(ctx context.Context, m *mapping.Mapping) (*time.Time, error) {
 	page, err := e.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", fieldModifiedAt}, OrderBy: fieldModifiedAt, Size: 1,
-		Where: []record.Condition{
-			{Field: fieldStatus, Op: record.In, Values: []string{StatusDirty, StatusPending, StatusSyncing, StatusFailed, StatusConflict, StatusPermanentlyFailed}},
-			{Field: fieldModifiedAt, Op: record.IsNotNull},
-		}})
+		Where: []record.Condition{uncleanCondition(), {Field: fieldModifiedAt, Op: record.IsNotNull}}})
 	if err != nil || len(page) == 0 {
 		return nil, err
 	}
 	stamp, _ := page[0].Text(fieldModifiedAt)
-	t, err := time.Parse(stampFormat, stamp)
+	shown, err := time.Parse(stampFormat, stamp)
 	if err != nil {
 		return nil, nil
 	}
-	return &t, nil
+	waiting, err := e.waitingBefore(ctx, m, shown)
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range slices.Chunk(waiting, 100) {
+		since, err := e.firstUnclean(ctx, m, chunk)
+		if since != nil || err != nil {
+			return since, err
+		}
+	}
+	return &shown, nil
+}
+
+// firstUnclean is since when the first of the records waits that EspoCRM still
+// shows as not in step; nil: none of them.
+func (e *Engine) firstUnclean(ctx context.Context, m *mapping.Mapping, of []waitingRecord) (*time.Time, error) {
+	var ids []string
+	for _, x := range of {
+		ids = append(ids, x.id)
+	}
+	page, err := e.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: []string{"id"}, OrderBy: "id", Size: pageSize,
+		Where: []record.Condition{uncleanCondition(), {Field: "id", Op: record.In, Values: ids}}})
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range of {
+		if slices.ContainsFunc(page, func(o record.Object) bool { id, _ := o.Text("id"); return id == x.id }) {
+			return &x.since, nil
+		}
+	}
+	return nil, nil
+}
+
+type waitingRecord struct {
+	id    string
+	since time.Time
+}
+
+// waitingBefore lists what the store knows to wait since before t, oldest first.
+func (e *Engine) waitingBefore(ctx context.Context, m *mapping.Mapping, t time.Time) ([]waitingRecord, error) {
+	var out []waitingRecord
+	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithWaiting: true}, func(id string, mem store.Memory) error {
+		if mem.WaitsSince.Before(t) {
+			out = append(out, waitingRecord{id, mem.WaitsSince})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, storeFault("read what is remembered", err)
+	}
+	slices.SortFunc(out, func(a, b waitingRecord) int { return a.since.Compare(b.since) })
+	return out, nil
 }
 
 // StatusFromStore is what the store alone knows, for when EspoCRM cannot be
@@ -66,6 +122,9 @@ func (e *Engine) oldestUnsynced(ctx context.Context, m *mapping.Mapping) (*time.
 func (e *Engine) StatusFromStore(ctx context.Context, m *mapping.Mapping) (result.EntityStatus, error) {
 	out := result.EntityStatus{Entity: m.Entity(), Counts: map[string]int{}, FromStore: true}
 	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{}, func(_ string, mem store.Memory) error {
+		if t := mem.WaitsSince; !t.IsZero() && (out.OldestUnsynced == nil || t.Before(*out.OldestUnsynced)) {
+			out.OldestUnsynced = &t
+		}
 		switch {
 		case mem.Parked != nil:
 			out.Counts[StatusConflict]++

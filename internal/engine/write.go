@@ -199,7 +199,7 @@ func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent
 func (w *work) announce(ctx context.Context, in *store.Intent) error {
 	in.HistoryID = w.history().ID
 	next := w.mem
-	next.Intent = in
+	next.Intent, next.WaitsSince = in, w.waitsSince()
 	w.recovered = true
 	return w.commit(ctx, next)
 }
@@ -354,7 +354,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	w.res.RetryCount = 0
 	next := w.mem
 	next.Base, next.Intent, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
-	next.CheckedAt = w.e.Now()
+	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
 	next.Notes = append(slices.Clone(next.Notes), w.owed...)
 	w.closeEntry(w.outcome())
 	w.res.Outcome = w.outcome()

@@ -52,6 +52,18 @@ func Agree(a, b Value) bool {
 	return FoldEqual(a, b) && (a == b || digitGaps(a.text) == digitGaps(b.text))
 }
 
+// AgreeKey is the same for two values with content if and only if they Agree.
+func AgreeKey(v Value) string {
+	switch folded := Fold(v.text); {
+	case v.state != text:
+		return "!" + v.text
+	case folded == "":
+		return "=" + v.text
+	default:
+		return "~" + folded + "\x00" + digitGaps(v.text)
+	}
+}
+
 // digitGaps are the digits of a text, with one mark for whatever stands between
 // two groups of them.
 func digitGaps(s string) string {

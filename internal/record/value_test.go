@@ -211,3 +211,16 @@ func TestOwnForm(t *testing.T) {
 		})
 	}
 }
+
+// TestAgreeKey: the same key, exactly where two values with content agree.
+func TestAgreeKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := anyValue().Draw(t, "a"), anyValue().Draw(t, "b")
+		if !a.HasText() || !b.HasText() {
+			return
+		}
+		if same := AgreeKey(a) == AgreeKey(b); same != Agree(a, b) {
+			t.Fatalf("%q and %q: same key %t, agree %t", a.Text(), b.Text(), same, Agree(a, b))
+		}
+	})
+}

@@ -77,7 +77,8 @@ func (p *page) entityStatus(e result.EntityStatus) {
 	}
 	if e.FromStore {
 		p.labelled("", "EspoCRM could not be asked: this is what the store knows")
-	} else {
+	}
+	if !e.FromStore || e.OldestUnsynced != nil {
 		p.labelled("oldest edit", p.when(e.OldestUnsynced))
 	}
 	p.labelled("conflicts", strconv.Itoa(e.ConflictsWaiting)+" waiting for a decision")

@@ -4,7 +4,7 @@ import "time"
 
 // All reports whether the filter asks for every memory.
 func (f ScanFilter) All() bool {
-	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && f.CheckedBefore.IsZero()
+	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && f.CheckedBefore.IsZero()
 }
 
 // Matches reports whether a memory is selected. A record that was never
@@ -14,6 +14,7 @@ func (f ScanFilter) Matches(m Memory) bool {
 		f.WithIntent && m.Intent != nil ||
 		f.WithNotes && len(m.Notes) > 0 ||
 		f.WithSuspect && m.Pending != "" ||
+		f.WithWaiting && !m.WaitsSince.IsZero() ||
 		!f.CheckedBefore.IsZero() && Micros(m.CheckedAt) < Micros(f.CheckedBefore)
 }
 

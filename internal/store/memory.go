@@ -35,6 +35,10 @@ type Memory struct {
 	// GoneAt is when a pass said that the record is gone from EspoCRM; it is said
 	// once.
 	GoneAt time.Time `json:"goneAt,omitzero"`
+	// WaitsSince is when the oldest edit was made that is not synced yet, by
+	// EspoCRM's clock: our own notes of failures move modifiedAt on, this stays.
+	// Zero: nothing is known to wait.
+	WaitsSince time.Time `json:"waitsSince,omitzero"`
 }
 
 // FieldBase is one field's base: a pair known to mean the same, and the

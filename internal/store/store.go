@@ -134,6 +134,7 @@ type ScanFilter struct {
 	WithIntent    bool      // an intent is there
 	WithNotes     bool      // a notification is owed
 	WithSuspect   bool      // Memory.Pending is set: left over by an earlier pass
+	WithWaiting   bool      // Memory.WaitsSince is set
 	CheckedBefore time.Time // last comparison older than this (zero: not asked)
 }
 

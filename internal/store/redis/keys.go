@@ -21,6 +21,7 @@ func recordKey(k store.Key) string {
 //	intent   with an intent
 //	notes    with a notification owed
 //	pending  left over by an earlier pass
+//	waiting  with an edit that is not synced
 //	checked  all; scored by the time of the last comparison
 type index string
 
@@ -29,6 +30,7 @@ const (
 	byIntent  index = "intent"
 	byNotes   index = "notes"
 	byPending index = "pending"
+	byWaiting index = "waiting"
 	byChecked index = "checked"
 )
 

@@ -113,7 +113,7 @@ func committed(value any, err error) (int64, error) {
 func commitCall(c store.Commit) (call, error) {
 	id, e := nonce(), c.Key.Entity
 	keys := []string{
-		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byChecked.key(e),
+		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
 		historyKey, timeKey, goneKey(id),
 	}
 	entries, err := historyArgs(c.History)
@@ -122,7 +122,7 @@ func commitCall(c store.Commit) (call, error) {
 	}
 	m := c.Memory
 	if m == nil {
-		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0}
+		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0}
 		return call{keys, append(args, entries...)}, nil
 	}
 	doc, err := store.EncodeMemory(*m)
@@ -131,7 +131,7 @@ func commitCall(c store.Commit) (call, error) {
 	}
 	args := []any{
 		opening(c.Lease.Token), m.Rev, id, "put", c.Key.ID, doc,
-		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), store.Micros(m.CheckedAt),
+		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
 	}
 	return call{keys, append(args, entries...)}, nil
 }

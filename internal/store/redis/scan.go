@@ -64,6 +64,9 @@ func indexes(f store.ScanFilter) []index {
 	if f.WithSuspect {
 		use = append(use, byPending)
 	}
+	if f.WithWaiting {
+		use = append(use, byWaiting)
+	}
 	if len(use) == 0 {
 		use = append(use, byID)
 	}

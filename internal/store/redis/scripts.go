@@ -109,14 +109,14 @@ local function erase(history, times, ids)
 end
 `
 
-// KEYS: lock, record, ids, intent, notes, pending, checked, history, times, gone.
-// ARGV: opening, rev, nonce, put or del, id, document, intent, notes, pending
-// (1 or 0), checked, then the entries. Answer: the new rev, -1 lock lost, -2
+// KEYS: lock, record, ids, intent, notes, pending, waiting, checked, history,
+// times, gone. ARGV: opening, rev, nonce, put or del, id, document, intent, notes,
+// pending, waiting (1 or 0), checked, then the entries. Answer: the new rev, -1 lock lost, -2
 // changed. The nonce tells that an earlier attempt was done.
 const commitLua = `
 local stored = redis.call('HMGET', KEYS[2], 'rev', 'nonce')
 if stored[2] == ARGV[3] then return tonumber(stored[1]) end
-if ARGV[4] == 'del' and redis.call('EXISTS', KEYS[10]) == 1 then return 0 end
+if ARGV[4] == 'del' and redis.call('EXISTS', KEYS[11]) == 1 then return 0 end
 if not ours(KEYS[1], ARGV[1]) then return -1 end
 if (stored[1] or '0') ~= ARGV[2] then return -2 end
 local rev, id = 0, ARGV[5]
@@ -129,14 +129,15 @@ if put then
 	redis.call('HSET', KEYS[2], 'rev', string.format('%.0f', rev), 'nonce', ARGV[3], 'doc', ARGV[6])
 else
 	redis.call('DEL', KEYS[2])
-	redis.call('SET', KEYS[10], '1', 'PX', '600000')
+	redis.call('SET', KEYS[11], '1', 'PX', '600000')
 end
 mark(KEYS[3], put, 0)
 mark(KEYS[4], put and ARGV[7] == '1', 0)
 mark(KEYS[5], put and ARGV[8] == '1', 0)
 mark(KEYS[6], put and ARGV[9] == '1', 0)
-mark(KEYS[7], put, ARGV[10])
-put_all(KEYS[8], KEYS[9], 11)
+mark(KEYS[7], put and ARGV[10] == '1', 0)
+mark(KEYS[8], put, ARGV[11])
+put_all(KEYS[9], KEYS[10], 12)
 return rev`
 
 // KEYS: history, times. ARGV: the entries.

@@ -139,10 +139,10 @@ func TestDamagedFile(t *testing.T) {
 
 func TestDamagedDocument(t *testing.T) {
 	s := opened(t, filepath.Join(t.TempDir(), "state.db"), Options{})
-	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, 'secret', 0, 0, 0, 0, 0)`); err == nil {
+	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, 'secret', 0, 0, 0, 0, 0, 0)`); err == nil {
 		t.Fatal("a text where a blob belongs")
 	}
-	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, x'7b', 0, 0, 0, 0, 0)`); err != nil {
+	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, x'7b', 0, 0, 0, 0, 0, 0)`); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.Load(t.Context(), store.Key{Entity: "E", ID: "i"})

@@ -143,16 +143,16 @@ func (t *tx) swap(c store.Commit, doc []byte) (int64, error) {
 		advoware = m.Base.AdvowareID
 	}
 	args := []any{
-		m.Rev + 1, doc, m.Intent != nil, len(m.Notes) > 0, m.Pending != "",
+		m.Rev + 1, doc, m.Intent != nil, len(m.Notes) > 0, m.Pending != "", !m.WaitsSince.IsZero(),
 		advoware, store.Micros(m.CheckedAt), c.Key.Entity, c.Key.ID,
 	}
 	var n int64
 	var err error
 	if m.Rev == 0 {
-		n, err = t.exec(`INSERT INTO records (rev, doc, has_intent, has_notes, pending, advoware_id, checked_at, entity, id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
+		n, err = t.exec(`INSERT INTO records (rev, doc, has_intent, has_notes, pending, waiting, advoware_id, checked_at, entity, id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
 	} else {
-		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_intent = ?, has_notes = ?, pending = ?, advoware_id = ?,
+		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_intent = ?, has_notes = ?, pending = ?, waiting = ?, advoware_id = ?,
 			checked_at = ? WHERE entity = ? AND id = ? AND rev = ?`, append(args, m.Rev)...)
 	}
 	if err == nil && n == 0 {

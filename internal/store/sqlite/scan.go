@@ -44,6 +44,9 @@ func scanQuery(f store.ScanFilter) (text string, args []any) {
 	if f.WithSuspect {
 		any = append(any, "pending")
 	}
+	if f.WithWaiting {
+		any = append(any, "waiting")
+	}
 	if !f.CheckedBefore.IsZero() {
 		any = append(any, "checked_at < ?")
 		args = append(args, store.Micros(f.CheckedBefore))

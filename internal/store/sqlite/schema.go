@@ -31,12 +31,13 @@ CREATE TABLE records (
 	has_intent  INTEGER NOT NULL,
 	has_notes   INTEGER NOT NULL,
 	pending     INTEGER NOT NULL,
+	waiting     INTEGER NOT NULL,
 	advoware_id INTEGER NOT NULL,       -- 0: none known
 	checked_at  INTEGER NOT NULL,       -- microseconds since 1970, 0: never
 	PRIMARY KEY (entity, id)
 ) STRICT;
 -- Lets a scan choose its records without reading their documents.
-CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending);
+CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending, waiting);
 
 CREATE TABLE history (
 	id        TEXT PRIMARY KEY,

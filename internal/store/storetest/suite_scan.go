@@ -22,23 +22,25 @@ func testScan(t *testing.T, b Backend) {
 	put("a", store.Memory{CheckedAt: day(1)})
 	put("ä", store.Memory{CheckedAt: day(5)})
 	put("c", store.Memory{})
+	put("C", store.Memory{WaitsSince: day(1), CheckedAt: day(5)})
 	commit(t, s, l, store.Key{Entity: "Ex", ID: "z"}, store.Memory{Intent: &store.Intent{}})
 	for _, c := range []struct {
 		name   string
 		filter store.ScanFilter
 		want   string
 	}{
-		{"all", store.ScanFilter{}, "[B a b c d ä]"},
+		{"all", store.ScanFilter{}, "[B C a b c d ä]"},
 		{"after", store.ScanFilter{After: "b"}, "[c d ä]"},
 		{"after one that is not there", store.ScanFilter{After: "bb"}, "[c d ä]"},
 		{"after the last", store.ScanFilter{After: "ä"}, "[]"},
 		{"intent", store.ScanFilter{WithIntent: true}, "[d]"},
 		{"notes", store.ScanFilter{WithNotes: true}, "[b]"},
 		{"pending", store.ScanFilter{WithSuspect: true}, "[B]"},
+		{"waiting", store.ScanFilter{WithWaiting: true}, "[C]"},
 		{"any of three", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}, "[B b d]"},
 		{"any of three, after", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true, After: "B"}, "[b d]"},
 		{"checked before", store.ScanFilter{CheckedBefore: day(5)}, "[a c]"},
-		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B a b c d ä]"},
+		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B C a b c d ä]"},
 		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithIntent: true, After: "a"}, "[c d]"},
 	} {
 		if got := fmt.Sprint(scan(t, s, "E", c.filter)); got != c.want {
@@ -74,6 +76,13 @@ func testScanFollowsCommits(t *testing.T, s store.Store, l store.Lease) {
 	commit(t, s, l, key, m)
 	if got := scan(t, s, "E", store.ScanFilter{WithIntent: true}); len(got) != 0 {
 		t.Errorf("intent: %v", got)
+	}
+	waited := store.Key{Entity: "E", ID: "C"}
+	still := load(t, s, waited)
+	still.WaitsSince = time.Time{}
+	commit(t, s, l, waited, still)
+	if got := scan(t, s, "E", store.ScanFilter{WithWaiting: true}); len(got) != 0 {
+		t.Errorf("waiting: %v", got)
 	}
 	if got := scan(t, s, "E", store.ScanFilter{WithSuspect: true, CheckedBefore: day(2)}); !slices.Equal(got, []string{"B", "a", "c", "d"}) {
 		t.Errorf("pending: %v", got)
