@@ -1,210 +1,448 @@
 package cmd
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
-	"strconv"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"advosync/internal/result"
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/tidwall/gjson"
+
+	"advosync/internal/console"
+	"advosync/internal/lease"
 	"advosync/internal/sandbox"
+	"advosync/internal/store"
 	"advosync/internal/store/storetest"
 )
 
-// TestKilledProgram kills the built program with SIGKILL at each of its calls,
-// before and after the system has worked, and lets the next run take over: no
-// edit is lost, nothing is made twice, nothing is left behind.
+// TestKilledProgram kills the built program with SIGKILL at each of its HTTP
+// requests, before and after the system has worked, for every kind of operation
+// and on both stores. Then the next run goes on, until a cron-run writes nothing:
+// no edit is lost, nothing is made twice, nothing is left behind.
 func TestKilledProgram(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds the program; the long form, which CI runs too, has it")
+	program := filepath.Join(t.TempDir(), "advosync")
+	build := exec.Command("go", "build", "-o", program, "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
 	}
-	program, addr := built(t), ""
-	if _, err := exec.LookPath("redis-server"); err == nil {
-		addr = storetest.StartRedis(t, "--databases", "100").Addr
-	} else {
+	drivers, addr := []string{"embedded", "redis"}, ""
+	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Log("redis-server is not installed: the embedded store only")
+		drivers = drivers[:1]
+	} else {
+		addr = storetest.StartRedis(t, "--databases", "100").Addr
 	}
+	var kills atomic.Int32
+	t.Cleanup(func() { t.Logf("%d kills", kills.Load()) })
 	db := 0
-	for _, driver := range []string{"embedded", "redis"} {
-		if driver == "redis" && addr == "" {
-			continue
-		}
-		for _, job := range []string{"create", "update"} {
-			// 1 and 2: EspoCRM's read and mark; 3 to 5: Advoware; 6: the final PUT.
-			for n := 1; n <= 6; n++ {
-				for _, drop := range []string{"before", "after"} {
-					if driver == "redis" && n != 4 && n != 6 {
-						continue // the writes that matter, where each run has to wait for their end
-					}
-					db++
-					s := &stage{driver: driver, redis: addr}
-					s.last.Store(int32(db))
-					t.Run(strings.Join([]string{driver, job, strconv.Itoa(n), drop}, "/"), func(t *testing.T) {
-						t.Parallel()
-						killAt(t, program, s, job, n, drop == "after")
-					})
+	for _, job := range killJobs() {
+		for _, driver := range drivers {
+			for _, drop := range []sandbox.Drop{sandbox.DropBefore, sandbox.DropAfter} {
+				if testing.Short() && !(job.short && driver == "embedded" && drop == sandbox.DropAfter) {
+					continue
 				}
+				db++
+				s := &stage{driver: driver, redis: addr}
+				s.last.Store(int32(db))
+				t.Run(strings.Join([]string{job.name, driver, string(drop)}, "/"), func(t *testing.T) {
+					t.Parallel()
+					for n := 1; newKill(t, s, job).at(program, n, drop) && !t.Failed(); n++ {
+						kills.Add(1)
+					}
+				})
 			}
 		}
 	}
 }
 
-// built is the program, built.
-func built(t *testing.T) string {
-	program := filepath.Join(t.TempDir(), "advosync")
-	if out, err := exec.Command("go", "build", "-o", program, "..").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return program
+// killJob is one kind of operation.
+type killJob struct {
+	name string
+	// sync is the section of that name in the configuration.
+	sync    string
+	prepare func(k *kill)
+	args    func(k *kill) []string
+	// then takes over, before the passes; nil: the same command again.
+	then func(k *kill) []string
+	// want are the values that may stand on both sides in the end, by EspoCRM's
+	// field; kept those of which the history must hold one as overwritten, unless
+	// they stand there still.
+	want map[string][]string
+	kept []string
+	// open: a person has to decide, so both sides may differ.
+	open  bool
+	short bool
 }
 
-// killWorld is a small office with short time-outs, and what starts the program
-// on it.
-func killWorld(t *testing.T, program string, s *stage) (*world, func(args ...string) *exec.Cmd) {
-	dir := t.TempDir()
-	w := &world{World: sandbox.NewWorld(sandbox.WorldOptions{Seed: 7, Empty: true}), stage: s, dir: dir, db: int(s.last.Load())}
-	if err := w.Start(t.Context(), "127.0.0.1:0", "127.0.0.1:0"); err != nil {
+func killJobs() []killJob {
+	syncOne := func(k *kill) []string { return []string{"sync", "--id", k.ids[0]} }
+	passes := func(*kill) []string { return []string{"cron-run"} }
+	inEspo := func(k *kill) { k.espo(0, "email", "espo@example.de") }
+	inAdvo := func(k *kill) { k.advo(0, "emailGesch", "advo@example.de") }
+	both := func(k *kill) { k.known(); inEspo(k); inAdvo(k) }
+	undo := func(k *kill) []string { return []string{"undo", "--run", k.lastRun, "--id", k.ids[0], "--yes"} }
+	mail := func(values ...string) map[string][]string { return map[string][]string{"email": values} }
+	overruled := []string{"espo@example.de", "advo@example.de"}
+	return []killJob{
+		{name: "create", prepare: func(k *kill) { k.person("Alt", nil) }, args: syncOne, want: mail("Alt@example.de"), short: true},
+		{name: "espocrm newer", prepare: func(k *kill) { k.known(); inEspo(k) }, args: syncOne, want: mail("espo@example.de"), kept: []string{"Alt@example.de"}, short: true},
+		{name: "advoware newer", prepare: func(k *kill) { k.known(); inAdvo(k) }, args: syncOne, want: mail("advo@example.de"), kept: []string{"Alt@example.de"}},
+		{name: "conflict, espocrm", prepare: both, args: syncOne, want: mail("espo@example.de"), kept: overruled},
+		{name: "conflict, advoware", sync: "conflict: advoware", prepare: both, args: syncOne, want: mail("advo@example.de"), kept: overruled},
+		{name: "conflict, merge", sync: "conflict: merge", prepare: func(k *kill) { both(k); k.advo(0, "telGesch", "0511 1") }, args: syncOne,
+			want: map[string][]string{"email": {"espo@example.de"}, "phone": {"0511 1"}}, kept: overruled},
+		{name: "conflict, manual", sync: "conflict: manual", prepare: both, args: syncOne, kept: overruled, open: true},
+		{name: "initial", prepare: func(k *kill) { k.stranger("fremd@example.de") }, args: syncOne, want: mail("Alt@example.de"), kept: []string{"fremd@example.de"}},
+		{name: "recreate", sync: "on_missing_in_advoware: recreate", args: syncOne, want: mail("espo@example.de"),
+			prepare: func(k *kill) {
+				k.known()
+				k.twin() // so that the next number is a new one
+				inEspo(k)
+				k.w.Advoware.Delete(sandbox.BeteiligtePath, k.number(0))
+			}},
+		{name: "undo of espocrm newer", args: undo, then: syncOne, want: mail("Alt@example.de", "espo@example.de"), kept: []string{"Alt@example.de"},
+			prepare: func(k *kill) { k.known(); inEspo(k); k.must("sync", "--id", k.ids[0]) }},
+		{name: "undo of advoware newer", args: undo, then: syncOne, want: mail("Alt@example.de", "advo@example.de"), kept: []string{"Alt@example.de"},
+			prepare: func(k *kill) { k.known(); inAdvo(k); k.must("sync", "--id", k.ids[0]) }},
+		{name: "resolve", sync: "conflict: manual", kept: overruled, open: true,
+			prepare: func(k *kill) { both(k); k.run("sync", "--id", k.ids[0]) },
+			args:    func(k *kill) []string { return []string{"resolve", "--id", k.ids[0], "--take", "espocrm", "--yes"} }, then: syncOne},
+		{name: "link", want: mail("Alt@example.de", "other@example.de", "only@example.de"), kept: []string{"anders@example.de"},
+			prepare: func(k *kill) {
+				k.person("Alt", map[string]any{"geburtsdatum": "1980-01-01"})
+				k.person("other", map[string]any{"geburtsdatum": "1980-01-02"})
+				k.insert("Alt", "1980-01-01", "Alt@example.de")
+				k.insert("other", "1980-01-02", "anders@example.de")
+				k.insert("only", "1980-01-03", "only@example.de")
+			},
+			args: func(*kill) []string { return []string{"link", "--apply", "--import", "--yes"} }},
+		{name: "cron-run", sync: "on_missing_in_advoware: recreate", args: passes, then: passes, short: true, kept: []string{"advo@example.de", "fremd@example.de"},
+			prepare: func(k *kill) {
+				for i, name := range []string{"espo", "advo", "conflict", "resaved", "gone", "syncing", "quiet"} {
+					k.person(name, nil)
+					k.must("sync", "--id", k.ids[i])
+				}
+				k.espo(0, "email", "espo@example.de")
+				k.advo(1, "telGesch", "0511 1")
+				k.espo(2, "email", "espo@example.de")
+				k.advo(2, "emailGesch", "advo@example.de")
+				k.advo(3, "bemerkung", "angerufen")
+				k.w.Advoware.Delete(sandbox.BeteiligtePath, k.number(4))
+				k.w.EspoCRM.SetField(sandboxType, k.ids[5], "syncStatus", "syncing")
+				k.person("new", nil)
+				k.stranger("fremd@example.de")
+			}},
+	}
+}
+
+// kill is one world in which the program is killed once.
+type kill struct {
+	t       *testing.T
+	w       *world
+	job     killJob
+	dir     string
+	ids     []string // in EspoCRM
+	lastRun string
+	asked   []string // what the program had asked for when it died
+}
+
+func newKill(t *testing.T, s *stage, job killJob) *kill {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	config := strings.Replace(w.config(), "entities/*.yaml", "beteiligte.yaml", 1)
-	config = strings.ReplaceAll(config, "timeout: 2s", "timeout: 700ms") // an intent is not judged before that is over
-	write(t, filepath.Join(dir, "advosync.yaml"), config)
-	write(t, filepath.Join(dir, "beteiligte.yaml"), w.Mapping())
-	return w, func(args ...string) *exec.Cmd {
-		c := exec.Command(program, append([]string{"--config", filepath.Join(dir, "advosync.yaml")}, args...)...)
-		c.Dir = dir
-		return c
-	}
+	k := &kill{t: t, job: job, dir: dir, w: &world{World: sandbox.NewWorld(sandbox.WorldOptions{Seed: 7, Empty: true}), stage: s, dir: dir, db: int(s.last.Load())}}
+	return k
 }
 
-// kill runs the program and ends it with SIGKILL at its nth call, before or
-// after the system has worked.
-func (w *world) kill(t *testing.T, victim *exec.Cmd, n int, worked bool) {
-	started, killed := make(chan struct{}), make(chan struct{})
-	kill := func(*http.Request) {
+// at makes the world, kills the program at its n-th request, and lets the next
+// run go on; false: the program came to its end without that many requests.
+func (k *kill) at(program string, n int, drop sandbox.Drop) bool {
+	t := k.t
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	k.start(ctx)
+	k.job.prepare(k)
+	k.w.Log.Clear()
+
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	victim := exec.CommandContext(ctx, program, append([]string{"--config", filepath.Join(k.dir, "victim.yaml")}, k.job.args(k)...)...)
+	victim.Dir = k.dir
+	started, dead := make(chan struct{}), make(chan struct{})
+	var killed atomic.Bool
+	die := func(*http.Request) {
 		<-started
+		killed.Store(true)
 		_ = victim.Process.Kill()
-		_ = victim.Wait()
-		close(killed)
+		<-dead
 	}
-	fault := sandbox.Fault{Path: "*Beteiligte*", Skip: n - 1, Count: 1, Before: kill, Drop: sandbox.DropBefore}
-	if worked {
-		fault.Before, fault.After, fault.Drop = nil, kill, sandbox.DropAfter
+	fault := sandbox.Fault{Skip: n - 1, Count: 1, Before: die, Drop: drop}
+	if drop == sandbox.DropAfter {
+		fault.Before, fault.After = nil, die
 	}
-	w.Faults.Add(fault)
+	k.w.Faults.Add(fault)
+	var out strings.Builder
+	victim.Stdout, victim.Stderr = &out, &out
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
 	close(started)
-	select {
-	case <-killed:
-	case <-time.After(20 * time.Second):
-		t.Fatal("the program made no such call")
+	err := victim.Wait()
+	close(dead)
+	k.w.Faults.Clear("")
+	var exit *exec.ExitError
+	if !killed.Load() && err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitConflict) {
+		t.Fatalf("request %d was not reached: %v\n%s", n, err, out.String())
 	}
-	w.Faults.Clear("")
+	for _, e := range k.w.Log.Entries() {
+		k.asked = append(k.asked, e.Method+" "+e.Path)
+	}
+	k.heal()
+	if bad := k.unsound(); len(bad) > 0 {
+		t.Errorf("killed %s request %d of\n  %s\n- %s", drop, n, strings.Join(k.asked, "\n  "), strings.Join(bad, "\n- "))
+	}
+	return killed.Load()
 }
 
-func killAt(t *testing.T, program string, s *stage, job string, n int, worked bool) {
-	w, run := killWorld(t, program, s)
-	id := w.EspoCRM.Seed(sandboxType, map[string]any{"name": "Aylin Weiß", "firstName": "Aylin", "lastName": "Weiß",
-		"email": "alt@example.de", "syncStatus": "pending_sync", "createdById": sandbox.AnnaID})
-	if job == "update" {
-		if out, err := run("sync", "--id", id).CombinedOutput(); err != nil {
-			t.Fatalf("first sync: %v\n%s", err, out)
-		}
-		if err := w.EspoCRM.Put(sandboxType, id, "anna", map[string]any{"email": "neu@example.de"}); err != nil {
-			t.Fatal(err)
-		}
+// start begins both systems and writes the configurations: the victim's has short
+// time-outs, because an intent is not judged before they are over.
+func (k *kill) start(ctx context.Context) {
+	k.t.Helper()
+	if err := k.w.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
+		k.t.Fatal(err)
 	}
-	records := len(w.Advoware.All(sandbox.BeteiligtePath))
-
-	w.kill(t, run("sync", "--id", id), n, worked)
-
-	// A person goes on working, then the next run takes over.
-	if err := w.EspoCRM.Put(sandboxType, id, "anna", map[string]any{"phone": "0999"}); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		next := run("sync", "--id", id, "-o", "json")
-		out, err := next.Output()
-		var doc result.Document
-		if jerr := json.Unmarshal(out, &doc); err != nil || jerr != nil || doc.Summary.Failed > 0 {
-			t.Fatalf("next run: %v, %v\n%s", err, jerr, out)
+	if k.w.driver == "redis" {
+		o, err := goredis.ParseURL(k.w.redisURL())
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		c := goredis.NewClient(o)
+		defer func() { _ = c.Close() }()
+		if err := c.FlushDB(ctx).Err(); err != nil {
+			k.t.Fatal(err)
 		}
 	}
-	all := w.Advoware.All(sandbox.BeteiligtePath)
-	if want := max(records, 1); len(all) != want {
-		t.Fatalf("%d records in Advoware, want %d", len(all), want)
+	config := strings.Replace(k.w.config(), "entities/*.yaml", "beteiligte.yaml", 1)
+	if k.job.sync != "" {
+		config += "sync: {" + k.job.sync + "}\n"
 	}
-	espo, _ := w.EspoCRM.Get(sandboxType, id)
-	for espoName, advoName := range map[string]string{"email": "emailGesch", "phone": "telGesch", "lastName": "name"} {
-		if got := w.Advoware.Value(sandbox.BeteiligtePath, 1, advoName); got != espo[espoName] {
-			t.Errorf("%s: EspoCRM %v, Advoware %v", espoName, espo[espoName], got)
-		}
-	}
-	if espo["phone"] != "0999" || job == "update" && espo["email"] != "neu@example.de" || espo["syncStatus"] != "clean" {
-		t.Errorf("EspoCRM holds %v", espo)
-	}
+	write(k.t, filepath.Join(k.dir, "victim.yaml"), strings.ReplaceAll(config, "timeout: 2s", "timeout: 300ms"))
+	write(k.t, filepath.Join(k.dir, "advosync.yaml"), strings.ReplaceAll(config, "timeout: 2s", "timeout: 10s"))
+	write(k.t, filepath.Join(k.dir, "beteiligte.yaml"), k.w.Mapping())
 }
 
-// TestKilledLink kills a first contact at each of its calls and repeats it: no
-// second pair, no record twice, and both systems are in step afterwards.
-func TestKilledLink(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds the program; the long form, which CI runs too, has it")
-	}
-	program := built(t)
-	// 1 and 2: the lists; 3 to 6: the pair; 7 and 8: the import; 9 to 11: its sync.
-	for n := 1; n <= 11; n++ {
-		for _, worked := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d/worked=%t", n, worked), func(t *testing.T) {
-				t.Parallel()
-				killLink(t, program, n, worked)
-			})
-		}
+// run is one command in this process: all that the next run shares with the
+// killed one is the store.
+func (k *kill) run(args ...string) (code int, out string) {
+	c, b := console.Test(80, false, false)
+	d := system(Build{})
+	d.console = c
+	d.load = func(l loadOptions) (project, error) { return loadConfig(l, c) }
+	code = run(context.Background(), d, append([]string{"--config", filepath.Join(k.dir, "advosync.yaml"), "-o", "json"}, args...))
+	k.lastRun = gjson.Get(b.Out.String(), "run.id").String()
+	return code, b.Out.String() + b.Err.String()
+}
+
+func (k *kill) must(args ...string) {
+	k.t.Helper()
+	if code, out := k.run(args...); code != exitOK {
+		k.t.Fatalf("%v: exit code %d\n%s", args, code, out)
 	}
 }
 
-func killLink(t *testing.T, program string, n int, worked bool) {
-	w, run := killWorld(t, program, &stage{driver: "embedded"})
-	pair := w.EspoCRM.Seed(sandboxType, map[string]any{"name": "Aylin Weiß", "firstName": "Aylin", "lastName": "Weiß",
-		"geburtsdatum": "1990-05-05", "email": "aylin@example.de", "syncStatus": "pending_sync", "createdById": sandbox.AnnaID})
-	twin := w.Advoware.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Aylin","name":"Weiß","geburtsdatum":"1990-05-05","emailGesch":"aylin@example.de"}`))
-	only := w.Advoware.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Otto","name":"Allein","geburtsdatum":"1940-04-04","emailGesch":"otto@example.de"}`))
-	before := w.Advoware.All(sandbox.BeteiligtePath)
-
-	w.kill(t, run("link", "--apply", "--import", "--yes"), n, worked)
-	for _, again := range [][]string{{"link", "--apply", "--import", "--yes"}, {"cron-run"}, {"link", "--apply", "--import", "--yes"}} {
-		if out, err := run(again...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", again[0], err, out)
+// heal is the next run, and passes until one has nothing to write and leaves
+// nothing.
+func (k *kill) heal() {
+	k.t.Helper()
+	next := k.job.then
+	if next == nil {
+		next = k.job.args
+	}
+	code, out := k.run(next(k)...)
+	if code != exitOK && code != exitConflict {
+		k.t.Errorf("next run: exit code %d\n%s", code, out)
+	}
+	for end := time.Now().Add(30 * time.Second); ; {
+		k.w.Log.Clear()
+		code, out = k.run("cron-run")
+		writes := k.w.Log.Count(func(e sandbox.LogEntry) bool { return e.Method != "GET" && !strings.HasSuffix(e.Path, "/Token") })
+		if code != exitOK && code != exitConflict {
+			k.t.Errorf("pass: exit code %d\n%s", code, out)
+			return
+		}
+		if writes == 0 && len(k.left()) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			k.t.Errorf("passes find no end, the last one wrote %d times: %v\n%s", writes, k.left(), out)
+			return
 		}
 	}
-	linked := map[string]string{}
-	for _, r := range w.EspoCRM.Records(sandboxType) {
-		linked[fmt.Sprint(r["advowareId"])] = fmt.Sprint(r["id"], r["syncStatus"], r["email"])
+}
+
+// left are live locks, intents, and records in syncing.
+func (k *kill) left() (bad []string) {
+	st := k.store()
+	defer func() { _ = st.Close() }()
+	locks, err := st.Locks(k.t.Context())
+	if err != nil {
+		return []string{err.Error()}
 	}
-	if len(w.EspoCRM.Records(sandboxType)) != 2 || linked[fmt.Sprint(twin)] != pair+"clean"+"aylin@example.de" ||
-		!strings.HasSuffix(linked[fmt.Sprint(only)], "clean"+"otto@example.de") {
-		t.Errorf("EspoCRM holds %v", linked)
+	self := lease.Self("test", "test")
+	for _, l := range locks {
+		if lease.StateOf(l, func(o store.Owner) bool { return lease.Dead(o, self) }, time.Now()) == lease.Live {
+			bad = append(bad, "lock "+l.Key)
+		}
 	}
-	if after := w.Advoware.All(sandbox.BeteiligtePath); !reflect.DeepEqual(before, after) {
-		t.Errorf("Advoware held %s and holds %s", before, after)
+	err = st.Scan(k.t.Context(), "Beteiligte", store.ScanFilter{WithIntent: true, WithNotes: true}, func(id string, m store.Memory) error {
+		bad = append(bad, fmt.Sprintf("%s: an intent (%v) or %d notifications", id, m.Intent != nil, len(m.Notes)))
+		return nil
+	})
+	if err != nil {
+		bad = append(bad, err.Error())
 	}
-	if out, err := run("unlock", "--list", "-o", "csv").Output(); err != nil || strings.Count(string(out), "\n") > 1 {
-		t.Errorf("locks are left: %v\n%s", err, out)
+	for _, r := range k.w.EspoCRM.Records(sandboxType) {
+		if r["syncStatus"] == "syncing" {
+			bad = append(bad, fmt.Sprint(r["id"], " in syncing"))
+		}
+	}
+	return bad
+}
+
+func (k *kill) store() store.Store {
+	k.t.Helper()
+	st, err := k.w.openStore()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return st
+}
+
+// unsound is what the invariants say against both systems and the history.
+func (k *kill) unsound() []string {
+	bad := k.left()
+	linked := map[int64]int{}
+	stands := map[string]bool{}
+	for _, r := range k.w.EspoCRM.Records(sandboxType) {
+		n, _ := r["advowareId"].(int64)
+		linked[n]++
+		if status := r["syncStatus"]; status != "clean" && !(k.job.open && status == "conflict") {
+			bad = append(bad, fmt.Sprintf("%v is %v: %v", r["lastName"], status, r["syncErrorMessage"]))
+		}
+		for espo, advo := range map[string]string{"email": "emailGesch", "phone": "telGesch", "lastName": "name"} {
+			mine, _ := r[espo].(string)
+			theirs := k.w.Advoware.Value(sandbox.BeteiligtePath, n, advo)
+			stands[mine], stands[theirs] = true, true
+			if mine != theirs && r["syncStatus"] != "conflict" {
+				bad = append(bad, fmt.Sprintf("%v: %s is %q in EspoCRM, %q in Advoware", r["lastName"], espo, mine, theirs))
+			}
+			if want := k.job.want[espo]; want != nil && !slices.Contains(want, mine) {
+				bad = append(bad, fmt.Sprintf("%v: %s is %q, want one of %q", r["lastName"], espo, mine, want))
+			}
+		}
+	}
+	for _, raw := range k.w.Advoware.All(sandbox.BeteiligtePath) {
+		if n := gjson.GetBytes(raw, "betNr").Int(); linked[n] != 1 {
+			bad = append(bad, fmt.Sprintf("%d records are linked to Advoware %d", linked[n], n))
+		}
+	}
+	kept := k.kept()
+	for _, v := range k.job.kept {
+		if !stands[v] && !kept[v] {
+			bad = append(bad, fmt.Sprintf("%q is gone, and not in the history", v))
+		}
+	}
+	return bad
+}
+
+// kept are the overwritten values that the history holds.
+func (k *kill) kept() map[string]bool {
+	st := k.store()
+	defer func() { _ = st.Close() }()
+	out := map[string]bool{}
+	err := st.Entries(k.t.Context(), store.HistoryFilter{}, func(e store.Entry) error {
+		for _, w := range e.Writes {
+			switch w.State {
+			case store.WriteDone, store.WriteUnknown:
+				out[w.Before.Text()] = true
+			case store.WritePlanned:
+				k.t.Errorf("history %s: the write of %s to %s is still planned", e.Run, w.Field, w.Side)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return out
+}
+
+// person is a new record in EspoCRM.
+func (k *kill) person(last string, more map[string]any) {
+	v := map[string]any{"name": "Anna " + last, "firstName": "Anna", "lastName": last, "email": last + "@example.de", "syncStatus": "pending_sync", "createdById": sandbox.AnnaID}
+	for name, x := range more {
+		v[name] = x
+	}
+	k.ids = append(k.ids, k.w.EspoCRM.Seed(sandboxType, v))
+}
+
+// insert is a new record in Advoware.
+func (k *kill) insert(last, born, mail string) int64 {
+	return k.w.Advoware.Insert(sandbox.BeteiligtePath, fmt.Appendf(nil, `{"betNr":0,"rowId":"","vorname":"Anna","name":%q,"geburtsdatum":%q,"emailGesch":%q,"rest":1.50}`, last, born, mail))
+}
+
+// known is a person whom the program has synced.
+func (k *kill) known() {
+	k.person("Alt", nil)
+	k.must("sync", "--id", k.ids[0])
+}
+
+// twin is another one.
+func (k *kill) twin() {
+	k.person("Zweit", map[string]any{"email": "espo@example.de"})
+	k.must("sync", "--id", k.ids[1])
+}
+
+// stranger was linked by hand and never synced.
+func (k *kill) stranger(mail string) {
+	k.person("Alt", map[string]any{"advowareId": k.insert("Alt", "", mail), "syncStatus": "dirty"})
+}
+
+func (k *kill) number(i int) int64 {
+	r, _ := k.w.EspoCRM.Get(sandboxType, k.ids[i])
+	n, _ := r["advowareId"].(int64)
+	return n
+}
+
+func (k *kill) espo(i int, field, value string) {
+	k.t.Helper()
+	if err := k.w.EspoCRM.Put(sandboxType, k.ids[i], "anna", map[string]any{field: value, "syncStatus": "dirty"}); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k *kill) advo(i int, field, value string) {
+	k.t.Helper()
+	if err := k.w.Advoware.Edit(sandbox.BeteiligtePath, k.number(i), map[string]any{field: value}); err != nil {
+		k.t.Fatal(err)
 	}
 }
 
 func write(t *testing.T, file, text string) {
+	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

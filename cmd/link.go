@@ -250,14 +250,17 @@ func (a *app) matchProgress() (tell func(espo, advo int), done func()) {
 		return func(int, int) {}, func() {}
 	}
 	var last time.Time
-	shown := false
+	var espoRead, advoRead int
+	say := func() { fmt.Fprintf(a.console.Err, "\rread: EspoCRM %d, Advoware %d ", espoRead, advoRead) }
 	return func(espo, advo int) {
+			espoRead, advoRead = espo, advo
 			if now := a.now(); now.Sub(last) > 200*time.Millisecond {
-				last, shown = now, true
-				fmt.Fprintf(a.console.Err, "\rread: EspoCRM %d, Advoware %d ", espo, advo)
+				last = now
+				say()
 			}
 		}, func() {
-			if shown {
+			if !last.IsZero() {
+				say() // the figures at the end, not those of a moment before
 				fmt.Fprintln(a.console.Err)
 			}
 		}

@@ -513,14 +513,15 @@ func (w *world) redisClient(ts *testscript.TestScript) *goredis.Client {
 	return goredis.NewClient(o)
 }
 
-func (w *world) open(ts *testscript.TestScript) store.Store {
-	var st store.Store
-	var err error
+func (w *world) openStore() (store.Store, error) {
 	if w.driver == "redis" {
-		st, err = redisstore.Open(context.Background(), w.redisURL(), redisstore.Options{})
-	} else {
-		st, err = sqlite.Open(context.Background(), filepath.Join(w.dir, "state.db"), sqlite.Options{})
+		return redisstore.Open(context.Background(), w.redisURL(), redisstore.Options{})
 	}
+	return sqlite.Open(context.Background(), filepath.Join(w.dir, "state.db"), sqlite.Options{})
+}
+
+func (w *world) open(ts *testscript.TestScript) store.Store {
+	st, err := w.openStore()
 	ts.Check(err)
 	return st
 }

@@ -108,7 +108,7 @@ func TestHundredChangedRecords(t *testing.T) {
 			m := hundred(t, c, 16)
 			want := ideal(c, 16)
 			t.Logf("%v, ideal %v, ratio %.3f; EspoCRM %d, Advoware %d, auth %d calls", m.took, want, float64(m.took)/float64(want), m.calls.Espocrm, m.calls.Advoware, m.calls.Auth)
-			if m.took >= 2*time.Second+300*time.Millisecond*time.Duration(c.dependent/6) {
+			if c.dependent <= 5 && m.took >= 2*time.Second { // a conflict's 600 calls take 1.875 s by themselves
 				t.Errorf("took %v", m.took)
 			}
 			if c.dependent >= 5 && m.took > want*5/4 {
@@ -199,7 +199,7 @@ func BenchmarkLink(b *testing.B) {
 			c := &catalogue{n: n, unlinked: true}
 			r := newRig(b, sandbox.WorldOptions{Empty: true})
 			r.base = c
-			ec, ac := r.clients()
+			ec, ac := r.clients(r.transport(), 0)
 			e := engine.New(engine.Config{}, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store})
 			runtime.GC()
 			peak, cpu, runs := watchHeap(), cpuTime(), 0

@@ -40,6 +40,7 @@ type rig struct {
 	t       testing.TB
 	w       *sandbox.World
 	store   store.Store
+	lm      *lease.Manager // of the last process
 	m       *mapping.Mapping
 	cfg     batch.Config
 	latency atomic.Int64 // of every call, nanoseconds
@@ -47,6 +48,10 @@ type rig struct {
 	sink    batch.Sink
 	base    http.RoundTripper // nil: the simulators
 	now     func() time.Time  // nil: time.Now
+	// watch, where set, stands between each process and the world.
+	// dead is the run that was killed; its locks are free for anybody to take.
+	dead  string
+	watch func(run string, rt http.RoundTripper, st store.Store) (http.RoundTripper, store.Store)
 }
 
 func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
@@ -81,19 +86,24 @@ func unlisted(r *rig) {
 	r.m = r.mapping(yaml[:i] + yaml[i+j+1:])
 }
 
-func (r *rig) clients() (*espocrm.Client, *advoware.Client) {
-	r.t.Helper()
-	base := r.base
-	if base == nil {
-		base = r.w.Transport()
+func (r *rig) transport() http.RoundTripper {
+	if r.base != nil {
+		return r.base
 	}
-	opts := transport.Options{Timeout: 10 * time.Second, Base: base, Rand: func() float64 { return 0.5 }}
+	return r.w.Transport()
+}
+
+// clients are a process's own; wait is the longest pause they keep before they
+// repeat a call, 0: as by default.
+func (r *rig) clients(base http.RoundTripper, wait time.Duration) (*espocrm.Client, *advoware.Client) {
+	r.t.Helper()
+	opts := transport.Options{Timeout: 10 * time.Second, Base: base, MaxWait: wait, Rand: func() float64 { return 0.5 }}
 	ec, err := espocrm.New(espocrm.Config{URL: r.w.EspoURL, APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.AdvowarePass,
-		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, URL: r.w.AdvoURL, SecurityGateway: sandbox.SecurityGatewayURL(r.w.AdvoURL), Options: opts})
+		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, URL: r.w.AdvoURL, SecurityGateway: sandbox.SecurityGatewayURL(r.w.AdvoURL), Now: r.now, Options: opts})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -102,12 +112,19 @@ func (r *rig) clients() (*espocrm.Client, *advoware.Client) {
 
 func (r *rig) process() *batch.Pass {
 	r.t.Helper()
-	ec, ac := r.clients()
 	r.runs++
+	run, base, st, wait := fmt.Sprintf("run-%03d", r.runs), r.transport(), r.store, time.Duration(0)
+	dead := func(o store.Owner) bool { return o.Run == "dead" }
+	if r.watch != nil {
+		base, st = r.watch(run, base, st)
+		wait, dead = time.Millisecond, func(o store.Owner) bool { return o.Run != run }
+	}
+	ec, ac := r.clients(base, wait)
 	cfg := r.cfg
-	cfg.Engine.Run = fmt.Sprintf("run-%03d", r.runs)
-	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "cron-run", Run: cfg.Engine.Run}
-	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: r.store, Now: r.now, Leases: lease.New(r.store, owner, 5*time.Minute, lease.Options{Dead: func(o store.Owner) bool { return o.Run == "dead" }})}
+	cfg.Engine.Run = run
+	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "cron-run", Run: run}
+	r.lm = lease.New(st, owner, 5*time.Minute, lease.Options{Now: r.now, Dead: dead})
+	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: st, Now: r.now, Leases: r.lm}
 	if os.Getenv("BATCH_LOG") != "" {
 		deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
@@ -244,6 +261,7 @@ func (r *rig) still() {
 func (r *rig) tidy() {
 	r.t.Helper()
 	locks, err := r.store.Locks(context.Background())
+	locks = slices.DeleteFunc(locks, func(l store.Lock) bool { return r.stale(l) })
 	if err != nil || len(locks) > 0 {
 		r.t.Fatalf("locks are left: %+v %v", locks, err)
 	}
@@ -259,6 +277,8 @@ func (r *rig) tidy() {
 		r.t.Fatal(err)
 	}
 }
+
+func (r *rig) stale(l store.Lock) bool { return r.dead != "" && l.Owner.Run == r.dead }
 
 func stamps(r *rig) (out []string) {
 	for _, rec := range r.w.EspoCRM.Records(ct) {

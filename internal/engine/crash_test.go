@@ -1,12 +1,16 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"
@@ -14,6 +18,7 @@ import (
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
 	"advosync/internal/store"
+	"advosync/internal/store/storetest"
 )
 
 // operation is one kind of sync: how the world is prepared for it.
@@ -185,36 +190,77 @@ func (op operation) prepared(t *testing.T, more ...func(*rig)) (*rig, string) {
 	return r, id
 }
 
+// backend is a store that crash points are tried on.
+type backend struct {
+	name string
+	use  func(*rig)
+}
+
+// realStores are both stores as they are in use: a SQLite file, and a database of
+// a redis-server that is emptied for every world.
+func realStores(t *testing.T) []backend {
+	t.Helper()
+	out := []backend{{"SQLite", func(*rig) {}}}
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Log("redis-server is not installed: SQLite only")
+		return out
+	}
+	url := storetest.StartRedis(t).URL()
+	o, err := goredis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := goredis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	return append(out, backend{"Redis", func(r *rig) {
+		r.redis = url
+		if err := c.FlushDB(context.Background()).Err(); err != nil {
+			r.t.Fatal(err)
+		}
+	}})
+}
+
 // TestEveryCrashPoint stops every operation before and after each of its side
-// effects, and lets a new process go on.
+// effects, lock operations included, and lets a new process go on: on both
+// stores, and where people edit in between on a store in memory.
 func TestEveryCrashPoint(t *testing.T) {
-	cuts := 0
-	for _, op := range operations() {
-		for _, who := range meddlings() {
-			if !*everything && who.name != "nobody" && !strings.HasSuffix(who.name, "same field") {
+	cuts := map[string]int{}
+	try := func(b backend, op operation, who meddling) {
+		t.Run(b.name+"/"+op.name+"/"+who.name, func(t *testing.T) {
+			for n := 1; crashAt(t, b, op, who, n); n++ {
+				cuts[b.name]++
+			}
+		})
+	}
+	stores, nobody := realStores(t), meddlings()[0]
+	for i, op := range operations() {
+		for n, b := range stores {
+			if testing.Short() && n > 0 && i%5 != 0 {
+				continue // the other stores' short form: a fifth of the operations
+			}
+			try(b, op, nobody)
+		}
+		for _, who := range meddlings()[1:] {
+			if !*everything && !strings.HasSuffix(who.name, "same field") {
 				continue
 			}
-			t.Run(op.name+"/"+who.name, func(t *testing.T) {
-				for n := 1; ; n++ {
-					if !crashAt(t, op, who, n) {
-						break
-					}
-					cuts++
-				}
-			})
+			try(backend{"memory", inMemory}, op, who)
+			if !*everything {
+				continue
+			}
+			for _, b := range stores {
+				try(b, op, who)
+			}
 		}
 	}
-	t.Logf("%d cuts", cuts)
+	t.Logf("cuts: %v", cuts)
 }
 
 // crashAt kills the process at its n-th cut; false: it never came so far.
-func crashAt(t *testing.T, op operation, who meddling, n int) bool {
+func crashAt(t *testing.T, b backend, op operation, who meddling, n int) bool {
 	t.Helper()
-	var more []func(*rig)
-	if who.name != "nobody" {
-		more = append(more, inMemory)
-	}
-	r, id := op.prepared(t, more...)
+	r, id := op.prepared(t, b.use)
+	defer r.close()
 	at := r.killAt(n)
 	r.sync(id)
 	if !r.proc.Dead() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -145,6 +146,9 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if err != nil {
 		return false, err
 	}
+	if near, err = w.notAnothers(ctx, sent, near); err != nil {
+		return false, err
+	}
 	if near, err = w.unlinked(ctx, near); err != nil {
 		return false, err
 	}
@@ -156,6 +160,30 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	default:
 		return false, w.createDoubt(why, near)
 	}
+}
+
+// notAnothers drops the candidates that another record's interrupted create
+// explains: they are what that one posted, and not what this one did. A pass that
+// dies leaves several. Intents are read before links: one that is cleared
+// meanwhile has left its link.
+func (w *work) notAnothers(ctx context.Context, sent map[string]record.Value, near []*advoState) ([]*advoState, error) {
+	if len(near) == 0 || len(near) == 1 && w.equalsPosted(sent, near[0]) {
+		return near, nil
+	}
+	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
+		if id == w.key.ID || m.Intent.Kind != store.IntentCreate {
+			return nil
+		}
+		theirs := postedValues(m.Intent)
+		near = slices.DeleteFunc(near, func(s *advoState) bool {
+			return !w.equalsPosted(sent, s) && (s.id == m.Intent.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, storeFault("read the interrupted creates of "+w.key.Entity, err)
+	}
+	return near, nil
 }
 
 // equalsPosted compares a candidate with what was posted, after folding.

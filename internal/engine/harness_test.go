@@ -20,6 +20,7 @@ import (
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
 	"advosync/internal/store"
+	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/store/storetest"
 	"advosync/internal/transport"
@@ -46,8 +47,10 @@ type rig struct {
 	proc *simulation.Process
 	// before is how many effects the process had when the operation was prepared.
 	before int
-	// memory replaces the SQLite file, where a test needs thousands of stores.
+	// memory replaces the SQLite file, where a test needs thousands of stores;
+	// redis is the URL of a server that does.
 	memory *storetest.Memory
+	redis  string
 	// created are the Advoware records that may be linked to nothing at the end.
 	loose map[string]bool
 }
@@ -76,11 +79,15 @@ func newRig(t *testing.T, change ...func(*rig)) *rig {
 	}
 	r.o = simulation.NewOracle(r.m, r.espo, r.advo, r.cfg.Policy)
 	r.start()
-	t.Cleanup(func() {
-		_ = r.lm.ReleaseAll()
-		r.store.Close()
-	})
+	t.Cleanup(r.close)
 	return r
+}
+
+// close ends the process; a test with hundreds of rigs does not wait for its own
+// end with that.
+func (r *rig) close() {
+	_ = r.lm.ReleaseAll()
+	_ = r.store.Close()
 }
 
 func (r *rig) clock() time.Time { return r.now }
@@ -101,11 +108,15 @@ func (r *rig) start() {
 	if r.store != nil {
 		r.store.Close()
 	}
-	s, err := sqlite.Open(context.Background(), r.path, sqlite.Options{Now: r.clock})
+	var err error
+	if r.redis != "" {
+		r.store, err = redis.Open(context.Background(), r.redis, redis.Options{Now: r.clock})
+	} else {
+		r.store, err = sqlite.Open(context.Background(), r.path, sqlite.Options{Now: r.clock})
+	}
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.store = s
 	r.build()
 }
 

@@ -59,7 +59,9 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	d := reconcile.Decide(w.input())
 	w.tell(d)
 	if w.mem.Intent != nil {
-		if w.deletes() {
+		// A create leaves no link to delete by: only its intent finds the new record
+		// again, should this one be restored, so only an explicit delete ends it.
+		if w.req.Action == ActionDelete || w.deletes() && w.mem.Intent.Kind != store.IntentCreate {
 			return w.closeOrphan(ctx)
 		}
 		return w.keepOrphan()

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"advosync/internal/engine"
+	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -58,7 +60,14 @@ func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
 // TestDeletedAndRestoredInTheMiddleOfACreate: the intent outlives the record's
 // absence, so that no second one is made.
 func TestDeletedAndRestoredInTheMiddleOfACreate(t *testing.T) {
-	r := newRig(t, listing)
+	for _, missing := range []string{engine.MissingKeep, engine.MissingDelete} {
+		t.Run(missing, func(t *testing.T) { deletedAndRestored(t, missing) })
+	}
+}
+
+func deletedAndRestored(t *testing.T, missing string) {
+	t.Helper()
+	r := newRig(t, listing, func(r *rig) { r.cfg.OnMissingInEspocrm = missing })
 	r.linked() // the store is older than the record: nothing is looked up first
 	id := r.person(nil)
 	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
@@ -146,5 +155,163 @@ func TestFinalPutOfADeadRunIsInTheHistory(t *testing.T) {
 		r.tick(10 * time.Minute)
 		r.start()
 		r.untilQuiet(id, operation{}, fmt.Sprint("died after PUT ", n))
+	}
+}
+
+// TestDeletedBetweenDecisionAndPut: EspoCRM's edit has won, and the record is
+// deleted there before the PUT to Advoware. What was overruled is in the
+// history, and a restored record is in step again (seed 724 of the simulation).
+func TestDeletedBetweenDecisionAndPut(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge} {
+		r := newRig(t, inMemory, func(r *rig) { r.cfg.Policy = policy })
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		r.tick(time.Second)
+		deleted := false
+		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if !deleted && strings.HasPrefix(e.What, "GET /relay") { // EspoCRM has been read and marked
+				deleted = true
+				if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return simulation.Passes
+		}
+		r.sync(id)
+		r.proc.Plan = nil
+		if got := r.advoField(advo, "emailGesch"); !deleted || got != "espo@example.de" {
+			t.Fatalf("%s: deleted %v, Advoware holds %q", policy, deleted, got)
+		}
+		r.sound()
+		if err := r.o.Person("admin", func() error { return r.espo.Restore(ct, id) }); err != nil {
+			t.Fatal(err)
+		}
+		r.tick(10 * time.Minute)
+		r.untilQuiet(id, operation{}, string(policy))
+	}
+}
+
+// TestNothingStandsBetweenReadAndPut: who we are is known before Advoware is
+// read, or not asked at all, where fields lack a base though nothing was ever
+// synced: after an interrupted create of a record whose kind has changed since,
+// and at a first contact, where what agrees is a base of sorts after marking.
+func TestNothingStandsBetweenReadAndPut(t *testing.T) {
+	for name, prepare := range map[string]func(*rig) string{
+		"interrupted create, kind switched": func(r *rig) string {
+			id := r.person(nil)
+			r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
+			r.sync(id)
+			r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "email": "neu@example.de"})
+			return id
+		},
+		"forgotten": func(r *rig) string {
+			id, advo := r.linked()
+			r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
+				t.Fatal(err)
+			}
+			if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true}); res.Error != nil {
+				t.Fatal(res.Error)
+			}
+			return id
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, listing, inMemory)
+			id := prepare(r)
+			r.tick(10 * time.Minute)
+			r.start()
+			r.sync(id)
+			last, puts := "", 0
+			for _, e := range r.proc.Effects() {
+				if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
+					if puts++; last != "GET /relay"+path {
+						t.Errorf("%s was sent right after %s", e.What, last)
+					}
+				}
+				if e.HTTP {
+					last = e.What
+				}
+			}
+			if puts == 0 {
+				t.Error("nothing was written to Advoware")
+			}
+			r.untilQuiet(id, operation{}, name)
+		})
+	}
+}
+
+// interruptedCreates are records whose POST was carried out and never answered.
+func interruptedCreates(t *testing.T, r *rig, names ...string) (ids []string) {
+	t.Helper()
+	for _, name := range names {
+		ids = append(ids, r.person(map[string]any{"name": "Anna " + name, "lastName": name, "email": name + "@example.de"}))
+	}
+	for _, id := range ids {
+		r.start()
+		r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+		r.sync(id)
+		if !r.proc.Dead() {
+			t.Fatal("no POST was sent")
+		}
+	}
+	r.tick(10 * time.Minute)
+	r.start()
+	return ids
+}
+
+// TestInterruptedCreatesFindTheirOwn: a pass that dies leaves several creates
+// without an answer. What one of them posted is no candidate for another.
+func TestInterruptedCreatesFindTheirOwn(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	ids := interruptedCreates(t, r, "Eins", "Zwei", "Drei")
+	for _, id := range ids {
+		if res := r.sync(id); res.Error != nil {
+			t.Errorf("%s: %+v", id, res.Error)
+		}
+	}
+	for _, id := range ids {
+		if got, want := r.advoField(r.linkOf(id), "name"), r.espoField(id, "lastName"); got != want {
+			t.Errorf("%v is linked to %s", want, got)
+		}
+		r.tick(time.Minute)
+		r.quiet(id)
+	}
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != len(ids) {
+		t.Errorf("%d records in Advoware, want %d", n, len(ids))
+	}
+}
+
+// TestInterruptedCreateOfAnother: of two creates one never arrived; the other's
+// record is not taken for it.
+func TestInterruptedCreateOfAnother(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	ids := interruptedCreates(t, r, "Eins", "Zwei")
+	r.advo.Delete(sandbox.BeteiligtePath, 1) // as if it had never arrived
+	r.o.Forget()
+	for _, id := range ids {
+		if res := r.sync(id); res.Error != nil {
+			t.Errorf("%s: %+v", id, res.Error)
+		}
+	}
+	for _, id := range ids {
+		r.tick(time.Minute)
+		r.quiet(id)
+	}
+}
+
+// TestInterruptedCreatesOfTwins: records that look the same cannot be told
+// apart; a person has to.
+func TestInterruptedCreatesOfTwins(t *testing.T) {
+	r := newRig(t, listing, inMemory)
+	ids := interruptedCreates(t, r, "Eins", "Eins")
+	for _, id := range ids {
+		if res := r.sync(id); res.Error == nil || res.Error.Code != string(fault.CreateDoubt) {
+			t.Errorf("%s: %s %+v", id, res.Outcome, res.Error)
+		}
+	}
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 2 {
+		t.Errorf("%d records in Advoware, want 2", n)
 	}
 }

@@ -101,8 +101,10 @@ func repairOperations() []repairOperation {
 }
 
 // TestRepairEveryCrashPoint stops every repair before and after each of its side
-// effects; the sync that follows heals it.
+// effects; the sync that follows heals it. Stores as in TestEveryCrashPoint.
 func TestRepairEveryCrashPoint(t *testing.T) {
+	cuts := map[string]int{}
+	stores := realStores(t)
 	for _, op := range repairOperations() {
 		for _, who := range meddlings() {
 			if who.name != "nobody" && (!*everything && !strings.HasSuffix(who.name, "same field") || strings.HasPrefix(op.name, "link")) {
@@ -111,17 +113,29 @@ func TestRepairEveryCrashPoint(t *testing.T) {
 			if op.inEspo && (strings.HasPrefix(who.name, "Advoware") || strings.HasPrefix(who.name, "both")) {
 				continue
 			}
-			t.Run(op.name+"/"+who.name, func(t *testing.T) {
-				for n := 1; repairCrashAt(t, op, who, n); n++ {
+			on := []backend{{"memory", inMemory}}
+			if who.name == "nobody" {
+				on = stores
+				if testing.Short() {
+					on = stores[:1]
 				}
-			})
+			}
+			for _, b := range on {
+				t.Run(b.name+"/"+op.name+"/"+who.name, func(t *testing.T) {
+					for n := 1; repairCrashAt(t, b, op, who, n); n++ {
+						cuts[b.name]++
+					}
+				})
+			}
 		}
 	}
+	t.Logf("cuts: %v", cuts)
 }
 
-func repairCrashAt(t *testing.T, op repairOperation, who meddling, n int) bool {
+func repairCrashAt(t *testing.T, b backend, op repairOperation, who meddling, n int) bool {
 	t.Helper()
-	r, id := op.prepared(t, inMemory)
+	r, id := op.prepared(t, b.use)
+	defer r.close()
 	at := r.killAt(n)
 	op.do(r, id)
 	if !r.proc.Dead() {

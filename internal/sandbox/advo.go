@@ -145,6 +145,8 @@ type resource struct {
 	Resource
 	rows  map[string][]byte // by id as text
 	order []int64
+	moves int   // how often anything in it changed
+	top   int64 // the highest id that was ever given: none is given twice
 }
 
 // NewAdvoware returns a running system.
@@ -190,6 +192,8 @@ func (r *resource) put(id int64, raw []byte) {
 		r.order = slices.Insert(r.order, at, id)
 	}
 	r.rows[fmt.Sprint(id)] = raw
+	r.top = max(r.top, id)
+	r.moves++
 }
 
 // SampleBeteiligte returns the 60 made-up records of fixtures/advoware as a JSON list.

@@ -55,6 +55,13 @@ func (a *Advoware) All(path string) [][]byte {
 	return out
 }
 
+// Moves counts the changes of a path's records: where it stands still, nothing has changed.
+func (a *Advoware) Moves(path string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mustResource(path).moves
+}
+
 // Edit changes values by their dotted names and gives the record a new rowId. Storing rules do not apply: this is the
 // value as it is in the end.
 func (a *Advoware) Edit(path string, id int64, values map[string]any) error {
@@ -88,10 +95,7 @@ func (a *Advoware) Insert(path string, raw []byte) int64 {
 	r := a.mustResource(path)
 	id := gjson.GetBytes(raw, r.ID).Int()
 	if id == 0 {
-		id = 1
-		if n := len(r.order); n > 0 {
-			id = r.order[n-1] + 1
-		}
+		id = r.top + 1
 	}
 	a.save(r, id, raw)
 	return id

@@ -128,16 +128,12 @@ func (a *Advoware) post(res *resource, body []byte) *reply {
 	if refused != nil {
 		return refused
 	}
-	id := int64(1)
-	if n := len(res.order); n > 0 {
-		id = res.order[n-1] + 1
-	}
-	raw := a.save(res, id, a.storedForm(res, nil, []byte(object.Raw)))
+	raw := a.save(res, res.top+1, a.storedForm(res, nil, []byte(object.Raw)))
 	switch a.behaviour.PostAnswer {
 	case PostList:
 		return rawJSON(slices.Concat([]byte("["), raw, []byte("]")))
 	case PostID:
-		return rawJSON(fmt.Append(nil, id))
+		return rawJSON(fmt.Append(nil, res.top))
 	}
 	return rawJSON(raw)
 }
@@ -172,6 +168,7 @@ func set(raw []byte, field string, value any) []byte {
 
 func (r *resource) remove(id string) {
 	delete(r.rows, id)
+	r.moves++
 	n, _ := strconv.ParseInt(id, 10, 64)
 	if at, ok := slices.BinarySearch(r.order, n); ok {
 		r.order = slices.Delete(r.order, at, at+1)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -177,6 +178,38 @@ func (e *EspoCRM) Records(entityType string) []map[string]any {
 		}
 	}
 	return out
+}
+
+// Backup returns copies of all records of a type as they are stored, deleted ones included.
+func (e *EspoCRM) Backup(entityType string) []map[string]any {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tables[e.mustDef(entityType).Name]
+	out := make([]map[string]any, 0, len(t.order))
+	for _, id := range t.order {
+		out = append(out, maps.Clone(t.rows[id]))
+	}
+	return out
+}
+
+// RestoreBackup puts a type back to what Backup returned: what came since is gone.
+func (e *EspoCRM) RestoreBackup(entityType string, rows []map[string]any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tables[e.mustDef(entityType).Name]
+	for _, id := range slices.Clone(t.order) {
+		t.remove(id)
+	}
+	for _, row := range rows {
+		t.put(row["id"].(string), attrs(row).clone())
+	}
+}
+
+// Moves counts the changes of a type's records: where it stands still, nothing has changed.
+func (e *EspoCRM) Moves(entityType string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tables[e.mustDef(entityType).Name].moves
 }
 
 // Notes returns copies of all stream notes that are not deleted, oldest first, as a GET shows them.

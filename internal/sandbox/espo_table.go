@@ -15,6 +15,7 @@ type table struct {
 	rows   map[string]attrs
 	order  []string
 	unique map[string]map[any][]string // field, value → ids
+	moves  int                         // how often anything in it changed
 }
 
 func newTable(d *EntityDef) *table {
@@ -58,6 +59,7 @@ func (t *table) put(id string, values attrs) {
 		}
 	}
 	t.rows[id] = values
+	t.moves++
 }
 
 // remove takes a row away for good, as the clean-up job does.

@@ -20,17 +20,27 @@ func (w *World) fill(opts WorldOptions) {
 		switch {
 		case i < only:
 		case i < only+twins:
-			w.EspoCRM.Seed("CBeteiligte", with(mapped(records[at]), "syncStatus", "pending_sync"))
+			w.seed(with(mapped(records[at]), "syncStatus", "pending_sync"))
 		default:
 			w.link(records[at])
 		}
 	}
 	for i := range orDefault(opts.Unlinked, 6) {
-		w.EspoCRM.Seed("CBeteiligte", newcomer(i, random))
+		w.seed(newcomer(i, random))
 	}
 	for i := range max(opts.More, 0) {
 		w.more(records[i%len(records)], i)
 	}
+}
+
+// sampleTime is when the samples got their ids: the same in every run, so that a page can name one.
+var sampleTime = time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+
+func (w *World) seed(values map[string]any) {
+	if w.EspoCRM.opts.NextID == nil {
+		values["id"] = w.EspoCRM.ids.next(sampleTime)
+	}
+	w.EspoCRM.Seed("CBeteiligte", values)
 }
 
 func orDefault(n, fallback int) int {
@@ -49,7 +59,7 @@ func (w *World) link(raw []byte) {
 	values["syncStatus"], values["advowareLastSync"] = "clean", synced
 	values["createdAt"], values["modifiedAt"], values["modifiedById"] = synced, synced, APIUserID
 	values["versionNumber"] = 2
-	w.EspoCRM.Seed("CBeteiligte", values)
+	w.seed(values)
 }
 
 func with(values map[string]any, name string, v any) map[string]any {

@@ -60,11 +60,25 @@ type snapshot struct {
 	there  bool
 	kind   string
 	values map[string]record.Value // by attribute
-	rest   string                  // everything unmapped
+	rest   string                  // Advoware: everything unmapped
+	others map[string]any          // EspoCRM: everything unmapped
 	link   int64                   // EspoCRM: advowareId
 	row    map[string]any          // EspoCRM: as stored
-	raw    []byte                  // Advoware: as stored
+	raw    []byte                  // as stored, or as answered
 	fresh  map[string]bool         // of a read: the attributes with an edit that has not travelled
+}
+
+// untouched reports whether everything unmapped is as it was.
+func (s snapshot) untouched(was snapshot) bool {
+	return s.rest == was.rest && maps.Equal(s.others, was.others)
+}
+
+// unmapped is everything unmapped, for messages.
+func (s snapshot) unmapped() string {
+	if s.others != nil {
+		return fmt.Sprint(s.others)
+	}
+	return s.rest
 }
 
 // Loss is a value that the tool replaced.
@@ -86,8 +100,12 @@ type Oracle struct {
 	Cuts bool
 	// Clock dates the trace; nil: no dates.
 	Clock func() string
+	// Quiet: no trace is kept.
+	Quiet bool
 
 	mu    sync.Mutex
+	seen  [2]int              // both systems' counts of changes at the last look
+	open  bool                // something has happened since the edits were last matched
 	tomb  map[string]snapshot // deleted in EspoCRM, may be restored
 	last  map[string]snapshot // by side and id
 	fresh map[cell]bool       // a person's edit that is not on the other side yet
@@ -99,15 +117,24 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
+	// commands are what operators have ordered, by run.
+	commands map[string]*command
+	// first: the next contact of the EspoCRM record is a first one (link, reset
+	// --forget), so EspoCRM's values go over.
+	first map[string]bool
+	// parked is what both sides held when a conflict was parked, by EspoCRM id.
+	parked map[string][2]snapshot
 	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
 	// in the attempt that is under way; doubtful those of attempts that ended
 	// without success, since the record was last in step.
 	sent, doubtful map[string]map[string]bool
 	reads          map[string]map[string]snapshot
-	previous       map[string]string // process → its last request
+	answers        map[string]snapshot // by side and id, the last answer as it was read
+	previous       map[string]string   // process and record → its last request about it
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
+	ruled          map[string]int  // edits overruled by an operator's word
 	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
@@ -117,8 +144,8 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{},
-		previous: map[string]string{}, excused: map[string]int{}, loose: map[string]bool{}}
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, commands: map[string]*command{}, first: map[string]bool{}, parked: map[string][2]snapshot{},
+		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
 }
@@ -128,6 +155,11 @@ func sideKey(side record.Side, id string) string { return string(side) + " " + i
 // look reads both systems. What has not changed since the last look is not
 // compared anew.
 func (o *Oracle) look() map[string]snapshot {
+	seen := [2]int{o.Espo.Moves(o.Mapping.EspoType()), o.Advo.Moves(o.Mapping.AdvoPath())}
+	if seen == o.seen {
+		return o.last
+	}
+	o.seen, o.open = seen, true
 	out := map[string]snapshot{}
 	for _, r := range o.Espo.Records(o.Mapping.EspoType()) {
 		id, _ := r["id"].(string)
@@ -166,19 +198,17 @@ func (o *Oracle) espoSnapshot(r map[string]any) snapshot {
 	view, _ := o.Mapping.ReadEspo(obj)
 	s := snapshot{there: true, kind: view.Kind, values: map[string]record.Value{}}
 	s.link, _ = obj.Int("advowareId")
-	rest := maps.Clone(r)
+	s.others = maps.Clone(r)
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && !f.Clear {
 			s.values[f.Espo] = view.Values[f.Key]
-			delete(rest, f.Espo)
+			delete(s.others, f.Espo)
 		}
 	}
 	for _, name := range []string{"advowareId", "advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage", "syncRetryCount",
 		"modifiedAt", "modifiedById", "versionNumber", "streamUpdatedAt", "advowareEditedAt"} {
-		delete(rest, name)
+		delete(s.others, name)
 	}
-	raw, _ = json.Marshal(rest)
-	s.rest = string(raw)
 	return s
 }
 
@@ -212,6 +242,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.look()
+	o.open = true
 	for _, key := range slices.Sorted(maps.Keys(now)) {
 		side, id := splitKey(key)
 		was, known := o.last[key]
@@ -241,7 +272,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 				}
 			}
 		}
-		if was.there && was.rest != now[key].rest {
+		if was.there && !now[key].untouched(was) {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
 		}
 	}
@@ -276,6 +307,9 @@ func splitKey(key string) (record.Side, string) {
 }
 
 func (o *Oracle) note(format string, args ...any) {
+	if o.Quiet {
+		return
+	}
 	line := fmt.Sprintf(format, args...)
 	if o.Clock != nil {
 		line = o.Clock() + " " + line
@@ -305,6 +339,10 @@ func (o *Oracle) Settle() {
 
 func (o *Oracle) settle() {
 	now := o.look()
+	if !o.open {
+		return
+	}
+	o.open = false
 	before := o.last
 	o.last = now
 	for _, key := range slices.Sorted(maps.Keys(now)) {
@@ -319,10 +357,10 @@ func (o *Oracle) settle() {
 			continue
 		}
 		seen, known := o.reads[o.actor][key]
-		if was.rest != is.rest && known && seen.rest != was.rest && side == record.Advoware {
+		if untouched := is.untouched(was); !untouched && known && seen.rest != was.rest && side == record.Advoware {
 			o.excused[UnseenSave]++
-		} else if was.rest != is.rest {
-			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.rest, is.rest)
+		} else if !untouched {
+			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.unmapped(), is.unmapped())
 		}
 		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
 			if was.values[attr] != is.values[attr] {
@@ -335,13 +373,20 @@ func (o *Oracle) settle() {
 			continue
 		}
 		side, id := splitKey(key)
+		o.tomb[key] = before[key]
 		o.note("%s deletes %s %s", o.actor, side, id)
 		for _, attr := range slices.Sorted(maps.Keys(before[key].values)) {
 			if v := before[key].values[attr]; v.HasText() {
-				o.losses = append(o.losses, Loss{cell: cell{side, id, attr}, Value: v})
-				if o.fresh[cell{side, id, attr}] {
+				loss := Loss{cell: cell{side, id, attr}, Value: v, Excuse: o.excuse}
+				if seen, ok := o.reads[o.actor][key]; ok && seen.values[attr] != v && loss.Excuse == "" {
+					loss.Excuse = UnseenSave
+				}
+				if loss.Excuse != "" {
+					o.excused[loss.Excuse]++
+				} else if o.fresh[loss.cell] {
 					o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
 				}
+				o.losses = append(o.losses, loss)
 			}
 		}
 	}
@@ -365,6 +410,12 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	}
 	delete(o.fresh, c)
 	o.base[c], o.replaced[c] = is, was
+	if o.putsBack(c, is) { // as a person's edit would: it has to travel
+		o.base[c] = was
+		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
+			o.fresh[c] = true
+		}
+	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
 		if o.sent[espoID] == nil {
 			o.sent[espoID] = map[string]bool{}
@@ -385,24 +436,26 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	rival := false
 	rivals := map[string]bool{} // also those that were there when the tool read
 	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
-	for f := range o.fresh {
-		if f.side == other && f.id == otherID {
-			rivals[f.attr] = true
+	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
+		for f := range o.fresh {
+			if f.side == other && f.id == otherID {
+				rivals[f.attr] = true
+			}
 		}
 	}
+	byField := o.Policy == reconcile.Merge || o.Policy == reconcile.Manual
 	for attr := range rivals {
-		rival = rival || o.Policy != reconcile.Merge || o.sameField(c, cell{other, otherID, attr})
-	}
-	loser := record.Advoware
-	if o.Policy == reconcile.AdvowareWins {
-		loser = record.EspoCRM
+		rival = rival || !byField || o.sameField(c, cell{other, otherID, attr})
 	}
 	espoID := c.id
 	if c.side == record.Advoware {
 		espoID = otherID
 	}
 	switch {
-	case rival && c.side == loser:
+	case rival && c.side == o.loser(espoID, c, was):
+	case c.side == record.Advoware && o.first[espoID]:
+		o.ruled["first contact"]++
+	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
 	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
@@ -447,14 +500,17 @@ func (o *Oracle) ofKind(c cell) bool {
 	return false
 }
 
-// partner is the linked record on the other side.
+// partner is the linked record on the other side, which may be a deleted one of
+// EspoCRM.
 func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) {
 	if c.side == record.EspoCRM {
 		return record.Advoware, strconv.FormatInt(now[sideKey(c.side, c.id)].link, 10)
 	}
-	for key, s := range now {
-		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(s.link, 10) == c.id {
-			return record.EspoCRM, id
+	for _, among := range []map[string]snapshot{now, o.tomb} {
+		for _, key := range slices.Sorted(maps.Keys(among)) {
+			if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(among[key].link, 10) == c.id {
+				return record.EspoCRM, id
+			}
 		}
 	}
 	return record.EspoCRM, ""
@@ -499,6 +555,8 @@ func (o *Oracle) InSync(espoID string) {
 	defer o.mu.Unlock()
 	delete(o.doubtful, espoID)
 	delete(o.sent, espoID)
+	delete(o.first, espoID)
+	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.last[sideKey(record.Advoware, advoID)]
@@ -567,13 +625,44 @@ func (o *Oracle) request(process string, r *http.Request) {
 	if signIn(r) || r.Context().Value(lateKey{}) != nil {
 		return
 	}
-	what := r.Method + " " + r.URL.Path
+	id := o.record(r)
+	if id == "" {
+		return
+	}
+	what, key := r.Method+" "+r.URL.Path, process+" "+id
 	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
-		if last := o.previous[process]; last != "GET "+r.URL.Path && last != what {
+		if last := o.previous[key]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
 		}
 	}
-	o.previous[process] = what
+	o.previous[key] = what
+}
+
+// recordOf is the EspoCRM id of the record that a request is about, as far as it
+// is known.
+func (o *Oracle) recordOf(r *http.Request) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if id := o.record(r); !strings.HasPrefix(id, "Advoware ") {
+		return id
+	}
+	return ""
+}
+
+// record is recordOf; of an Advoware record that nothing is linked to yet, it is
+// that record's own id.
+func (o *Oracle) record(r *http.Request) string {
+	if id, ok := o.advoID(r); ok {
+		if _, espoID := o.partner(o.last, cell{side: record.Advoware, id: id}); espoID != "" {
+			return espoID
+		}
+		return "Advoware " + id
+	}
+	_, id, ok := strings.Cut(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()+"/")
+	if !ok {
+		return ""
+	}
+	return id
 }
 
 func (o *Oracle) advoID(r *http.Request) (string, bool) {
@@ -592,6 +681,9 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 		key = sideKey(side, id)
 	} else if _, id, ok := strings.Cut(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()+"/"); ok {
 		side, key = record.EspoCRM, sideKey(record.EspoCRM, id)
+	} else if strings.HasSuffix(r.URL.Path, "/api/v1/"+o.Mapping.EspoType()) && r.Method == http.MethodGet {
+		o.learnList(process, resp)
+		return
 	} else {
 		return
 	}
@@ -599,21 +691,21 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	body = bytes.TrimSpace(body)
 	body = bytes.TrimSuffix(bytes.TrimPrefix(body, []byte("[")), []byte("]"))
-	obj, perr := record.ParseObject(body)
-	if perr != nil {
-		return
-	}
-	s := snapshot{there: true, values: map[string]record.Value{}}
-	if side == record.Advoware {
-		s = o.advoSnapshot(obj)
-	} else {
-		view, _ := o.Mapping.ReadEspo(obj)
-		for _, f := range o.Mapping.AllFields() {
-			if f.Espo != "" && !f.Clear {
-				s.values[f.Espo] = view.Values[f.Key]
-			}
+	s, ok := o.answers[key]
+	if !ok || !bytes.Equal(s.raw, body) {
+		obj, perr := record.ParseObject(body)
+		if perr != nil {
+			return
 		}
+		s = o.readSnapshot(side, obj)
+		s.raw = body
+		o.answers[key] = s
 	}
+	o.remember(process, key, s)
+}
+
+// remember keeps what a process was answered, and which edits it could see then.
+func (o *Oracle) remember(process, key string, s snapshot) {
 	s.fresh = map[string]bool{}
 	for c := range o.fresh {
 		if sideKey(c.side, c.id) == key {
@@ -624,6 +716,33 @@ func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
 		o.reads[process] = map[string]snapshot{}
 	}
 	o.reads[process][key] = s
+}
+
+// learnList remembers what a list of EspoCRM's shows: a pass reads the records
+// that it is about to sync by one.
+func (o *Oracle) learnList(process string, resp *http.Response) {
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
+	for _, raw := range gjson.GetBytes(body, "list").Array() {
+		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
+			o.remember(process, sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj))
+		}
+	}
+}
+
+// readSnapshot is what an answer shows of a record.
+func (o *Oracle) readSnapshot(side record.Side, obj record.Object) snapshot {
+	if side == record.Advoware {
+		return o.advoSnapshot(obj)
+	}
+	s := snapshot{there: true, values: map[string]record.Value{}}
+	view, _ := o.Mapping.ReadEspo(obj)
+	for _, f := range o.Mapping.AllFields() {
+		if f.Espo != "" && !f.Clear {
+			s.values[f.Espo] = view.Values[f.Key]
+		}
+	}
+	return s
 }
 
 type errorReader struct{ err error }
@@ -720,6 +839,11 @@ func (o *Oracle) Differences() []string {
 	for id, by := range carried {
 		if len(by) > 1 {
 			out = append(out, fmt.Sprintf("Advoware %d is linked to %d EspoCRM records", id, len(by)))
+		}
+	}
+	for key, s := range o.tomb { // deleted ones still carry theirs
+		if _, there := o.last[key]; !there && s.link != 0 {
+			carried[s.link] = append(carried[s.link], key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(o.last)) {

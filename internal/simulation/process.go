@@ -15,6 +15,7 @@ import (
 type Effect struct {
 	N    int    // counts from 1
 	What string // "PUT /api/v1/…" or "store Commit"
+	Key  string // the query, or what the store is asked about
 	// HTTP is true for a request, false for a call of the store.
 	HTTP bool
 	// Write is true where something may change: a request that is no GET, a call
@@ -36,12 +37,19 @@ const (
 	BreaksBefore      // it does not happen; the process sees a broken connection, or a failing store
 	BreaksAfter       // it happens; the process sees the same
 	Answers400        // refused
+	Answers401
 	Answers404
 	Answers429
 	Answers500      // refused with a server error
 	Answers500After // done, and answered with a server error
 	Answers503
 )
+
+var fateNames = map[Fate]string{Passes: "none", DiesBefore: "dies before", DiesAfter: "dies after", BreaksBefore: "breaks before", BreaksAfter: "breaks after",
+	Answers400: "400", Answers401: "401", Answers404: "404", Answers429: "429", Answers500: "500", Answers500After: "done and 500", Answers503: "503"}
+
+// String names the fate.
+func (f Fate) String() string { return fateNames[f] }
 
 // ErrDead is what a dead process gets from every call.
 var ErrDead = errors.New("this process is dead")
@@ -107,7 +115,7 @@ func (p *Process) next(e Effect) (fate Fate, ok bool) {
 // Transport puts the process in front of next.
 func (p *Process) Transport(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
-		fate, ok := p.next(Effect{What: r.Method + " " + r.URL.Path, HTTP: true, Write: r.Method != http.MethodGet, SignIn: signIn(r)})
+		fate, ok := p.next(Effect{What: r.Method + " " + r.URL.Path, Key: r.URL.RawQuery, HTTP: true, Write: r.Method != http.MethodGet, SignIn: signIn(r)})
 		if !ok {
 			return nil, ErrDead
 		}
@@ -140,6 +148,8 @@ func (f Fate) status() int {
 	switch f {
 	case Answers400:
 		return http.StatusBadRequest
+	case Answers401:
+		return http.StatusUnauthorized
 	case Answers404:
 		return http.StatusNotFound
 	case Answers429:

@@ -13,6 +13,10 @@ import (
 	"advosync/internal/store"
 )
 
+// forgotten is how long an expired lease is still shown: that of a dead process
+// whose record needs nothing more is asked for by nobody.
+const forgotten = time.Hour
+
 // Acquire takes free and expired keys.
 func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) ([]store.Lease, []store.Lock, error) {
 	var granted []store.Lease
@@ -24,6 +28,9 @@ func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, t
 	err = s.write(ctx, "take a lock", func(t *tx) error {
 		granted, held = nil, nil
 		now := s.now()
+		if _, err := t.exec("DELETE FROM leases WHERE expires <= ?", store.Micros(now.Add(-forgotten))); err != nil {
+			return err
+		}
 		for _, key := range keys {
 			lease := store.Lease{Key: key, Token: newToken(), Owner: owner, Expires: now.Add(ttl).Round(0)}
 			n, err := t.exec(`INSERT INTO leases (key, token, owner, expires) VALUES (?, ?, ?, ?)

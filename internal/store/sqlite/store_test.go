@@ -36,3 +36,32 @@ func closed(t *testing.T, s store.Store) {
 		t.Errorf("close: %v", err)
 	}
 }
+
+// The lock of a dead process, of a record that nobody asks for any more, is
+// shown for an hour after its end, not for ever.
+func TestForgottenLockIsTakenOut(t *testing.T) {
+	clock := &storetest.Clock{}
+	s := open(t, filepath.Join(t.TempDir(), "state.db"), sqlite.Options{Now: clock.Now})
+	defer closed(t, s)
+	left := func(after time.Duration) int {
+		t.Helper()
+		clock.Pass(after)
+		if _, _, err := s.Acquire(t.Context(), []string{"sync_lock:e:other"}, storetest.Owner("next"), 2*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		locks, err := s.Locks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(locks)
+	}
+	if _, _, err := s.Acquire(t.Context(), []string{"sync_lock:e:dead"}, storetest.Owner("dead"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if n := left(30 * time.Minute); n != 2 {
+		t.Errorf("%d locks after half an hour, want 2", n)
+	}
+	if n := left(time.Hour); n != 1 {
+		t.Errorf("%d locks after an hour and a half, want 1", n)
+	}
+}

@@ -1,0 +1,162 @@
+package simulation
+
+import (
+	"maps"
+	"strconv"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+)
+
+// command is what an operator has ordered for one record: the oracle has to know
+// what that allows.
+type command struct {
+	what  string
+	id    string // of EspoCRM
+	force bool
+	take  map[string]record.Side // resolve: by field key, "*" for all
+	first bool                   // it was a first contact already
+}
+
+// The commands that change what may be overwritten.
+const (
+	undoes   = "undo"
+	links    = "link"
+	forgets  = "reset --forget"
+	resolves = "resolve"
+)
+
+// Ordered tells the oracle what a run is about to do on an operator's word.
+func (o *Oracle) Ordered(run string, c command) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.what == links || c.what == forgets {
+		c.first = o.first[c.id]
+		o.first[c.id] = true
+	}
+	o.commands[run] = &c
+	o.note("%s: %s %s force %v take %v", run, c.what, c.id, c.force, c.take)
+}
+
+// Carried tells it that the command has ended; happened is false where it was
+// refused without any effect.
+func (o *Oracle) Carried(run string, happened bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c := o.commands[run]; !happened && (c.what == links || c.what == forgets) && !c.first {
+		delete(o.first, c.id)
+	}
+	delete(o.commands, run)
+}
+
+// Parked tells it that a run parks a conflict, by what it has read.
+func (o *Oracle) Parked(run, espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
+	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
+	o.note("%s parks %s", run, espoID)
+}
+
+// ordered is the command that the acting run carries out for a record; nil: none.
+func (o *Oracle) ordered(what, espoID string) *command {
+	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {
+		return c
+	}
+	return nil
+}
+
+// espoOf is the EspoCRM id of a cell's record.
+func (o *Oracle) espoOf(c cell) string {
+	if c.side == record.EspoCRM {
+		return c.id
+	}
+	_, id := o.partner(o.last, c)
+	return id
+}
+
+// putsBack reports whether an undo gives a cell a value that it held before the
+// tool overwrote it.
+func (o *Oracle) putsBack(c cell, is record.Value) bool {
+	if o.ordered(undoes, o.espoOf(c)) == nil {
+		return false
+	}
+	for _, l := range o.losses {
+		if l.cell == c && agree(l.Value, is) {
+			return true
+		}
+	}
+	return false
+}
+
+// forced reports whether an undo overwrites with the operator's consent whatever
+// stands there.
+func (o *Oracle) forced(c cell) bool {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil || !cmd.force {
+		return false
+	}
+	o.ruled[undoes+" --force"]++
+	return true
+}
+
+// loser is the side whose edit may be overruled by one of the other side; "":
+// neither's, somebody has to decide.
+func (o *Oracle) loser(espoID string, c cell, was record.Value) record.Side {
+	switch o.Policy {
+	case reconcile.AdvowareWins:
+		return record.EspoCRM
+	case reconcile.Manual:
+		cmd := o.ordered(resolves, espoID)
+		if cmd == nil {
+			return ""
+		}
+		side := 0
+		if c.side == record.Advoware {
+			side = 1
+		}
+		if o.parked[espoID][side].values[c.attr] != was {
+			return "" // not what was asked about
+		}
+		take := o.taken(cmd, c)
+		if take == "" {
+			return ""
+		}
+		o.ruled[resolves]++
+		return take.Other()
+	default:
+		return record.Advoware
+	}
+}
+
+// taken is the side that the operator takes for a cell's field.
+func (o *Oracle) taken(cmd *command, c cell) record.Side {
+	for _, f := range o.Mapping.AllFields() {
+		if side, ok := cmd.take[f.Key]; ok && (c.side == record.EspoCRM && f.Espo == c.attr || c.side == record.Advoware && f.Advo == c.attr) {
+			return side
+		}
+	}
+	return cmd.take["*"]
+}
+
+// Ruled counts the edits that were overruled on an operator's word.
+func (o *Oracle) Ruled() map[string]int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.ruled)
+}
+
+// Loose lets an Advoware record be linked to nothing at the end.
+func (o *Oracle) Loose(advoID int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.loose[strconv.FormatInt(advoID, 10)] = true
+}
+
+// strange reports whether an Advoware record came from a person, not from the
+// tool, or may be linked to nothing for another reason.
+func (o *Oracle) strange(advoID int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.loose[strconv.FormatInt(advoID, 10)]
+}

@@ -1,0 +1,190 @@
+package simulation
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+)
+
+// desk is somebody who repairs: each command is a process of its own.
+func (s *Sim) desk() {
+	r := s.random("desk", 0)
+	for !s.over() {
+		nap(r, 35*time.Second)
+		t := s.newTool(r, "desk", 0, s.rate)
+		switch r.IntN(9) {
+		case 0, 1:
+			s.undo(t, r.IntN(3) == 0)
+		case 2:
+			s.link(t)
+		case 3:
+			s.reset(t, true)
+		case 4:
+			s.reset(t, false)
+		case 5, 6:
+			s.resolveWaiting(t)
+		case 7, 8:
+			s.unlock(t)
+		}
+		t.end()
+	}
+}
+
+// did tells the oracle what came of a command for one record.
+func (s *Sim) did(t *Tool, c command, do func() result.Record) result.Record {
+	s.count(c.what)
+	s.Oracle.Ordered(t.Run, c)
+	res := do()
+	s.Oracle.Settle()
+	s.tellOf(t, res)
+	s.count(c.what + ": " + string(res.Outcome))
+	happened := t.Process.Dead() || res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome) ||
+		res.Error != nil && (res.Error.Owner == string(fault.OwnerSystem) || res.Error.Code == string(fault.LeaseLost))
+	s.Oracle.Carried(t.Run, happened)
+	switch {
+	case t.Process.Dead(), res.Error != nil:
+		s.Oracle.InDoubt(c.id)
+	case c.what == undoes && res.Outcome != result.Unchanged, c.what == resolves, c.what == links && res.Outcome == result.Adopted:
+		s.heard(t, res)
+	}
+	return res
+}
+
+// undo undoes a run, or what it did to one record.
+func (s *Sim) undo(t *Tool, force bool) {
+	type deed struct{ run, id string }
+	var deeds []deed
+	_ = s.Store.Entries(context.Background(), store.HistoryFilter{}, func(e store.Entry) error {
+		for _, w := range e.Writes {
+			if d := (deed{e.Run, e.RecordID}); w.State != store.WriteNotDone && !slices.Contains(deeds, d) {
+				deeds = append(deeds, d)
+			}
+		}
+		return nil
+	})
+	if len(deeds) == 0 {
+		return
+	}
+	slices.SortFunc(deeds, func(a, b deed) int { return strings.Compare(a.run+a.id, b.run+b.id) })
+	one := deeds[len(deeds)-1-t.Random.IntN(min(len(deeds), 4))] // a recent one
+	whole := t.Random.IntN(2) == 0
+	for _, d := range deeds {
+		if d == one || whole && d.run == one.run {
+			s.did(t, command{what: undoes, id: d.id, force: force}, func() result.Record {
+				return t.Engine.Undo(context.Background(), engine.UndoRequest{Mapping: s.Mapping, ID: d.id, Run: d.run, Force: force})
+			})
+		}
+	}
+}
+
+// link links a record to one that was made in Advoware, or that lies about there.
+func (s *Sim) link(t *Tool) {
+	id, ok := s.pick(t.Random)
+	free := s.unlinked()
+	if !ok || len(free) == 0 {
+		return
+	}
+	rec, _ := s.Espo.Get(entityType, id)
+	linked, _ := rec["advowareId"].(int64)
+	force := linked != 0 && t.Random.IntN(2) == 0
+	s.linkTo(t, id, free[t.Random.IntN(len(free))], force)
+	if force {
+		s.Oracle.Loose(linked)
+	}
+}
+
+func (s *Sim) linkTo(t *Tool, id string, advo int64, force bool) result.Record {
+	return s.did(t, command{what: links, id: id, force: force}, func() result.Record {
+		return t.Engine.Link(context.Background(), engine.LinkRequest{Mapping: s.Mapping, ID: id, AdvowareID: advo, Force: force})
+	})
+}
+
+// unlinked are the Advoware records that no EspoCRM record carries.
+func (s *Sim) unlinked() []int64 {
+	taken := map[int64]bool{}
+	for _, rec := range s.Espo.Backup(entityType) {
+		id, _ := rec["advowareId"].(int64)
+		taken[id] = true
+	}
+	var free []int64
+	for _, raw := range s.Advo.All(sandbox.BeteiligtePath) {
+		obj, _ := record.ParseObject(raw)
+		if id, ok := obj.Int(s.Mapping.AdvoID()); ok && !taken[id] {
+			free = append(free, id)
+		}
+	}
+	return free
+}
+
+func (s *Sim) reset(t *Tool, forget bool) {
+	id, ok := s.pick(t.Random)
+	if !ok {
+		return
+	}
+	c := command{what: "reset", id: id}
+	if forget {
+		c.what = forgets
+	}
+	s.did(t, c, func() result.Record {
+		return t.Engine.Reset(context.Background(), engine.ResetRequest{Mapping: s.Mapping, ID: id, Forget: forget})
+	})
+}
+
+// resolveWaiting decides the conflicts that wait.
+func (s *Sim) resolveWaiting(t *Tool) {
+	for _, id := range s.ids {
+		if rec, _ := s.Espo.Get(entityType, id); rec["syncStatus"] == engine.StatusConflict {
+			s.resolve(t, id)
+		}
+	}
+}
+
+func (s *Sim) resolve(t *Tool, id string) {
+	sides := []record.Side{record.EspoCRM, record.Advoware}
+	take := map[string]record.Side{"*": sides[t.Random.IntN(2)]}
+	if t.Random.IntN(2) == 0 { // field by field
+		for _, f := range s.Mapping.AllFields() {
+			if f.Direction == mapping.Both && !f.Computed && !f.Clear && f.Kind == "" {
+				take[f.Key] = sides[t.Random.IntN(2)]
+			}
+		}
+	}
+	s.did(t, command{what: resolves, id: id, take: take}, func() result.Record {
+		return t.Engine.Resolve(context.Background(), engine.ResolveRequest{Mapping: s.Mapping, ID: id, Take: take})
+	})
+}
+
+// unlock frees every lock by force, whether its holder lives or not.
+func (s *Sim) unlock(t *Tool) {
+	locks, err := t.Engine.Locks(context.Background(), []*mapping.Mapping{s.Mapping})
+	if err != nil {
+		return
+	}
+	for _, l := range locks {
+		s.count("locks freed by force")
+		s.rob(l)
+		t.Engine.Unlock(context.Background(), l, true)
+	}
+}
+
+// rob notes whose lock is about to be freed: what that run sends from now on is
+// its operator's doing.
+func (s *Sim) rob(l engine.HeldLock) {
+	held, _ := s.Store.Locks(context.Background())
+	for _, h := range held {
+		if strings.HasSuffix(h.Key, ":"+l.ID) {
+			s.mu.Lock()
+			s.robbed[h.Owner.Run] = true
+			s.mu.Unlock()
+		}
+	}
+}

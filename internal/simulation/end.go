@@ -1,0 +1,171 @@
+package simulation
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+)
+
+// settleDown lets the tool run without faults until nothing changes, and checks
+// what has to hold then. In half of the runs passes do it, in the other half
+// single syncs; in the end a sync of each record must find nothing left to do.
+func (s *Sim) settleDown() {
+	s.Advo.SetBehaviour(func(b *sandbox.Behaviour) { b.OfficeDown = false })
+	time.Sleep(10 * time.Minute)
+	r := s.random("end", 0)
+	for _, id := range s.ids {
+		if rec, _ := s.Espo.Get(entityType, id); rec["deleted"] == true {
+			_ = s.Oracle.Person("admin", func() error { return s.Espo.Restore(entityType, id) })
+		}
+	}
+	byPass := r.IntN(2) == 0
+	const most = 10
+	for pass := 1; ; pass++ {
+		time.Sleep(time.Hour)
+		t := s.newTool(r, "sync", 0, 0)
+		s.repair(t)
+		before := s.writes()
+		if byPass {
+			s.count("passes that ended a run")
+			s.pass(t)
+		} else {
+			for _, id := range s.ids {
+				s.heard(t, t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id}))
+			}
+		}
+		quiet := s.writes() == before
+		if quiet || pass == most {
+			s.lastLook(t, quiet)
+			break
+		}
+	}
+	s.check()
+}
+
+// lastLook is a named sync of every record: nothing may be left to do.
+func (s *Sim) lastLook(t *Tool, quiet bool) {
+	if !quiet {
+		s.wrong("the last pass still wrote")
+	}
+	before := s.writes()
+	for _, id := range s.ids {
+		res := t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id})
+		s.heard(t, res)
+		if res.Outcome != result.Unchanged {
+			s.wrong("not in step at the end: %s is %s/%s %+v", id, res.Verdict, res.Outcome, res.Error)
+		}
+	}
+	if s.writes() != before {
+		s.wrong("a sync of records in step wrote")
+	}
+}
+
+// repair is what the operator does about records that ask for a person: each
+// reason has its own way on.
+func (s *Sim) repair(t *Tool) {
+	ctx := context.Background()
+	for _, id := range s.ids {
+		rec, _ := s.Espo.Get(entityType, id)
+		advo, _ := rec["advowareId"].(int64)
+		mem, _ := s.Store.Load(ctx, store.Key{Entity: s.Mapping.Entity(), ID: id})
+		code := ""
+		if mem.Failure != nil {
+			code = mem.Failure.Code
+		}
+		failed := rec["syncStatus"] == engine.StatusFailed || rec["syncStatus"] == engine.StatusPermanentlyFailed
+		switch {
+		case rec["syncStatus"] == engine.StatusConflict:
+			s.resolve(t, id)
+		case failed && code == string(fault.CreateDoubt):
+			s.settleDoubt(t, id)
+		case s.trash[advo] != nil && s.MissingInAdvoware == engine.MissingFail:
+			s.putBackInAdvoware("admin", advo)
+		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
+			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
+		case rec["syncStatus"] == engine.StatusPermanentlyFailed:
+			s.did(t, command{what: "reset", id: id}, func() result.Record {
+				return t.Engine.Reset(ctx, engine.ResetRequest{Mapping: s.Mapping, ID: id})
+			})
+		}
+	}
+}
+
+// settleDoubt looks in Advoware, as the message asks: the record that was made for
+// it is linked; where there is none, it is created.
+func (s *Sim) settleDoubt(t *Tool, id string) {
+	rec, _ := s.Espo.Get(entityType, id)
+	best, score := int64(0), 0
+	for _, advo := range s.unlinked() {
+		if s.Oracle.strange(advo) {
+			continue
+		}
+		n := 1
+		for espo, name := range map[string]string{"email": "emailGesch", "phone": "telGesch", "lastName": "name", "firmenname": "name"} {
+			if v, ok := rec[espo].(string); ok && v != "" && strings.EqualFold(strings.TrimSpace(v), s.Advo.Value(sandbox.BeteiligtePath, advo, name)) {
+				n++
+			}
+		}
+		if n > score {
+			best, score = advo, n
+		}
+	}
+	if best != 0 {
+		s.linkTo(t, id, best, false)
+		return
+	}
+	s.count("sync --create-anyway")
+	s.heard(t, t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id, CreateAnyway: true}))
+}
+
+func (s *Sim) writes() int {
+	n := 0
+	for _, l := range []*sandbox.Log{s.Espo.Log(), s.Advo.Log()} {
+		n += l.Count(func(e sandbox.LogEntry) bool {
+			return e.Method != http.MethodGet && !strings.HasSuffix(e.Path, "/Token")
+		})
+	}
+	return n
+}
+
+// check holds the end against what is promised.
+func (s *Sim) check() {
+	ctx := context.Background()
+	var entries []store.Entry
+	_ = s.Store.Entries(ctx, store.HistoryFilter{}, func(e store.Entry) error { entries = append(entries, e); return nil })
+	s.trouble = append(s.trouble, s.Oracle.Overwritten(entries)...)
+	s.trouble = append(s.trouble, s.Oracle.Differences()...)
+	for _, e := range entries {
+		for _, w := range e.Writes {
+			if w.State == store.WritePlanned {
+				s.wrong("history %s %s: the write of %s to %s is still planned (outcome %s)", e.Run, e.RecordID, w.Field, w.Side, e.Outcome)
+			}
+		}
+	}
+	for _, id := range s.ids {
+		mem, err := s.Store.Load(ctx, store.Key{Entity: s.Mapping.Entity(), ID: id})
+		rec, _ := s.Espo.Get(entityType, id)
+		switch {
+		case err != nil:
+			s.wrong("%v", err)
+		case mem.Intent != nil:
+			s.wrong("%s: an intent is left: %s", id, mem.Intent.Kind)
+		case len(mem.Notes) > 0:
+			s.wrong("%s: a notification is owed", id)
+		case rec["syncStatus"] != engine.StatusClean:
+			s.wrong("%s: status %v", id, rec["syncStatus"])
+		}
+	}
+	locks, _ := s.Store.Locks(ctx)
+	for _, l := range locks {
+		if l.Expires.After(time.Now()) {
+			s.wrong("a lock is left: %s", l.Key)
+		}
+	}
+}

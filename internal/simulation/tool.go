@@ -1,0 +1,266 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"advosync/internal/advoware"
+	"advosync/internal/batch"
+	"advosync/internal/engine"
+	"advosync/internal/espocrm"
+	"advosync/internal/lease"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+	"advosync/internal/transport"
+)
+
+// Tool is one tool process.
+type Tool struct {
+	Run     string
+	Process *Process
+	Engine  *engine.Engine
+	Pass    *batch.Pass
+	Leases  *lease.Manager
+	Random  *rand.Rand
+
+	sim  *Sim
+	rate float64
+	mu   sync.Mutex
+	// nth counts equal effects, for their dice.
+	nth map[string]int
+	// readAt is when the last read of an Advoware record was answered.
+	readAt map[string]time.Time
+}
+
+// newTool starts a process whose clock is off by skew. At rate its effects meet
+// faults; 0: none.
+func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate float64) *Tool {
+	s.mu.Lock()
+	s.runs++
+	n := s.runs
+	s.mu.Unlock()
+	t := &Tool{Run: fmt.Sprintf("run-%03d", n), Process: &Process{}, Random: r, sim: s, rate: rate, nth: map[string]int{}, readAt: map[string]time.Time{}}
+	now := func() time.Time { return time.Now().Add(skew) }
+	if rate > 0 {
+		t.Process.Plan = t.fate
+	}
+	inner := s.Oracle.Transport(t.Run, s.guard(t.Run, sandbox.NewTransport("crm.test", s.Espo, "advo.test", s.Advo)))
+	opts := transport.Options{Timeout: tryTimeout, Base: t.prompt(t.Process.Transport(t.network(inner))), MaxWait: 5 * time.Second, Rand: func() float64 { return 0.5 }}
+	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
+	if err != nil {
+		panic(err)
+	}
+	ac, err := advoware.New(advoware.Config{Kanzlei: sandbox.Kanzlei, Database: sandbox.Database, User: sandbox.AdvowareUser, Password: sandbox.AdvowarePass,
+		AppID: sandbox.AppID, APIKey: sandbox.AdvowareKey, ConfiguratorURL: sandbox.ConfiguratorURL("https://advo.test"), Now: now, Options: opts})
+	if err != nil {
+		panic(err)
+	}
+	st := t.Process.Store(skewed{s.Store, skew, s.Oracle, t.Run})
+	owner := store.Owner{Host: "test", PID: n, Start: t.Run, User: "u", Command: command, Run: t.Run}
+	t.Leases = lease.New(st, owner, lockTTL, lease.Options{Now: now, Dead: func(store.Owner) bool { return false }})
+	cfg := engine.Config{Policy: s.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
+		OnMissingInAdvoware: s.MissingInAdvoware, OnMissingInEspocrm: s.MissingInEspocrm}
+	t.Engine = engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: t.Leases, Now: now})
+	// So many may be in flight that none waits for another one: whose turn it is
+	// would be the Go scheduler's choice.
+	t.Pass = batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10},
+		batch.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: t.Leases, Now: now})
+	return t
+}
+
+// end stops the process, wherever it is.
+func (t *Tool) end() {
+	t.Process.Kill()
+	_ = t.Leases.ReleaseAll()
+}
+
+// dice are one effect's own: a pass has several calls under way, and which of
+// them comes first must not decide what becomes of them.
+func (t *Tool) dice(what string) *rand.Rand {
+	t.mu.Lock()
+	t.nth[what]++
+	n := t.nth[what]
+	t.mu.Unlock()
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %s %d", t.Run, what, n)
+	return rand.New(rand.NewPCG(t.sim.Seed, h.Sum64()))
+}
+
+// prompt watches that nothing but the local store, which takes no time here, lies
+// between a read of Advoware and the write that rests on it.
+func (t *Tool) prompt(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(q *http.Request) (*http.Response, error) {
+		id, ok := t.sim.Oracle.advoID(q)
+		if !ok {
+			return next.RoundTrip(q)
+		}
+		t.mu.Lock()
+		at, read := t.readAt[id]
+		delete(t.readAt, id)
+		t.mu.Unlock()
+		if waited := time.Since(at); read && waited > 0 && q.Method == http.MethodPut {
+			t.sim.wrong("%s: the PUT of Advoware %s waited for %s after the read that it rests on", t.Run, id, waited)
+		}
+		resp, err := next.RoundTrip(q)
+		if err == nil && q.Method == http.MethodGet {
+			t.mu.Lock()
+			t.readAt[id] = time.Now()
+			t.mu.Unlock()
+		}
+		return resp, err
+	})
+}
+
+// skewed shows a store's times on a process's own clock, as the stores do.
+type skewed struct {
+	store.Store
+	skew   time.Duration
+	oracle *Oracle
+	run    string
+}
+
+// Commit tells the oracle of a conflict that is parked.
+func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
+	before, berr := k.Store.Load(ctx, c.Key)
+	rev, err := k.Store.Commit(ctx, c)
+	if err == nil && berr == nil && c.Memory != nil && c.Memory.Parked != nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint) {
+		k.oracle.Parked(k.run, c.Key.ID)
+	}
+	return rev, err
+}
+
+func (k skewed) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) ([]store.Lease, []store.Lock, error) {
+	g, h, err := k.Store.Acquire(ctx, keys, owner, ttl)
+	for i := range g {
+		g[i].Expires = g[i].Expires.Add(k.skew)
+	}
+	for i := range h {
+		h[i].Expires = h[i].Expires.Add(k.skew)
+	}
+	return g, h, err
+}
+
+// fate throws the dice for one effect.
+func (t *Tool) fate(e Effect) Fate {
+	r := t.dice("fate of " + e.What + " " + e.Key)
+	x := r.Float64()
+	if x >= t.rate {
+		return Passes
+	}
+	f := DiesBefore
+	if e.HTTP {
+		f = []Fate{DiesBefore, DiesAfter, BreaksBefore, BreaksAfter, Answers400, Answers401, Answers429, Answers500, Answers500After, Answers503, BreaksAfter, DiesAfter}[r.IntN(12)]
+	} else {
+		f = []Fate{DiesBefore, DiesAfter, DiesAfter, BreaksBefore, BreaksAfter}[r.IntN(5)]
+	}
+	if f == Answers400 && (!e.Write || e.SignIn) {
+		f = BreaksBefore
+	}
+	t.sim.count("fault: " + f.String())
+	return f
+}
+
+// network takes time on both ways. A request whose sender has given up may be
+// carried out all the same, now and then after its deadline.
+func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(q *http.Request) (*http.Response, error) {
+		r := t.dice("way of " + q.Method + " " + q.URL.Path + " " + q.URL.RawQuery)
+		there, back := latency(r, t.rate), latency(r, t.rate)
+		late := r.IntN(2) == 0
+		sent := time.Now()
+		if err := wait(q.Context(), there); err != nil {
+			if late && q.Method != http.MethodGet {
+				t.landLate(q, next, there-time.Since(sent), sent)
+			}
+			return nil, err
+		}
+		resp, err := next.RoundTrip(q)
+		if werr := wait(q.Context(), back); werr != nil {
+			return nil, werr
+		}
+		return resp, err
+	})
+}
+
+// landLate carries a request out whose sender has given it up.
+func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time) {
+	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), lateKey{}, true))
+	go func() {
+		time.Sleep(rest)
+		land := func() { _, _ = next.RoundTrip(again) }
+		t.sim.count("late landings")
+		if time.Since(sent) >= writeTime-5*time.Second { // less what two clocks may differ
+			t.sim.Oracle.Excuse(LateWrite, land)
+			return
+		}
+		land()
+	}()
+}
+
+// lateKey marks a request that lands after its sender has given it up.
+type lateKey struct{}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// latency is mostly short; with faults a way takes longer than anybody waits.
+func latency(r *rand.Rand, rate float64) time.Duration {
+	d := time.Millisecond + time.Duration(r.Int64N(int64(80*time.Millisecond)))
+	switch x := r.Float64(); {
+	case x < rate/20:
+		d += writeTime + time.Duration(r.Int64N(int64(time.Minute)))
+	case x < rate/3:
+		d += time.Duration(r.Int64N(int64(8 * time.Second)))
+	}
+	return d
+}
+
+// guard excuses what a process writes after its lock is somebody else's.
+func (s *Sim) guard(run string, next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(q *http.Request) (*http.Response, error) {
+		if q.Method == http.MethodGet || signIn(q) || s.holds(run, q) {
+			return next.RoundTrip(q)
+		}
+		var resp *http.Response
+		var err error
+		s.Oracle.Excuse(LostLease, func() { resp, err = next.RoundTrip(q) })
+		return resp, err
+	})
+}
+
+// holds reports whether the run still holds the lock of the record that it
+// writes. A create names none: there it must not have lost any.
+func (s *Sim) holds(run string, q *http.Request) bool {
+	locks, err := s.Store.Locks(context.Background())
+	if err != nil {
+		return true // the store is gone; nobody can have taken it
+	}
+	held := 0
+	id := s.Oracle.recordOf(q)
+	for _, l := range locks {
+		if l.Owner.Run != run || !l.Expires.After(time.Now()) || strings.HasSuffix(l.Key, ":"+engine.PassLock) {
+			continue
+		}
+		if id != "" && strings.HasSuffix(l.Key, ":"+id) {
+			return true
+		}
+		held++
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return id == "" && held > 0 && !s.robbed[run]
+}

@@ -1,0 +1,428 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"advosync/internal/sandbox"
+)
+
+// Pages are played: their commands are run in the order in which a reader meets
+// them, by the built program, in an empty home directory, on a terminal of 80
+// columns, and what a page shows is held against what is printed.
+//
+//	```console   commands behind "$ " and what they print; "…" is any number of lines
+//	```sh        commands alone
+//
+// Other blocks are not commands. What happens beside the program (in EspoCRM's
+// administration, in an editor) is done by a hand, named by the heading under
+// which the page asks for it.
+
+// player is the reader of one page.
+type player struct {
+	t    *testing.T
+	home string
+	env  []string
+	// stands says what stands in for a name that the page uses; old, new.
+	stands []string
+	// shown maps run ids of the page to those that were printed in their place.
+	shown map[string]string
+	// hands are called when their heading is reached.
+	hands map[string]func()
+	// asking are commands that ask, by their beginning.
+	asking []string
+	// secrets are typed where a command asks for one; keyed by the question's
+	// beginning. Other answers are on the page.
+	secrets map[string]string
+	// codes are exit codes other than 0 that a command ends with; keyed by its
+	// beginning.
+	codes map[string]int
+	// absent are commands of the host that are not played, by their beginning.
+	absent []string
+	// before each command: exports, and the directory gone to.
+	before string
+	played int
+}
+
+// newPlayer builds the program and gives the reader an empty home.
+func newPlayer(t *testing.T) *player {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the program; the long form, which CI runs too, has it")
+	}
+	for _, program := range []string{"sh", "script", "curl"} {
+		if _, err := exec.LookPath(program); err != nil || runtime.GOOS != "linux" {
+			t.Skipf("pages are played on Linux with %s, which gives a terminal or plays a person", program)
+		}
+	}
+	p := &player{t: t, home: t.TempDir(), shown: map[string]string{}, hands: map[string]func(){}, secrets: map[string]string{}, codes: map[string]int{}}
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "advosync"), ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	p.env = []string{"HOME=" + p.home, "PATH=" + bin + ":/usr/bin:/bin", "SHELL=/bin/sh", "TERM=xterm", "NO_COLOR=1", "LC_ALL=C.UTF-8", "TZ=UTC"}
+	return p
+}
+
+// play goes through the page.
+func (p *player) play(file string) {
+	p.t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	on := page{file, strings.Split(string(raw), "\n")}
+	blocks := on.blocks()
+	used := map[string]bool{}
+	for i, line := range on.lines {
+		title := strings.TrimLeft(line, "#")
+		if hand := p.hands[strings.TrimSpace(title)]; hand != nil && title != line {
+			used[strings.TrimSpace(title)] = true
+			hand()
+		}
+		for _, b := range blocks {
+			if b.line == i+1 {
+				p.block(b)
+			}
+		}
+	}
+	for title := range p.hands {
+		if !used[title] {
+			p.t.Errorf("%s has no heading %q", file, title)
+		}
+	}
+	if p.played < 5 {
+		p.t.Errorf("%s: only %d commands played: the test looks in the wrong place", file, p.played)
+	}
+}
+
+func (p *player) block(b block) {
+	p.t.Helper()
+	switch b.language {
+	case "sh":
+		for i, line := range b.lines {
+			p.command(b.at(i), line, nil)
+		}
+	case "console":
+		for i := 0; i < len(b.lines); {
+			command, is := strings.CutPrefix(b.lines[i], "$ ")
+			if !is {
+				p.t.Fatalf("%s: a console block begins with a command", b.at(i))
+			}
+			at, end := i, i+1
+			for end < len(b.lines) && !strings.HasPrefix(b.lines[end], "$ ") {
+				end++
+			}
+			i = end
+			p.command(b.at(at), command, b.lines[at+1:end])
+		}
+	}
+}
+
+// beginning is the value of m whose key the command begins with.
+func beginning[V any](m map[string]V, command string) (v V, ok bool) {
+	for key, v := range m {
+		if strings.HasPrefix(command, key) {
+			return v, true
+		}
+	}
+	return v, false
+}
+
+// command runs one command and compares what it prints with want, nil for
+// anything.
+func (p *player) command(at, line string, want []string) {
+	p.t.Helper()
+	line = strings.TrimSpace(line)
+	for _, a := range p.absent {
+		if strings.HasPrefix(line, a) {
+			return
+		}
+	}
+	real := p.real(line)
+	word, _, _ := strings.Cut(real, " ")
+	switch word {
+	case "", "#":
+		return
+	case "export", "unset", "cd":
+		p.before += real + "\n"
+		return
+	}
+	p.played++
+	if strings.HasPrefix(real, "advosync sandbox --dir") {
+		p.serve(real)
+		return
+	}
+	code, out := p.terminal(real, want)
+	expected, _ := beginning(p.codes, line)
+	if code != expected {
+		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, real, code, expected, out)
+	}
+	if err := p.compare(want, strings.Split(strings.TrimRight(out, "\n"), "\n")); err != nil {
+		p.t.Errorf("%s: %s\n%v; it prints:\n%s", at, line, err, out)
+	}
+}
+
+// real is a command as it is run here.
+func (p *player) real(line string) string {
+	pairs := slices.Clone(p.stands)
+	for shown, printed := range p.shown {
+		pairs = append(pairs, shown, printed)
+	}
+	return strings.NewReplacer(pairs...).Replace(line)
+}
+
+// terminal runs a command on a terminal. What it asks, the page answers;
+// elsewhere what goes to stderr is not seen: progress has no
+// place on a page.
+func (p *player) terminal(real string, want []string) (int, string) {
+	p.t.Helper()
+	said := filepath.Join(p.home, ".stderr")
+	inner := p.before + "stty cols 80\n" + real
+	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(real, c) })
+	if !asks {
+		inner += " 2>" + said
+	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "script", "-qefc", inner, "/dev/null")
+	c.Dir, c.Env = p.home, p.env
+	out, err := c.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	typed, err := c.StdinPipe() // stays open: its end would be one for the command
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	text := ""
+	for buf := make([]byte, 4096); err == nil; {
+		var n int
+		n, err = out.Read(buf)
+		text += strings.ReplaceAll(string(buf[:n]), "\r", "")
+		if answer, is := p.answer(text[strings.LastIndex(text, "\n")+1:], want); asks && is {
+			if _, err := io.WriteString(typed, answer+"\n"); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+	var ended *exec.ExitError
+	if err := c.Wait(); err != nil && !errors.As(err, &ended) {
+		p.t.Fatalf("%s: %v", real, err)
+	}
+	if raw, err := os.ReadFile(said); err == nil && !asks && c.ProcessState.ExitCode() != 0 {
+		text += string(raw)
+	}
+	for prompt, secret := range p.secrets {
+		// Typed faster than anybody can, it may be shown: the question comes before the terminal hides what is typed.
+		if secret != "" && strings.Contains(text, prompt) {
+			text = strings.ReplaceAll(text, ": "+secret+"\n", ": ")
+		}
+	}
+	return c.ProcessState.ExitCode(), text
+}
+
+// answer is what the page, or for a secret the reader, answers to a prompt.
+func (p *player) answer(prompt string, want []string) (string, bool) {
+	if !strings.HasSuffix(prompt, ": ") && !strings.HasSuffix(prompt, "] ") {
+		return "", false
+	}
+	if secret, is := beginning(p.secrets, prompt); is {
+		return secret, true
+	}
+	for _, w := range want {
+		if rest, is := strings.CutPrefix(p.real(w)+" ", prompt); is {
+			return strings.TrimSpace(rest), true
+		}
+	}
+	return "", false
+}
+
+// serve starts the sandbox as the page does and waits until it says how to use it.
+func (p *player) serve(real string) {
+	p.t.Helper()
+	ctx, stop := context.WithCancel(p.t.Context())
+	c := exec.CommandContext(ctx, "sh", "-c", "exec "+real)
+	c.Dir, c.Env = p.home, p.env
+	out, err := c.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var said bytes.Buffer
+	c.Stderr = &said
+	if err := c.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { stop(); _ = c.Wait() })
+	var text strings.Builder
+	for buf := make([]byte, 4096); !strings.Contains(text.String(), "Ctrl-C stops both"); {
+		n, err := out.Read(buf)
+		if text.Write(buf[:n]); err != nil {
+			p.t.Fatalf("%s: %v\n%s%s", real, err, text.String(), said.String())
+		}
+	}
+}
+
+var (
+	runID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	// unlike is what no two runs have in common.
+	unlike = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( [A-Z]+)?|\d+ h \d+ min|\d+ (ms|s)\b`)
+)
+
+// compare holds what the page shows against what was printed, and learns the run
+// ids that stand in the place of the page's.
+func (p *player) compare(want, got []string) error {
+	if want == nil {
+		return nil
+	}
+	at, skip := 0, false
+	for _, w := range want {
+		if strings.TrimSpace(w) == "…" {
+			skip = true
+			continue
+		}
+		for at < len(got) && skip && !p.alike(w, got[at]) {
+			at++
+		}
+		if at == len(got) || !p.alike(w, got[at]) {
+			return fmt.Errorf("the page shows %q", w)
+		}
+		if shown, printed := runID.FindString(w), runID.FindString(got[at]); shown != "" {
+			p.shown[shown] = printed
+		}
+		at, skip = at+1, false
+	}
+	if at < len(got) && !skip {
+		return fmt.Errorf("the page does not show %q", got[at])
+	}
+	return nil
+}
+
+// alike compares two lines but for what differs with every run. On the page, a
+// question is one line with its answer.
+func (p *player) alike(want, got string) bool {
+	plain := func(s string) string {
+		return strings.TrimRight(unlike.ReplaceAllString(runID.ReplaceAllString(s, "RUN"), "TIME"), " ")
+	}
+	return plain(p.real(want)) == plain(got)
+}
+
+// office is an EspoCRM and an Advoware for a reader who has come to the real
+// thing.
+func office(t *testing.T, o sandbox.WorldOptions) *sandbox.World {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	w := sandbox.NewWorld(o)
+	if err := w.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// install is what uploading the extension does to EspoCRM.
+func install(t *testing.T, w *sandbox.World) {
+	t.Helper()
+	body := `{"uniqueWithDeleteId": true, "fields": {"CBeteiligte": {"advowareEditedAt": {"type": "datetime"}}}}`
+	resp, err := http.Post(w.EspoURL+"/_sandbox/behaviour", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+		t.Fatalf("install the extension: %s", answer)
+	}
+}
+
+// port is a free one of five digits whose next is free as well.
+func port(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := l.Addr().(*net.TCPAddr).Port
+		next, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n+1))
+		_ = l.Close()
+		if err == nil {
+			_ = next.Close()
+			if n >= 10000 {
+				return n
+			}
+		}
+	}
+	t.Fatal("no two free ports in a row")
+	return 0
+}
+
+// edit changes a file as somebody with an editor would.
+func edit(t *testing.T, file string, change func(string) string) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := change(string(raw))
+	if changed == string(raw) {
+		t.Fatalf("%s: nothing to change", file)
+	}
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGettingStarted follows docs/getting-started.md to the letter: first on the
+// sandbox, then with an office's own systems.
+func TestGettingStarted(t *testing.T) {
+	p := newPlayer(t)
+	w := office(t, sandbox.WorldOptions{Seed: 1, Twins: 4})
+	n := port(t)
+	record, number := "", ""
+	for _, r := range w.EspoCRM.Records("CBeteiligte") {
+		if r["advowareId"] != nil && record == "" {
+			record, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
+		}
+	}
+	p.stands = []string{
+		"18080", fmt.Sprint(n), "18081", fmt.Sprint(n + 1),
+		"6b04e8a1c2d3f4a5b", record, "104711", number,
+		"https://crm.kanzlei-mueller.de", w.EspoURL, "mueller", sandbox.Kanzlei, "0c3f", sandbox.AppID,
+	}
+	p.hands["2. EspoCRM: a role and an API user"] = func() {
+		// That there is no configurator on the internet here is the one thing that init does not ask for.
+		p.env = append(p.env, "ADVOSYNC_ADVOWARE_CONFIGURATOR_URL="+sandbox.ConfiguratorURL(w.AdvoURL))
+	}
+	p.asking = []string{"advosync undo", "advosync init --dir", "advosync link --apply"}
+	p.secrets["API key of EspoCRM"] = sandbox.KeyA
+	p.secrets["Secret key"] = ""
+	p.secrets["Its password"] = sandbox.AdvowarePass
+	p.secrets["API key of Advoware"] = sandbox.AdvowareKey
+	// Step 4 ends with a look into the mapping; this Advoware can list.
+	p.hands["5. EspoCRM: the extension"] = func() {
+		edit(t, filepath.Join(p.home, "advosync", "entities", "beteiligte.yaml"), func(s string) string {
+			before, rest, _ := strings.Cut(s, "  # list:")
+			lines, after, _ := strings.Cut("  # list:"+rest, "\n\n")
+			return before + regexp.MustCompile("(?m)^  # ").ReplaceAllString(lines, "  ") + "\n\n" + after
+		})
+	}
+	p.hands["6. Ask the doctor"] = func() { install(t, w) }
+	p.play("docs/getting-started.md")
+}
