@@ -30,8 +30,8 @@ func (s *Sim) settleDown() {
 	for pass := 1; ; pass++ {
 		time.Sleep(time.Hour)
 		t := s.newTool(r, "sync", 0, 0)
-		s.repair(t)
 		before := s.writes()
+		s.repair(t)
 		if byPass {
 			s.count("passes that ended a run")
 			s.pass(t)
@@ -85,7 +85,7 @@ func (s *Sim) repair(t *Tool) {
 			s.resolve(t, id)
 		case failed && code == string(fault.CreateDoubt):
 			s.settleDoubt(t, id)
-		case s.trash[advo] != nil && s.MissingInAdvoware == engine.MissingFail:
+		case failed && code == string(fault.NotFound) && s.MissingInAdvoware == engine.MissingFail:
 			s.putBackInAdvoware("admin", advo)
 		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
 			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))

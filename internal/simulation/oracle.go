@@ -415,6 +415,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
 			o.fresh[c] = true
 		}
+		o.overrule(now, c)
 	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
 		if o.sent[espoID] == nil {

@@ -50,10 +50,9 @@ type Sim struct {
 	edits   int
 	runs    int
 	counts  map[string]int
-	trash   map[int64][]byte // deleted in Advoware
-	strays  []int64          // made in Advoware
-	robbed  map[string]bool  // runs that lost a lock by force
-	allow   batch.Options    // guards that the operator has overridden
+	strays  []int64         // made in Advoware
+	robbed  map[string]bool // runs that lost a lock by force
+	allow   batch.Options   // guards that the operator has overridden
 	trouble []string
 }
 
@@ -91,7 +90,7 @@ func newSim(seed uint64) *Sim {
 	if err != nil {
 		panic(err)
 	}
-	s := &Sim{Seed: seed, Mapping: m, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{}, trash: map[int64][]byte{},
+	s := &Sim{Seed: seed, Mapping: m, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{},
 		MissingInAdvoware: engine.MissingFail, MissingInEspocrm: engine.MissingKeep}
 	r := s.random("world", 0)
 	s.Policy = []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Merge, reconcile.Manual}[r.IntN(5)]
