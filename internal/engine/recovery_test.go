@@ -140,6 +140,39 @@ func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
 	r.untilQuiet(id, operation{}, "history readable again")
 }
 
+// TestUnreadableHistoryEndsTheCommand: reset --forget and link replace an intent,
+// too, and leave it where its history cannot be closed.
+func TestUnreadableHistoryEndsTheCommand(t *testing.T) {
+	for name, do := range map[string]func(*rig, string) result.Record{
+		"reset --forget": func(r *rig, id string) result.Record {
+			return r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true})
+		},
+		"link": func(r *rig, id string) result.Record {
+			return r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, listing)
+			id, at := r.person(nil), "PUT /api/v1/"+ct
+			if name != "link" { // of a record that was linked before
+				r.sync(id)
+				r.editEspo(id, map[string]any{"phone": "0511 1"})
+				r.tick(time.Minute)
+			}
+			r.proc.Plan = on(at, 2, func() simulation.Fate { return simulation.DiesBefore }) // the final PUT, after the mark
+			r.sync(id)
+			r.tick(10 * time.Minute)
+			r.start()
+			r.proc.Plan = on("store Entries", 1, func() simulation.Fate { return simulation.BreaksBefore })
+			if res := do(r, id); res.Error == nil || res.Error.Owner != "system" || r.memoryOf(id).Intent == nil {
+				t.Fatalf("%s %+v", res.Outcome, res.Error)
+			}
+			r.tick(10 * time.Minute)
+			r.untilQuiet(id, operation{}, "history readable again")
+		})
+	}
+}
+
 // TestFinalPutOfADeadRunIsInTheHistory, also where no rowId can tell that it
 // happened: EspoCRM's overwritten value is done or unknown, never "not done".
 func TestFinalPutOfADeadRunIsInTheHistory(t *testing.T) {
