@@ -58,6 +58,15 @@ func (o *Oracle) Parked(run, espoID string) {
 	o.note("%s parks %s", run, espoID)
 }
 
+// Dropped tells it that nothing is remembered of a record any more: should it
+// come back, nobody can tell which side has moved, and the policy decides.
+func (o *Oracle) Dropped(espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.blind[espoID] = true
+	o.note("nothing is remembered of %s", espoID)
+}
+
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
 	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {

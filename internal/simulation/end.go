@@ -85,16 +85,21 @@ func (s *Sim) repair(t *Tool) {
 			s.resolve(t, id)
 		case failed && code == string(fault.CreateDoubt):
 			s.settleDoubt(t, id)
-		case failed && code == string(fault.NotFound) && s.MissingInAdvoware == engine.MissingFail:
+		case s.MissingInAdvoware == engine.MissingFail && s.lost(advo):
 			s.putBackInAdvoware("admin", advo)
+			s.reset(t, id, false)
 		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
 			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
 		case rec["syncStatus"] == engine.StatusPermanentlyFailed:
-			s.did(t, command{what: "reset", id: id}, func() result.Record {
-				return t.Engine.Reset(ctx, engine.ResetRequest{Mapping: s.Mapping, ID: id})
-			})
+			s.reset(t, id, false)
 		}
 	}
+}
+
+// lost reports whether an Advoware record is gone that something is linked to.
+func (s *Sim) lost(advo int64) bool {
+	_, there := s.Advo.Get(sandbox.BeteiligtePath, advo)
+	return advo != 0 && !there
 }
 
 // settleDoubt looks in Advoware, as the message asks: the record that was made for

@@ -122,6 +122,8 @@ type Oracle struct {
 	// first: the next contact of the EspoCRM record is a first one (link, reset
 	// --forget), so EspoCRM's values go over.
 	first map[string]bool
+	// blind: nothing is remembered of the EspoCRM record.
+	blind map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
 	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
@@ -144,7 +146,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, commands: map[string]*command{}, first: map[string]bool{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, commands: map[string]*command{}, first: map[string]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
@@ -456,6 +458,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	case rival && c.side == o.loser(espoID, c, was):
 	case c.side == record.Advoware && o.first[espoID]:
 		o.ruled["first contact"]++
+	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
+		o.ruled["nothing remembered"]++
 	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
@@ -557,6 +561,7 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.doubtful, espoID)
 	delete(o.sent, espoID)
 	delete(o.first, espoID)
+	delete(o.blind, espoID)
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)

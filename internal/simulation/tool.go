@@ -125,10 +125,14 @@ type skewed struct {
 	run    string
 }
 
-// Commit tells the oracle of a conflict that is parked.
+// Commit tells the oracle of a conflict that is parked, and of a record that is
+// forgotten.
 func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	before, berr := k.Store.Load(ctx, c.Key)
 	rev, err := k.Store.Commit(ctx, c)
+	if err == nil && c.Memory == nil {
+		k.oracle.Dropped(c.Key.ID)
+	}
 	if err == nil && berr == nil && c.Memory != nil && c.Memory.Parked != nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint) {
 		k.oracle.Parked(k.run, c.Key.ID)
 	}
