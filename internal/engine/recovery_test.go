@@ -11,6 +11,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
+	"advosync/internal/store"
 )
 
 // on calls do before the n-th effect of that kind.
@@ -227,17 +228,18 @@ func TestDeletedBetweenDecisionAndPut(t *testing.T) {
 // TestNothingStandsBetweenReadAndPut: who we are is known before Advoware is
 // read, or not asked at all, where fields lack a base though nothing was ever
 // synced: after an interrupted create of a record whose kind has changed since,
-// and at a first contact, where what agrees is a base of sorts after marking.
+// at a first contact, where what agrees is a base of sorts after marking, and in
+// an undo without a memory.
 func TestNothingStandsBetweenReadAndPut(t *testing.T) {
-	for name, prepare := range map[string]func(*rig) string{
-		"interrupted create, kind switched": func(r *rig) string {
+	for name, prepare := range map[string]func(*rig) (id string, undo bool){
+		"interrupted create, kind switched": func(r *rig) (string, bool) {
 			id := r.person(nil)
 			r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
 			r.sync(id)
 			r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "email": "neu@example.de"})
-			return id
+			return id, false
 		},
-		"forgotten": func(r *rig) string {
+		"forgotten": func(r *rig) (string, bool) {
 			id, advo := r.linked()
 			r.editEspo(id, map[string]any{"email": "neu@example.de"})
 			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
@@ -246,30 +248,60 @@ func TestNothingStandsBetweenReadAndPut(t *testing.T) {
 			if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true}); res.Error != nil {
 				t.Fatal(res.Error)
 			}
-			return id
+			return id, false
+		},
+		"undo": func(r *rig) (string, bool) {
+			id, advo := r.linked()
+			r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			r.sync(id)
+			key := store.Key{Entity: r.m.Entity(), ID: id}
+			leases, _, err := r.store.Acquire(t.Context(), []string{key.LockKey()}, store.Owner{Run: "x"}, time.Minute)
+			if err != nil || len(leases) != 1 {
+				t.Fatal(err)
+			}
+			if _, err := r.store.Commit(t.Context(), store.Commit{Key: key, Lease: leases[0], Rev: r.memoryOf(id).Rev}); err != nil { // the history stays
+				t.Fatal(err)
+			}
+			_ = r.store.Release(t.Context(), leases)
+			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
+				t.Fatal(err)
+			}
+			return id, true
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, listing, inMemory)
-			id := prepare(r)
+			id, undo := prepare(r)
+			run := r.cfg.Run
 			r.tick(10 * time.Minute)
 			r.start()
-			r.sync(id)
-			last, puts := "", 0
-			for _, e := range r.proc.Effects() {
-				if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
-					if puts++; last != "GET /relay"+path {
-						t.Errorf("%s was sent right after %s", e.What, last)
-					}
-				}
-				if e.HTTP {
-					last = e.What
-				}
+			if undo {
+				r.undo(id, run)
+			} else {
+				r.sync(id)
 			}
-			if puts == 0 {
-				t.Error("nothing was written to Advoware")
-			}
+			r.readsBeforePuts()
 			r.untilQuiet(id, operation{}, name)
 		})
+	}
+}
+
+// readsBeforePuts: a read of the same record stands directly before each PUT to
+// Advoware, with nothing but the local store in between.
+func (r *rig) readsBeforePuts() {
+	r.t.Helper()
+	last, puts := "", 0
+	for _, e := range r.proc.Effects() {
+		if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
+			if puts++; last != "GET /relay"+path {
+				r.t.Errorf("%s was sent right after %s", e.What, last)
+			}
+		}
+		if e.HTTP {
+			last = e.What
+		}
+	}
+	if puts == 0 {
+		r.t.Error("nothing was written to Advoware")
 	}
 }

@@ -78,6 +78,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 func (t *Tool) end() {
 	t.Process.Kill()
 	_ = t.Leases.ReleaseAll()
+	t.sim.Oracle.Ended(t.Run)
 }
 
 // dice are one effect's own: a pass has several calls under way, and which of
