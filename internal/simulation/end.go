@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ func (s *Sim) settleDown() {
 			_ = s.Oracle.Person("admin", func() error { return s.Espo.Restore(entityType, id) })
 		}
 	}
+	s.ids = slices.DeleteFunc(s.ids, func(id string) bool { _, there := s.Espo.Get(entityType, id); return !there }) // lost with a backup
 	byPass := r.IntN(2) == 0
 	const most = 10
 	for pass := 1; ; pass++ {

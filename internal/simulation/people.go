@@ -111,6 +111,10 @@ func (s *Sim) act(r *rand.Rand, name string) {
 			v, ok := values[f.Field].(string)
 			switch {
 			case !ok:
+			case f.Do == "lower":
+				values[f.Field] = strings.ToLower(v)
+			case f.Do == "trim":
+				values[f.Field] = strings.TrimSpace(v)
 			case f.Do == "upper":
 				values[f.Field] = strings.ToUpper(v)
 			case f.Do == "cut":
