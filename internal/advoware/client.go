@@ -121,9 +121,12 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 	if err != nil {
 		return nil, err
 	}
-	refused := ""
+	refused, ahead := "", time.Duration(0)
+	if r.method == http.MethodGet {
+		ahead = readAhead
+	}
 	for {
-		token, err := c.tokens.get(ctx, refused)
+		token, err := c.tokens.get(ctx, refused, ahead)
 		if err != nil {
 			return nil, c.forOp(ctx, r.op, err)
 		}

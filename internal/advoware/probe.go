@@ -22,7 +22,7 @@ func (c *Client) Addresses(ctx context.Context) (api, gateway string, err error)
 
 // SignIn makes sure that there is a token, and fetches one if not.
 func (c *Client) SignIn(ctx context.Context) error {
-	if _, err := c.tokens.get(ctx, ""); err != nil {
+	if _, err := c.tokens.get(ctx, "", 0); err != nil {
 		return c.asFault(ctx, opSignIn, err)
 	}
 	return nil

@@ -54,15 +54,20 @@ func newTokens(cache TokenCache, now func() time.Time, fetch func(context.Contex
 	return &tokens{cache: cache, now: now, fetch: fetch}
 }
 
-// get returns a token that is not the refused one ("" when none was).
-func (t *tokens) get(ctx context.Context, refused string) (string, error) {
+// readAhead is how much longer than now the token of a read has to do: a write
+// may rest on it, and no sign-in may come between the two.
+const readAhead = 5 * time.Second
+
+// get returns a token that is not the refused one ("" when none was) and may be
+// used for so much longer.
+func (t *tokens) get(ctx context.Context, refused string, ahead time.Duration) (string, error) {
 	for {
 		t.mu.Lock()
 		if t.denied != nil {
 			defer t.mu.Unlock()
 			return "", t.denied
 		}
-		if t.usable(t.current, refused) {
+		if t.usable(t.current, refused, ahead) {
 			defer t.mu.Unlock()
 			return t.current.token, nil
 		}
@@ -74,7 +79,7 @@ func (t *tokens) get(ctx context.Context, refused string) (string, error) {
 		}
 		t.mu.Unlock()
 		if lead {
-			t.lead(ctx, r, refused)
+			t.lead(ctx, r, refused, ahead)
 		}
 		select {
 		case <-r.done:
@@ -92,12 +97,12 @@ func (t *tokens) get(ctx context.Context, refused string) (string, error) {
 	}
 }
 
-func (t *tokens) usable(g grant, refused string) bool {
-	return g.token != "" && g.token != refused && t.now().Before(g.until)
+func (t *tokens) usable(g grant, refused string, ahead time.Duration) bool {
+	return g.token != "" && g.token != refused && t.now().Add(ahead).Before(g.until)
 }
 
 // lead carries out a renewal and publishes its end, also when it panics.
-func (t *tokens) lead(ctx context.Context, r *renewal, refused string) {
+func (t *tokens) lead(ctx context.Context, r *renewal, refused string, ahead time.Duration) {
 	defer func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -110,27 +115,27 @@ func (t *tokens) lead(ctx context.Context, r *renewal, refused string) {
 		t.flight = nil
 		close(r.done)
 	}()
-	r.got, r.err = t.renew(ctx, refused)
+	r.got, r.err = t.renew(ctx, refused, ahead)
 	r.dead = r.err != nil && ctx.Err() != nil
 }
 
 // renew looks into the shared cache before it fetches, and once more under its
 // lock: another process may have been quicker. Without the lock (the store is
 // in trouble) two processes may fetch at once, which does no harm.
-func (t *tokens) renew(ctx context.Context, refused string) (grant, error) {
+func (t *tokens) renew(ctx context.Context, refused string, ahead time.Duration) (grant, error) {
 	if t.cache == nil {
 		return t.fetch(ctx)
 	}
 	if refused != "" {
 		t.cache.Drop(ctx, refused)
 	}
-	if g, ok := t.cached(ctx, refused); ok {
+	if g, ok := t.cached(ctx, refused, ahead); ok {
 		return g, nil
 	}
 	unlock, err := t.cache.Lock(ctx)
 	if err == nil {
 		defer unlock()
-		if g, ok := t.cached(ctx, refused); ok {
+		if g, ok := t.cached(ctx, refused, ahead); ok {
 			return g, nil
 		}
 	}
@@ -144,8 +149,8 @@ func (t *tokens) renew(ctx context.Context, refused string) (grant, error) {
 	return g, err
 }
 
-func (t *tokens) cached(ctx context.Context, refused string) (grant, bool) {
+func (t *tokens) cached(ctx context.Context, refused string, ahead time.Duration) (grant, bool) {
 	token, until, ok := t.cache.Get(ctx)
 	g := grant{token: token, until: until}
-	return g, ok && t.usable(g, refused)
+	return g, ok && t.usable(g, refused, ahead)
 }

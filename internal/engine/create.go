@@ -99,6 +99,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 // planCreated lists what the new record got, so that the history says it.
 func (w *work) planCreated(d reconcile.Decision) {
 	e := w.history()
+	e.Created = true
 	for _, c := range d.Changes {
 		e.Writes = append(e.Writes, store.Write{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Field: c.Field.Key, Side: record.Advoware,
 			Before: record.Empty(), After: c.Espo, State: store.WriteDone, Attempt: w.attempt})

@@ -152,6 +152,9 @@ func (w *work) putLink(ctx context.Context, r LinkRequest, d reconcile.Decision)
 			return err
 		}
 		w.closeRun(ctx, in, createState(in, r.AdvowareID), store.WriteNotDone)
+		if w.closeErr != nil {
+			return w.closeErr
+		}
 		w.recovered = true
 	}
 	p := record.Patch{}

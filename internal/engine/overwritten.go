@@ -41,7 +41,7 @@ func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error)
 	slices.Reverse(entries)
 	for _, e := range entries {
 		out.found = true
-		created := e.Outcome == string(result.CreatedAdvoware)
+		created := e.Created || e.Outcome == string(result.CreatedAdvoware)
 		out.created = out.created || created
 		for _, wr := range e.Writes {
 			if wr.State == store.WriteNotDone || created && wr.Side == record.Advoware {

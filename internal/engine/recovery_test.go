@@ -12,6 +12,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
+	"advosync/internal/store"
 )
 
 // on calls do before the n-th effect of that kind.
@@ -141,6 +142,39 @@ func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
 	r.untilQuiet(id, operation{}, "history readable again")
 }
 
+// TestUnreadableHistoryEndsTheCommand: reset --forget and link replace an intent,
+// too, and leave it where its history cannot be closed.
+func TestUnreadableHistoryEndsTheCommand(t *testing.T) {
+	for name, do := range map[string]func(*rig, string) result.Record{
+		"reset --forget": func(r *rig, id string) result.Record {
+			return r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true})
+		},
+		"link": func(r *rig, id string) result.Record {
+			return r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, listing)
+			id, at := r.person(nil), "PUT /api/v1/"+ct
+			if name != "link" { // of a record that was linked before
+				r.sync(id)
+				r.editEspo(id, map[string]any{"phone": "0511 1"})
+				r.tick(time.Minute)
+			}
+			r.proc.Plan = on(at, 2, func() simulation.Fate { return simulation.DiesBefore }) // the final PUT, after the mark
+			r.sync(id)
+			r.tick(10 * time.Minute)
+			r.start()
+			r.proc.Plan = on("store Entries", 1, func() simulation.Fate { return simulation.BreaksBefore })
+			if res := do(r, id); res.Error == nil || res.Error.Owner != "system" || r.memoryOf(id).Intent == nil {
+				t.Fatalf("%s %+v", res.Outcome, res.Error)
+			}
+			r.tick(10 * time.Minute)
+			r.untilQuiet(id, operation{}, "history readable again")
+		})
+	}
+}
+
 // TestFinalPutOfADeadRunIsInTheHistory, also where no rowId can tell that it
 // happened: EspoCRM's overwritten value is done or unknown, never "not done".
 func TestFinalPutOfADeadRunIsInTheHistory(t *testing.T) {
@@ -195,17 +229,18 @@ func TestDeletedBetweenDecisionAndPut(t *testing.T) {
 // TestNothingStandsBetweenReadAndPut: who we are is known before Advoware is
 // read, or not asked at all, where fields lack a base though nothing was ever
 // synced: after an interrupted create of a record whose kind has changed since,
-// and at a first contact, where what agrees is a base of sorts after marking.
+// at a first contact, where what agrees is a base of sorts after marking, and in
+// an undo without a memory.
 func TestNothingStandsBetweenReadAndPut(t *testing.T) {
-	for name, prepare := range map[string]func(*rig) string{
-		"interrupted create, kind switched": func(r *rig) string {
+	for name, prepare := range map[string]func(*rig) (id string, undo bool){
+		"interrupted create, kind switched": func(r *rig) (string, bool) {
 			id := r.person(nil)
 			r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
 			r.sync(id)
 			r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "email": "neu@example.de"})
-			return id
+			return id, false
 		},
-		"forgotten": func(r *rig) string {
+		"forgotten": func(r *rig) (string, bool) {
 			id, advo := r.linked()
 			r.editEspo(id, map[string]any{"email": "neu@example.de"})
 			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
@@ -214,29 +249,39 @@ func TestNothingStandsBetweenReadAndPut(t *testing.T) {
 			if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true}); res.Error != nil {
 				t.Fatal(res.Error)
 			}
-			return id
+			return id, false
+		},
+		"undo": func(r *rig) (string, bool) {
+			id, advo := r.linked()
+			r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			r.sync(id)
+			key := store.Key{Entity: r.m.Entity(), ID: id}
+			leases, _, err := r.store.Acquire(t.Context(), []string{key.LockKey()}, store.Owner{Run: "x"}, time.Minute)
+			if err != nil || len(leases) != 1 {
+				t.Fatal(err)
+			}
+			if _, err := r.store.Commit(t.Context(), store.Commit{Key: key, Lease: leases[0], Rev: r.memoryOf(id).Rev}); err != nil { // the history stays
+				t.Fatal(err)
+			}
+			_ = r.store.Release(t.Context(), leases)
+			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
+				t.Fatal(err)
+			}
+			return id, true
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, listing, inMemory)
-			id := prepare(r)
+			id, undo := prepare(r)
+			run := r.cfg.Run
 			r.tick(10 * time.Minute)
 			r.start()
-			r.sync(id)
-			last, puts := "", 0
-			for _, e := range r.proc.Effects() {
-				if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
-					if puts++; last != "GET /relay"+path {
-						t.Errorf("%s was sent right after %s", e.What, last)
-					}
-				}
-				if e.HTTP {
-					last = e.What
-				}
+			if undo {
+				r.undo(id, run)
+			} else {
+				r.sync(id)
 			}
-			if puts == 0 {
-				t.Error("nothing was written to Advoware")
-			}
+			r.readsBeforePuts()
 			r.untilQuiet(id, operation{}, name)
 		})
 	}
@@ -313,5 +358,25 @@ func TestInterruptedCreatesOfTwins(t *testing.T) {
 	}
 	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 2 {
 		t.Errorf("%d records in Advoware, want 2", n)
+	}
+}
+
+// readsBeforePuts: a read of the same record stands directly before each PUT to
+// Advoware, with nothing but the local store in between.
+func (r *rig) readsBeforePuts() {
+	r.t.Helper()
+	last, puts := "", 0
+	for _, e := range r.proc.Effects() {
+		if path, ok := strings.CutPrefix(e.What, "PUT /relay"); ok {
+			if puts++; last != "GET /relay"+path {
+				r.t.Errorf("%s was sent right after %s", e.What, last)
+			}
+		}
+		if e.HTTP {
+			last = e.What
+		}
+	}
+	if puts == 0 {
+		r.t.Error("nothing was written to Advoware")
 	}
 }

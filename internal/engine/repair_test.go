@@ -15,6 +15,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/simulation"
 	"advosync/internal/store"
 )
 
@@ -382,6 +383,25 @@ func TestUndoOfACreateDeletesNothing(t *testing.T) {
 		t.Error("deleted")
 	}
 	r.outcome(r.undo(id, "no-such-run"), result.Failed)
+}
+
+// The history calls an interrupted create interrupted, not created; its writes
+// filled a new record all the same, and undoing them would empty it.
+func TestUndoOfAnInterruptedCreateEmptiesNothing(t *testing.T) {
+	r := newRig(t, listing)
+	id := r.person(nil)
+	run := r.cfg.Run
+	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
+	r.sync(id)
+	r.tick(10 * time.Minute)
+	r.start()
+	advo := *r.sync(id).AdvowareID
+	r.next()
+	r.outcome(r.undo(id, run), result.Skipped)
+	if got := r.advoField(advo, "vorname"); got != "Anna" {
+		t.Errorf("the first name is %q", got)
+	}
+	r.quiet(id)
 }
 
 // Stopping the undo at every write of either system, with and without the write

@@ -178,7 +178,7 @@ func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
 	}
 	w.closeRun(ctx, in, advo, espo)
 	w.recovered = true
-	return nil
+	return w.closeErr
 }
 
 // keptIntent is the intent that a reset leaves: any without Forget, else a

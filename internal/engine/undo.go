@@ -101,6 +101,7 @@ func (w *work) skip(code, text string) {
 
 // undoOnce compares, puts back and syncs. again: somebody edited meanwhile.
 func (w *work) undoOnce(ctx context.Context, r UndoRequest, past *overwrites) (again bool, err error) {
+	w.knowOurselves(ctx)
 	if err := w.readAdvo(ctx); err != nil {
 		return false, err
 	}

@@ -58,6 +58,15 @@ func (o *Oracle) Parked(run, espoID string) {
 	o.note("%s parks %s", run, espoID)
 }
 
+// Dropped tells it that nothing is remembered of a record any more: should it
+// come back, nobody can tell which side has moved, and the policy decides.
+func (o *Oracle) Dropped(espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.blind[espoID] = true
+	o.note("nothing is remembered of %s", espoID)
+}
+
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
 	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {
@@ -98,6 +107,22 @@ func (o *Oracle) forced(c cell) bool {
 	}
 	o.ruled[undoes+" --force"]++
 	return true
+}
+
+// overrule drops the other side's unsynced edit of a field that an undo --force
+// puts back: the operator has said whose value it shall be.
+func (o *Oracle) overrule(now map[string]snapshot, c cell) {
+	if cmd := o.ordered(undoes, o.espoOf(c)); cmd == nil || !cmd.force {
+		return
+	}
+	side, id := o.partner(now, c)
+	for f := range o.fresh {
+		if f.side == side && f.id == id && o.sameField(c, f) {
+			delete(o.fresh, f)
+			o.base[f] = now[sideKey(side, id)].values[f.attr]
+			o.ruled[undoes+" --force"]++
+		}
+	}
 }
 
 // loser is the side whose edit may be overruled by one of the other side; "":
@@ -159,4 +184,16 @@ func (o *Oracle) strange(advoID int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.loose[strconv.FormatInt(advoID, 10)]
+}
+
+// deleted is what an Advoware record held that is gone by now.
+func (o *Oracle) deleted(advoID int64) (raw []byte, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := sideKey(record.Advoware, strconv.FormatInt(advoID, 10))
+	if _, there := o.last[key]; there {
+		return nil, false
+	}
+	was, ok := o.tomb[key]
+	return was.raw, ok
 }

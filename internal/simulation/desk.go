@@ -26,10 +26,10 @@ func (s *Sim) desk() {
 			s.undo(t, r.IntN(3) == 0)
 		case 2:
 			s.link(t)
-		case 3:
-			s.reset(t, true)
-		case 4:
-			s.reset(t, false)
+		case 3, 4:
+			if id, ok := s.pick(r); ok {
+				s.reset(t, id, r.IntN(2) == 0)
+			}
 		case 5, 6:
 			s.resolveWaiting(t)
 		case 7, 8:
@@ -89,7 +89,7 @@ func (s *Sim) undo(t *Tool, force bool) {
 // link links a record to one that was made in Advoware, or that lies about there.
 func (s *Sim) link(t *Tool) {
 	id, ok := s.pick(t.Random)
-	free := s.unlinked()
+	free := slices.DeleteFunc(s.unlinked(), func(advo int64) bool { return !s.Oracle.strange(advo) }) // what a run has just made is nobody's to link
 	if !ok || len(free) == 0 {
 		return
 	}
@@ -125,11 +125,7 @@ func (s *Sim) unlinked() []int64 {
 	return free
 }
 
-func (s *Sim) reset(t *Tool, forget bool) {
-	id, ok := s.pick(t.Random)
-	if !ok {
-		return
-	}
+func (s *Sim) reset(t *Tool, id string, forget bool) {
 	c := command{what: "reset", id: id}
 	if forget {
 		c.what = forgets

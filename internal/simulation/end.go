@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,13 +26,14 @@ func (s *Sim) settleDown() {
 			_ = s.Oracle.Person("admin", func() error { return s.Espo.Restore(entityType, id) })
 		}
 	}
+	s.ids = slices.DeleteFunc(s.ids, func(id string) bool { _, there := s.Espo.Get(entityType, id); return !there }) // lost with a backup
 	byPass := r.IntN(2) == 0
 	const most = 10
 	for pass := 1; ; pass++ {
 		time.Sleep(time.Hour)
 		t := s.newTool(r, "sync", 0, 0)
-		s.repair(t)
 		before := s.writes()
+		s.repair(t)
 		if byPass {
 			s.count("passes that ended a run")
 			s.pass(t)
@@ -85,16 +87,21 @@ func (s *Sim) repair(t *Tool) {
 			s.resolve(t, id)
 		case failed && code == string(fault.CreateDoubt):
 			s.settleDoubt(t, id)
-		case s.trash[advo] != nil && s.MissingInAdvoware == engine.MissingFail:
+		case s.MissingInAdvoware == engine.MissingFail && s.lost(advo):
 			s.putBackInAdvoware("admin", advo)
+			s.reset(t, id, false)
 		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
 			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
 		case rec["syncStatus"] == engine.StatusPermanentlyFailed:
-			s.did(t, command{what: "reset", id: id}, func() result.Record {
-				return t.Engine.Reset(ctx, engine.ResetRequest{Mapping: s.Mapping, ID: id})
-			})
+			s.reset(t, id, false)
 		}
 	}
+}
+
+// lost reports whether an Advoware record is gone that something is linked to.
+func (s *Sim) lost(advo int64) bool {
+	_, there := s.Advo.Get(sandbox.BeteiligtePath, advo)
+	return advo != 0 && !there
 }
 
 // settleDoubt looks in Advoware, as the message asks: the record that was made for

@@ -122,12 +122,15 @@ type Oracle struct {
 	// first: the next contact of the EspoCRM record is a first one (link, reset
 	// --forget), so EspoCRM's values go over.
 	first map[string]bool
+	// blind: nothing is remembered of the EspoCRM record.
+	blind map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
 	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
 	// in the attempt that is under way; doubtful those of attempts that ended
 	// without success, since the record was last in step.
 	sent, doubtful map[string]map[string]bool
+	sender         map[string]string // the run whose attempt it is
 	reads          map[string]map[string]snapshot
 	answers        map[string]snapshot // by side and id, the last answer as it was read
 	previous       map[string]string   // process and record → its last request about it
@@ -144,7 +147,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, commands: map[string]*command{}, first: map[string]bool{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
@@ -415,12 +418,14 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
 			o.fresh[c] = true
 		}
+		o.overrule(now, c)
 	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
 		if o.sent[espoID] == nil {
 			o.sent[espoID] = map[string]bool{}
 		}
 		o.sent[espoID][c.attr] = true
+		o.sender[espoID] = o.actor
 	}
 	if loss.Excuse != "" {
 		o.excused[loss.Excuse]++
@@ -455,6 +460,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	case rival && c.side == o.loser(espoID, c, was):
 	case c.side == record.Advoware && o.first[espoID]:
 		o.ruled["first contact"]++
+	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
+		o.ruled["nothing remembered"]++
 	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
@@ -556,6 +563,7 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.doubtful, espoID)
 	delete(o.sent, espoID)
 	delete(o.first, espoID)
+	delete(o.blind, espoID)
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
@@ -575,6 +583,21 @@ func (o *Oracle) InSync(espoID string) {
 func (o *Oracle) InDoubt(espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.inDoubt(espoID)
+}
+
+// Ended tells the oracle that a process is no more: what it had sent is in doubt.
+func (o *Oracle) Ended(run string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for espoID := range o.sent {
+		if o.sender[espoID] == run {
+			o.inDoubt(espoID)
+		}
+	}
+}
+
+func (o *Oracle) inDoubt(espoID string) {
 	if o.doubtful[espoID] == nil {
 		o.doubtful[espoID] = map[string]bool{}
 	}

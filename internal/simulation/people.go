@@ -111,6 +111,10 @@ func (s *Sim) act(r *rand.Rand, name string) {
 			v, ok := values[f.Field].(string)
 			switch {
 			case !ok:
+			case f.Do == "lower":
+				values[f.Field] = strings.ToLower(v)
+			case f.Do == "trim":
+				values[f.Field] = strings.TrimSpace(v)
 			case f.Do == "upper":
 				values[f.Field] = strings.ToUpper(v)
 			case f.Do == "cut":
@@ -162,13 +166,9 @@ func (s *Sim) newInAdvoware(r *rand.Rand, name string) {
 }
 
 func (s *Sim) deleteInAdvoware(name string, id int64) {
-	raw, there := s.Advo.Get(sandbox.BeteiligtePath, id)
-	if !there {
+	if _, there := s.Advo.Get(sandbox.BeteiligtePath, id); !there {
 		return
 	}
-	s.mu.Lock()
-	s.trash[id] = raw
-	s.mu.Unlock()
 	s.count("deletes in Advoware")
 	_ = s.Oracle.Person(name, func() error { s.Advo.Delete(sandbox.BeteiligtePath, id); return nil })
 }
@@ -176,10 +176,7 @@ func (s *Sim) deleteInAdvoware(name string, id int64) {
 // putBackInAdvoware brings a deleted record back as it was, rowId included; by
 // then another one may have taken its place.
 func (s *Sim) putBackInAdvoware(name string, id int64) {
-	s.mu.Lock()
-	raw, deleted := s.trash[id]
-	delete(s.trash, id)
-	s.mu.Unlock()
+	raw, deleted := s.Oracle.deleted(id)
 	if !deleted {
 		return
 	}

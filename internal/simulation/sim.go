@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/sandbox"
 	"advosync/internal/store/storetest"
 )
@@ -41,8 +43,11 @@ type Sim struct {
 	MissingInAdvoware, MissingInEspocrm string
 
 	start   time.Time
-	storing []sandbox.StoredForm
-	rate    float64 // how often an effect meets a fault
+	backups record.Side // the system whose backup is restored once; "": none
+	// sameHost: every process can see whether another one is alive.
+	sameHost bool
+	storing  []sandbox.StoredForm
+	rate     float64 // how often an effect meets a fault
 
 	mu      sync.Mutex
 	down    bool // the store is gone
@@ -50,10 +55,10 @@ type Sim struct {
 	edits   int
 	runs    int
 	counts  map[string]int
-	trash   map[int64][]byte // deleted in Advoware
-	strays  []int64          // made in Advoware
-	robbed  map[string]bool  // runs that lost a lock by force
-	allow   batch.Options    // guards that the operator has overridden
+	strays  []int64         // made in Advoware
+	ended   map[string]bool // runs that are no more
+	robbed  map[string]bool // runs that lost a lock by force
+	allow   batch.Options   // guards that the operator has overridden
 	trouble []string
 }
 
@@ -81,17 +86,14 @@ func Run(seed uint64, trace bool) Report {
 	}
 	all.Go(s.operator)
 	all.Go(s.desk)
+	all.Go(s.backup)
 	all.Wait()
 	s.settleDown()
 	return Report{Seed: seed, Problems: append(s.trouble, s.Oracle.Problems()...), Excused: s.Oracle.Excused(), Ruled: s.Oracle.Ruled(), Counts: s.counts, Trace: s.Oracle.Trace()}
 }
 
 func newSim(seed uint64) *Sim {
-	m, err := mapping.Parse("sandbox.yaml", []byte(new(sandbox.World).Mapping()))
-	if err != nil {
-		panic(err)
-	}
-	s := &Sim{Seed: seed, Mapping: m, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{}, trash: map[int64][]byte{},
+	s := &Sim{Seed: seed, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{}, ended: map[string]bool{},
 		MissingInAdvoware: engine.MissingFail, MissingInEspocrm: engine.MissingKeep}
 	r := s.random("world", 0)
 	s.Policy = []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Merge, reconcile.Manual}[r.IntN(5)]
@@ -99,6 +101,11 @@ func newSim(seed uint64) *Sim {
 	if r.IntN(4) == 0 {
 		s.MissingInEspocrm = engine.MissingDelete
 	}
+	s.Mapping = mappings()[min(r.IntN(4), 1)]
+	if r.IntN(4) == 0 {
+		s.backups = []record.Side{record.EspoCRM, record.Advoware}[r.IntN(2)]
+	}
+	s.sameHost = r.IntN(2) == 0
 	s.rate = []float64{0, 0.01, 0.04, 0.12}[r.IntN(4)]
 	s.Espo = sandbox.NewEspoCRM(sandbox.EspoCRMOptions{})
 	if r.IntN(3) == 0 {
@@ -106,7 +113,9 @@ func newSim(seed uint64) *Sim {
 	}
 	b := sandbox.Behaviour{GetAsList: r.IntN(2) == 0, PostAnswer: []sandbox.PostAnswer{sandbox.PostObject, sandbox.PostList, sandbox.PostID}[r.IntN(3)],
 		NotThere: []sandbox.NotThere{sandbox.NotThere404, sandbox.NotThereEmpty, sandbox.NotThereNull}[r.IntN(3)], TokenSeconds: 60 + r.IntN(600)}
-	switch r.IntN(5) {
+	switch r.IntN(6) {
+	case 2:
+		b.Storing = []sandbox.StoredForm{{Field: "emailGesch", Do: "lower"}, {Field: "telGesch", Do: "trim"}, {Field: "name", Do: "trim"}}
 	case 0:
 		b.Storing = []sandbox.StoredForm{{Field: "emailGesch", Do: "upper"}, {Field: "telGesch", Do: "phone"}}
 	case 1:
@@ -123,11 +132,26 @@ func newSim(seed uint64) *Sim {
 		}
 		return nil
 	})
-	s.Oracle = NewOracle(m, s.Espo, s.Advo, s.Policy)
+	s.Oracle = NewOracle(s.Mapping, s.Espo, s.Advo, s.Policy)
 	s.Oracle.Cuts = len(b.Storing) == 1
 	s.Oracle.Clock = func() string { return time.Since(s.start).String() }
 	return s
 }
+
+// mappings are the sandbox's, as it is and without a list of Advoware.
+var mappings = sync.OnceValue(func() (out [2]*mapping.Mapping) {
+	whole := new(sandbox.World).Mapping()
+	from := strings.Index(whole, "  list:")
+	bare := whole[:from] + whole[from+strings.Index(whole[from:], "\n")+1:]
+	for i, yaml := range []string{bare, whole} {
+		m, err := mapping.Parse("sandbox.yaml", []byte(yaml))
+		if err != nil {
+			panic(err)
+		}
+		out[i] = m
+	}
+	return out
+})
 
 // random is one actor's own source.
 func (s *Sim) random(actor string, n int) *rand.Rand {

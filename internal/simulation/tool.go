@@ -63,7 +63,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	}
 	st := t.Process.Store(skewed{s.Store, skew, s.Oracle, t.Run})
 	owner := store.Owner{Host: "test", PID: n, Start: t.Run, User: "u", Command: command, Run: t.Run}
-	t.Leases = lease.New(st, owner, lockTTL, lease.Options{Now: now, Dead: func(store.Owner) bool { return false }})
+	t.Leases = lease.New(st, owner, lockTTL, lease.Options{Now: now, Dead: s.dead})
 	cfg := engine.Config{Policy: s.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
 		OnMissingInAdvoware: s.MissingInAdvoware, OnMissingInEspocrm: s.MissingInEspocrm}
 	t.Engine = engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: t.Leases, Now: now})
@@ -78,6 +78,17 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 func (t *Tool) end() {
 	t.Process.Kill()
 	_ = t.Leases.ReleaseAll()
+	t.sim.Oracle.Ended(t.Run)
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	t.sim.ended[t.Run] = true
+}
+
+// dead is what a process can tell of another one that holds a lock.
+func (s *Sim) dead(o store.Owner) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sameHost && s.ended[o.Run]
 }
 
 // dice are one effect's own: a pass has several calls under way, and which of
@@ -125,10 +136,14 @@ type skewed struct {
 	run    string
 }
 
-// Commit tells the oracle of a conflict that is parked.
+// Commit tells the oracle of a conflict that is parked, and of a record that is
+// forgotten.
 func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	before, berr := k.Store.Load(ctx, c.Key)
 	rev, err := k.Store.Commit(ctx, c)
+	if err == nil && c.Memory == nil {
+		k.oracle.Dropped(c.Key.ID)
+	}
 	if err == nil && berr == nil && c.Memory != nil && c.Memory.Parked != nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint) {
 		k.oracle.Parked(k.run, c.Key.ID)
 	}

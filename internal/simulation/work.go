@@ -114,6 +114,9 @@ func (s *Sim) heard(t *Tool, res result.Record) {
 		return
 	}
 	s.count("outcome " + string(res.Outcome))
+	if res.Verdict == result.MissingInEspocrm { // whatever was done: nothing is in step
+		return
+	}
 	switch res.Outcome {
 	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
 		s.Oracle.InSync(res.ID)

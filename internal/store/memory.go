@@ -195,6 +195,7 @@ type Entry struct {
 	Error      string    `json:"error,omitempty"`
 	ErrorCode  string    `json:"errorCode,omitempty"`
 	Conflict   bool      `json:"conflict,omitempty"`
-	By         string    `json:"by,omitempty"` // user@host that ran it
-	Of         string    `json:"of,omitempty"` // undo: the run that was undone
+	Created    bool      `json:"created,omitempty"` // the writes to Advoware made a new record
+	By         string    `json:"by,omitempty"`      // user@host that ran it
+	Of         string    `json:"of,omitempty"`      // undo: the run that was undone
 }
