@@ -139,6 +139,11 @@ func (s processStore) Keys(ctx context.Context, prefix string) (ks []string, err
 	return ks, err
 }
 
+// Incarnation is no effect: it only names the server behind the others.
+func (s processStore) Incarnation(ctx context.Context) (string, error) {
+	return store.Incarnation(ctx, s.next)
+}
+
 func (s processStore) Describe() string { return s.next.Describe() }
 
 // Close leaves the store open: it is the world's, not the process's.
