@@ -173,6 +173,8 @@ func TestRefusals(t *testing.T) {
 		"WRONGTYPE Operation against a key holding the wrong kind":      "something else",
 		"ERR unknown command secret-value":                              "refuses the command (ERR)",
 		"LOADING Redis is loading the dataset in memory":                "not ready",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale":   "not ready",
+		"NOREPLICAS Not enough good replicas to write":                  "replicas",
 		"NOPERM this user has no permissions to run the 'eval' command": "refuses the credentials",
 	} {
 		m := miniredis.RunT(t)
