@@ -109,8 +109,15 @@ func (w *work) planCreated(d reconcile.Decision) {
 // lookFirst asks whether the record may have been created before by a run that
 // this store knows nothing of. found: it is there and will be linked.
 func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool, err error) {
-	if w.req.CreateAnyway || w.recovered || w.prevID != 0 || w.e.olderThan(ctx, w.espo.createdAt) ||
-		w.prior == "" || w.prior == StatusPending {
+	switch {
+	case w.req.CreateAnyway || w.recovered:
+		return false, nil
+	case w.mem.Lost:
+	case w.prevID != 0: // what this store knows of the record it knows since a sync with it
+		if b := w.mem.Base; b != nil && !w.e.replacedSince(ctx, b.LastSync) {
+			return false, nil
+		}
+	case w.e.olderThan(ctx, w.espo.createdAt) || w.prior == "" || w.prior == StatusPending:
 		return false, nil
 	}
 	sent := map[string]record.Value{}
@@ -272,17 +279,34 @@ func (w *work) createDoubt(why string, near []*advoState) error {
 type birthday struct {
 	mu    sync.Mutex
 	stamp string
+	// later: another server kept this store before.
+	later bool
 }
 
 const birthKey = "birth"
 
 // born stamps a new store with EspoCRM's time, once. A record created after it
-// can only have been posted by a run whose intent is in this store.
+// can only have been posted by a run whose intent is in this store. A server that
+// was restarted or replaced counts as a new store: it may have lost the last
+// writes that its predecessor confirmed.
 func (e *Engine) born(ctx context.Context) {
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
 	if e.birth.stamp != "" {
 		return
+	}
+	server, err := store.Incarnation(ctx, e.Store)
+	if err != nil {
+		return
+	}
+	birthKey := birthKey
+	if server != "" {
+		birthKey += "/" + server
+		others, err := e.Store.Keys(ctx, "birth/")
+		if err != nil {
+			return
+		}
+		e.birth.later = slices.ContainsFunc(others, func(k string) bool { return k != birthKey })
 	}
 	if raw, ok, err := e.Store.Get(ctx, birthKey); err == nil && ok {
 		_ = json.Unmarshal(raw, &e.birth.stamp)
@@ -296,6 +320,15 @@ func (e *Engine) born(ctx context.Context) {
 	if inForce, err := e.Store.PutNew(ctx, birthKey, raw); err == nil {
 		_ = json.Unmarshal(inForce, &e.birth.stamp)
 	}
+}
+
+// replacedSince reports whether another server has come in the place of the one
+// that kept this store at that time.
+func (e *Engine) replacedSince(ctx context.Context, stamp string) bool {
+	e.born(ctx)
+	e.birth.mu.Lock()
+	defer e.birth.mu.Unlock()
+	return e.birth.later && stamp < e.birth.stamp
 }
 
 // olderThan reports whether the store is older than a record.

@@ -51,6 +51,9 @@ type rig struct {
 	// redis is the URL of a server that does.
 	memory *storetest.Memory
 	redis  string
+	// forgetful: the store has lost history, so what was overwritten need not be in
+	// it, nor closed.
+	forgetful bool
 	// created are the Advoware records that may be linked to nothing at the end.
 	loose map[string]bool
 }

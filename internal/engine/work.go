@@ -113,6 +113,9 @@ func (w *work) load(ctx context.Context) error {
 		w.mem = mem
 	}
 	w.base = usable(w.m, w.mem.Base)
+	if w.mem.Lost {
+		w.warn("the store has lost what was remembered of this record; it is compared as if for the first time. Redis must not evict: advosync doctor")
+	}
 	return nil
 }
 

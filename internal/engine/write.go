@@ -215,7 +215,7 @@ func (w *work) commit(ctx context.Context, next store.Memory) error {
 	if err != nil {
 		return storeFault("remember "+w.what(), err)
 	}
-	next.Rev = rev
+	next.Rev, next.Lost = rev, false
 	w.mem, w.closing = next, nil
 	return nil
 }

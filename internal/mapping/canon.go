@@ -19,6 +19,7 @@ const (
 	scalarNumber
 	scalarBool
 	scalarComposite // an object or array
+	scalarTorn      // a string with half a surrogate pair in it
 )
 
 // scalar is a wire value before it is canonical. text is the decoded string, or
@@ -33,6 +34,9 @@ func scalarOf(r gjson.Result) scalar {
 	case gjson.Null:
 		return scalar{}
 	case gjson.String:
+		if torn(r) {
+			return scalar{scalarTorn, r.Str}
+		}
 		return scalar{scalarText, r.Str}
 	case gjson.Number:
 		return scalar{scalarNumber, r.Raw}
@@ -46,12 +50,22 @@ func scalarOf(r gjson.Result) scalar {
 	}
 }
 
+// torn reports whether decoding has put a replacement where the wire had half a
+// character: a system that counts in UTF-16 has cut there. The replacement would
+// travel to the other system as an edit.
+func torn(r gjson.Result) bool {
+	const replacement = "\ufffd"
+	decoded := strings.Count(r.Str, replacement)
+	return decoded > 0 && decoded > strings.Count(r.Raw, replacement)+strings.Count(strings.ToLower(r.Raw), `\ufffd`)
+}
+
 func scalarOfRaw(raw json.RawMessage) scalar { return scalarOf(gjson.ParseBytes(raw)) }
 
 // Why a value cannot be read as its type. Phrases, so that no value slips into
 // a message.
 const (
 	notScalar   = "holds an object or a list where a single value belongs"
+	notWhole    = "holds half a character, cut off in the middle"
 	notInt      = "is no whole number"
 	notNumber   = "is no number"
 	notBool     = "is neither true nor false"
@@ -68,6 +82,9 @@ const (
 func canonical(t Type, s scalar) (v record.Value, why string) {
 	if s.kind == scalarComposite {
 		return record.Absent(), notScalar
+	}
+	if s.kind == scalarTorn {
+		return record.Absent(), notWhole
 	}
 	text := canonicalText(s.text)
 	if s.kind == scalarNull || text == "" {

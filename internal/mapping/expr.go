@@ -337,7 +337,7 @@ func asText(v any) string {
 // envValue is a wire value as expressions see it.
 func envValue(s scalar) any {
 	switch s.kind {
-	case scalarText:
+	case scalarText, scalarTorn:
 		return canonicalText(s.text)
 	case scalarBool:
 		return s.text == "true"

@@ -194,7 +194,7 @@ func (l *line) readTable(side record.Side, s scalar) (record.Value, string) {
 		}
 	}
 	value, why := canonical(t, s)
-	if why != "" && s.kind != scalarComposite {
+	if why != "" && s.kind != scalarComposite && s.kind != scalarTorn {
 		return record.Unmapped(canonicalText(s.text)), ""
 	}
 	return l.table.read(side, value), why

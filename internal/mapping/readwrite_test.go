@@ -124,6 +124,23 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// TestHalfACharacter: half a surrogate pair cannot be decoded; what stands in its
+// place must not travel. A replacement character that is really there may.
+func TestHalfACharacter(t *testing.T) {
+	m := parse(t, wide)
+	for wire, broken := range map[string]bool{
+		`"ab\ud83d"`: true, `"\ude00ab"`: true, `"\ufffd\uD83D"`: true, `"ab\ud83d\ude00"`: false, `"ab😀"`: false, `"a\ufffdb"`: false, "\"a\ufffdb\"": false,
+	} {
+		v, err := m.ReadAdvo(object(t, `{"name":`+wire+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Broken["name~name"] != nil; got != broken || got != v.Values["name~name"].IsAbsent() {
+			t.Errorf("%s: broken %v, want %v: %v", wire, got, broken, v.Broken["name~name"])
+		}
+	}
+}
+
 func TestNoKindApplies(t *testing.T) {
 	m := parse(t, header+`fields: [{espocrm: x, advoware: x}]
 kinds:

@@ -140,6 +140,11 @@ func (s processStore) Keys(ctx context.Context, prefix string) (ks []string, err
 	return ks, err
 }
 
+// Incarnation is no effect: it only names the server behind the others.
+func (s processStore) Incarnation(ctx context.Context) (string, error) {
+	return store.Incarnation(ctx, s.next)
+}
+
 func (s processStore) Describe() string { return s.next.Describe() }
 
 func keysOf(leases []store.Lease) string {

@@ -15,7 +15,10 @@ func LockKey(entity, id string) string {
 
 // Memory is all that is remembered about one record.
 type Memory struct {
-	Rev    int64   `json:"-"` // +1 at every commit; 0: nothing is stored
+	Rev int64 `json:"-"` // +1 at every commit; 0: nothing is stored
+	// Lost: something was stored, and the store has lost it (an evicted key). Not
+	// the same as nothing known: an intent may have been in it.
+	Lost   bool    `json:"-"`
 	Base   *Base   `json:"base,omitempty"`
 	Intent *Intent `json:"intent,omitempty"`
 	Parked *Parked `json:"parked,omitempty"`

@@ -174,6 +174,21 @@ type Values interface {
 	Keys(ctx context.Context, prefix string) ([]string, error)
 }
 
+// Incarnate is a store behind which another server may stand one day: one that was
+// restarted, or a replica that took over. Neither need hold all that was stored.
+type Incarnate interface {
+	// Incarnation names the server process; "" where it does not say.
+	Incarnation(ctx context.Context) (string, error)
+}
+
+// Incarnation is that of a store, "" for one that has none.
+func Incarnation(ctx context.Context, s Store) (string, error) {
+	if i, ok := Unwrap(s).(Incarnate); ok {
+		return i.Incarnation(ctx)
+	}
+	return "", nil
+}
+
 // Store is everything.
 type Store interface {
 	Leases

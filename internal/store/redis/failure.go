@@ -62,6 +62,8 @@ func explain(err error) (message, hint string, transient bool) {
 		return "Redis is out of memory", "raise its maxmemory or free some; eviction must stay off (noeviction)", true
 	case "MISCONF":
 		return "Redis cannot save to its disk and takes no writes", "see the Redis log; free some space", true
+	case "NOREPLICAS":
+		return "Redis has too few replicas and takes no writes", "see min-replicas-to-write in redis.conf, and why the replicas are gone", true
 	case "LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN":
 		return "Redis is not ready (" + code + ")", "try again in a moment", true
 	case "WRONGTYPE":

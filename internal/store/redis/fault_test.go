@@ -3,11 +3,8 @@ package redis_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,82 +17,12 @@ import (
 	"advosync/internal/store/storetest"
 )
 
-// wire sits between client and server and can lose answers: the server has done
-// what it was asked, and nobody is told.
-type wire struct {
-	addr   string
-	server string
-	lose   atomic.Int32 // so many answers, each with its connection
-	mu     sync.Mutex
-	conns  []net.Conn
-	wg     sync.WaitGroup
-}
-
-func newWire(t *testing.T, server string) *wire {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{addr: l.Addr().String(), server: server}
-	w.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			w.wg.Go(func() { w.carry(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		w.cut()
-		w.wg.Wait()
-	})
-	return w
-}
-
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.conns {
-		_ = c.Close()
-	}
-	w.conns = nil
-}
-
-func (w *wire) carry(c net.Conn) {
-	defer func() { _ = c.Close() }()
-	s, err := net.Dial("tcp", w.server)
-	if err != nil {
-		return
-	}
-	defer func() { _ = s.Close() }()
-	w.mu.Lock()
-	w.conns = append(w.conns, c, s)
-	w.mu.Unlock()
-	w.wg.Go(func() { _, _ = io.Copy(s, c); _ = s.Close() })
-	b := make([]byte, 64<<10)
-	for {
-		n, err := s.Read(b)
-		if err != nil {
-			return
-		}
-		if w.lose.Load() > 0 && w.lose.Add(-1) >= 0 {
-			return
-		}
-		if _, err := c.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
 // lossy is a store over a wire, with its scripts known to the server.
-func lossy(t *testing.T) (store.Store, *wire, *miniredis.Miniredis) {
+func lossy(t *testing.T) (store.Store, *storetest.Wire, *miniredis.Miniredis) {
 	t.Helper()
 	m := miniredis.RunT(t)
-	w := newWire(t, m.Addr())
-	s := open(t, "redis://"+w.addr, redis.Options{Timeout: 2 * time.Second})
+	w := storetest.NewWire(t, m.Addr())
+	s := open(t, "redis://"+w.Addr, redis.Options{Timeout: 2 * time.Second})
 	t.Cleanup(func() { _ = s.Close() })
 	l := take(t, s, "sync_lock:warm:up")
 	key := store.Key{Entity: "Warm", ID: "up"}
@@ -122,9 +49,9 @@ func take(t *testing.T, s store.Store, key string) store.Lease {
 
 func TestLostAnswerToAcquire(t *testing.T) {
 	s, w, _ := lossy(t)
-	w.lose.Store(1)
+	w.Lose.Store(1)
 	l := take(t, s, "sync_lock:e:i")
-	if w.lose.Load() > 0 {
+	if w.Lose.Load() > 0 {
 		t.Fatal("no answer was lost")
 	}
 	if holder, err := s.Holder(t.Context(), l.Key); err != nil || holder == nil || holder.Token != l.Token {
@@ -145,12 +72,12 @@ func TestLostAnswerToCommit(t *testing.T) {
 		{memory: &store.Memory{Pending: "b", Rev: 1}, wantRev: 2},
 		{rev: 2},
 	} {
-		w.lose.Store(1)
+		w.Lose.Store(1)
 		rev, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: c.memory, Rev: c.rev})
 		if err != nil || rev != c.wantRev {
 			t.Errorf("%d: rev %d, %v, want %d", i, rev, err, c.wantRev)
 		}
-		if w.lose.Load() > 0 {
+		if w.Lose.Load() > 0 {
 			t.Errorf("%d: no answer was lost", i)
 		}
 		if got, err := s.Load(t.Context(), key); err != nil || got.Rev != c.wantRev {
@@ -158,11 +85,11 @@ func TestLostAnswerToCommit(t *testing.T) {
 		}
 	}
 	// The commit is known to be done even when the lock is gone by then.
-	w.lose.Store(1)
+	w.Lose.Store(1)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for w.lose.Load() > 0 {
+		for w.Lose.Load() > 0 {
 			time.Sleep(time.Millisecond)
 		}
 		m.Del(l.Key)
@@ -180,7 +107,7 @@ func TestLostAnswersToAChunk(t *testing.T) {
 	for _, id := range strings.Split("abcdefgh", "") {
 		cs = append(cs, store.Commit{Key: store.Key{Entity: "E", ID: id}, Lease: l, Memory: &store.Memory{Pending: id}})
 	}
-	w.lose.Store(2)
+	w.Lose.Store(2)
 	for i, err := range s.CommitMany(t.Context(), cs) {
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -203,16 +130,16 @@ func TestDoubt(t *testing.T) {
 	s, w, m := lossy(t)
 	l := take(t, s, "sync_lock:e:i")
 	c := store.Commit{Key: store.Key{Entity: "E", ID: "i"}, Lease: l, Memory: &store.Memory{}}
-	w.lose.Store(1000)
+	w.Lose.Store(1000)
 	_, err := s.Commit(t.Context(), c)
 	f := fault.As(err)
 	if f == nil || f.Code != fault.StoreBroken || !f.Doubt || !f.Transient || f.Owner != fault.OwnerSystem || f.Hint == "" {
 		t.Errorf("no answer: %#v", err)
 	}
-	w.lose.Store(0)
+	w.Lose.Store(0)
 	gone := "redis://" + m.Addr()
 	m.Close()
-	w.cut()
+	w.Cut()
 	if err := s.Put(t.Context(), "k", nil, 0); !fault.Is(err, fault.StoreBroken) {
 		t.Errorf("server gone: %v", err)
 	}
@@ -246,6 +173,8 @@ func TestRefusals(t *testing.T) {
 		"WRONGTYPE Operation against a key holding the wrong kind":      "something else",
 		"ERR unknown command secret-value":                              "refuses the command (ERR)",
 		"LOADING Redis is loading the dataset in memory":                "not ready",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale":   "not ready",
+		"NOREPLICAS Not enough good replicas to write":                  "replicas",
 		"NOPERM this user has no permissions to run the 'eval' command": "refuses the credentials",
 	} {
 		m := miniredis.RunT(t)

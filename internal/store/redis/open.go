@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"advosync/internal/store"
@@ -74,6 +75,7 @@ func connect(url string, o Options) (*Store, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
+	logging.Disable() // the client's own lines on stderr: what fails is told by us
 	c, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errURL // the error's text may hold the password

@@ -30,13 +30,16 @@ func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]st
 	err := s.read(ctx, opLoad, func(ctx context.Context) error {
 		out = make([]store.Memory, len(ids))
 		cmds := make([]*redis.SliceCmd, len(ids))
+		listed := make([]*redis.FloatCmd, len(ids))
 		err := s.pipeline(ctx, func(p redis.Pipeliner) {
 			for i, id := range ids {
+				listed[i] = p.ZScore(ctx, byID.key(entity), id)
 				cmds[i] = p.HMGet(ctx, recordKey(store.Key{Entity: entity, ID: id}), "rev", "doc")
 			}
 		})
 		for i := 0; err == nil && i < len(cmds); i++ {
 			out[i], err = decodeMemory(cmds[i].Val())
+			out[i].Lost = out[i].Rev == 0 && listed[i].Err() == nil
 		}
 		return err
 	})

@@ -48,13 +48,31 @@ func ReadSettings(ctx context.Context, s store.Store) (settings Settings, ok boo
 	return settings, true, err
 }
 
-func parseInfo(text string) Settings {
+// Incarnation is the server's run id, "" where it may not be asked.
+func (s *Store) Incarnation(ctx context.Context) (id string, err error) {
+	err = s.read(ctx, "ask which server answers", func(ctx context.Context) error {
+		text, err := s.c.Info(ctx, "server").Result()
+		if code := replyCode(err); code != "" && code != "LOADING" { // not allowed, or not known
+			return nil
+		}
+		id = infoFields(text)["run_id"]
+		return err
+	})
+	return id, err
+}
+
+func infoFields(text string) map[string]string {
 	fields := map[string]string{}
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			fields[name] = value
 		}
 	}
+	return fields
+}
+
+func parseInfo(text string) Settings {
+	fields := infoFields(text)
 	limit, _ := strconv.ParseInt(fields["maxmemory"], 10, 64)
 	return Settings{
 		Version: fields["redis_version"], Role: fields["role"], Eviction: fields["maxmemory_policy"],

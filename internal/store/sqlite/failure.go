@@ -35,11 +35,12 @@ func failure(ctx context.Context, op, path string, err error) error {
 	return f
 }
 
-// primary is SQLite's primary result code of err, 0 when it has none.
-func primary(err error) int {
+// code is SQLite's extended result code of err, 0 when it has none; the primary
+// one is in its low byte.
+func code(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
-		return e.Code() & 0xff
+		return e.Code()
 	}
 	return 0
 }
@@ -47,7 +48,9 @@ func primary(err error) int {
 const (
 	hintRestore = "put the file aside and restore it from a backup, or let advosync start a new one: " +
 		"without its memory it compares everything once, by the careful rules"
-	hintRights = "check owner and rights of the file and its directory, or set store.path"
+	messageFull = "the disk is full"
+	hintFull    = "free some space; nothing was half written"
+	hintRights  = "check owner and rights of the file and its directory, or set store.path"
 )
 
 func explain(err error) (message, hint string, transient bool) {
@@ -59,7 +62,10 @@ func explain(err error) (message, hint string, transient bool) {
 	case errors.Is(err, fs.ErrPermission):
 		return "no permission", hintRights, false
 	}
-	switch primary(err) {
+	if code(err) == lib.SQLITE_IOERR_SHMSIZE { // the index of the log needs room, too
+		return messageFull, hintFull, true
+	}
+	switch code(err) & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return "another process keeps the file locked", "try again; see which advosync is running", true
 	case lib.SQLITE_CORRUPT:
@@ -67,7 +73,7 @@ func explain(err error) (message, hint string, transient bool) {
 	case lib.SQLITE_NOTADB:
 		return "the file is not a SQLite database", hintRestore, false
 	case lib.SQLITE_FULL:
-		return "the disk is full", "free some space; nothing was half written", true
+		return messageFull, hintFull, true
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_CANTOPEN, lib.SQLITE_AUTH:
 		return "the file cannot be opened or written", hintRights, false
 	case lib.SQLITE_IOERR:

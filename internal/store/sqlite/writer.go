@@ -73,7 +73,7 @@ func connect(ctx context.Context, db *sql.DB, busy time.Duration) (*sql.Conn, er
 			}
 			err = errors.Join(err, conn.Close())
 		}
-		if primary(err) != lib.SQLITE_BUSY || waited >= busy {
+		if code(err)&0xff != lib.SQLITE_BUSY || waited >= busy {
 			return nil, err
 		}
 		select {

@@ -21,7 +21,7 @@ func testRoundTrip(t *testing.T, b Backend) {
 	f := filler{t: t}
 	f.fill(reflect.ValueOf(&m).Elem(), "Memory")
 	f.fill(reflect.ValueOf(&e).Elem(), "Entry")
-	m.Rev = 0
+	m.Rev, m.Lost = 0, false
 	m = commit(t, s, l, key, m, e)
 	if got := load(t, s, key); !reflect.DeepEqual(got, m) {
 		t.Errorf("memory: got\n%#v\nwant\n%#v", got, m)
