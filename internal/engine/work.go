@@ -249,9 +249,14 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 // read and the PUT nothing but the local store may lie. Asked once in a process,
 // and only where no base can decide; a failure shows when the answer is needed.
 func (w *work) knowOurselves(ctx context.Context) {
-	if w.espo.lastSync != "" && w.lacksBase() {
+	if !w.firstContact() && w.lacksBase() {
 		_, _ = w.e.EspoCRM.UserID(ctx)
 	}
+}
+
+// firstContact is case 5: nothing was ever synced, so nobody asks who moved.
+func (w *work) firstContact() bool {
+	return w.espo.lastSync == "" && (w.base == nil || w.baseless)
 }
 
 // espoMoved reports whether EspoCRM holds something that may have to go to
@@ -344,7 +349,7 @@ func (w *work) input() reconcile.Input {
 // needsModifier: only cases 8 and 9 ask who modified the record last, so only
 // they pay for knowing who we are.
 func (w *work) needsModifier() bool {
-	if w.espo == nil || w.advo == nil || w.espo.lastSync == "" && w.base == nil || w.espo.row == w.advo.row && w.advo.row != "" {
+	if w.espo == nil || w.advo == nil || w.firstContact() || w.espo.row == w.advo.row && w.advo.row != "" {
 		return false
 	}
 	return w.lacksBase()
