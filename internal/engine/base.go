@@ -105,7 +105,7 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 		r, b := after.view.Values[key], before.view.Values[key]
 		asBefore := r.IsAbsent() || r == b && !record.FoldEqual(v, r)
 		switch {
-		case w.ownForm(key, v, r) && !(asBefore && !w.knownCut(key, r)):
+		case w.ownForm(key, v, r) && !(asBefore && !knownCut(w.base, key, r)):
 			w.setBase(next, key, record.Pair{Espo: w.espo.view.Values[key], Advo: r})
 			w.seen = append(w.seen, sentPair{key, v, r})
 		case asBefore && !arrived:
@@ -129,11 +129,11 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 // knownCut reports whether Advoware is known to cut the field to this value: a
 // read that shows the value before, and looks cut, is else one that was not
 // taken.
-func (w *work) knownCut(key string, read record.Value) bool {
-	if w.base == nil {
+func knownCut(base *store.Base, key string, read record.Value) bool {
+	if base == nil {
 		return false
 	}
-	b, ok := w.base.Fields[key]
+	b, ok := base.Fields[key]
 	return ok && b.Advo == read && b.Espo != read && record.OwnForm(b.Espo, read)
 }
 

@@ -143,10 +143,7 @@ func (w *work) keepBase(next *store.Memory) {
 	}
 	b := clone(w.base)
 	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
-	b.RowID = ""
-	if w.advo != nil && w.matches(b, w.advo) {
-		b.RowID = w.advo.row
-	}
+	b.RowID = "" // EspoCRM is not told of one
 	if b.LastSync == "" && w.mem.Base != nil {
 		b.LastSync = w.mem.Base.LastSync
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"advosync/internal/fault"
@@ -118,7 +119,8 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
 			continue // proves nothing
 		}
-		if v := w.advo.view.Values[key]; !v.IsAbsent() && record.OwnForm(*f.Sent, v) {
+		// The value before may look like a cut form of the one that was sent.
+		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
 			ours[key] = true
 		}
 	}
@@ -128,13 +130,6 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	}
 	w.owe(in)
 	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
-	hadBase := func(key string) bool {
-		if base == nil {
-			return false
-		}
-		_, ok := base.Fields[key]
-		return ok
-	}
 	next := clone(base)
 	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
@@ -142,15 +137,12 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	for key, f := range in.Fields {
 		read := w.advo.view.Values[key]
 		switch {
-		case f.Sent == nil:
-			if !hadBase(key) && f.ToEspo == nil { // R5
-				w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: f.Before})
-			}
-		case ours[key] || read == *f.Sent:
+		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
+		case ours[key] || read == *f.Sent || knownCut(base, key, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
 		case read == f.Before:
-			if hadBase(key) { // may be a coincidence: both count as changed
-				w.setBase(next, key, record.Pair{Espo: base.Fields[key].Espo, Advo: *f.Sent})
+			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
+				w.setBase(next, key, record.Pair{Espo: b.Espo, Advo: *f.Sent})
 			}
 		default: // what differs is a later edit
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
@@ -177,8 +169,13 @@ func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
 	return next
 }
 
-// owe takes over the notifications that the dead run owed.
-func (w *work) owe(in *store.Intent) { w.owed = append(w.owed, in.Notes...) }
+// owe takes over the notifications that the dead run owed. What they tell has
+// happened, so they go with the memory from the next commit on.
+func (w *work) owe(in *store.Intent) {
+	kept := *in
+	kept.Notes = nil
+	w.mem.Intent, w.mem.Notes = &kept, append(slices.Clone(w.mem.Notes), in.Notes...)
+}
 
 // closeRun closes the dead run's history, with the next commit. Where the final
 // PUT was announced, "not done" is said only of values that still stand: it may

@@ -32,12 +32,15 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err != nil {
 		return false, err
 	}
+	if next.RowID == "" && !w.marked && w.prior == StatusClean && w.espo.lastSync != "" {
+		put = false // only the rowId lags, and the base has not all that it stands for (B5)
+	}
 	w.base, w.baseless = next, false
 	mem := w.mem
 	mem.Base, mem.Intent, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
 	mem.WaitsSince = time.Time{}
 	w.res.Outcome = result.Unchanged
-	if d.Action == reconcile.Adopt || put {
+	if put || d.Action == reconcile.Adopt && !d.PutNeeded {
 		w.res.Outcome = result.Adopted
 		w.closeEntry(result.Adopted)
 	}

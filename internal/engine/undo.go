@@ -389,12 +389,12 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 	advo, espo := store.WriteNotDone, store.WriteNotDone
 	for key, f := range in.Fields {
 		arrived := false
-		if f.Sent != nil && w.advo != nil && w.advo.row != in.RowBefore && record.OwnForm(*f.Sent, w.advo.view.Values[key]) {
+		if f.Sent != nil && w.advo != nil && w.advo.row != in.RowBefore && isForm(*f.Sent, f.Before, w.advo.view.Values[key]) {
 			advo, arrived = store.WriteDone, true
 		}
 		if f.ToEspo != nil {
 			switch v := w.espo.view.Values[key]; {
-			case record.OwnForm(*f.ToEspo, v):
+			case isForm(*f.ToEspo, f.Espo, v):
 				espo, arrived = store.WriteDone, true
 			case v != f.Espo && espo != store.WriteDone: // somebody wrote it since
 				espo = store.WriteUnknown
@@ -414,6 +414,12 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 	w.closeRun(ctx, in, advo, espo)
 	w.recovered = true
 	return nil
+}
+
+// isForm reports whether a value is the one sent, or a system's own form of it.
+// The value before proves nothing, even where it looks like a cut form.
+func isForm(sent, before, read record.Value) bool {
+	return read == sent || read != before && record.OwnForm(sent, read)
 }
 
 // undoOutcome foresees what a put-back ends in: the value travels to the other

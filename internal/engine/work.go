@@ -257,6 +257,11 @@ func (w *work) knowOurselves(ctx context.Context) {
 	}
 }
 
+// firstContact is case 5: nothing was ever synced, so nobody asks who moved.
+func (w *work) firstContact() bool {
+	return w.espo.lastSync == "" && (w.base == nil || w.baseless)
+}
+
 // espoMoved reports whether EspoCRM holds something that may have to go to
 // Advoware.
 func (w *work) espoMoved() bool {

@@ -139,7 +139,8 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 		return f
 	}
 	for key, in := range w.mem.Intent.Fields {
-		if in.Sent != nil && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, now.view.Values[key]) {
+		v := now.view.Values[key]
+		if in.Sent != nil && v != in.Before && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, v) {
 			return nil // ours is there
 		}
 	}

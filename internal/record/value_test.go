@@ -196,6 +196,7 @@ func TestOwnForm(t *testing.T) {
 		{"longer", Of("ab"), Of("abc"), false},
 		{"another text", Of("ab"), Of("ac"), false},
 		{"umlaut lost", Of("Müller"), Of("Muller"), false},
+		{"a number is not cut", Of("19"), Of("1"), false},
 		{"sign lost", Of("-5"), Of("5"), false},
 		{"point lost", Of("1.5"), Of("15"), false},
 		{"empty stays empty", Empty(), Empty(), true},
