@@ -358,11 +358,6 @@ func (w *work) needsModifier() bool {
 	return w.lacksBase()
 }
 
-// firstContact is case 5: neither a base nor a time to hold anything against.
-func (w *work) firstContact() bool {
-	return w.espo.lastSync == "" && (w.base == nil || w.baseless)
-}
-
 // lacksBase reports whether there is a field that no base can decide.
 func (w *work) lacksBase() bool {
 	if w.base == nil {
