@@ -145,13 +145,13 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	mine, theirs, both, calm := linked[0], linked[1], linked[2], linked[3]
 	ids := []string{fresh, mine, theirs, both, calm}
-	d.say("EspoCRM and Advoware are simulated on this machine, with made-up data. Five records:")
-	d.say("first, the four linked ones are synced once, so that advosync remembers both sides.")
+	d.say("EspoCRM and Advoware are simulated on this machine, with made-up data. Five records: " +
+		"first, the four linked ones are synced once, so that advosync remembers both sides.")
 	if err := d.command(ctx, []int{exitOK}, withIDs("sync", linked[:4])...); err != nil {
 		return err
 	}
-	d.say("Now people work: an edit in EspoCRM, one in Advoware, the same field edited on both sides,")
-	d.say("a new record in EspoCRM. One record stays as it is.")
+	d.say("Now people work: an edit in EspoCRM, one in Advoware, the same field edited on both sides, " +
+		"a new record in EspoCRM. One record stays as it is.")
 	if err := d.edit(mine, theirs, both); err != nil {
 		return err
 	}
@@ -159,8 +159,8 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.command(ctx, []int{exitOK}, withIDs("diff", ids)...); err != nil {
 		return err
 	}
-	d.say("Sync it. The conflict is decided by policy: EspoCRM wins, the users are told there,")
-	d.say("and what was overwritten is kept in the history:")
+	d.say("Sync it. The conflict is decided by policy: EspoCRM wins, the users are told there, " +
+		"and what was overwritten is kept in the history:")
 	if err := d.command(ctx, []int{exitOK}, withIDs("sync", ids)...); err != nil {
 		return err
 	}
@@ -173,7 +173,8 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	for _, post := range d.w.EspoCRM.Posts() {
 		d.say("The note in EspoCRM:")
-		fmt.Fprintf(d.out, "%s\n\n", report.Line(post, d.console.OutFacts.UTF8))
+		d.say(post)
+		d.say("")
 	}
 	d.say("Try it yourself: advosync sandbox")
 	return nil
@@ -230,7 +231,15 @@ func withIDs(command string, ids []string) []string {
 	return args
 }
 
-func (d *demo) say(line string) { fmt.Fprintln(d.out, line) }
+func (d *demo) say(text string) {
+	f, width := d.console.OutFacts, 0
+	if f.Rich {
+		width = f.Width
+	}
+	for _, l := range report.Wrapped(text, f.UTF8, width) {
+		fmt.Fprintln(d.out, l)
+	}
+}
 
 // command echoes a command line and runs it.
 func (d *demo) command(ctx context.Context, expected []int, args ...string) error {

@@ -235,7 +235,7 @@ func TestResolveOnChangedContentsAsksAgain(t *testing.T) {
 		t.Error("resolved on stale contents")
 	}
 	r.next()
-	r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+	r.decided(func() { r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware) })
 	r.quiet(id)
 }
 
