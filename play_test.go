@@ -14,11 +14,16 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"advosync/internal/sandbox"
+	"advosync/internal/store"
+	"advosync/internal/store/sqlite"
 )
 
 // Pages are played: their commands are run in the order in which a reader meets
@@ -41,15 +46,16 @@ type player struct {
 	stands []string
 	// shown maps run ids of the page to those that were printed in their place.
 	shown map[string]string
-	// hands are called when their heading is reached.
+	// hands are called when their heading is reached, or before a command: then
+	// the key is the command as the page has it.
 	hands map[string]func()
-	// asking are commands that ask, by their beginning.
+	used  map[string]bool
+	// asking are commands that ask more than yes or no, by their beginning.
 	asking []string
 	// secrets are typed where a command asks for one; keyed by the question's
 	// beginning. Other answers are on the page.
 	secrets map[string]string
-	// codes are exit codes other than 0 that a command ends with; keyed by its
-	// beginning.
+	// codes are exit codes other than 0, by the command as the page has it.
 	codes map[string]int
 	// absent are commands of the host that are not played, by their beginning.
 	absent []string
@@ -69,7 +75,7 @@ func newPlayer(t *testing.T) *player {
 			t.Skipf("pages are played on Linux with %s, which gives a terminal or plays a person", program)
 		}
 	}
-	p := &player{t: t, home: t.TempDir(), shown: map[string]string{}, hands: map[string]func(){}, secrets: map[string]string{}, codes: map[string]int{}}
+	p := &player{t: t, home: t.TempDir(), shown: map[string]string{}, hands: map[string]func(){}, used: map[string]bool{}, secrets: map[string]string{}, codes: map[string]int{}}
 	bin := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "advosync"), ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -87,12 +93,9 @@ func (p *player) play(file string) {
 	}
 	on := page{file, strings.Split(string(raw), "\n")}
 	blocks := on.blocks()
-	used := map[string]bool{}
 	for i, line := range on.lines {
-		title := strings.TrimLeft(line, "#")
-		if hand := p.hands[strings.TrimSpace(title)]; hand != nil && title != line {
-			used[strings.TrimSpace(title)] = true
-			hand()
+		if title := strings.TrimLeft(line, "#"); title != line {
+			p.hand(strings.TrimSpace(title))
 		}
 		for _, b := range blocks {
 			if b.line == i+1 {
@@ -101,12 +104,19 @@ func (p *player) play(file string) {
 		}
 	}
 	for title := range p.hands {
-		if !used[title] {
-			p.t.Errorf("%s has no heading %q", file, title)
+		if !p.used[title] {
+			p.t.Errorf("%s has neither heading nor command %q", file, title)
 		}
 	}
 	if p.played < 5 {
 		p.t.Errorf("%s: only %d commands played: the test looks in the wrong place", file, p.played)
+	}
+}
+
+func (p *player) hand(key string) {
+	if hand := p.hands[key]; hand != nil {
+		p.used[key] = true
+		hand()
 	}
 }
 
@@ -133,16 +143,6 @@ func (p *player) block(b block) {
 	}
 }
 
-// beginning is the value of m whose key the command begins with.
-func beginning[V any](m map[string]V, command string) (v V, ok bool) {
-	for key, v := range m {
-		if strings.HasPrefix(command, key) {
-			return v, true
-		}
-	}
-	return v, false
-}
-
 // command runs one command and compares what it prints with want, nil for
 // anything.
 func (p *player) command(at, line string, want []string) {
@@ -153,6 +153,7 @@ func (p *player) command(at, line string, want []string) {
 			return
 		}
 	}
+	p.hand(line)
 	real := p.real(line)
 	word, _, _ := strings.Cut(real, " ")
 	switch word {
@@ -168,9 +169,8 @@ func (p *player) command(at, line string, want []string) {
 		return
 	}
 	code, out := p.terminal(real, want)
-	expected, _ := beginning(p.codes, line)
-	if code != expected {
-		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, real, code, expected, out)
+	if code != p.codes[line] {
+		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, real, code, p.codes[line], out)
 	}
 	if err := p.compare(want, strings.Split(strings.TrimRight(out, "\n"), "\n")); err != nil {
 		p.t.Errorf("%s: %s\n%v; it prints:\n%s", at, line, err, out)
@@ -193,11 +193,12 @@ func (p *player) terminal(real string, want []string) (int, string) {
 	p.t.Helper()
 	said := filepath.Join(p.home, ".stderr")
 	inner := p.before + "stty cols 80\n" + real
-	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(real, c) })
+	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(real, c) }) ||
+		slices.ContainsFunc(want, func(w string) bool { return strings.Contains(w, "[y/N] ") })
 	if !asks {
 		inner += " 2>" + said
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "script", "-qefc", inner, "/dev/null")
 	c.Dir, c.Env = p.home, p.env
@@ -241,11 +242,13 @@ func (p *player) terminal(real string, want []string) (int, string) {
 
 // answer is what the page, or for a secret the reader, answers to a prompt.
 func (p *player) answer(prompt string, want []string) (string, bool) {
-	if !strings.HasSuffix(prompt, ": ") && !strings.HasSuffix(prompt, "] ") {
+	if !strings.HasSuffix(prompt, ": ") && !strings.HasSuffix(prompt, "] ") && !strings.HasSuffix(prompt, "? ") {
 		return "", false
 	}
-	if secret, is := beginning(p.secrets, prompt); is {
-		return secret, true
+	for question, secret := range p.secrets {
+		if strings.HasPrefix(prompt, question) {
+			return secret, true
+		}
 	}
 	for _, w := range want {
 		if rest, is := strings.CutPrefix(p.real(w)+" ", prompt); is {
@@ -322,6 +325,33 @@ func (p *player) alike(want, got string) bool {
 		return strings.TrimRight(unlike.ReplaceAllString(runID.ReplaceAllString(s, "RUN"), "TIME"), " ")
 	}
 	return plain(p.real(want)) == plain(got)
+}
+
+// run is a command beside the page, which has to end with this exit code.
+func (p *player) run(code int, args ...string) {
+	p.t.Helper()
+	c := exec.Command("sh", "-c", p.before+`exec advosync "$@"`, "sh")
+	c.Args = append(c.Args, args...)
+	c.Dir, c.Env = p.home, p.env
+	if out, _ := c.CombinedOutput(); c.ProcessState.ExitCode() != code {
+		p.t.Fatalf("advosync %q ends with exit code %d, not %d:\n%s", args, c.ProcessState.ExitCode(), code, out)
+	}
+}
+
+// settle gives the reader a configuration for these systems.
+func (p *player) settle(w *sandbox.World) {
+	p.t.Helper()
+	dir := filepath.Join(p.home, ".config", "advosync")
+	if err := os.MkdirAll(filepath.Join(dir, "entities"), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	short := strings.NewReplacer("espocrm:\n", "espocrm:\n  timeout: 1s\n", "advoware:\n", "advoware:\n  timeout: 1s\n"). // a doubtful write rests so long
+																Replace(w.Config(dir, "entities/*.yaml"))
+	for name, text := range map[string]string{"advosync.yaml": short, "entities/beteiligte.yaml": w.Mapping()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+	}
 }
 
 // office is an EspoCRM and an Advoware for a reader who has come to the real
@@ -410,7 +440,7 @@ func TestGettingStarted(t *testing.T) {
 		// That there is no configurator on the internet here is the one thing that init does not ask for.
 		p.env = append(p.env, "ADVOSYNC_ADVOWARE_CONFIGURATOR_URL="+sandbox.ConfiguratorURL(w.AdvoURL))
 	}
-	p.asking = []string{"advosync undo", "advosync init --dir", "advosync link --apply"}
+	p.asking = []string{"advosync init --dir"}
 	p.secrets["API key of EspoCRM"] = sandbox.KeyA
 	p.secrets["Secret key"] = ""
 	p.secrets["Its password"] = sandbox.AdvowarePass
@@ -425,4 +455,153 @@ func TestGettingStarted(t *testing.T) {
 	}
 	p.hands["6. Ask the doctor"] = func() { install(t, w) }
 	p.play("docs/getting-started.md")
+}
+
+// TestRepairDesk brings about what docs/repair.md is for, and repairs it.
+func TestRepairDesk(t *testing.T) {
+	p := newPlayer(t)
+	w := office(t, sandbox.WorldOptions{Seed: 1})
+	p.settle(w)
+	c := cast(t, w)
+	p.stands = []string{"6b04e8a1c2d3f4a5b", c.linked[0].id, "104711", fmt.Sprint(c.linked[0].number)}
+	both := func(r pair, field, there string) {
+		c.inEspoCRM(r, map[string]any{field: fmt.Sprintf("a%d@example.de", c.next())})
+		c.inAdvoware(r, map[string]any{there: fmt.Sprintf("b%d@example.de", c.next())})
+	}
+	first, second := c.linked[0], c.linked[1]
+	p.hands["A value was overwritten"] = func() {
+		p.run(0, "sync", "--id", first.id, "--id", second.id)
+		c.inEspoCRM(first, map[string]any{"email": "buero@example.de"})
+		c.inAdvoware(first, map[string]any{"emailGesch": "privat@example.de"})
+		p.run(0, "cron-run")
+	}
+	refuse := func() {
+		w.Faults.Add(sandbox.Fault{Name: "refused", System: "advoware", Method: "PUT", Status: 400, Body: `{"message": "E-Mail ung\u00fcltig"}`})
+		for _, r := range []pair{first, second} {
+			c.inEspoCRM(r, map[string]any{"email": fmt.Sprintf("neu%d@example.de", c.next())})
+		}
+		p.run(3, "sync", "--id", first.id, "--id", second.id)
+	}
+	p.hands["A record failed"] = refuse
+	p.hands["advosync sync --id 6b04e8a1c2d3f4a5b"] = func() { w.Faults.Clear("") }
+	p.hands["advosync reset --all --cause validation --dry-run"] = refuse
+	p.hands["A record is locked"] = func() { w.Faults.Clear(""); p.lock(first.id) }
+	p.codes["advosync unlock --id 6b04e8a1c2d3f4a5b"] = 11 // held on another host, as the page explains
+	conflict := func() {
+		for _, r := range []pair{first, second} {
+			both(r, "email", "emailGesch")
+			both(r, "phone", "telGesch")
+		}
+		p.run(4, "sync", "--id", first.id, "--id", second.id)
+	}
+	p.hands["A conflict waits"] = func() {
+		p.run(0, "unlock", "--id", first.id, "--force", "--yes")
+		p.env = append(p.env, "ADVOSYNC_SYNC_CONFLICT=manual")
+		conflict()
+	}
+	p.codes["advosync resolve"] = 4
+	p.asking = []string{"advosync resolve --id " + first.id}
+	p.hands["advosync resolve --id 6b04e8a1c2d3f4a5b --take espocrm --field phone=advoware"] = func() { p.asking = nil; conflict() }
+	p.hands["advosync resolve --all --take espocrm"] = conflict
+	// An answer to a create gets lost, and Advoware cannot be searched.
+	file := filepath.Join(p.home, ".config", "advosync", "entities", "beteiligte.yaml")
+	doubt := func() {
+		n := c.next()
+		id := c.newcomer("Nora", fmt.Sprintf("Neumann-%d", n))
+		w.Faults.Add(sandbox.Fault{Name: "lost", System: "advoware", Method: "POST", Path: "*/Beteiligte", Drop: sandbox.DropAfter, Count: 1})
+		p.run(1, "sync", "--id", id)
+		p.run(3, "sync", "--id", id)
+		made := w.Advoware.All(sandbox.BeteiligtePath)
+		p.stands = []string{"6b04e8a1c2d3f4a5b", id, "104711", gjson.GetBytes(made[len(made)-1], "betNr").String()}
+	}
+	p.hands["A create is in doubt"] = func() {
+		edit(t, file, func(s string) string { return regexp.MustCompile("(?m)^  list: .*\n").ReplaceAllString(s, "") })
+	}
+	p.hands["advosync link --id 6b04e8a1c2d3f4a5b --advoware-id 104711   # it is there"] = doubt
+	p.hands["advosync sync --id 6b04e8a1c2d3f4a5b --create-anyway        # it is not there"] = func() {
+		doubt()
+		n, err := strconv.ParseInt(p.stands[3], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Advoware.Delete(sandbox.BeteiligtePath, n)
+	}
+	p.hands["Records are not linked"] = func() {
+		p.settle(w) // it can be searched again
+		for _, raw := range w.Advoware.All(sandbox.BeteiligtePath) {
+			if last := gjson.GetBytes(raw, "name").String(); strings.HasPrefix(last, "Zwilling") {
+				c.newcomer("Zoe", last)
+			}
+		}
+		p.stands = []string{"6b04e8a1c2d3f4a5b", first.id, "104711", fmt.Sprint(first.number)}
+	}
+	for _, name := range []string{"Zwilling-1", "Zwilling-2", "Zwilling-3"} {
+		w.Advoware.Insert(sandbox.BeteiligtePath, fmt.Appendf(nil, `{"betNr":0,"rowId":"","vorname":"Zoe","name":%q}`, name))
+	}
+	p.hands["Is everything well"] = func() { p.run(0, "cron-run", "--allow-mapping-change") }
+	p.play("docs/repair.md")
+}
+
+// pair is a record that both systems have.
+type pair struct {
+	id     string
+	number int64
+}
+
+// people are those who work in both systems.
+type people struct {
+	t      *testing.T
+	w      *sandbox.World
+	linked []pair
+	edits  int
+}
+
+func cast(t *testing.T, w *sandbox.World) *people {
+	c := &people{t: t, w: w}
+	for _, r := range w.EspoCRM.Records("CBeteiligte") {
+		if r["advowareId"] == nil {
+			continue
+		}
+		n, err := strconv.ParseInt(fmt.Sprint(r["advowareId"]), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.linked = append(c.linked, pair{fmt.Sprint(r["id"]), n})
+	}
+	return c
+}
+
+// newcomer is entered in EspoCRM only.
+func (c *people) newcomer(first, last string) (id string) {
+	return c.w.EspoCRM.Seed("CBeteiligte", map[string]any{"firstName": first, "lastName": last, "name": first + " " + last, "syncStatus": "pending_sync"})
+}
+
+func (c *people) next() int { c.edits++; return c.edits }
+
+func (c *people) inEspoCRM(r pair, values map[string]any) {
+	c.t.Helper()
+	if err := c.w.EspoCRM.Put("CBeteiligte", r.id, "anna", values); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *people) inAdvoware(r pair, values map[string]any) {
+	c.t.Helper()
+	if err := c.w.Advoware.Edit(sandbox.BeteiligtePath, r.number, values); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// lock has a process of another host hold a record for an hour.
+func (p *player) lock(id string) {
+	p.t.Helper()
+	st, err := sqlite.Open(p.t.Context(), filepath.Join(p.home, ".config", "advosync", "state.db"), sqlite.Options{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	owner := store.Owner{Host: "kanzlei-2", PID: 4711, Start: "x", User: "anna", Command: "cron-run", Run: "r1", Since: time.Now()}
+	if _, held, err := st.Acquire(p.t.Context(), []string{store.LockKey("Beteiligte", id)}, owner, time.Hour); err != nil || len(held) > 0 {
+		p.t.Fatal(err, held)
+	}
 }

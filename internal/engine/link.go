@@ -359,6 +359,7 @@ func (e *Engine) advoKeys(ctx context.Context, m *mapping.Mapping, out *Matches,
 		keys = append(keys, naturalKey{strconv.FormatInt(id, 10), m.MatchValues(v, record.Advoware)})
 		return nil
 	})
+	progress(n)
 	return keys, err
 }
 
