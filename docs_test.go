@@ -4,18 +4,22 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"advosync/cmd"
 	"advosync/internal/config"
 	"advosync/internal/mapping"
+	"advosync/internal/metrics"
+	"advosync/internal/result"
 )
 
 // The documentation is held against the program: command lines, configuration,
@@ -261,6 +265,31 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestUnitsVerify: systemd itself finds nothing to say about the units.
+func TestUnitsVerify(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"advosync.service", "advosync.timer"} {
+		raw, err := os.ReadFile(filepath.Join("docs", "systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It looks for the program, which is not where a package puts it, and for man pages.
+		text := strings.ReplaceAll(string(raw), "/usr/bin/advosync", "/bin/true")
+		text = regexp.MustCompile(`(?m)^Documentation=.*\n`).ReplaceAllString(text, "")
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(analyze, "verify", filepath.Join(dir, "advosync.service"), filepath.Join(dir, "advosync.timer")).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestDocumentedYAML reads every configuration and mapping in the documentation
 // as the program would.
 func TestDocumentedYAML(t *testing.T) {
@@ -283,7 +312,7 @@ func TestDocumentedYAML(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"config", "mapping"} {
+	for _, kind := range []string{"config", "mapping", "rules"} {
 		if read[kind] == 0 {
 			t.Errorf("no %s found: the test looks in the wrong place", kind)
 		}
@@ -297,6 +326,8 @@ func reads(t *testing.T, page, text string) (kind string, err error) {
 		err = readConfig(t, text)
 	case "mapping":
 		_, err = mapping.Parse(page, []byte(completeMapping(text)))
+	case "rules":
+		err = readRules(t, text)
 	}
 	return kind, err
 }
@@ -330,6 +361,8 @@ func kindOf(text string) string {
 			return "mapping"
 		}
 		return "config"
+	case "groups":
+		return "rules"
 	case "store", "redis", "sync", "cron", "history", "metrics", "entities":
 		return "config"
 	}
@@ -364,6 +397,57 @@ func completeMapping(text string) string {
 	}
 	return text
 }
+
+// readRules reads alert rules as Prometheus does, and asks of each that the
+// metrics it is about are ones that a pass writes.
+func readRules(t *testing.T, text string) error {
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []struct {
+				Alert, Expr   string
+				KeepFiringFor string `yaml:"keep_firing_for"`
+			}
+		}
+	}
+	if err := yaml.UnmarshalWithOptions([]byte(text), &file, yaml.Strict()); err != nil {
+		return err
+	}
+	textfile := filepath.Join(t.TempDir(), "advosync.prom")
+	if err := metrics.WriteTextfile(textfile, metrics.Snapshot{Summaries: map[string]result.Summary{"Beteiligte": {}}}); err != nil {
+		return err
+	}
+	written, err := os.ReadFile(textfile)
+	if err != nil {
+		return err
+	}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			names := metricName.FindAllStringSubmatch(r.Expr, -1)
+			if r.Alert == "" || len(names) == 0 {
+				return fmt.Errorf("rule %q looks at no metric: %s", r.Alert, r.Expr)
+			}
+			for _, m := range names {
+				if !bytes.Contains(written, []byte("# TYPE "+m[1]+" ")) || !bytes.Contains(written, []byte(m[2])) {
+					return fmt.Errorf("rule %s: no pass writes %s", r.Alert, m[0])
+				}
+			}
+		}
+	}
+	if promtool, err := exec.LookPath("promtool"); err == nil { // of the package prometheus, too large to install for five expressions
+		rules := filepath.Join(t.TempDir(), "rules.yaml")
+		if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+			return err
+		}
+		if out, err := exec.Command(promtool, "check", "rules", rules).CombinedOutput(); err != nil {
+			return fmt.Errorf("promtool: %s", out)
+		}
+	}
+	return nil
+}
+
+// metricName is a metric and, in braces, the label that is asked of it.
+var metricName = regexp.MustCompile(`(advosync_[a-z_]+)(?:\{([^}]*)\})?`)
 
 var (
 	secretFile = regexp.MustCompile(`([a-z_]+)_file: *"?([^\s",}]+)`)

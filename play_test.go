@@ -16,14 +16,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidwall/gjson"
 
+	"advosync/internal/batch"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/store/sqlite"
+	"advosync/internal/store/storetest"
 )
 
 // Pages are played: their commands are run in the order in which a reader meets
@@ -31,7 +34,7 @@ import (
 // columns, and what a page shows is held against what is printed.
 //
 //	```console   commands behind "$ " and what they print; "…" is any number of lines
-//	```sh        commands alone
+//	```sh        commands alone; of indented blocks the lines that call advosync
 //
 // Other blocks are not commands. What happens beside the program (in EspoCRM's
 // administration, in an editor) is done by a hand, named by the heading under
@@ -57,11 +60,32 @@ type player struct {
 	secrets map[string]string
 	// codes are exit codes other than 0, by the command as the page has it.
 	codes map[string]int
-	// absent are commands of the host that are not played, by their beginning.
+	// absent are commands that are not played, by their beginning: they are about
+	// the host as a whole, its packages, services and directories.
 	absent []string
 	// before each command: exports, and the directory gone to.
 	before string
 	played int
+}
+
+// programDir is where the built program is, once for all pages.
+var (
+	programDir string
+	program    = sync.OnceValues(func() (out []byte, err error) {
+		return exec.Command("go", "build", "-o", filepath.Join(programDir, "advosync"), ".").CombinedOutput()
+	})
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "advosync-pages-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	programDir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // newPlayer builds the program and gives the reader an empty home.
@@ -76,22 +100,17 @@ func newPlayer(t *testing.T) *player {
 		}
 	}
 	p := &player{t: t, home: t.TempDir(), shown: map[string]string{}, hands: map[string]func(){}, used: map[string]bool{}, secrets: map[string]string{}, codes: map[string]int{}}
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "advosync"), ".").CombinedOutput(); err != nil {
+	if out, err := program(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	p.env = []string{"HOME=" + p.home, "PATH=" + bin + ":/usr/bin:/bin", "SHELL=/bin/sh", "TERM=xterm", "NO_COLOR=1", "LC_ALL=C.UTF-8", "TZ=UTC"}
+	p.env = []string{"HOME=" + p.home, "PATH=" + programDir + ":/usr/bin:/bin", "SHELL=/bin/sh", "TERM=xterm", "NO_COLOR=1", "LC_ALL=C.UTF-8", "TZ=UTC"}
 	return p
 }
 
 // play goes through the page.
 func (p *player) play(file string) {
 	p.t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	on := page{file, strings.Split(string(raw), "\n")}
+	on := readPage(p.t, file)
 	blocks := on.blocks()
 	for i, line := range on.lines {
 		if title := strings.TrimLeft(line, "#"); title != line {
@@ -101,6 +120,11 @@ func (p *player) play(file string) {
 			if b.line == i+1 {
 				p.block(b)
 			}
+		}
+	}
+	for _, a := range p.absent {
+		if !p.used[a] {
+			p.t.Errorf("%s has no command %q any more", file, a)
 		}
 	}
 	for title := range p.hands {
@@ -113,6 +137,15 @@ func (p *player) play(file string) {
 	}
 }
 
+func readPage(t *testing.T, file string) page {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page{file, strings.Split(string(raw), "\n")}
+}
+
 func (p *player) hand(key string) {
 	if hand := p.hands[key]; hand != nil {
 		p.used[key] = true
@@ -123,9 +156,19 @@ func (p *player) hand(key string) {
 func (p *player) block(b block) {
 	p.t.Helper()
 	switch b.language {
+	case "":
+		for i, line := range b.lines {
+			if _, is := commandLine(line); is {
+				p.command(b.at(i), line, nil)
+			}
+		}
 	case "sh":
 		for i, line := range b.lines {
 			p.command(b.at(i), line, nil)
+		}
+	case "crontab":
+		for i, line := range b.lines {
+			p.cron(b.at(i), line)
 		}
 	case "console":
 		for i := 0; i < len(b.lines); {
@@ -150,6 +193,7 @@ func (p *player) command(at, line string, want []string) {
 	line = strings.TrimSpace(line)
 	for _, a := range p.absent {
 		if strings.HasPrefix(line, a) {
+			p.used[a] = true
 			return
 		}
 	}
@@ -327,6 +371,30 @@ func (p *player) alike(want, got string) bool {
 	return plain(p.real(want)) == plain(got)
 }
 
+var (
+	cronVariable = regexp.MustCompile(`^[A-Z]+=\S+$`)
+	cronLine     = regexp.MustCompile(`^((?:[\d*/,-]+ ){5})(?:advosync )?(/usr/bin/advosync .*)$`) // a file in /etc/cron.d names the user
+)
+
+// cron runs the command of a crontab as cron does, without a terminal. That
+// nothing is wrong is not worth a mail.
+func (p *player) cron(at, line string) {
+	p.t.Helper()
+	m := cronLine.FindStringSubmatch(line)
+	if m == nil {
+		if !cronVariable.MatchString(line) {
+			p.t.Errorf("%s: no line of a crontab: %s", at, line)
+		}
+		return
+	}
+	p.played++
+	c := exec.Command("sh", "-c", strings.Replace(p.real(m[2]), "/usr/bin/", programDir+"/", 1))
+	c.Dir, c.Env = p.home, p.env
+	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
+		p.t.Errorf("%s: %s\n%v, it prints: %s", at, line, err, out)
+	}
+}
+
 // run is a command beside the page, which has to end with this exit code.
 func (p *player) run(code int, args ...string) {
 	p.t.Helper()
@@ -434,7 +502,7 @@ func TestGettingStarted(t *testing.T) {
 	p.stands = []string{
 		"18080", fmt.Sprint(n), "18081", fmt.Sprint(n + 1),
 		"6b04e8a1c2d3f4a5b", record, "104711", number,
-		"https://crm.kanzlei-mueller.de", w.EspoURL, "mueller", sandbox.Kanzlei, "0c3f", sandbox.AppID,
+		"/home/advosync/", p.home + "/", "https://crm.kanzlei-mueller.de", w.EspoURL, "mueller", sandbox.Kanzlei, "0c3f", sandbox.AppID,
 	}
 	p.hands["2. EspoCRM: a role and an API user"] = func() {
 		// That there is no configurator on the internet here is the one thing that init does not ask for.
@@ -540,6 +608,74 @@ func TestRepairDesk(t *testing.T) {
 	}
 	p.hands["Is everything well"] = func() { p.run(0, "cron-run", "--allow-mapping-change") }
 	p.play("docs/repair.md")
+}
+
+// TestOperations runs what docs/operations.md has an administrator type, on the
+// embedded store and on a Redis set up as the page says.
+func TestOperations(t *testing.T) {
+	p := newPlayer(t)
+	w := office(t, sandbox.WorldOptions{Seed: 1})
+	p.settle(w)
+	if _, err := exec.LookPath("sqlite3"); err != nil {
+		t.Log("sqlite3 is not installed: the backup is not made")
+		p.absent = append(p.absent, "sqlite3 ")
+	}
+	p.absent = append(p.absent, "systemctl ", "journalctl ", "apt ")
+	p.stands = []string{"sudo -u advosync ", "", "/var/lib/advosync/", p.home + "/.config/advosync/", "/var/backups/", p.home + "/"}
+	p.hands["advosync status --fail-if-older 2h"] = func() { p.run(0, "cron-run") }
+	p.play("docs/operations.md")
+	if backup := filepath.Join(p.home, "advosync-state.db"); !slices.Contains(p.absent, "sqlite3 ") {
+		st, err := sqlite.OpenReadOnly(t.Context(), backup, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = st.Close() }()
+		if state, ran, err := batch.LoadState(t.Context(), st, "Beteiligte"); err != nil || !ran || state.LastRun.IsZero() {
+			t.Errorf("the backup does not know the pass: %v", err)
+		}
+	}
+}
+
+// TestRedisOfOperations: doctor is content with a Redis that has the settings of
+// the page.
+func TestRedisOfOperations(t *testing.T) {
+	p := newPlayer(t)
+	var args []string
+	for _, b := range readPage(t, "docs/operations.md").blocks() {
+		if b.language == "conf" {
+			for _, line := range b.lines {
+				name, value, _ := strings.Cut(line, " ")
+				args = append(args, "--"+name, value)
+			}
+		}
+	}
+	if len(args) == 0 {
+		t.Fatal("the page has no settings for Redis")
+	}
+	server := storetest.StartRedis(t, args...)
+	p.settle(office(t, sandbox.WorldOptions{Seed: 1}))
+	p.env = append(p.env, "ADVOSYNC_STORE_DRIVER=redis", "ADVOSYNC_REDIS_URL="+server.URL())
+	code, out := p.terminal("advosync doctor", nil)
+	if code != 0 || !strings.Contains(out, "✓  Redis: ") || strings.Contains(out, "!  Redis: ") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// TestOtherPages plays the commands of pages that need nothing special.
+func TestOtherPages(t *testing.T) {
+	for _, file := range []string{"README.md", "README.de.md", "docs/installing.md"} {
+		t.Run(file, func(t *testing.T) {
+			p := newPlayer(t)
+			w := office(t, sandbox.WorldOptions{Seed: 1})
+			p.settle(w)
+			p.stands = []string{"6b04e8a1c2d3f4a5b", cast(t, w).linked[0].id, "go run . ", "advosync ", "sudo -u advosync ", "",
+				"/etc/bash_completion.d/", p.home + "/", "${fpath[1]}/", p.home + "/", "~/.config/fish/completions/", p.home + "/"}
+			if file == "docs/installing.md" {
+				p.absent = []string{"cp /etc/", "install ", "systemctl ", "advosync completion powershell |"}
+			}
+			p.play(file)
+		})
+	}
 }
 
 // pair is a record that both systems have.
