@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -533,6 +534,60 @@ func TestDocumentedLinks(t *testing.T) {
 			for _, m := range link.FindAllStringSubmatch(span.ReplaceAllString(text, ""), -1) {
 				if err := resolves(p.file, m[1]); err != nil {
 					t.Errorf("%s:%d: %v", p.file, line, err)
+				}
+			}
+		})
+	}
+}
+
+// TestPackagedLinks: what a page links to lies beside it in archives and packages
+// too, where LICENSE has the place that the system gives it.
+func TestPackagedLinks(t *testing.T) {
+	raw, err := os.ReadFile(".goreleaser.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var release struct {
+		Archives []struct{ Files []struct{ Src string } }
+		Nfpms    []struct {
+			Contents []struct{ Src, Dst string }
+		}
+	}
+	if err := yaml.Unmarshal(raw, &release); err != nil {
+		t.Fatal(err)
+	}
+	const doc = "/usr/share/doc/advosync/"
+	inArchive, inPackage := map[string]bool{}, map[string]bool{"LICENSE": true}
+	add := func(to map[string]bool, glob string) {
+		files, err := filepath.Glob(glob)
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: nothing to pack", glob)
+		}
+		for _, f := range files {
+			to[filepath.ToSlash(f)], to[filepath.ToSlash(filepath.Dir(f))] = true, true
+		}
+	}
+	for _, f := range release.Archives[0].Files {
+		add(inArchive, f.Src)
+	}
+	for _, c := range release.Nfpms[0].Contents {
+		if at, is := strings.CutPrefix(c.Dst, doc); is && (at == c.Src || path.Clean(at) == path.Dir(c.Src)) {
+			add(inPackage, c.Src)
+		}
+	}
+	for _, p := range pages(t) {
+		p.prose(func(line int, text string) {
+			for _, m := range link.FindAllStringSubmatch(span.ReplaceAllString(text, ""), -1) {
+				to, _, _ := strings.Cut(m[1], "#")
+				if strings.Contains(to, "://") || to == "" {
+					continue
+				}
+				file := path.Join(path.Dir(p.file), to)
+				if !inArchive[file] {
+					t.Errorf("%s:%d: archives lack %s", p.file, line, file)
+				}
+				if !inPackage[file] {
+					t.Errorf("%s:%d: packages lack %s beside their pages", p.file, line, file)
 				}
 			}
 		})
