@@ -122,7 +122,7 @@ func (v *visit) checkDuplicates(ctx context.Context, m *mapping.Mapping) []resul
 	}
 	if len(twins) > 0 {
 		return one(fail(fmt.Sprintf("%s one Advoware record and overwrite each other through it: %s", plural(len(twins), "pair of records shares", "pairs of records share"), some(twins)),
-			"merge them in EspoCRM (list view > mark both > Actions > Merge), or empty advowareId on the wrong one"))
+			"merge them in EspoCRM (list view > mark both > Actions > Merge), or link the wrong one to its own: advosync link --id ID --advoware-id N --force"))
 	}
 	if after != nil {
 		return one(ok("no two of the first %d linked records share an Advoware record", seen))
