@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"advosync/cmd"
 	"advosync/internal/config"
 	"advosync/internal/mapping"
+	"advosync/internal/metrics"
+	"advosync/internal/result"
 )
 
 // The documentation is held against the program: command lines, configuration,
@@ -267,6 +272,31 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestUnitsVerify: systemd itself finds nothing to say about the units.
+func TestUnitsVerify(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"advosync.service", "advosync.timer"} {
+		raw, err := os.ReadFile(filepath.Join("docs", "systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It looks for the program, which is not where a package puts it, and for man pages.
+		text := strings.ReplaceAll(string(raw), "/usr/bin/advosync", "/bin/true")
+		text = regexp.MustCompile(`(?m)^Documentation=.*\n`).ReplaceAllString(text, "")
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command(analyze, "verify", filepath.Join(dir, "advosync.service"), filepath.Join(dir, "advosync.timer")).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestDocumentedYAML reads every configuration and mapping in the documentation
 // as the program would.
 func TestDocumentedYAML(t *testing.T) {
@@ -283,13 +313,14 @@ func TestDocumentedYAML(t *testing.T) {
 				if read[kind]++; err != nil {
 					t.Errorf("%s: this %s does not read:\n%v\n%s", b.at(0), kind, err, part)
 				}
-				if kind == "" && b.language == "yaml" {
+				ofMapping := strings.HasPrefix(b.page, "docs/mapping") && b.language == ""
+				if kind == "" && (b.language == "yaml" || ofMapping && strings.Contains(part, ":")) {
 					t.Errorf("%s: a YAML block that is neither configuration nor mapping", b.at(0))
 				}
 			}
 		}
 	}
-	for _, kind := range []string{"config", "mapping"} {
+	for _, kind := range []string{"config", "mapping", "rules"} {
 		if read[kind] == 0 {
 			t.Errorf("no %s found: the test looks in the wrong place", kind)
 		}
@@ -303,6 +334,8 @@ func reads(t *testing.T, page, text string) (kind string, err error) {
 		err = readConfig(t, text)
 	case "mapping":
 		_, err = mapping.Parse(page, []byte(completeMapping(text)))
+	case "rules":
+		err = readRules(t, text)
 	}
 	return kind, err
 }
@@ -336,6 +369,8 @@ func kindOf(text string) string {
 			return "mapping"
 		}
 		return "config"
+	case "groups":
+		return "rules"
 	case "store", "redis", "sync", "cron", "history", "metrics", "entities":
 		return "config"
 	}
@@ -370,6 +405,57 @@ func completeMapping(text string) string {
 	}
 	return text
 }
+
+// readRules reads alert rules as Prometheus does, and asks of each that the
+// metrics it is about are ones that a pass writes.
+func readRules(t *testing.T, text string) error {
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []struct {
+				Alert, Expr   string
+				KeepFiringFor string `yaml:"keep_firing_for"`
+			}
+		}
+	}
+	if err := yaml.UnmarshalWithOptions([]byte(text), &file, yaml.Strict()); err != nil {
+		return err
+	}
+	textfile := filepath.Join(t.TempDir(), "advosync.prom")
+	if err := metrics.WriteTextfile(textfile, metrics.Snapshot{Summaries: map[string]result.Summary{"Beteiligte": {}}}); err != nil {
+		return err
+	}
+	written, err := os.ReadFile(textfile)
+	if err != nil {
+		return err
+	}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			names := metricName.FindAllStringSubmatch(r.Expr, -1)
+			if r.Alert == "" || len(names) == 0 {
+				return fmt.Errorf("rule %q looks at no metric: %s", r.Alert, r.Expr)
+			}
+			for _, m := range names {
+				if !bytes.Contains(written, []byte("# TYPE "+m[1]+" ")) || !bytes.Contains(written, []byte(m[2])) {
+					return fmt.Errorf("rule %s: no pass writes %s", r.Alert, m[0])
+				}
+			}
+		}
+	}
+	if promtool, err := exec.LookPath("promtool"); err == nil { // of the package prometheus, too large to install for five expressions
+		rules := filepath.Join(t.TempDir(), "rules.yaml")
+		if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+			return err
+		}
+		if out, err := exec.Command(promtool, "check", "rules", rules).CombinedOutput(); err != nil {
+			return fmt.Errorf("promtool: %s", out)
+		}
+	}
+	return nil
+}
+
+// metricName is a metric and, in braces, the label that is asked of it.
+var metricName = regexp.MustCompile(`(advosync_[a-z_]+)(?:\{([^}]*)\})?`)
 
 var (
 	secretFile = regexp.MustCompile(`([a-z_]+)_file: *"?([^\s",}]+)`)
@@ -455,6 +541,60 @@ func TestDocumentedLinks(t *testing.T) {
 			for _, m := range link.FindAllStringSubmatch(span.ReplaceAllString(text, ""), -1) {
 				if err := resolves(p.file, m[1]); err != nil {
 					t.Errorf("%s:%d: %v", p.file, line, err)
+				}
+			}
+		})
+	}
+}
+
+// TestPackagedLinks: what a page links to lies beside it in archives and packages
+// too, where LICENSE has the place that the system gives it.
+func TestPackagedLinks(t *testing.T) {
+	raw, err := os.ReadFile(".goreleaser.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var release struct {
+		Archives []struct{ Files []struct{ Src string } }
+		Nfpms    []struct {
+			Contents []struct{ Src, Dst string }
+		}
+	}
+	if err := yaml.Unmarshal(raw, &release); err != nil {
+		t.Fatal(err)
+	}
+	const doc = "/usr/share/doc/advosync/"
+	inArchive, inPackage := map[string]bool{}, map[string]bool{"LICENSE": true}
+	add := func(to map[string]bool, glob string) {
+		files, err := filepath.Glob(glob)
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: nothing to pack", glob)
+		}
+		for _, f := range files {
+			to[filepath.ToSlash(f)], to[filepath.ToSlash(filepath.Dir(f))] = true, true
+		}
+	}
+	for _, f := range release.Archives[0].Files {
+		add(inArchive, f.Src)
+	}
+	for _, c := range release.Nfpms[0].Contents {
+		if at, is := strings.CutPrefix(c.Dst, doc); is && (at == c.Src || path.Clean(at) == path.Dir(c.Src)) {
+			add(inPackage, c.Src)
+		}
+	}
+	for _, p := range pages(t) {
+		p.prose(func(line int, text string) {
+			for _, m := range link.FindAllStringSubmatch(span.ReplaceAllString(text, ""), -1) {
+				to, _, _ := strings.Cut(m[1], "#")
+				if strings.Contains(to, "://") || to == "" {
+					continue
+				}
+				file := path.Join(path.Dir(p.file), to)
+				if !inArchive[file] {
+					t.Errorf("%s:%d: archives lack %s", p.file, line, file)
+				}
+				if !inPackage[file] {
+					t.Errorf("%s:%d: packages lack %s beside their pages", p.file, line, file)
 				}
 			}
 		})

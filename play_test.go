@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +13,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"advosync/internal/sandbox"
 )
 
 // Pages are played: their commands are run in the order in which a reader meets
@@ -26,7 +23,7 @@ import (
 // columns, and what a page shows is held against what is printed.
 //
 //	```console   commands behind "$ " and what they print; "…" is any number of lines
-//	```sh        commands alone
+//	```sh        commands alone; of indented blocks the lines that call advosync
 //
 // Other blocks are not commands. What happens beside the program (in EspoCRM's
 // administration, in an editor) is done by a hand, named by the heading under
@@ -41,21 +38,43 @@ type player struct {
 	stands []string
 	// shown maps run ids of the page to those that were printed in their place.
 	shown map[string]string
-	// hands are called when their heading is reached.
+	// hands are called when their heading is reached, or before a command: then
+	// the key is the command as the page has it.
 	hands map[string]func()
-	// asking are commands that ask, by their beginning.
+	used  map[string]bool
+	// asking are commands that ask more than yes or no, by their beginning.
 	asking []string
 	// secrets are typed where a command asks for one; keyed by the question's
 	// beginning. Other answers are on the page.
 	secrets map[string]string
-	// codes are exit codes other than 0 that a command ends with; keyed by its
-	// beginning.
+	// codes are exit codes other than 0, by the command as the page has it.
 	codes map[string]int
-	// absent are commands of the host that are not played, by their beginning.
+	// absent are commands that are not played, by their beginning: they are about
+	// the host as a whole, its packages, services and directories.
 	absent []string
 	// before each command: exports, and the directory gone to.
 	before string
 	played int
+}
+
+// programDir is where the built program is, once for all pages.
+var (
+	programDir string
+	program    = sync.OnceValues(func() (out []byte, err error) {
+		return exec.Command("go", "build", "-o", filepath.Join(programDir, "advosync"), ".").CombinedOutput()
+	})
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "advosync-pages-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	programDir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // newPlayer builds the program and gives the reader an empty home.
@@ -69,30 +88,22 @@ func newPlayer(t *testing.T) *player {
 			t.Skipf("pages are played on Linux with %s, which gives a terminal or plays a person", program)
 		}
 	}
-	p := &player{t: t, home: t.TempDir(), shown: map[string]string{}, hands: map[string]func(){}, secrets: map[string]string{}, codes: map[string]int{}}
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "advosync"), ".").CombinedOutput(); err != nil {
+	p := &player{t: t, home: t.TempDir(), shown: map[string]string{}, hands: map[string]func(){}, used: map[string]bool{}, secrets: map[string]string{}, codes: map[string]int{}}
+	if out, err := program(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	p.env = []string{"HOME=" + p.home, "PATH=" + bin + ":/usr/bin:/bin", "SHELL=/bin/sh", "TERM=xterm", "NO_COLOR=1", "LC_ALL=C.UTF-8", "TZ=UTC"}
+	p.env = []string{"HOME=" + p.home, "PATH=" + programDir + ":/usr/bin:/bin", "SHELL=/bin/sh", "TERM=xterm", "NO_COLOR=1", "LC_ALL=C.UTF-8", "TZ=UTC"}
 	return p
 }
 
 // play goes through the page.
 func (p *player) play(file string) {
 	p.t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	on := page{file, strings.Split(string(raw), "\n")}
+	on := readPage(p.t, file)
 	blocks := on.blocks()
-	used := map[string]bool{}
 	for i, line := range on.lines {
-		title := strings.TrimLeft(line, "#")
-		if hand := p.hands[strings.TrimSpace(title)]; hand != nil && title != line {
-			used[strings.TrimSpace(title)] = true
-			hand()
+		if title := strings.TrimLeft(line, "#"); title != line {
+			p.hand(strings.TrimSpace(title))
 		}
 		for _, b := range blocks {
 			if b.line == i+1 {
@@ -100,9 +111,14 @@ func (p *player) play(file string) {
 			}
 		}
 	}
+	for _, a := range p.absent {
+		if !p.used[a] {
+			p.t.Errorf("%s has no command %q any more", file, a)
+		}
+	}
 	for title := range p.hands {
-		if !used[title] {
-			p.t.Errorf("%s has no heading %q", file, title)
+		if !p.used[title] {
+			p.t.Errorf("%s has neither heading nor command %q", file, title)
 		}
 	}
 	if p.played < 5 {
@@ -110,12 +126,38 @@ func (p *player) play(file string) {
 	}
 }
 
+func readPage(t *testing.T, file string) page {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page{file, strings.Split(string(raw), "\n")}
+}
+
+func (p *player) hand(key string) {
+	if hand := p.hands[key]; hand != nil {
+		p.used[key] = true
+		hand()
+	}
+}
+
 func (p *player) block(b block) {
 	p.t.Helper()
 	switch b.language {
+	case "":
+		for i, line := range b.lines {
+			if _, is := commandLine(line); is {
+				p.command(b.at(i), line, nil)
+			}
+		}
 	case "sh":
 		for i, line := range b.lines {
 			p.command(b.at(i), line, nil)
+		}
+	case "crontab":
+		for i, line := range b.lines {
+			p.cron(b.at(i), line)
 		}
 	case "console":
 		for i := 0; i < len(b.lines); {
@@ -133,16 +175,6 @@ func (p *player) block(b block) {
 	}
 }
 
-// beginning is the value of m whose key the command begins with.
-func beginning[V any](m map[string]V, command string) (v V, ok bool) {
-	for key, v := range m {
-		if strings.HasPrefix(command, key) {
-			return v, true
-		}
-	}
-	return v, false
-}
-
 // command runs one command and compares what it prints with want, nil for
 // anything.
 func (p *player) command(at, line string, want []string) {
@@ -150,9 +182,11 @@ func (p *player) command(at, line string, want []string) {
 	line = strings.TrimSpace(line)
 	for _, a := range p.absent {
 		if strings.HasPrefix(line, a) {
+			p.used[a] = true
 			return
 		}
 	}
+	p.hand(line)
 	real := p.real(line)
 	word, _, _ := strings.Cut(real, " ")
 	switch word {
@@ -168,9 +202,8 @@ func (p *player) command(at, line string, want []string) {
 		return
 	}
 	code, out := p.terminal(real, want)
-	expected, _ := beginning(p.codes, line)
-	if code != expected {
-		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, real, code, expected, out)
+	if code != p.codes[line] {
+		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, real, code, p.codes[line], out)
 	}
 	if err := p.compare(want, strings.Split(strings.TrimRight(out, "\n"), "\n")); err != nil {
 		p.t.Errorf("%s: %s\n%v; it prints:\n%s", at, line, err, out)
@@ -193,11 +226,12 @@ func (p *player) terminal(real string, want []string) (int, string) {
 	p.t.Helper()
 	said := filepath.Join(p.home, ".stderr")
 	inner := p.before + "stty cols 80\n" + real
-	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(real, c) })
+	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(real, c) }) ||
+		slices.ContainsFunc(want, func(w string) bool { return strings.Contains(w, "[y/N] ") })
 	if !asks {
 		inner += " 2>" + said
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "script", "-qefc", inner, "/dev/null")
 	c.Dir, c.Env = p.home, p.env
@@ -241,11 +275,13 @@ func (p *player) terminal(real string, want []string) (int, string) {
 
 // answer is what the page, or for a secret the reader, answers to a prompt.
 func (p *player) answer(prompt string, want []string) (string, bool) {
-	if !strings.HasSuffix(prompt, ": ") && !strings.HasSuffix(prompt, "] ") {
+	if !strings.HasSuffix(prompt, ": ") && !strings.HasSuffix(prompt, "] ") && !strings.HasSuffix(prompt, "? ") {
 		return "", false
 	}
-	if secret, is := beginning(p.secrets, prompt); is {
-		return secret, true
+	for question, secret := range p.secrets {
+		if strings.HasPrefix(prompt, question) {
+			return secret, true
+		}
 	}
 	for _, w := range want {
 		if rest, is := strings.CutPrefix(p.real(w)+" ", prompt); is {
@@ -315,8 +351,7 @@ func (p *player) compare(want, got []string) error {
 	return nil
 }
 
-// alike compares two lines but for what differs with every run. On the page, a
-// question is one line with its answer.
+// alike compares two lines but for what differs with every run.
 func (p *player) alike(want, got string) bool {
 	plain := func(s string) string {
 		return strings.TrimRight(unlike.ReplaceAllString(runID.ReplaceAllString(s, "RUN"), "TIME"), " ")
@@ -324,105 +359,37 @@ func (p *player) alike(want, got string) bool {
 	return plain(p.real(want)) == plain(got)
 }
 
-// office is an EspoCRM and an Advoware for a reader who has come to the real
-// thing.
-func office(t *testing.T, o sandbox.WorldOptions) *sandbox.World {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	w := sandbox.NewWorld(o)
-	if err := w.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
+var (
+	cronVariable = regexp.MustCompile(`^[A-Z]+=\S+$`)
+	cronLine     = regexp.MustCompile(`^((?:[\d*/,-]+ ){5})(?:advosync )?(/usr/bin/advosync .*)$`) // a file in /etc/cron.d names the user
+)
 
-// install is what uploading the extension does to EspoCRM.
-func install(t *testing.T, w *sandbox.World) {
-	t.Helper()
-	body := `{"uniqueWithDeleteId": true, "fields": {"CBeteiligte": {"advowareEditedAt": {"type": "datetime"}}}}`
-	resp, err := http.Post(w.EspoURL+"/_sandbox/behaviour", "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-		t.Fatalf("install the extension: %s", answer)
-	}
-}
-
-// port is a free one of five digits whose next is free as well.
-func port(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+// cron runs the command of a crontab as cron does, without a terminal. That
+// nothing is wrong is not worth a mail.
+func (p *player) cron(at, line string) {
+	p.t.Helper()
+	m := cronLine.FindStringSubmatch(line)
+	if m == nil {
+		if !cronVariable.MatchString(line) {
+			p.t.Errorf("%s: no line of a crontab: %s", at, line)
 		}
-		n := l.Addr().(*net.TCPAddr).Port
-		next, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n+1))
-		_ = l.Close()
-		if err == nil {
-			_ = next.Close()
-			if n >= 10000 {
-				return n
-			}
-		}
+		return
 	}
-	t.Fatal("no two free ports in a row")
-	return 0
-}
-
-// edit changes a file as somebody with an editor would.
-func edit(t *testing.T, file string, change func(string) string) {
-	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := change(string(raw))
-	if changed == string(raw) {
-		t.Fatalf("%s: nothing to change", file)
-	}
-	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
-		t.Fatal(err)
+	p.played++
+	c := exec.Command("sh", "-c", strings.Replace(p.real(m[2]), "/usr/bin/", programDir+"/", 1))
+	c.Dir, c.Env = p.home, p.env
+	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
+		p.t.Errorf("%s: %s\n%v, it prints: %s", at, line, err, out)
 	}
 }
 
-// TestGettingStarted follows docs/getting-started.md to the letter: first on the
-// sandbox, then with an office's own systems.
-func TestGettingStarted(t *testing.T) {
-	p := newPlayer(t)
-	w := office(t, sandbox.WorldOptions{Seed: 1, Twins: 4})
-	n := port(t)
-	record, number := "", ""
-	for _, r := range w.EspoCRM.Records("CBeteiligte") {
-		if r["advowareId"] != nil && record == "" {
-			record, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
-		}
+// run is a command beside the page, which has to end with this exit code.
+func (p *player) run(code int, args ...string) {
+	p.t.Helper()
+	c := exec.Command("sh", "-c", p.before+`exec advosync "$@"`, "sh")
+	c.Args = append(c.Args, args...)
+	c.Dir, c.Env = p.home, p.env
+	if out, _ := c.CombinedOutput(); c.ProcessState.ExitCode() != code {
+		p.t.Fatalf("advosync %q ends with exit code %d, not %d:\n%s", args, c.ProcessState.ExitCode(), code, out)
 	}
-	p.stands = []string{
-		"18080", fmt.Sprint(n), "18081", fmt.Sprint(n + 1),
-		"6b04e8a1c2d3f4a5b", record, "104711", number,
-		"https://crm.kanzlei-mueller.de", w.EspoURL, "mueller", sandbox.Kanzlei, "0c3f", sandbox.AppID,
-	}
-	p.hands["2. EspoCRM: a role and an API user"] = func() {
-		// That there is no configurator on the internet here is the one thing that init does not ask for.
-		p.env = append(p.env, "ADVOSYNC_ADVOWARE_CONFIGURATOR_URL="+sandbox.ConfiguratorURL(w.AdvoURL))
-	}
-	p.asking = []string{"advosync undo", "advosync init --dir", "advosync link --apply"}
-	p.secrets["API key of EspoCRM"] = sandbox.KeyA
-	p.secrets["Secret key"] = ""
-	p.secrets["Its password"] = sandbox.AdvowarePass
-	p.secrets["API key of Advoware"] = sandbox.AdvowareKey
-	// Step 4 ends with a look into the mapping; this Advoware can list.
-	p.hands["5. EspoCRM: the extension"] = func() {
-		edit(t, filepath.Join(p.home, "advosync", "entities", "beteiligte.yaml"), func(s string) string {
-			before, rest, _ := strings.Cut(s, "  # list:")
-			lines, after, _ := strings.Cut("  # list:"+rest, "\n\n")
-			return before + regexp.MustCompile("(?m)^  # ").ReplaceAllString(lines, "  ") + "\n\n" + after
-		})
-	}
-	p.hands["6. Ask the doctor"] = func() { install(t, w) }
-	p.play("docs/getting-started.md")
 }

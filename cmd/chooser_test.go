@@ -95,6 +95,18 @@ func TestResolveAsksOnATerminal(t *testing.T) {
 	}
 }
 
+// TestLinkSaysWhatItHasRead: the last figures are those of the end.
+func TestLinkSaysWhatItHasRead(t *testing.T) {
+	o := newDeskOffice(t)
+	mapping := filepath.Join(filepath.Dir(o.file), "beteiligte.yaml")
+	write(t, mapping, o.w.Mapping())
+	write(t, o.file, o.w.Config(filepath.Dir(o.file), mapping))
+	_, _, said := o.run("", "link", "--dry-run")
+	if !strings.HasSuffix(said, "\rread: EspoCRM 1, Advoware 1 \n") {
+		t.Errorf("%q", said)
+	}
+}
+
 func TestQuestionsOnATerminal(t *testing.T) {
 	o := newDeskOffice(t)
 	o.conflict()

@@ -143,11 +143,19 @@ func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets 
 			otherwise = s.Default
 		}
 	}
-	text, err := asker.Ask(ctx, q.question, otherwise)
-	if text != otherwise {
-		q.value = text
+	for {
+		text, err := asker.Ask(ctx, q.question, otherwise)
+		if err != nil || text == otherwise {
+			return err
+		}
+		// At once, and again: at the end all other answers would be lost with it.
+		wrong := checkInitial(firstrun.Values{q.key: text})
+		if wrong == nil {
+			q.value = text
+			return nil
+		}
+		asker.Say(strings.TrimPrefix(wrong.Error(), "command line: "))
 	}
-	return err
 }
 
 // initValue is an answer as it is to be written: paths do not depend on where

@@ -55,6 +55,23 @@ func TestInitAsks(t *testing.T) {
 	}
 }
 
+// TestInitAsksAgain: a wrong answer is told at once and costs no other answer.
+func TestInitAsksAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "neu")
+	answers := "crm.example.de\nhttp://crm.example.de\nhttps://crm.example.de\n" + strings.Repeat("\n", 10)
+	got := invoke(t, setup{tty: true, stdin: answers}, "init", "--dir", dir)
+	if got.code != exitOK {
+		t.Fatalf("code %d: %s", got.code, got.err)
+	}
+	if n := strings.Count(got.err, "Address of EspoCRM"); n != 3 || !strings.Contains(got.err, "must be an address such as") || strings.Contains(got.err, "command line") {
+		t.Errorf("asked %d times: %s", n, got.err)
+	}
+	cfg, err := config.Load(config.Options{Dir: dir, Home: dir, System: dir})
+	if err != nil || cfg.EspoCRM.URL != "https://crm.example.de" {
+		t.Errorf("read back: %v, %v", cfg, err)
+	}
+}
+
 // TestInitAsksNothing: with --yes, or where nobody is there.
 func TestInitAsksNothing(t *testing.T) {
 	for _, s := range []setup{{tty: true}, {tty: false}} {

@@ -40,6 +40,9 @@ func (a *Asker) Ask(ctx context.Context, question, otherwise string) (string, er
 	return line, nil
 }
 
+// Say tells whoever answers something in between, on a line of its own.
+func (a *Asker) Say(text string) { fmt.Fprintln(a.c.Err, text) }
+
 // Secret wants a text that the terminal does not show; an empty answer is none.
 func (a *Asker) Secret(ctx context.Context, question string) (string, error) {
 	return a.line(ctx, question+": ", func() (string, error) {

@@ -121,8 +121,8 @@ func (v *visit) checkDuplicates(ctx context.Context, m *mapping.Mapping) []resul
 		after = &record.Cursor{Value: strconv.FormatInt(lastID, 10), ID: lastRecord}
 	}
 	if len(twins) > 0 {
-		return one(fail(fmt.Sprintf("%d pairs of records share one Advoware record and overwrite each other through it: %s", len(twins), some(twins)),
-			"merge them in EspoCRM (list view > mark both > Actions > Merge), or empty advowareId on the wrong one"))
+		return one(fail(fmt.Sprintf("%s one Advoware record and overwrite each other through it: %s", plural(len(twins), "pair of records shares", "pairs of records share"), some(twins)),
+			"merge them in EspoCRM (list view > mark both > Actions > Merge), or link the wrong one to its own: advosync link --id ID --advoware-id N --force"))
 	}
 	if after != nil {
 		return one(ok("no two of the first %d linked records share an Advoware record", seen))

@@ -15,7 +15,7 @@ const passOverdue = 2 * time.Hour
 // checkCron: the pass runs, and gets to its end.
 func (v *visit) checkCron(ctx context.Context, m *mapping.Mapping) []result.Finding {
 	const failing = "advosync status, and advosync history --since 24h, say what waits or fails"
-	const look = "crontab -l; advosync init prints the line. Its output goes to MAILTO: read what it says"
+	const look = "look for its line with crontab -l (advosync init prints one), or for its timer: systemctl list-timers advosync.timer. What it said is in MAILTO's mail or in journalctl -u advosync"
 	if v.LastPass == nil {
 		return one(warn("", "it is not known when the pass last ran", look))
 	}

@@ -309,7 +309,7 @@ func TestMisconfigured(t *testing.T) {
 			linked := o.linked()
 			n := o.number(linked[1])
 			o.EspoCRM.SetField("CBeteiligte", linked[0], "advowareId", n)
-		}, []wants{{"Beteiligte duplicates", fail, "1 pairs of records share", "merge"}}},
+		}, []wants{{"Beteiligte duplicates", fail, "1 pair of records shares one", "merge"}}},
 
 		"cron never":           {none, func(o *office) { o.pass = doctor.Pass{} }, []wants{{"Beteiligte cron", warn, "never run", "crontab"}}},
 		"cron long ago":        {none, func(o *office) { o.pass.LastRun = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "3 days ago", "crontab"}}},

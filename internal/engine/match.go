@@ -129,7 +129,7 @@ func (e *Engine) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches,
 
 func (e *Engine) advoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, taken map[int64]bool, keys *naturalKeys[int64], progress func(int)) error {
 	n := 0
-	return e.listAll(ctx, m, func(o record.Object) error {
+	err := e.listAll(ctx, m, func(o record.Object) error {
 		if n++; n%pageSize == 0 {
 			progress(n)
 		}
@@ -146,6 +146,8 @@ func (e *Engine) advoKeys(ctx context.Context, m *mapping.Mapping, out *Matches,
 		keys.add(id, m.MatchValues(v, record.Advoware))
 		return nil
 	})
+	progress(n)
+	return err
 }
 
 // digest stands for one match value; zero: no content. Values that agree have
