@@ -34,15 +34,16 @@ func (s *Sim) settleDown() {
 		t := s.newTool(r, "sync", 0, 0)
 		before := s.writes()
 		s.repair(t)
+		through := true
 		if byPass {
 			s.count("passes that ended a run")
-			s.pass(t)
+			through = s.pass(t)
 		} else {
 			for _, id := range s.ids {
 				s.heard(t, t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id}))
 			}
 		}
-		quiet := s.writes() == before
+		quiet := through && s.writes() == before
 		if quiet || pass == most {
 			s.lastLook(t, quiet)
 			break

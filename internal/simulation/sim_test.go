@@ -91,16 +91,33 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
+// inOrder sorts what was noted at the same instant: a pass tells of several
+// records at once.
+func inOrder(trace []string) {
+	instant := func(line string) string { at, _, _ := strings.Cut(line, " "); return at }
+	for from := 0; from < len(trace); {
+		to := from + 1
+		for to < len(trace) && instant(trace[to]) == instant(trace[from]) {
+			to++
+		}
+		slices.Sort(trace[from:to])
+		from = to
+	}
+}
+
 // TestSameSeedSameRun: a seed that fails can be played again.
 func TestSameSeedSameRun(t *testing.T) {
-	for seed := uint64(1); seed <= 8; seed++ {
+	for seed := uint64(1); seed <= 40; seed++ {
 		a, b := play(t, seed, true), play(t, seed, true)
+		inOrder(a.Trace)
+		inOrder(b.Trace)
 		if len(a.Trace) < 50 {
 			t.Errorf("seed %d: a trace of %d lines", seed, len(a.Trace))
 		}
 		for i := range min(len(a.Trace), len(b.Trace)) {
 			if a.Trace[i] != b.Trace[i] {
-				t.Fatalf("seed %d differs at line %d:\n%s\n%s", seed, i, a.Trace[i], b.Trace[i])
+				t.Errorf("seed %d differs at line %d:\n%s\n%s", seed, i, a.Trace[i], b.Trace[i])
+				break
 			}
 		}
 		if len(a.Trace) != len(b.Trace) {
