@@ -88,6 +88,8 @@ func (s *Sim) repair(t *Tool) {
 			s.resolve(t, id)
 		case failed && code == string(fault.CreateDoubt):
 			s.settleDoubt(t, id)
+		case failed && mem.Intent != nil && mem.Intent.Kind == store.IntentCreate && (code == string(fault.Duplicate) || code == string(fault.PingPong)):
+			s.linkTo(t, id, s.newInAdvoware(t.Random, "admin"), false) // another record carries the one that was made for it
 		case s.MissingInAdvoware == engine.MissingFail && s.lost(advo):
 			s.putBackInAdvoware("admin", advo)
 			s.reset(t, id, false)
