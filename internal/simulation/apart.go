@@ -11,13 +11,12 @@ import (
 	"advosync/internal/store"
 )
 
-// The calls that a pass makes at the same instant are sent some microseconds
-// apart, so that their order is the seed's choice, not the Go scheduler's.
-
-const longestTurn = 1 << 16 * time.Nanosecond
+// The calls that a pass makes at the same instant are sent some milliseconds
+// apart, so that their order is the seed's choice, not the Go scheduler's. A write
+// to Advoware is not among them: it has to follow its read at once.
 
 func (t *Tool) turn(what ...any) {
-	time.Sleep(time.Duration(1 + t.dice("turn of "+fmt.Sprint(what...)).Int64N(int64(longestTurn))))
+	time.Sleep(1 + time.Duration(t.dice("turn of "+fmt.Sprint(what...)).Int64N(int64(20*time.Millisecond))))
 }
 
 type apartEspo struct {
