@@ -127,7 +127,7 @@ func (s *Sim) settleDoubt(t *Tool, id string) {
 		}
 	}
 	if best != 0 {
-		s.linkTo(t, id, best, false)
+		s.linkTo(t, id, best, rec["advowareId"] != nil) // what is to be recreated carries its old link
 		return
 	}
 	s.count("sync --create-anyway")
@@ -149,6 +149,15 @@ func (s *Sim) check() {
 	ctx := context.Background()
 	var entries []store.Entry
 	_ = s.Store.Entries(ctx, store.HistoryFilter{}, func(e store.Entry) error { entries = append(entries, e); return nil })
+	for i := range entries { // a record that is gone for good keeps its intent and what it announced
+		if e := &entries[i]; !slices.Contains(s.ids, e.RecordID) {
+			for j := range e.Writes {
+				if e.Writes[j].State == store.WritePlanned {
+					e.Writes[j].State = store.WriteUnknown
+				}
+			}
+		}
+	}
 	s.trouble = append(s.trouble, s.Oracle.Overwritten(entries)...)
 	s.trouble = append(s.trouble, s.Oracle.Differences()...)
 	for _, e := range entries {

@@ -463,6 +463,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.ruled["nothing remembered of a restored record"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
 		o.ruled["nothing remembered"]++
+	case o.restored[c] && o.ordered(undoes, espoID) != nil: // the backup has brought back what the run wrote
+		o.ruled[undoes+" of what a backup brought back"]++
 	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
