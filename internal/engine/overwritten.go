@@ -89,6 +89,7 @@ type back struct {
 	overwrite
 	field mapping.Field
 	now   record.Value
+	other record.Value // what the other side holds of the field
 	state backState
 }
 
@@ -108,7 +109,7 @@ func (w *work) compareBacks(past *overwrites, force bool) []back {
 		b := back{overwrite: v, state: backUnknown}
 		if f, ok := w.writableField(v); ok {
 			b.field = f
-			b.now = w.sideView(v.side).Values[f.Key]
+			b.now, b.other = w.sideView(v.side).Values[f.Key], w.sideView(v.side.Other()).Values[f.Key]
 			b.state = w.backState(b, force)
 			if w.isClear(v) && followed != "" && followed != v.side {
 				b.state = backComputed // the other side gets its kind back, and this one follows

@@ -235,7 +235,9 @@ func TestResolveOnChangedContentsAsksAgain(t *testing.T) {
 		t.Error("resolved on stale contents")
 	}
 	r.next()
-	r.decided(func() { r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware) })
+	r.decided(func() {
+		r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+	})
 	r.quiet(id)
 }
 
@@ -383,6 +385,23 @@ func TestUndoOfACreateDeletesNothing(t *testing.T) {
 		t.Error("deleted")
 	}
 	r.outcome(r.undo(id, "no-such-run"), result.Failed)
+}
+
+// An edit of the other side while the undo works is none that the operator has
+// decided about: the policy does.
+func TestUndoMeetsAnEditWhileItWorks(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.sync(id)
+	run := r.next()
+	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, Before: func(*http.Request) { r.editEspo(id, map[string]any{"email": "later@example.de"}) }})
+	r.decided(func() { r.undo(id, run) })
+	r.sync(id)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "later@example.de" || a != "later@example.de" {
+		t.Errorf("EspoCRM holds %v, Advoware %q", e, a)
+	}
+	r.clean(id)
 }
 
 // The history calls an interrupted create interrupted, not created; its writes

@@ -96,6 +96,17 @@ func undecided(d reconcile.Decision, take map[string]record.Side) []string {
 // reopen takes an operator's decision back when the contents are no longer those
 // he decided on. After our own write to Advoware they are not, and need not be.
 func (w *work) reopen() {
+	for _, b := range w.backs {
+		if !b.ready() || w.espo == nil || w.advo == nil {
+			continue
+		}
+		if v := w.sideView(b.side.Other()).Values[b.field.Key]; v != b.other && !record.FoldEqual(v, b.before) {
+			delete(w.req.Taken, b.field.Key) // the policy decides, as between any two edits
+			if w.policy == reconcile.Manual {
+				w.req.Taken = nil
+			}
+		}
+	}
 	if w.seenPrint == "" || w.wroteAdvo || w.advo == nil {
 		return
 	}

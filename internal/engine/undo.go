@@ -151,6 +151,9 @@ func (w *work) putBack(ctx context.Context, r UndoRequest, backs []back) (again 
 	}
 	w.base, w.baseless = usable(w.m, in.Planned), false
 	why := w.undoWords(backs, r.Run)
+	if !r.Force {
+		w.backs = backs
+	}
 	w.conclude(ctx, w.syncBacks(ctx, backs))
 	if w.res.Error == nil && w.res.Outcome != result.Skipped {
 		w.say("undo", why)

@@ -66,6 +66,9 @@ type work struct {
 	// seenPrint is the fingerprint of the contents that an operator has decided
 	// on; "" once it is used up.
 	seenPrint string
+	// backs are the values that an undo has put back, on the condition that nobody
+	// edits the field on the other side; none with force.
+	backs []back
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the

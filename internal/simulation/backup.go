@@ -7,6 +7,9 @@ import (
 	"advosync/internal/sandbox"
 )
 
+// restorer is who brings a backup in.
+const restorer = "the backup"
+
 // backup puts one system back to what it was some time ago. What the backup does
 // not hold is lost with it; what it holds counts as an edit of whoever restored
 // it, as the tool cannot know better. Nothing else may be lost.
@@ -19,7 +22,7 @@ func (s *Sim) backup() {
 	rows, raws := s.Espo.Backup(entityType), s.advoRows()
 	nap(r, 3*time.Minute)
 	s.count("backups restored: " + string(s.backups))
-	_ = s.Oracle.Person("the backup", func() error {
+	_ = s.Oracle.Person(restorer, func() error {
 		if s.backups == record.EspoCRM {
 			s.Espo.RestoreBackup(entityType, rows)
 			return nil

@@ -6,6 +6,7 @@ import (
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/store"
 )
 
 // command is what an operator has ordered for one record: the oracle has to know
@@ -56,6 +57,26 @@ func (o *Oracle) Parked(run, espoID string) {
 	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
 	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
 	o.note("%s parks %s", run, espoID)
+}
+
+// Announced tells it what a run is about to send to Advoware. Where it ends
+// before that, nobody knows whether the values were there for a while.
+func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, f := range o.Mapping.AllFields() {
+		if fi, ok := in.Fields[f.Key]; ok && fi.Sent != nil {
+			o.sends(run, espoID, f.Advo)
+		}
+	}
+}
+
+func (o *Oracle) sends(run, espoID, attr string) {
+	if o.sent[espoID] == nil {
+		o.sent[espoID] = map[string]bool{}
+	}
+	o.sent[espoID][attr] = true
+	o.sender[espoID] = run
 }
 
 // Dropped tells it that nothing is remembered of a record any more: should it

@@ -122,12 +122,14 @@ type Oracle struct {
 	// first: the next contact of the EspoCRM record is a first one (link, reset
 	// --forget), so EspoCRM's values go over.
 	first map[string]bool
+	// restored are the cells whose last edit came with a backup.
+	restored map[cell]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
-	// sent are the attributes that the tool has written in Advoware, by EspoCRM id,
-	// in the attempt that is under way; doubtful those of attempts that ended
+	// sent are the attributes that the tool has written in Advoware, or has said it
+	// would, by EspoCRM id, in the attempt that is under way; doubtful those of attempts that ended
 	// without success, since the record was last in step.
 	sent, doubtful map[string]map[string]bool
 	sender         map[string]string // the run whose attempt it is
@@ -147,7 +149,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
@@ -263,6 +265,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
+			o.restored[c] = name == restorer
 			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
@@ -421,11 +424,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		o.overrule(now, c)
 	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
-		if o.sent[espoID] == nil {
-			o.sent[espoID] = map[string]bool{}
-		}
-		o.sent[espoID][c.attr] = true
-		o.sender[espoID] = o.actor
+		o.sends(o.actor, espoID, c.attr)
 	}
 	if loss.Excuse != "" {
 		o.excused[loss.Excuse]++
@@ -460,8 +459,12 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	case rival && c.side == o.loser(espoID, c, was):
 	case c.side == record.Advoware && o.first[espoID]:
 		o.ruled["first contact"]++
+	case o.blind[espoID] && o.restored[c]: // by its stamps it is old, and nothing says otherwise
+		o.ruled["nothing remembered of a restored record"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
 		o.ruled["nothing remembered"]++
+	case o.restored[c] && o.ordered(undoes, espoID) != nil: // the backup has brought back what the run wrote
+		o.ruled[undoes+" of what a backup brought back"]++
 	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++

@@ -152,17 +152,15 @@ func (s *Sim) newRecord(r *rand.Rand, name string) {
 }
 
 // newInAdvoware is a record that only Advoware has, until somebody links it.
-func (s *Sim) newInAdvoware(r *rand.Rand, name string) {
+func (s *Sim) newInAdvoware(r *rand.Rand, name string) (id int64) {
 	raw := fmt.Sprintf(`{"name":%q,"vorname":"Anna","emailGesch":%q}`, strings.TrimSpace(s.text(r, "Berg")), s.text(r, "a@x.de"))
 	_ = s.Oracle.Person(name, func() error {
-		id := s.Advo.Insert(sandbox.BeteiligtePath, []byte(raw))
+		id = s.Advo.Insert(sandbox.BeteiligtePath, []byte(raw))
 		s.Oracle.Loose(id)
-		s.mu.Lock()
-		s.strays = append(s.strays, id)
-		s.mu.Unlock()
 		return nil
 	})
 	s.count("records made in Advoware")
+	return id
 }
 
 func (s *Sim) deleteInAdvoware(name string, id int64) {

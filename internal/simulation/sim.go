@@ -55,7 +55,6 @@ type Sim struct {
 	edits   int
 	runs    int
 	counts  map[string]int
-	strays  []int64         // made in Advoware
 	ended   map[string]bool // runs that are no more
 	robbed  map[string]bool // runs that lost a lock by force
 	allow   batch.Options   // guards that the operator has overridden

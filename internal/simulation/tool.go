@@ -61,7 +61,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	if err != nil {
 		panic(err)
 	}
-	st := t.Process.Store(skewed{s.Store, skew, s.Oracle, t.Run})
+	st := apartStore{t.Process.Store(skewed{s.Store, skew, s.Oracle, t.Run}), t}
 	owner := store.Owner{Host: "test", PID: n, Start: t.Run, User: "u", Command: command, Run: t.Run}
 	t.Leases = lease.New(st, owner, lockTTL, lease.Options{Now: now, Dead: s.dead})
 	cfg := engine.Config{Policy: s.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
@@ -70,7 +70,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	// So many may be in flight that none waits for another one: whose turn it is
 	// would be the Go scheduler's choice.
 	t.Pass = batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10},
-		batch.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: t.Leases, Now: now})
+		batch.Deps{EspoCRM: apartEspo{ec, t}, Advoware: apartAdvo{ac, t}, Store: st, Leases: t.Leases, Now: now})
 	return t
 }
 
@@ -141,6 +141,9 @@ type skewed struct {
 func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	before, berr := k.Store.Load(ctx, c.Key)
 	rev, err := k.Store.Commit(ctx, c)
+	if err == nil && c.Memory != nil && c.Memory.Intent != nil {
+		k.oracle.Announced(k.run, c.Key.ID, c.Memory.Intent)
+	}
 	if err == nil && c.Memory == nil {
 		k.oracle.Dropped(c.Key.ID)
 	}

@@ -44,18 +44,18 @@ func (s *Sim) syncs(t *Tool) {
 func (s *Sim) passes(t *Tool) {
 	defer t.end()
 	for !s.over() && !t.Process.Dead() {
-		_ = s.pass(t)
+		s.pass(t)
 		nap(t.Random, 15*time.Second)
 	}
 }
 
 // pass makes one pass. A guard that halts it is overridden by the operator the
 // next time.
-func (s *Sim) pass(t *Tool) batch.Report {
+func (s *Sim) pass(t *Tool) (ranThrough bool) {
 	s.mu.Lock()
 	opts := s.allow
 	s.mu.Unlock()
-	rep, err := t.Pass.Run(context.Background(), []*mapping.Mapping{s.Mapping}, opts, sink{s, t})
+	_, err := t.Pass.Run(context.Background(), []*mapping.Mapping{s.Mapping}, opts, sink{s, t})
 	var guard *batch.GuardError
 	var locked *batch.LockedError
 	switch {
@@ -83,8 +83,9 @@ func (s *Sim) pass(t *Tool) batch.Report {
 		s.Oracle.Note("%s: ended: %v", t.Run, err)
 	default:
 		s.count("passes that ran through")
+		return true
 	}
-	return rep
+	return false
 }
 
 // sink hears what a pass does, record by record.

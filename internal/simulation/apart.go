@@ -1,0 +1,86 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"advosync/internal/batch"
+	"advosync/internal/engine"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// The calls that a pass makes at the same instant are sent some milliseconds
+// apart, so that their order is the seed's choice, not the Go scheduler's. A write
+// to Advoware is not among them: it has to follow its read at once.
+
+func (t *Tool) turn(what ...any) {
+	time.Sleep(1 + time.Duration(t.dice("turn of "+fmt.Sprint(what...)).Int64N(int64(20*time.Millisecond))))
+}
+
+type apartEspo struct {
+	batch.EspoCRM
+	t *Tool
+}
+
+func (a apartEspo) Get(ctx context.Context, entityType, id string) (record.Object, error) {
+	a.t.turn("Get", id)
+	return a.EspoCRM.Get(ctx, entityType, id)
+}
+
+func (a apartEspo) Update(ctx context.Context, entityType, id string, p record.Patch, version *int64) (record.Object, error) {
+	a.t.turn("Update", id)
+	return a.EspoCRM.Update(ctx, entityType, id, p, version)
+}
+
+func (a apartEspo) Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error) {
+	page := ""
+	if q.After != nil {
+		page = q.After.ID
+	}
+	first := q
+	first.After = nil
+	a.t.turn("Find", first, page)
+	return a.EspoCRM.Find(ctx, entityType, q)
+}
+
+func (a apartEspo) ByIDs(ctx context.Context, entityType string, ids, fields []string) ([]record.Object, error) {
+	a.t.turn("ByIDs", ids, fields)
+	return a.EspoCRM.ByIDs(ctx, entityType, ids, fields)
+}
+
+type apartAdvo struct {
+	engine.Advoware
+	t *Tool
+}
+
+func (a apartAdvo) Get(ctx context.Context, path, id string) (record.Object, error) {
+	a.t.turn("advoware", path, id)
+	return a.Advoware.Get(ctx, path, id)
+}
+
+func (a apartAdvo) Create(ctx context.Context, path, idField string, o record.Object) (int64, error) {
+	a.t.turn("create", path)
+	return a.Advoware.Create(ctx, path, idField, o)
+}
+
+func (a apartAdvo) List(ctx context.Context, path string, params map[string]string, items string) ([]record.Object, error) {
+	a.t.turn("list", path, params)
+	return a.Advoware.List(ctx, path, params, items)
+}
+
+type apartStore struct {
+	store.Store
+	t *Tool
+}
+
+func (a apartStore) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
+	a.t.turn("Scan")
+	return a.Store.Scan(ctx, entity, f, fn)
+}
+
+func (a apartStore) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {
+	a.t.turn("LoadMany", ids)
+	return a.Store.LoadMany(ctx, entity, ids)
+}
