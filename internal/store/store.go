@@ -177,7 +177,8 @@ type Values interface {
 // Incarnate is a store behind which another server may stand one day: one that was
 // restarted, or a replica that took over. Neither need hold all that was stored.
 type Incarnate interface {
-	// Incarnation names the server process; "" where it does not say.
+	// Incarnation is another one after a restart or a change of servers, also back
+	// to an earlier one; "" where the store does not say.
 	Incarnation(ctx context.Context) (string, error)
 }
 

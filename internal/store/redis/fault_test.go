@@ -295,11 +295,15 @@ func TestRestartedServer(t *testing.T) {
 	if _, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &store.Memory{Pending: "a"}}); err != nil {
 		t.Fatal(err)
 	}
+	was, err := store.Incarnation(t.Context(), s)
 	r.Stop()
-	if _, err := s.Load(t.Context(), key); !fault.Is(err, fault.StoreBroken) {
+	if _, err := s.Load(t.Context(), key); err == nil || !fault.Is(err, fault.StoreBroken) {
 		t.Errorf("stopped server: %v", err)
 	}
 	r.Start(t)
+	if is, ierr := store.Incarnation(t.Context(), s); err != nil || ierr != nil || was == "" || is == was {
+		t.Errorf("incarnation %q after %q: %v, %v", is, was, err, ierr)
+	}
 	if rev, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &store.Memory{Rev: 1}}); rev != 2 || err != nil {
 		t.Errorf("after the restart: %d, %v", rev, err)
 	}

@@ -48,14 +48,15 @@ func ReadSettings(ctx context.Context, s store.Store) (settings Settings, ok boo
 	return settings, true, err
 }
 
-// Incarnation is the server's run id, "" where it may not be asked.
+// Incarnation is the id of the data's history, which Redis changes with every
+// restart and every replica that takes over; "" where it may not be asked.
 func (s *Store) Incarnation(ctx context.Context) (id string, err error) {
 	err = s.read(ctx, "ask which server answers", func(ctx context.Context) error {
-		text, err := s.c.Info(ctx, "server").Result()
+		text, err := s.c.Info(ctx, "replication").Result()
 		if code := replyCode(err); code != "" && code != "LOADING" { // not allowed, or not known
 			return nil
 		}
-		id = infoFields(text)["run_id"]
+		id = infoFields(text)["master_replid"]
 		return err
 	})
 	return id, err
