@@ -37,6 +37,9 @@ func TestAdd(t *testing.T) {
 
 // TestVerdicts: only a test that fails by its own judgement catches anything.
 func TestVerdicts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds half a dozen small programs")
+	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("there is no go command to build with")
 	}
