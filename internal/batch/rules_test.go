@@ -77,7 +77,8 @@ func TestAnOutageKeepsTheWatermark(t *testing.T) {
 		r.editEspo(p.espo, map[string]any{"email": "neu@example.de"})
 		r.cfg.Engine.MarkSyncing = false // else the mark would tell
 		time.Sleep(time.Hour)
-		r.w.Faults.Add(sandbox.Fault{System: "advoware", Method: "PUT", Status: 503})
+		// Before anything is announced: else the intent would tell.
+		r.w.Faults.Add(sandbox.Fault{System: "advoware", Method: "GET", Path: r.advoPath(p), Status: 503})
 		_, err := r.run(t.Context(), batch.Options{})
 		systemOf(t, err)
 		r.w.Faults.Clear("")
@@ -148,6 +149,7 @@ func TestACutTextIsReadSingly(t *testing.T) {
 			r.m = r.mapping(strings.Replace(r.w.Mapping(), phone, phone+"  - {espocrm: description, advoware: bemerkung}\n", 1))
 		})
 		r.cfg.Engine.OnMissingInEspocrm = engine.MissingDelete
+		r.cfg.Engine.MarkSyncing = false // whose answer would be whole
 		p, long := r.linked()[3], strings.Repeat("Akte ", 3000)+"Ende"
 		r.editEspo(p.espo, map[string]any{"description": long})
 		r.settled()

@@ -1,0 +1,143 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+)
+
+// source is the list of mutants. Each begins with four headers:
+//
+//	mutant NAME
+//	breaks WHAT IT BREAKS
+//	rule   WHERE THE RULE STANDS
+//	suite  PACKAGE TESTS        (may be repeated; tried in this order)
+//
+// and goes on with its changes: "file PATH", then lines as in a diff, with " "
+// for what stays, "-" for what goes and "+" for what comes. What stays and what
+// goes has to stand in the file exactly once. "#" begins a comment.
+//
+//go:embed mutants.txt
+var source string
+
+// mutant is one rule taken back.
+type mutant struct {
+	name, breaks, rule string
+	suites             []suite
+	changes            []change
+}
+
+// suite are the tests of one package that ought to catch it.
+type suite struct{ pkg, tests string }
+
+// change is one replacement in one file.
+type change struct {
+	file     string // from the module's root, with slashes
+	from, to string // whole lines
+}
+
+// mutants reads the list.
+func mutants() ([]mutant, error) { return parse(source) }
+
+func parse(text string) (ms []mutant, err error) {
+	blanks := 0 // empty lines that may belong to a change
+	for i, line := range strings.Split(text, "\n") {
+		fail := func(what string) error { return fmt.Errorf("mutants.txt:%d: %s", i+1, what) }
+		if line == "" {
+			blanks++
+			continue
+		}
+		var m *mutant
+		if len(ms) > 0 {
+			m = &ms[len(ms)-1]
+		}
+		if strings.ContainsRune(" -+", rune(line[0])) {
+			if m == nil || len(m.changes) == 0 {
+				return nil, fail("a change without its file")
+			}
+			m.changes[len(m.changes)-1].add(line, blanks)
+			blanks = 0
+			continue
+		}
+		blanks = 0
+		key, value, _ := strings.Cut(line, " ")
+		value = strings.TrimSpace(value)
+		switch {
+		case key == "#":
+		case key == "mutant":
+			ms = append(ms, mutant{name: value})
+		case m == nil:
+			return nil, fail("before the first mutant")
+		case key == "breaks":
+			m.breaks = value
+		case key == "rule":
+			m.rule = value
+		case key == "suite":
+			pkg, tests, _ := strings.Cut(value, " ")
+			m.suites = append(m.suites, suite{pkg, strings.TrimSpace(tests)})
+		case key == "file":
+			m.changes = append(m.changes, change{file: value})
+		default:
+			return nil, fail("unknown word " + key)
+		}
+	}
+	return ms, complete(ms)
+}
+
+// complete refuses a mutant that says too little, or twice the same name.
+func complete(ms []mutant) error {
+	seen := map[string]bool{}
+	for _, m := range ms {
+		if seen[m.name] || m.name == "" || m.breaks == "" || m.rule == "" || len(m.suites) == 0 || len(m.changes) == 0 {
+			return fmt.Errorf("mutants.txt: mutant %q: a name of its own, breaks, rule, suite and file have to be there", m.name)
+		}
+		seen[m.name] = true
+	}
+	return nil
+}
+
+// add takes one line of a diff, after so many empty ones.
+func (c *change) add(line string, blanks int) {
+	if c.from+c.to != "" {
+		empty := strings.Repeat("\n", blanks)
+		c.from, c.to = c.from+empty, c.to+empty
+	}
+	if line[0] != '+' {
+		c.from += line[1:] + "\n"
+	}
+	if line[0] != '-' {
+		c.to += line[1:] + "\n"
+	}
+}
+
+// apply makes the mutant's files out of the sound ones.
+func (m mutant) apply(read func(file string) (string, error)) (map[string]string, error) {
+	out := map[string]string{}
+	for _, c := range m.changes {
+		text, ok := out[c.file]
+		if !ok {
+			var err error
+			if text, err = read(c.file); err != nil {
+				return nil, fmt.Errorf("mutant %s: %w", m.name, err)
+			}
+		}
+		before, after, n := cut(text, c.from)
+		if n != 1 {
+			return nil, fmt.Errorf("mutant %s: what it changes stands %d times in %s, not once:\n%s", m.name, n, c.file, c.from)
+		}
+		out[c.file] = before + c.to + after
+	}
+	return out, nil
+}
+
+// cut finds whole lines in a text: what stands before and after their last
+// occurrence, and how many there are.
+func cut(text, lines string) (before, after string, n int) {
+	for at := 0; at < len(text); at += strings.IndexByte(text[at:]+"\n", '\n') + 1 {
+		if strings.HasPrefix(text[at:], lines) {
+			before, after = text[:at], text[at+len(lines):]
+			n++
+		}
+	}
+	return before, after, n
+}
