@@ -153,18 +153,26 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 
 // editedTwice is the base of an unproven PUT for the fields that were sent and
 // have moved on both sides since: edited back to the base in EspoCRM is an edit,
-// too, where the value in between may have reached Advoware.
+// too, where the value in between may have reached Advoware; and so is edited back
+// to the base in Advoware.
 func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
 	next := base
 	for key, f := range in.Fields {
 		read, now := w.advo.view.Values[key], w.espo.view.Values[key]
-		if f.Sent == nil || read.IsAbsent() || now.IsAbsent() || record.FoldEqual(read, f.Before) || record.FoldEqual(now, f.Espo) {
+		if f.Sent == nil || read.IsAbsent() || now.IsAbsent() || record.FoldEqual(read, f.Before) {
 			continue
+		}
+		pair := record.Pair{Espo: f.Espo, Advo: *f.Sent}
+		if record.FoldEqual(now, f.Espo) {
+			if base == nil || read != base.Fields[key].Advo {
+				continue // its base tells both edits
+			}
+			pair.Espo = base.Fields[key].Espo
 		}
 		if next == base {
 			next = clone(base)
 		}
-		w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
+		w.setBase(next, key, pair)
 	}
 	return next
 }

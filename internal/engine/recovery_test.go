@@ -123,6 +123,27 @@ func TestEditedBackWhileAWriteWasInDoubt(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestEditedBackInAdvowareWhileAWriteWasInDoubt: both sides had an edit, EspoCRM's
+// overwrote Advoware's and the process died; then somebody sets the field in
+// Advoware back to what it once was. That is an edit, and nobody's to overwrite
+// without a conflict.
+func TestEditedBackInAdvowareWhileAWriteWasInDoubt(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "espo1@example.de"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo1@example.de"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.editAdvo(advo, map[string]any{"emailGesch": "anna@example.de"})
+	r.tick(10 * time.Minute)
+	r.cfg.Policy = reconcile.Manual
+	r.start()
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+}
+
 // TestUnreadableHistoryEndsTheAttempt: an intent is not replaced while the
 // history of its run cannot be closed.
 func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
