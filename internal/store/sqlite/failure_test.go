@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,11 +98,49 @@ func TestNewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	both(t, path, func(t *testing.T, err error) {
-		wantBroken(t, err, "its schema is 7, this version knows up to 1")
+		wantBroken(t, err, "its schema is 7, this version knows up to 2")
 		if !errors.Is(err, store.ErrNewerSchema) {
 			t.Error("not ErrNewerSchema")
 		}
 	})
+}
+
+// TestOlderSchema: a file of the first schema is brought up to date by whoever
+// writes, keeps what was in it, and is read by nobody before.
+func TestOlderSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	db, err := sql.Open("sqlite", dsn(path, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), schema1+`
+		INSERT INTO records VALUES ('E', 'old', 3, CAST('{"parked":{"fingerprint":"x"}}' AS BLOB), 0, 0, 0, 7, 0);
+		PRAGMA journal_mode=WAL; PRAGMA user_version=1;`+fmt.Sprintf("PRAGMA application_id=%d", applicationID))
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenReadOnly(t.Context(), path, Options{})
+	wantBroken(t, err, "its schema is 1, this version reads 2")
+
+	s := opened(t, path, Options{})
+	key := store.Key{Entity: "E", ID: "old"}
+	m, err := s.Load(t.Context(), key)
+	if err != nil || m.Rev != 3 || m.Parked == nil {
+		t.Errorf("%+v, %v", m, err)
+	}
+	m.WaitsSince = time.Unix(1, 0)
+	l, _, err := s.Acquire(t.Context(), []string{key.LockKey()}, store.Owner{}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l[0], Memory: &m}); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	err = s.Scan(t.Context(), "E", store.ScanFilter{WithWaiting: true}, func(string, store.Memory) error { found++; return nil })
+	if err != nil || found != 1 {
+		t.Errorf("%d records wait, %v", found, err)
+	}
 }
 
 // filled is a store whose records need many pages.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"sync"
@@ -76,8 +77,12 @@ func (o *onlooker) open(ctx context.Context) error {
 		if !valid() {
 			continue
 		}
-		if err == nil && version == 0 {
+		switch {
+		case err != nil:
+		case version == 0:
 			o.becomeEmpty() // being made by another process
+		case version < len(migrations()):
+			err = fmt.Errorf("%w: its schema is %d, this version reads %d", errOlder, version, len(migrations()))
 		}
 		return err
 	}

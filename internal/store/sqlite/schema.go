@@ -13,7 +13,7 @@ const applicationID = 0x41445653
 
 // migrations lead from one schema version to the next; the index is the version
 // they start from.
-func migrations() []string { return []string{schema1} }
+func migrations() []string { return []string{schema1, schema2} }
 
 const schema1 = `
 CREATE TABLE leases (
@@ -31,13 +31,12 @@ CREATE TABLE records (
 	has_intent  INTEGER NOT NULL,
 	has_notes   INTEGER NOT NULL,
 	pending     INTEGER NOT NULL,
-	waiting     INTEGER NOT NULL,
 	advoware_id INTEGER NOT NULL,       -- 0: none known
 	checked_at  INTEGER NOT NULL,       -- microseconds since 1970, 0: never
 	PRIMARY KEY (entity, id)
 ) STRICT;
 -- Lets a scan choose its records without reading their documents.
-CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending, waiting);
+CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending);
 
 CREATE TABLE history (
 	id        TEXT PRIMARY KEY,
@@ -56,6 +55,13 @@ CREATE TABLE kv (
 	value   BLOB NOT NULL,
 	expires INTEGER NOT NULL            -- microseconds since 1970, 0: never
 ) STRICT, WITHOUT ROWID;
+`
+
+// schema2 finds the records that wait (Memory.WaitsSince).
+const schema2 = `
+ALTER TABLE records ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;
+DROP INDEX records_scan;
+CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending, waiting);
 `
 
 // querier is what *sql.DB and *sql.Conn have in common.
