@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -337,11 +336,6 @@ func (a *app) since(flag, s string) (time.Time, error) {
 	e := usagef("--%s %q is no time", flag, fault.Clean(s, 40))
 	e.hint = "such as 24h, 7d, 2026-03-31 or 2026-03-31T07:00:00Z"
 	return time.Time{}, e
-}
-
-// noun counts records for a question.
-func noun(n int) string {
-	return fmt.Sprintf("%d %s", n, map[bool]string{true: "record", false: "records"}[n == 1])
 }
 
 // exitWith is an error with an exit code of its own.

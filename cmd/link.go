@@ -202,9 +202,9 @@ func (a *app) askLink(ctx context.Context, out result.Link, pairs, imports int) 
 	question := fmt.Sprintf("Link %s?", count(pairs, "pair", "pairs"))
 	switch {
 	case imports > 0 && pairs == 0:
-		question = fmt.Sprintf("Create %s in EspoCRM?", noun(imports))
+		question = fmt.Sprintf("Create %s in EspoCRM?", count(imports, "record", "records"))
 	case imports > 0:
-		question = fmt.Sprintf("Link %s and create %s in EspoCRM?", count(pairs, "pair", "pairs"), noun(imports))
+		question = fmt.Sprintf("Link %s and create %s in EspoCRM?", count(pairs, "pair", "pairs"), count(imports, "record", "records"))
 	}
 	return a.confirm(ctx, question)
 }

@@ -135,9 +135,9 @@ func (r *resetFlags) question(planned []result.Record) string {
 	case len(planned) < 2:
 		return ""
 	case r.forget:
-		return fmt.Sprintf("Forget what is remembered of %s? The next sync sends EspoCRM's values to Advoware.", noun(n))
+		return fmt.Sprintf("Forget what is remembered of %s? The next sync sends EspoCRM's values to Advoware.", count(n, "record", "records"))
 	}
-	return fmt.Sprintf("Reset %s?", noun(n))
+	return fmt.Sprintf("Reset %s?", count(n, "record", "records"))
 }
 
 // resetTargets chooses by status, cause and age.

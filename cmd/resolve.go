@@ -170,7 +170,7 @@ func (r *resolveFlags) question(planned []result.Record) string {
 	case "advoware":
 		who = "Advoware's values"
 	}
-	return fmt.Sprintf("Take %s in %s?", who, noun(len(planned)))
+	return fmt.Sprintf("Take %s in %s?", who, count(len(planned), "record", "records"))
 }
 
 // chooser asks for every field that was edited on both sides.

@@ -84,7 +84,7 @@ func (u *undoFlags) question(planned []result.Record) string {
 	if n == 0 {
 		return "Put back what that run overwrote?"
 	}
-	return fmt.Sprintf("Put back in %s what that run overwrote?", noun(n))
+	return fmt.Sprintf("Put back in %s what that run overwrote?", count(n, "record", "records"))
 }
 
 // targets are the records of the run in which something was written, in the
