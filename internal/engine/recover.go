@@ -236,10 +236,6 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		w.recovered, w.base, w.prevID = true, nil, 0
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 		return true, nil
-	case w.req.CreateAnyway && in.AdvowareID == 0: // the operator has looked
-		w.recovered, w.base = true, nil
-		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
-		return true, nil
 	}
 	posted := postedValues(in)
 	if in.AdvowareID != 0 {
@@ -257,17 +253,42 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		}
 	}
 	w.base = nil
-	found, err := w.candidates(ctx, posted, in.Match, in.Highest, "an earlier run's create was interrupted, and nobody knows whether it happened")
-	if err != nil {
-		return true, err
+	found := false
+	if !w.req.CreateAnyway { // else the operator has looked; one that is known to have been made is gone
+		found, err = w.candidates(ctx, posted, in.Match, in.Highest, "an earlier run's create was interrupted, and nobody knows whether it happened")
+		if err != nil {
+			return true, err
+		}
 	}
-	w.recovered = true
 	if found {
 		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	} else {
+		if err := w.cameBack(ctx, in); err != nil {
+			return true, err
+		}
 		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
 	}
+	w.recovered = true
 	return true, nil
+}
+
+// cameBack: a record that was to be created anew, and was not, may be in Advoware
+// again, with a backup for instance. Then the link that EspoCRM still carries
+// holds, and so does what was remembered with it.
+func (w *work) cameBack(ctx context.Context, in *store.Intent) error {
+	if in.PrevID == 0 || w.espo.advowareID != in.PrevID {
+		return nil
+	}
+	if _, err := w.getAdvo(ctx, in.PrevID); fault.Is(err, fault.NotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	w.prevID = 0
+	if b := w.mem.Base; b != nil && b.AdvowareID == in.PrevID {
+		w.base = usable(w.m, b)
+	}
+	return nil
 }
 
 // linkedMeanwhile: the link PUT of the dead run arrived, or somebody linked the

@@ -401,3 +401,78 @@ func (r *rig) readsBeforePuts() {
 		r.t.Error("nothing was written to Advoware")
 	}
 }
+
+// createGone is a create that died after the POST, whose record somebody has
+// deleted in Advoware before the next sync.
+func createGone(r *rig, id string, advo int64) {
+	r.t.Helper()
+	r.proc.Plan = on("GET /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
+	if r.m.List() != nil { // it looks for the highest id first
+		r.proc.Plan = on("GET /relay", 2, func() simulation.Fate { return simulation.DiesBefore })
+	}
+	r.sync(id)
+	if in := r.memoryOf(id).Intent; in == nil || in.AdvowareID != advo {
+		r.t.Fatalf("the intent: %+v", in)
+	}
+	if err := r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil }); err != nil {
+		r.t.Fatal(err)
+	}
+	r.tick(10 * time.Minute)
+	r.start()
+}
+
+// TestCreateAnywayAfterTheNewRecordIsGone: what an interrupted create made, and
+// knows by its id, is deleted. The message asks for link or --create-anyway, and
+// the latter has to end it.
+func TestCreateAnywayAfterTheNewRecordIsGone(t *testing.T) {
+	for _, other := range []bool{false, true} { // no list; or a list with another candidate
+		r := newRig(t)
+		if other {
+			listing(r)
+		}
+		r.linked()
+		id := r.person(map[string]any{"lastName": "Neu"})
+		createGone(r, id, 2)
+		if other {
+			_ = r.o.Person("bert", func() error {
+				r.o.Loose(r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Berg","vorname":"Anna"}`)))
+				return nil
+			})
+		}
+		if res := r.sync(id); res.Error == nil || res.Error.Code != string(fault.CreateDoubt) {
+			t.Fatalf("%+v", res)
+		}
+		r.tick(time.Minute)
+		r.want(r.sync(id, func(q *engine.Request) { q.CreateAnyway = true }), result.Create, result.CreatedAdvoware)
+		r.tick(time.Minute)
+		r.quiet(id)
+	}
+}
+
+// TestRecreateIsOffWhenTheRecordCameBack: a record that is gone from Advoware is
+// created anew, the run dies, and a backup brings the old one back and takes the
+// new one away. The old link holds; a second record would be a duplicate.
+func TestRecreateIsOffWhenTheRecordCameBack(t *testing.T) {
+	r := newRig(t, listing, func(r *rig) { r.cfg.OnMissingInAdvoware = engine.MissingRecreate })
+	id, advo := r.linked()
+	var raw []byte
+	for _, b := range r.advo.All(sandbox.BeteiligtePath) {
+		raw = b
+	}
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	_ = r.o.Person("the backup", func() error {
+		r.advo.Delete(sandbox.BeteiligtePath, 2)
+		r.advo.Restore(sandbox.BeteiligtePath, advo, raw)
+		return nil
+	})
+	r.editAdvo(advo, map[string]any{"telGesch": "0512"})
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.untilQuiet(id, operation{}, "came back")
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 || r.advoField(advo, "emailGesch") != "neu@example.de" {
+		t.Errorf("%d records, email %q", n, r.advoField(advo, "emailGesch"))
+	}
+}

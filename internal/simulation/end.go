@@ -108,17 +108,40 @@ func (s *Sim) lost(advo int64) bool {
 }
 
 // settleDoubt looks in Advoware, as the message asks: the record that was made for
-// it is linked; where there is none, it is created.
+// it is linked; where there is none, it is created. The operator knows what the
+// record held when it was sent, and takes none that was made for another one.
 func (s *Sim) settleDoubt(t *Tool, id string) {
 	rec, _ := s.Espo.Get(entityType, id)
-	best, score := int64(0), 0
+	sent, anothers := map[string]string{}, map[int64]bool{}
+	_ = s.Store.Scan(context.Background(), s.Mapping.Entity(), store.ScanFilter{WithIntent: true}, func(other string, m store.Memory) error {
+		if other != id {
+			anothers[m.Intent.AdvowareID] = true
+			return nil
+		}
+		for _, f := range s.Mapping.AllFields() {
+			if fi := m.Intent.Fields[f.Key]; fi.Sent != nil && fi.Sent.HasText() {
+				sent[f.Advo] = fi.Sent.Text()
+			}
+		}
+		return nil
+	})
+	score := 1
+	if len(sent) == 0 { // nothing is known of that time, but that one was made
+		score = 0
+		for espo, name := range map[string]string{"email": "emailGesch", "phone": "telGesch", "lastName": "name", "firmenname": "name"} {
+			if v, ok := rec[espo].(string); ok && v != "" {
+				sent[name] = v
+			}
+		}
+	}
+	best := int64(0)
 	for _, advo := range s.unlinked() {
-		if s.Oracle.strange(advo) {
+		if s.Oracle.strange(advo) || anothers[advo] {
 			continue
 		}
 		n := 1
-		for espo, name := range map[string]string{"email": "emailGesch", "phone": "telGesch", "lastName": "name", "firmenname": "name"} {
-			if v, ok := rec[espo].(string); ok && v != "" && strings.EqualFold(strings.TrimSpace(v), s.Advo.Value(sandbox.BeteiligtePath, advo, name)) {
+		for _, name := range []string{"emailGesch", "telGesch", "name"} {
+			if v := sent[name]; v != "" && strings.EqualFold(strings.TrimSpace(v), s.Advo.Value(sandbox.BeteiligtePath, advo, name)) {
 				n++
 			}
 		}
