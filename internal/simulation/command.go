@@ -14,6 +14,7 @@ import (
 type command struct {
 	what  string
 	id    string // of EspoCRM
+	run   string // undo: the run to undo
 	force bool
 	take  map[string]record.Side // resolve: by field key, "*" for all
 	first bool                   // it was a first contact already
@@ -117,6 +118,13 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 		}
 	}
 	return false
+}
+
+// undoesWrite reports whether the acting run is an undo of the one that wrote the
+// value: only its own values may an undo replace unasked.
+func (o *Oracle) undoesWrite(c cell, espoID string, was record.Value) bool {
+	cmd := o.ordered(undoes, espoID)
+	return cmd != nil && o.wrote[written{cmd.run, c, was}]
 }
 
 // forced reports whether an undo overwrites with the operator's consent whatever

@@ -79,7 +79,7 @@ func (s *Sim) undo(t *Tool, force bool) {
 	whole := t.Random.IntN(2) == 0
 	for _, d := range deeds {
 		if d == one || whole && d.run == one.run {
-			s.did(t, command{what: undoes, id: d.id, force: force}, func() result.Record {
+			s.did(t, command{what: undoes, id: d.id, run: d.run, force: force}, func() result.Record {
 				return t.Engine.Undo(context.Background(), engine.UndoRequest{Mapping: s.Mapping, ID: d.id, Run: d.run, Force: force})
 			})
 		}

@@ -55,6 +55,13 @@ func (c cell) compare(d cell) int {
 	return cmp.Or(strings.Compare(string(c.side), string(d.side)), strings.Compare(c.id, d.id), strings.Compare(c.attr, d.attr))
 }
 
+// written is one value that a run has written.
+type written struct {
+	run string
+	cell
+	value record.Value
+}
+
 // snapshot is one record on one side.
 type snapshot struct {
 	there  bool
@@ -114,6 +121,11 @@ type Oracle struct {
 	met map[cell]bool
 	// replaced is what the tool last overwrote in a cell.
 	replaced map[cell]record.Value
+	// wrote is every value that a run has written.
+	wrote map[written]bool
+	// late are EspoCRM ids into whose Advoware record a write fell through an open
+	// window since it was last in step.
+	late map[string]bool
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
@@ -150,6 +162,7 @@ type Oracle struct {
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
+		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
@@ -266,7 +279,8 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
 			o.restored[c] = name == restorer
-			if b, ok := o.base[c]; o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
+			// Absent is never "cleared" (design page 2), so no edit.
+			if b, ok := o.base[c]; !v.IsAbsent() && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
@@ -389,7 +403,7 @@ func (o *Oracle) settle() {
 				}
 				if loss.Excuse != "" {
 					o.excused[loss.Excuse]++
-				} else if o.fresh[loss.cell] {
+				} else if o.fresh[loss.cell] && !o.deletedWith(now, loss.cell, v) {
 					o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
 				}
 				o.losses = append(o.losses, loss)
@@ -397,6 +411,23 @@ func (o *Oracle) settle() {
 		}
 	}
 	o.consume(now)
+}
+
+// deletedWith reports whether a person deleted the record in EspoCRM when it held
+// the value, too: the edit had reached the other side (promise 2), and was given
+// up there.
+func (o *Oracle) deletedWith(now map[string]snapshot, c cell, v record.Value) bool {
+	side, id := o.partner(now, c)
+	key := sideKey(side, id)
+	if side != record.EspoCRM || now[key].there {
+		return false
+	}
+	for attr, held := range o.tomb[key].values {
+		if o.sameField(c, cell{side, id, attr}) && held.HasText() && agree(held, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // overwritten judges one value that the tool replaced.
@@ -416,6 +447,10 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	}
 	delete(o.fresh, c)
 	o.base[c], o.replaced[c] = is, was
+	o.wrote[written{o.actor, c, is}] = true
+	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
+		o.late[espoID] = true
+	}
 	if o.putsBack(c, is) { // as a person's edit would: it has to travel
 		o.base[c] = was
 		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
@@ -463,13 +498,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.ruled["nothing remembered of a restored record"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
 		o.ruled["nothing remembered"]++
-	case o.restored[c] && o.ordered(undoes, espoID) != nil: // the backup has brought back what the run wrote
+	case o.restored[c] && o.undoesWrite(c, espoID, was): // the backup has brought back what the run wrote
 		o.ruled[undoes+" of what a backup brought back"]++
 	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
 	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
 		o.excused[CarefulConflict]++
+	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
+		// A late write of one run brought what a later, interrupted one was to bring: that
+		// PUT counts as arrived, and its field that still shows the value before as changed
+		// on both sides (R3, "it may be a coincidence").
+		o.excused[LateWrite]++
 	default:
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
@@ -481,6 +521,17 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 func (o *Oracle) sentFieldEdited(espoID, advoID string) bool {
 	for attr := range o.doubtful[espoID] {
 		if o.fresh[cell{record.Advoware, advoID, attr}] {
+			return true
+		}
+	}
+	return false
+}
+
+// sentInDoubt reports whether an attempt that ended without success was to send
+// the field of a cell of EspoCRM to Advoware.
+func (o *Oracle) sentInDoubt(c cell) bool {
+	for _, f := range o.Mapping.AllFields() {
+		if f.Espo == c.attr && o.doubtful[c.id][f.Advo] {
 			return true
 		}
 	}
@@ -567,6 +618,7 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.sent, espoID)
 	delete(o.first, espoID)
 	delete(o.blind, espoID)
+	delete(o.late, espoID)
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
@@ -856,6 +908,9 @@ func (o *Oracle) Differences() []string {
 		for _, f := range o.Mapping.Fields(s.kind) {
 			if f.Clear || f.Computed || f.Espo == "" || f.Advo == "" {
 				continue
+			}
+			if c := (cell{record.Advoware, strconv.FormatInt(s.link, 10), f.Advo}); a.values[f.Advo].IsAbsent() && o.restored[c] {
+				continue // the backup's record does not answer the field, and absent is never cleared
 			}
 			if !agree(s.values[f.Espo], a.values[f.Advo]) && !(o.Cuts && record.OwnForm(s.values[f.Espo], a.values[f.Advo])) {
 				out = append(out, fmt.Sprintf("EspoCRM %s: %s is %q, Advoware %d: %s is %q", id, f.Espo, s.values[f.Espo].Text(), s.link, f.Advo, a.values[f.Advo].Text()))
