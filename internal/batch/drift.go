@@ -368,20 +368,20 @@ func (e *entityRun) lookGone(ctx context.Context) error {
 		return nil
 	}
 	slices.Sort(e.ids)
-	var asked []string
+	var asked []candidate
 	check := func() error {
 		err := e.confirmGone(ctx, asked)
 		asked = asked[:0]
 		return err
 	}
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), store.ScanFilter{}, func(id string, m store.Memory) error {
-		if m.Base == nil || !m.GoneAt.IsZero() && !m.CheckedAt.After(m.GoneAt) {
+		if m.Base == nil || saidGone(m) {
 			return nil
 		}
 		if _, linked := slices.BinarySearch(e.ids, maphash.String(e.seed, id)); linked {
 			return nil
 		}
-		if asked = append(asked, id); len(asked) < chunkSize {
+		if asked = append(asked, candidate{id: id, since: moment(e.state.Watermark), why: whyGone}); len(asked) < chunkSize {
 			return nil
 		}
 		return check()
@@ -393,25 +393,35 @@ func (e *entityRun) lookGone(ctx context.Context) error {
 }
 
 // confirmGone asks for the records themselves: they may only be unlinked.
-func (e *entityRun) confirmGone(ctx context.Context, ids []string) error {
-	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{fieldID})
+func (e *entityRun) confirmGone(ctx context.Context, asked []candidate) error {
+	there, err := e.there(ctx, asked)
 	if err != nil {
 		return err
 	}
-	there := map[string]bool{}
-	for _, o := range found {
-		there[textOf(o, fieldID)] = true
-	}
-	for _, id := range ids {
-		if there[id] {
+	for _, c := range asked {
+		if there[c.id] {
 			continue
 		}
-		e.queue.add(candidate{id: id, since: moment(e.state.Watermark), why: whyGone})
+		e.queue.add(c)
 		if e.deletes() {
 			e.facts.Deletes++
 		}
 	}
 	return nil
+}
+
+// there tells which of at most a chunk of records EspoCRM has.
+func (e *entityRun) there(ctx context.Context, asked []candidate) (map[string]bool, error) {
+	ids := make([]string, len(asked))
+	for i, c := range asked {
+		ids[i] = c.id
+	}
+	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{fieldID})
+	there := make(map[string]bool, len(found))
+	for _, o := range found {
+		there[textOf(o, fieldID)] = true
+	}
+	return there, err
 }
 
 // deletes: what is gone from EspoCRM is deleted in Advoware.

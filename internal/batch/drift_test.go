@@ -357,6 +357,37 @@ func TestUnlistedRechecksWhatIsOld(t *testing.T) {
 	})
 }
 
+// TestUnlistedFindsARestoredRecord: a restored record brings its old stamp and its
+// old contents back, so nothing in EspoCRM tells that it is there again.
+func TestUnlistedFindsARestoredRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{Unlinked: -1}, unlisted, moving)
+		r.settled()
+		p := r.linked()[2]
+		r.editAdvo(p.advo, map[string]any{"telGesch": "0511 1"})
+		if err := r.w.EspoCRM.Delete(ct, p.espo, "anna"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		r.want(r.pass(batch.Options{}), result.Summary{Skipped: 1, Unchanged: len(r.linked())})
+		time.Sleep(15 * time.Minute)
+		r.w.Log.Clear()
+		r.want(r.pass(batch.Options{}), result.Summary{})
+		if n := r.w.Log.Count(func(e sandbox.LogEntry) bool { return strings.HasSuffix(e.Path, "/"+p.espo) }); n != 0 {
+			t.Errorf("what is gone was read %d times", n)
+		}
+		if err := r.w.EspoCRM.Restore(ct, p.espo); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		r.want(r.pass(batch.Options{}), result.Summary{UpdatedEspocrm: 1, Unchanged: len(r.linked()) - 1})
+		if got := r.field(p.espo, "phone"); got != "0511 1" {
+			t.Errorf("phone is %v", got)
+		}
+		r.still()
+	})
+}
+
 func TestRunsAndStateAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{})

@@ -206,7 +206,7 @@ func TestGoneFromEspoCRMIsSaidOnce(t *testing.T) {
 	for name, change := range map[string]func(*rig){"list": func(*rig) {}, "no list": unlisted} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, sandbox.WorldOptions{Unlinked: -1}, change)
+				r := newRig(t, sandbox.WorldOptions{Unlinked: -1}, change, moving)
 				r.settled()
 				p := r.linked()[0]
 				if err := r.w.EspoCRM.Delete(ct, p.espo, "anna"); err != nil {

@@ -282,11 +282,24 @@ const maxListText = 10_000
 func mayBeCut(o record.Object) bool { return len(o.Bytes()) >= maxListText && holdsLong(o) }
 
 // lookMemories is (f): every id with an intent, an owed notification, or left
-// over. Where Advoware cannot list, also what was not compared for long.
+// over. Where Advoware cannot list, also what was not compared for long. Those
+// that were said to be gone are asked for by hundreds: a restored record brings
+// its old stamp back, so nothing else would show it (design page 3).
 func (e *entityRun) lookMemories(ctx context.Context) error {
 	f := store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}
 	if e.m.List() == nil {
 		f.CheckedBefore = e.run.now().Add(-e.run.p.cfg.RecheckAfter)
+	}
+	var gone []candidate
+	restored := func() error {
+		there, err := e.there(ctx, gone)
+		for _, c := range gone {
+			if there[c.id] {
+				e.queue.add(c)
+			}
+		}
+		gone = gone[:0]
+		return err
 	}
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), f, func(id string, m store.Memory) error {
 		c := candidate{id: id, since: moment(e.state.Watermark), why: whyStale}
@@ -294,16 +307,26 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 			c.why = whyMemory
 		}
 		switch {
-		case m.Base == nil && c.why == whyStale,
-			!m.GoneAt.IsZero() && !m.CheckedAt.After(m.GoneAt) && m.Intent == nil: // said once
+		case m.Base == nil && c.why == whyStale:
+		case saidGone(m) && m.Intent == nil:
+			if gone = append(gone, c); len(gone) == chunkSize {
+				return restored()
+			}
 		case m.Failure != nil && (m.Failure.Count >= e.maxRetries() && c.why == whyMemory || !e.due(m.Failure, record.Object{})):
 		default:
 			e.queue.add(c)
 		}
 		return nil
 	})
+	if err == nil && len(gone) > 0 {
+		err = restored()
+	}
 	return storeFault("look through the store", err)
 }
+
+// saidGone: a pass has told that the record is gone from EspoCRM, and nobody has
+// seen it there since.
+func saidGone(m store.Memory) bool { return !m.GoneAt.IsZero() && !m.CheckedAt.After(m.GoneAt) }
 
 func (e *entityRun) maxRetries() int {
 	if n := e.run.p.cfg.Engine.MaxRetries; n > 0 {

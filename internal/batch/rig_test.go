@@ -69,6 +69,13 @@ func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
 	return r
 }
 
+// moving lets time pass between two looks at the clock, as it does outside a
+// bubble.
+func moving(r *rig) {
+	var looks atomic.Int64
+	r.now = func() time.Time { return time.Now().Add(time.Duration(looks.Add(1))) }
+}
+
 func (r *rig) mapping(yaml string) *mapping.Mapping {
 	r.t.Helper()
 	m, err := mapping.Parse("test.yaml", []byte(yaml))

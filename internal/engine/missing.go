@@ -81,7 +81,8 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 		return nil
 	}
 	next := w.mem
-	next.GoneAt, next.CheckedAt, next.WaitsSince = w.e.Now(), w.e.Now(), time.Time{}
+	now := w.e.Now() // one moment: a later CheckedAt says that it was seen again
+	next.GoneAt, next.CheckedAt, next.WaitsSince = now, now, time.Time{}
 	return w.commit(ctx, next)
 }
 

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -372,6 +373,42 @@ func TestUndoOfAKindSwitch(t *testing.T) {
 	}
 	if r.advoField(advo, "vorname") != "Anna" || r.advoField(advo, "name") != "Alt" || r.espoField(id, "firmenname") != nil || r.espoField(id, "lastName") != "Alt" {
 		t.Errorf("not a person again: %q %q %v %v", r.advoField(advo, "vorname"), r.advoField(advo, "name"), r.espoField(id, "firmenname"), r.espoField(id, "lastName"))
+	}
+	r.quiet(id)
+}
+
+// An undo that died had put the company's name back in EspoCRM; another run made the
+// record a company in Advoware, and cleared the person's names. Undoing the first
+// run alone would leave a person without a name, on both sides.
+func TestUndoLeavesNoPersonWithoutAName(t *testing.T) {
+	r := newRig(t, policy(reconcile.AdvowareWins))
+	id, advo := r.linked()
+	r.next()
+	r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"})
+	r.editAdvo(advo, map[string]any{"telGesch": "0511"})
+	r.sync(id)
+	run := r.next()
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
+	r.undo(id, run)
+	dead := r.cfg.Run
+	r.tick(10 * time.Minute)
+	r.start()
+	r.next()
+	r.sync(id)
+	company := func(when string) {
+		if r.espoField(id, "firmenname") != "Alt GmbH" || r.espoField(id, "lastName") != nil || r.advoField(advo, "name") != "Alt GmbH" || r.advoField(advo, "vorname") != "" {
+			t.Fatalf("%s: no company: %v %v, %q %q", when, r.espoField(id, "firmenname"), r.espoField(id, "lastName"), r.advoField(advo, "name"), r.advoField(advo, "vorname"))
+		}
+	}
+	company("before")
+	for _, force := range []bool{false, true} {
+		r.next()
+		res := r.undo(id, dead, func(q *engine.UndoRequest) { q.Force = force })
+		r.outcome(res, result.Skipped)
+		if res.Reason.Code != "incomplete" {
+			t.Errorf("force %v: %+v", force, res.Reason)
+		}
+		company(fmt.Sprint("force ", force))
 	}
 	r.quiet(id)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -117,11 +118,64 @@ func (w *work) undoOnce(ctx context.Context, r UndoRequest, past *overwrites) (a
 	if stop := w.judgeBacks(backs, past, r); stop {
 		return false, nil
 	}
+	if stop, err := w.incomplete(backs); stop || err != nil {
+		return false, err
+	}
 	if r.DryRun {
 		w.res.Outcome, w.res.Planned = result.Planned, undoOutcome(backs)
 		return false, nil
 	}
 	return w.putBack(ctx, r, backs)
+}
+
+// incomplete ends an undo, forced or not, that would change a record's kind and
+// leave it without a value of the new one: another run has cleared those, so
+// they do not come back with this one, and the sync would empty the other side.
+func (w *work) incomplete(backs []back) (stop bool, err error) {
+	values := map[record.Side]map[string]record.Value{record.EspoCRM: {}, record.Advoware: {}}
+	for _, b := range backs {
+		if b.ready() {
+			values[b.side][b.field.Key] = b.before
+		}
+	}
+	p, err := w.patch(values[record.EspoCRM])
+	if err != nil {
+		return false, err
+	}
+	espo := w.espo.obj
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		if espo, err = espo.Set(name, p[name]); err != nil {
+			return false, err
+		}
+	}
+	advo, err := w.overlay(w.advo.obj, values[record.Advoware])
+	if err != nil {
+		return false, err
+	}
+	espoView, err := w.m.ReadEspo(espo)
+	if err != nil {
+		return false, err
+	}
+	advoView, err := w.m.ReadAdvo(advo)
+	if err != nil {
+		return false, err
+	}
+	for _, v := range []struct {
+		side record.Side
+		view mapping.View
+	}{{record.EspoCRM, espoView}, {record.Advoware, advoView}} {
+		if v.view.Kind == w.sideView(v.side).Kind {
+			continue
+		}
+		own := slices.ContainsFunc(w.m.Fields(v.view.Kind), func(f mapping.Field) bool {
+			return f.Kind != "" && !f.Clear && !f.Computed && v.view.Values[f.Key].HasText()
+		})
+		if !own {
+			w.skip("incomplete", fmt.Sprintf("It would leave a record of kind %q with none of that kind's values, because another run has cleared them. Nothing was put back; edit the record instead, the old values are shown by: %s --values", v.view.Kind, w.hint("history")))
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // putBack writes the values and lets the sync go on from there.
