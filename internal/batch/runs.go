@@ -171,7 +171,11 @@ func saveBreakers(ctx context.Context, values store.Values, run string, now time
 	if err != nil {
 		return err
 	}
-	for system, f := range open {
+	for _, system := range []fault.System{fault.EspoCRM, fault.Advoware} { // always in this order
+		f, asked := open[system]
+		if !asked {
+			continue
+		}
 		key, was := breakerPrefix+string(system), known[string(system)]
 		switch {
 		case f != nil:

@@ -19,6 +19,12 @@ func (t *Tool) turn(what ...any) {
 	time.Sleep(1 + time.Duration(t.dice("turn of "+fmt.Sprint(what...)).Int64N(int64(20*time.Millisecond))))
 }
 
+// moment keeps apart what may happen at the same instant all the same: what was
+// waited for together, such as one sign-in for all, or one list for a chunk.
+func (t *Tool) moment(what ...any) {
+	time.Sleep(1 + time.Duration(t.dice("moment of "+fmt.Sprint(what...)).Int64N(int64(100*time.Microsecond))))
+}
+
 type apartEspo struct {
 	batch.EspoCRM
 	t *Tool
@@ -57,7 +63,11 @@ type apartAdvo struct {
 
 func (a apartAdvo) Get(ctx context.Context, path, id string) (record.Object, error) {
 	a.t.turn("advoware", path, id)
-	return a.Advoware.Get(ctx, path, id)
+	o, err := a.Advoware.Get(ctx, path, id)
+	if err != nil { // else a write may follow, and has to follow at once
+		a.t.moment("after", path, id)
+	}
+	return o, err
 }
 
 func (a apartAdvo) Create(ctx context.Context, path, idField string, o record.Object) (int64, error) {
@@ -78,6 +88,13 @@ type apartStore struct {
 func (a apartStore) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
 	a.t.turn("Scan")
 	return a.Store.Scan(ctx, entity, f, fn)
+}
+
+func (a apartStore) Commit(ctx context.Context, c store.Commit) (int64, error) {
+	if c.Memory == nil || c.Memory.Intent == nil || c.Memory.Intent.Kind == store.IntentCreate && c.Memory.Intent.AdvowareID == 0 {
+		a.t.moment("Commit", c.Key.ID) // else it may announce a write to Advoware
+	}
+	return a.Store.Commit(ctx, c)
 }
 
 func (a apartStore) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {

@@ -51,7 +51,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 		t.Process.Plan = t.fate
 	}
 	inner := s.Oracle.Transport(t.Run, s.guard(t.Run, sandbox.NewTransport("crm.test", s.Espo, "advo.test", s.Advo)))
-	opts := transport.Options{Timeout: tryTimeout, Base: t.prompt(t.Process.Transport(t.network(inner))), MaxWait: 5 * time.Second, Rand: func() float64 { return 0.5 }}
+	opts := transport.Options{Timeout: tryTimeout, Base: t.prompt(t.onTheWay(t.Process.Transport(t.network(inner)))), MaxWait: 5 * time.Second, Rand: func() float64 { return 0.5 }}
 	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
 	if err != nil {
 		panic(err)
@@ -98,6 +98,10 @@ func (t *Tool) dice(what string) *rand.Rand {
 	t.nth[what]++
 	n := t.nth[what]
 	t.mu.Unlock()
+	return t.diceOf(what, n)
+}
+
+func (t *Tool) diceOf(what string, n int) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %s %d", t.Run, what, n)
 	return rand.New(rand.NewPCG(t.sim.Seed, h.Sum64()))
@@ -125,6 +129,18 @@ func (t *Tool) prompt(next http.RoundTripper) http.RoundTripper {
 			t.mu.Unlock()
 		}
 		return resp, err
+	})
+}
+
+// onTheWay lets every request take a moment of its own, also one that fails at
+// once. Whoever asks for the same thing at the same instant, such as a token,
+// shares its end, and does not come after it now and then; and of calls that were
+// held back together (a system has asked for a pause) it is the seed that says
+// which one goes first.
+func (t *Tool) onTheWay(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(q *http.Request) (*http.Response, error) {
+		t.moment(q.Method, q.URL.Path, q.URL.RawQuery)
+		return next.RoundTrip(q)
 	})
 }
 
@@ -166,7 +182,11 @@ func (k skewed) Acquire(ctx context.Context, keys []string, owner store.Owner, t
 
 // fate throws the dice for one effect.
 func (t *Tool) fate(e Effect) Fate {
-	r := t.dice("fate of " + e.What + " " + e.Key)
+	what := "fate of " + e.What + " " + e.Key
+	r := t.dice(what)
+	if strings.HasPrefix(e.Key, "lastpage:") { // several creates have shared one list: what becomes of one becomes of all
+		r = t.diceOf(what, int(time.Since(t.sim.start)))
+	}
 	x := r.Float64()
 	if x >= t.rate {
 		return Passes
