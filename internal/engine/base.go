@@ -35,7 +35,10 @@ func (w *work) forDecision() *reconcile.Base {
 	if b == nil {
 		return nil
 	}
-	out := &reconcile.Base{Kind: b.Kind, Older: b.Mapping != "" && b.Mapping != w.m.Fingerprint(), Fields: make(map[string]record.Pair, len(b.Fields))}
+	// Without lastSync it is what little is known of a conflict that waits, or of a
+	// write that was cut off.
+	settled := b.LastSync != "" || b.Mapping != "" && b.Mapping != w.m.Fingerprint()
+	out := &reconcile.Base{Kind: b.Kind, Settled: settled, Fields: make(map[string]record.Pair, len(b.Fields))}
 	for key, fb := range b.Fields {
 		out.Fields[key] = fb.Pair
 	}

@@ -3,7 +3,10 @@ package engine_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
+	"advosync/internal/engine"
+	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 )
@@ -39,4 +42,26 @@ func TestKindSwitchTakesTheClearsAlongAlone(t *testing.T) {
 		t.Errorf("left over: %v %v, %q", r.espoField(id, "firstName"), r.espoField(id, "lastName"), r.advoField(advo, "vorname"))
 	}
 	r.quiet(id)
+}
+
+// Advoware leaves out a field that is empty, so the field has no base. Somebody
+// saves anything in EspoCRM, where the field is empty too, and then it is filled in
+// Advoware: the empty value of EspoCRM, which nobody has entered, does not win.
+func TestAFieldThatAdvowareDidNotAnswerIsFilledThere(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.Manual} {
+		r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
+		id := r.person(nil)
+		advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
+		r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
+		r.sync(id)
+		r.tick(time.Minute)
+		r.editEspo(id, map[string]any{"description": "notiz"})
+		r.tick(time.Minute)
+		r.editAdvo(advo, map[string]any{"telGesch": "0511 9"})
+		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		if r.espoField(id, "phone") != "0511 9" || r.advoField(advo, "telGesch") != "0511 9" {
+			t.Errorf("%s: phone %v, telGesch %q", policy, r.espoField(id, "phone"), r.advoField(advo, "telGesch"))
+		}
+		r.quiet(id)
+	}
 }

@@ -254,16 +254,16 @@ func (c *comparison) clashes() (yes bool) {
 	return yes
 }
 
-// assume says who moved where no base could tell. Where the base was stored under
-// another mapping, the field may be new: there a side that is empty is taken to
-// have never known it, and does not clear the other one.
+// assume says who moved where no base could tell. Where the base is settled, a
+// side that is empty is taken to have never known the field, and does not clear
+// the other one.
 func (c *comparison) assume(moved string) {
 	c.twoWay(func(it *item) {
 		if it.moved != movedUnknown {
 			return
 		}
 		it.moved = moved
-		if c.in.Base == nil || !c.in.Base.Older || it.f.Key == KindKey {
+		if c.in.Base == nil || !c.in.Base.Settled || it.f.Key == KindKey {
 			return
 		}
 		switch {

@@ -36,9 +36,9 @@ type Schema interface {
 type Base struct {
 	Kind   record.Pair
 	Fields map[string]record.Pair // by field key; fields without a base are missing
-	// Older: stored under another mapping, so a field without a base may be new in
-	// this one.
-	Older bool
+	// Settled: stored when both sides were in step, or under another mapping. A field
+	// without a base is then one that a side did not answer, or new in this mapping.
+	Settled bool
 }
 
 // Input is everything a decision rests on. Stamps are EspoCRM's own, in its

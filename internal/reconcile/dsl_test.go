@@ -213,8 +213,8 @@ func parseOptions(t *testing.T, in *Input, options string) {
 			in.ByUs = true
 		case "base": // a base that knows no field of this case
 			in.Base = &Base{Fields: map[string]record.Pair{}}
-		case "older": // the base was stored under another mapping
-			in.Base.Older = true
+		case "settled": // the base is that of a record in step, or of another mapping
+			in.Base.Settled = true
 		case "unlinked":
 			in.Linked = false
 		case "gone":

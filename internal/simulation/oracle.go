@@ -279,8 +279,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
 			o.restored[c] = name == restorer
-			// Absent is never "cleared" (design page 2), so no edit.
-			if b, ok := o.base[c]; !v.IsAbsent() && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
+			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
+			unanswered := side == record.Advoware && v.IsAbsent()
+			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
