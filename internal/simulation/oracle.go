@@ -518,10 +518,12 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 }
 
 // sentFieldEdited reports whether a person edited an attribute in Advoware that
-// the tool had written there, before the tool could tell that it had.
+// the tool had written there, before the tool could tell that it had. The same PUT
+// may have overwritten that edit a moment ago: then the tool's read shows it.
 func (o *Oracle) sentFieldEdited(espoID, advoID string) bool {
+	read := o.reads[o.actor][sideKey(record.Advoware, advoID)].fresh
 	for attr := range o.doubtful[espoID] {
-		if o.fresh[cell{record.Advoware, advoID, attr}] {
+		if read[attr] || o.fresh[cell{record.Advoware, advoID, attr}] {
 			return true
 		}
 	}
