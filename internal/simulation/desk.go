@@ -95,10 +95,19 @@ func (s *Sim) link(t *Tool) {
 	}
 	rec, _ := s.Espo.Get(entityType, id)
 	linked, _ := rec["advowareId"].(int64)
+	mem, _ := s.Store.Load(context.Background(), store.Key{Entity: s.Mapping.Entity(), ID: id})
+	create := mem.Intent != nil && mem.Intent.Kind == store.IntentCreate
+	if create && mem.Intent.AdvowareID == 0 {
+		return // nobody knows what was made for it: settleDoubt looks
+	}
 	force := linked != 0 && t.Random.IntN(2) == 0
-	s.linkTo(t, id, free[t.Random.IntN(len(free))], force)
+	advo := free[t.Random.IntN(len(free))]
+	s.linkTo(t, id, advo, force)
 	if force {
 		s.Oracle.Loose(linked)
+	}
+	if rec, _ := s.Espo.Get(entityType, id); create && rec["advowareId"] == advo {
+		s.Oracle.Loose(mem.Intent.AdvowareID) // R6: a link to another ends the create; link says what is left over
 	}
 }
 
