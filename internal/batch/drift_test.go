@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -275,16 +276,17 @@ func TestPagingWhileRecordsChange(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}
-		edits := 0
+		var edits atomic.Int32 // pages are asked for side by side
 		r.w.Faults.Add(sandbox.Fault{System: "espocrm", Method: "GET", Path: "/api/v1/" + ct, Query: "greaterThan", After: func(*http.Request) {
 			// Behind each page somebody saves a record that was listed, one that was
 			// not yet, and deletes one that was.
-			if edits++; edits > 6 {
+			n := edits.Add(1)
+			if n > 6 {
 				return
 			}
-			r.editEspo(ids[edits].espo, map[string]any{"phone": "1"})
-			r.editEspo(ids[440-edits].espo, map[string]any{"phone": "2"})
-			_ = r.w.EspoCRM.Delete(ct, ids[10+edits].espo, "anna")
+			r.editEspo(ids[n].espo, map[string]any{"phone": "1"})
+			r.editEspo(ids[440-n].espo, map[string]any{"phone": "2"})
+			_ = r.w.EspoCRM.Delete(ct, ids[10+n].espo, "anna")
 		}})
 		seen := map[string]int{}
 		r.sink = begun(func(id string) { seen[id]++ })
