@@ -16,7 +16,8 @@ import (
 
 var (
 	seeds = flag.Int("seeds", 0, "how many seeds to run (0: 600, with -short 50)")
-	first = flag.Uint64("seed", 0, "run this seed only and print its trace")
+	after = flag.Uint64("after", 0, "skip the seeds up to this one: a long run can be cut into pieces")
+	only  = flag.Uint64("seed", 0, "run this seed only and print its trace")
 )
 
 // TestMain lets garbage grow: a world is small and lives for milliseconds, and
@@ -55,8 +56,8 @@ var unsettled = []uint64{811, 889, 1524, 1750}
 // TestNothingIsLost plays many seeds. A seed that fails is printed; -seed N
 // plays it again with its trace.
 func TestNothingIsLost(t *testing.T) {
-	if *first != 0 {
-		r := play(t, *first, true)
+	if *only != 0 {
+		r := play(t, *only, true)
 		t.Logf("seed %d: excused %v, %v\n%s", r.Seed, r.Excused, r.Counts, strings.Join(r.Trace, "\n"))
 		if len(r.Problems) > 0 {
 			t.Errorf("seed %d:\n%s", r.Seed, strings.Join(r.Problems, "\n"))
@@ -91,7 +92,7 @@ func TestNothingIsLost(t *testing.T) {
 				if known := slices.Contains(unsettled, seed); known {
 					t.Logf("seed %d, not settled yet:\n- %s", seed, strings.Join(r.Problems, "\n- "))
 				} else if len(r.Problems) > 0 {
-					if bad++; bad <= 20 {
+					if bad++; bad <= 50 {
 						t.Errorf("seed %d:\n- %s", seed, strings.Join(r.Problems, "\n- "))
 					}
 				}
@@ -100,11 +101,11 @@ func TestNothingIsLost(t *testing.T) {
 		})
 	}
 	for seed := range uint64(n) {
-		next <- seed + 1
+		next <- *after + seed + 1
 	}
 	close(next)
 	wg.Wait()
-	t.Logf("%d seeds in %s, %d with trouble", n, time.Since(start).Round(time.Millisecond), bad)
+	t.Logf("%d seeds after %d in %s, %d with trouble", n, *after, time.Since(start).Round(time.Millisecond), bad)
 	t.Logf("fallen into open windows: %v", excused)
 	t.Logf("overruled on an operator's word: %v", ruled)
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
