@@ -151,6 +151,9 @@ func (w *work) putLink(ctx context.Context, r LinkRequest, d reconcile.Decision)
 		if err := w.waitForDeadline(ctx, in); err != nil {
 			return err
 		}
+		if w.espo == nil { // deleted meanwhile
+			return w.unknownRecord()
+		}
 		w.closeRun(ctx, in, createState(in, r.AdvowareID), store.WriteNotDone)
 		if w.closeErr != nil {
 			return w.closeErr

@@ -460,6 +460,57 @@ func TestUndoOfAnInterruptedCreateEmptiesNothing(t *testing.T) {
 	r.quiet(id)
 }
 
+// An interrupted write is waited for, and meanwhile the record is deleted.
+func TestRepairsOfARecordDeletedWhileTheyWait(t *testing.T) {
+	for name, repair := range map[string]func(*rig, string, string) result.Record{
+		"undo":    func(r *rig, id, run string) result.Record { return r.undo(id, run) },
+		"resolve": func(r *rig, id, _ string) result.Record { return r.resolve(id, map[string]record.Side{"*": record.EspoCRM}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id, _ := r.linked()
+			r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			r.sync(id)
+			run := r.next()
+			r.editEspo(id, map[string]any{"email": "neuer@example.de"})
+			r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+			r.sync(id)
+			r.espo.SetField(ct, id, "syncStatus", engine.StatusConflict) // a question for resolve
+			r.tick(r.cfg.WriteTimeout - 10*time.Millisecond)
+			r.start()
+			r.proc.Plan = on("GET /api/v1/"+ct, 2, func() simulation.Fate {
+				_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
+				return simulation.Passes
+			})
+			res := repair(r, id, run)
+			if res.Outcome != result.Skipped && res.Error == nil {
+				t.Errorf("%s: %+v", res.Outcome, res)
+			}
+			if r.remembered(id).Intent == nil {
+				t.Error("the intent is gone")
+			}
+		})
+	}
+	t.Run("link", func(t *testing.T) {
+		r := newRig(t)
+		id := r.person(nil)
+		r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+		r.sync(id)
+		r.tick(r.cfg.WriteTimeout - 10*time.Millisecond)
+		r.start()
+		r.proc.Plan = on("GET /api/v1/"+ct, 2, func() simulation.Fate {
+			_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
+			return simulation.Passes
+		})
+		if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1}); res.Error == nil {
+			t.Errorf("%s: %+v", res.Outcome, res)
+		}
+		if r.remembered(id).Intent == nil {
+			t.Error("the intent is gone")
+		}
+	})
+}
+
 // Stopping the undo at every write of either system, with and without the write
 // done, leads to the same end: both sides agree, nothing is stuck, no value is
 // lost from the history.

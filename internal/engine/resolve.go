@@ -51,8 +51,11 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 		return nil
 	}
 	if w.mem.Intent != nil {
-		if err := w.recover(ctx); err != nil || w.espo == nil {
+		if err := w.recover(ctx); err != nil {
 			return err
+		}
+		if w.espo == nil { // deleted while an interrupted write was waited for
+			return w.unknownRecord()
 		}
 	}
 	if err := w.readAdvo(ctx); err != nil {

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,18 +23,71 @@ func TestFirstContactStaysOneAfterMarking(t *testing.T) {
 	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" || r.espoField(id, "email") != "anna@example.de" {
 		t.Errorf("email %v, emailGesch %q", r.espoField(id, "email"), got)
 	}
-	last := "" // nothing lies between the read of Advoware and the PUT to it
+	r.straightToThePut()
+	if res := r.sync(id); res.Outcome != result.Unchanged {
+		t.Errorf("a second sync: %s", res.Outcome)
+	}
+}
+
+// straightToThePut: nothing lies between the read of Advoware and the PUT to it.
+func (r *rig) straightToThePut() {
+	r.t.Helper()
+	last := ""
 	for _, e := range r.proc.Effects() {
 		if e.HTTP && strings.HasPrefix(e.What, "PUT /relay") && !strings.HasPrefix(last, "GET /relay") {
-			t.Errorf("%s between the read and the PUT", last)
+			r.t.Errorf("%s between the read and the PUT", last)
 		}
 		if e.HTTP {
 			last = e.What
 		}
 	}
-	if res := r.sync(id); res.Outcome != result.Unchanged {
-		t.Errorf("a second sync: %s", res.Outcome)
+}
+
+// TestWhoWeAreIsNotAskedBeforeThePut: marking shows that the record has another
+// kind by now, whose fields have no base.
+func TestWhoWeAreIsNotAskedBeforeThePut(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.tick(time.Minute)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "name": "Alt GmbH"})
+		return simulation.Passes
+	})
+	r.sync(id)
+	if got := r.advoField(advo, "name"); got != "Alt GmbH" {
+		t.Errorf("the name is %q", got)
 	}
+	r.straightToThePut()
+}
+
+// TestWhoWeAreIsAskedOnce: EspoCRM does not say it; asking again after the read
+// of Advoware would let somebody save there unseen.
+func TestWhoWeAreIsAskedOnce(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.tick(time.Minute)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.o.Forget()
+	r.forgetStore()
+	r.editAdvo(advo, map[string]any{"bemerkung": "so moves the rowId"})
+	r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+		if e.What == "GET /api/v1/App/user" && !slices.ContainsFunc(r.proc.Effects(), func(e simulation.Effect) bool { return strings.HasPrefix(e.What, "GET /relay") }) {
+			return simulation.BreaksAfter
+		}
+		return simulation.Passes
+	}
+	if res := r.sync(id); res.Error == nil {
+		t.Errorf("%s: %+v", res.Outcome, res.Error)
+	}
+	r.straightToThePut()
+	r.proc.Plan = nil
+	r.sync(id)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != a {
+		t.Errorf("email %v, emailGesch %q", e, a)
+	}
+	r.quiet(id)
 }
 
 // TestStampsAreThoseBeforeMarking (case 8): without a base, a one-way field has

@@ -75,20 +75,20 @@ func (w *work) undoable(ctx context.Context, r UndoRequest, past *overwrites) (d
 	if err := w.readEspo(ctx); err != nil {
 		return true, err
 	}
-	switch {
-	case !past.found:
+	if !past.found {
 		return true, &fault.Error{System: fault.Store, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "undo " + w.what(),
 			Message: "the history knows nothing that run " + fault.Clean(r.Run, 60) + " did to this record", Hint: w.hint("history")}
-	case w.espo == nil:
-		w.skip("gone", "It is not in EspoCRM any more; what was overwritten is shown by: "+w.hint("history")+" --values")
-		return true, nil
 	}
-	if w.mem.Intent != nil {
+	if w.espo != nil && w.mem.Intent != nil {
 		if err := w.recover(ctx); err != nil {
 			return true, err
 		}
 	}
-	if w.advowareID() == 0 {
+	switch {
+	case w.espo == nil:
+		w.skip("gone", "It is not in EspoCRM any more; what was overwritten is shown by: "+w.hint("history")+" --values")
+		return true, nil
+	case w.advowareID() == 0:
 		w.skip("not_linked", "It is not linked to Advoware; there is nothing to put back in step.")
 		return true, nil
 	}
@@ -102,8 +102,7 @@ func (w *work) skip(code, text string) {
 
 // undoOnce compares, puts back and syncs. again: somebody edited meanwhile.
 func (w *work) undoOnce(ctx context.Context, r UndoRequest, past *overwrites) (again bool, err error) {
-	w.knowOurselves(ctx)
-	if err := w.readAdvo(ctx); err != nil {
+	if err := w.readToDecide(ctx); err != nil {
 		return false, err
 	}
 	if w.advo == nil {

@@ -217,7 +217,6 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if w.advowareID() == 0 {
 		return w.create(ctx)
 	}
-	w.knowOurselves(ctx)
 	fresh := false // EspoCRM was read after marking in this round
 	if w.e.cfg.MarkSyncing && w.base != nil && w.espo.status != StatusConflict && w.espoMoved() {
 		if err := w.mark(ctx); err != nil {
@@ -225,7 +224,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		}
 		fresh = true
 	}
-	if err := w.readAdvo(ctx); err != nil {
+	if err := w.readToDecide(ctx); err != nil {
 		return false, err
 	}
 	d, err := w.decide(ctx)
@@ -241,7 +240,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		if err := w.mark(ctx); err != nil {
 			return false, err
 		}
-		if err := w.readAdvo(ctx); err != nil {
+		if err := w.readToDecide(ctx); err != nil {
 			return false, err
 		}
 		if d, err = w.decide(ctx); err != nil {
@@ -251,13 +250,16 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	return w.act(ctx, d)
 }
 
-// knowOurselves asks who we are in EspoCRM before Advoware is read: between that
-// read and the PUT nothing but the local store may lie. Asked once in a process,
-// and only where no base can decide; a failure shows when the answer is needed.
-func (w *work) knowOurselves(ctx context.Context) {
+// readToDecide reads Advoware for a decision that a PUT may rest on: between the
+// two nothing but the local store may lie. So where no base can decide, who we
+// are in EspoCRM is asked before; once in a process.
+func (w *work) readToDecide(ctx context.Context) error {
 	if !w.firstContact() && w.lacksBase() {
-		_, _ = w.e.EspoCRM.UserID(ctx)
+		if _, err := w.e.EspoCRM.UserID(ctx); err != nil {
+			return err
+		}
 	}
+	return w.readAdvo(ctx)
 }
 
 // firstContact is case 5: nothing was ever synced, so nobody asks who moved.
