@@ -279,6 +279,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
 			o.restored[c] = name == restorer
+			if name == restorer {
+				o.givenBack(c, v)
+			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
@@ -305,6 +308,20 @@ func (o *Oracle) Person(name string, change func() error) error {
 	}
 	o.last = now
 	return err
+}
+
+// givenBack drops the last loss of a cell, where a backup has brought its very value
+// back: it stands again, and a recovery that finds the old value there says "not
+// done" of an interrupted final PUT (R1a). Replaced once more, it is a loss again.
+func (o *Oracle) givenBack(c cell, v record.Value) {
+	for i := len(o.losses) - 1; i >= 0; i-- {
+		if o.losses[i].cell == c {
+			if o.losses[i].Value == v {
+				o.losses = slices.Delete(o.losses, i, i+1)
+			}
+			return
+		}
+	}
 }
 
 // travels reports whether an attribute's values travel both ways in a record of
@@ -686,7 +703,7 @@ func (o *Oracle) Transport(process string, next http.RoundTripper) http.RoundTri
 		defer o.mu.Unlock()
 		o.actor = process
 		if r.Method != http.MethodGet {
-			o.settle()
+			o.settleSent(process, r)
 		}
 		status := 0
 		if err == nil {
@@ -696,6 +713,24 @@ func (o *Oracle) Transport(process string, next http.RoundTripper) http.RoundTri
 		o.note("%s: %s %s %d", process, r.Method, r.URL.Path, status)
 		return resp, err
 	})
+}
+
+// known is what a process has read so far.
+func (o *Oracle) known(process string) map[string]snapshot {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.reads[process])
+}
+
+// settleSent ascribes what a write has changed. One that lands late rests on the
+// reads before it was sent: what its sender has read since, it could not know.
+func (o *Oracle) settleSent(process string, r *http.Request) {
+	if then, ok := r.Context().Value(lateKey{}).(map[string]snapshot); ok {
+		now := o.reads[process]
+		o.reads[process] = then
+		defer func() { o.reads[process] = now }()
+	}
+	o.settle()
 }
 
 func (o *Oracle) request(process string, r *http.Request) {

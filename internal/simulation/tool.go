@@ -212,9 +212,13 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 		there, back := latency(r, t.rate), latency(r, t.rate)
 		late := r.IntN(2) == 0
 		sent := time.Now()
+		var known map[string]snapshot
+		if q.Method != http.MethodGet {
+			known = t.sim.Oracle.known(t.Run)
+		}
 		if err := wait(q.Context(), there); err != nil {
 			if late && q.Method != http.MethodGet {
-				t.landLate(q, next, there-time.Since(sent), sent)
+				t.landLate(q, next, there-time.Since(sent), sent, known)
 			}
 			return nil, err
 		}
@@ -226,9 +230,10 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// landLate carries a request out whose sender has given it up.
-func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time) {
-	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), lateKey{}, true))
+// landLate carries a request out whose sender has given it up. known is what the
+// sender had read when it sent it.
+func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time, known map[string]snapshot) {
+	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), lateKey{}, known))
 	go func() {
 		time.Sleep(rest)
 		land := func() { _, _ = next.RoundTrip(again) }
@@ -241,7 +246,8 @@ func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Durat
 	}()
 }
 
-// lateKey marks a request that lands after its sender has given it up.
+// lateKey marks a request that lands after its sender has given it up; its value is
+// what the sender had read when it sent it.
 type lateKey struct{}
 
 func wait(ctx context.Context, d time.Duration) error {
