@@ -136,6 +136,10 @@ type Oracle struct {
 	first map[string]bool
 	// restored are the cells whose last edit came with a backup.
 	restored map[cell]bool
+	// reached are edits that the other side took over since the record was last in
+	// step: no run may have remembered that yet. takenBack are those of them whose
+	// copy on the other side a backup has undone.
+	reached, takenBack map[cell]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
@@ -161,7 +165,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
 		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -278,9 +282,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
-			o.restored[c] = name == restorer
-			if name == restorer {
+			if o.restored[c] = name == restorer; o.restored[c] {
 				o.givenBack(c, v)
+				o.takeBack(now, c)
 			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
@@ -464,6 +468,8 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		o.judge(now, c, was)
 	}
 	delete(o.fresh, c)
+	delete(o.reached, c) // the edit itself is gone now
+	delete(o.takenBack, c)
 	o.base[c], o.replaced[c] = is, was
 	o.wrote[written{o.actor, c, is}] = true
 	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
@@ -498,6 +504,11 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 			if f.side == other && f.id == otherID {
 				rivals[f.attr] = true
 			}
+		}
+	}
+	for f := range o.takenBack {
+		if f.side == other && f.id == otherID {
+			rivals[f.attr] = true
 		}
 	}
 	byField := o.Policy == reconcile.Merge || o.Policy == reconcile.Manual
@@ -618,6 +629,7 @@ func (o *Oracle) consume(now map[string]snapshot) {
 				continue
 			}
 			delete(o.fresh, c)
+			o.reached[c] = true
 			o.base[c] = mine.values[here]
 		}
 	}
@@ -646,8 +658,10 @@ func (o *Oracle) InSync(espoID string) {
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
 			e, v := cell{record.EspoCRM, espoID, f.Espo}, cell{record.Advoware, advoID, f.Advo}
-			delete(o.fresh, e)
-			delete(o.fresh, v)
+			for _, m := range []map[cell]bool{o.fresh, o.reached, o.takenBack} {
+				delete(m, e)
+				delete(m, v)
+			}
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
