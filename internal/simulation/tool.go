@@ -155,7 +155,11 @@ type skewed struct {
 // Commit tells the oracle of a conflict that is parked, and of a record that is
 // forgotten.
 func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
-	before, berr := k.Store.Load(ctx, c.Key)
+	asks := false
+	if c.Memory != nil && c.Memory.Parked != nil {
+		before, err := k.Store.Load(ctx, c.Key)
+		asks = err == nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint)
+	}
 	rev, err := k.Store.Commit(ctx, c)
 	if err == nil && c.Memory != nil && c.Memory.Intent != nil {
 		k.oracle.Announced(k.run, c.Key.ID, c.Memory.Intent)
@@ -163,7 +167,7 @@ func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	if err == nil && c.Memory == nil {
 		k.oracle.Dropped(c.Key.ID)
 	}
-	if err == nil && berr == nil && c.Memory != nil && c.Memory.Parked != nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint) {
+	if err == nil && asks {
 		k.oracle.Parked(k.run, c.Key.ID)
 	}
 	return rev, err
