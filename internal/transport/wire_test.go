@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
@@ -352,12 +351,12 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestPoolDoesNotOutliveTheCaller(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
 	srv := server(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
+		cancel()
 		<-r.Context().Done()
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(20*time.Millisecond, cancel)
 	_, err := client(t, Options{}).Do(ctx, call(t, "PUT", srv.URL, "{}"))
 	if f := fault.As(err); f == nil || f.Code != fault.Interrupted || !f.Doubt {
 		t.Fatalf("%#v", err)
