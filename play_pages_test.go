@@ -23,7 +23,7 @@ import (
 func TestGettingStarted(t *testing.T) {
 	p := newPlayer(t)
 	w := office(t, sandbox.WorldOptions{Seed: 1, Twins: 4})
-	n := port(t)
+	n := storetest.FreePort(t, 2)
 	record, number := "", ""
 	for _, r := range w.EspoCRM.Records("CBeteiligte") {
 		if r["advowareId"] != nil && record == "" {

@@ -250,8 +250,9 @@ func (p *player) terminal(real string, want []string) (int, string) {
 	for buf := make([]byte, 4096); err == nil; {
 		var n int
 		n, err = out.Read(buf)
-		text += strings.ReplaceAll(string(buf[:n]), "\r", "")
-		if answer, is := p.answer(text[strings.LastIndex(text, "\n")+1:], want); asks && is {
+		more := strings.ReplaceAll(string(buf[:n]), "\r", "")
+		text += more
+		if answer, is := p.answer(text[strings.LastIndex(text, "\n")+1:], want); asks && is && more != "" { // a "\r" alone is no question asked again
 			if _, err := io.WriteString(typed, answer+"\n"); err != nil {
 				p.t.Fatal(err)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,28 +58,6 @@ func install(t *testing.T, w *sandbox.World) {
 	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
 		t.Fatalf("install the extension: %s", answer)
 	}
-}
-
-// port is a free one of five digits whose next is free as well.
-func port(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := l.Addr().(*net.TCPAddr).Port
-		next, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n+1))
-		_ = l.Close()
-		if err == nil {
-			_ = next.Close()
-			if n >= 10000 {
-				return n
-			}
-		}
-	}
-	t.Fatal("no two free ports in a row")
-	return 0
 }
 
 // edit changes a file as somebody with an editor would.

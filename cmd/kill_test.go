@@ -270,8 +270,8 @@ func (k *kill) start(ctx context.Context) {
 	if k.job.sync != "" {
 		config += "sync: {" + k.job.sync + "}\n"
 	}
-	write(k.t, filepath.Join(k.dir, "victim.yaml"), strings.ReplaceAll(config, "timeout: 2s", "timeout: 300ms"))
-	write(k.t, filepath.Join(k.dir, "advosync.yaml"), strings.ReplaceAll(config, "timeout: 2s", "timeout: 10s"))
+	write(k.t, filepath.Join(k.dir, "victim.yaml"), strings.ReplaceAll(config, "timeout: 10s", "timeout: 300ms"))
+	write(k.t, filepath.Join(k.dir, "advosync.yaml"), config)
 	write(k.t, filepath.Join(k.dir, "beteiligte.yaml"), k.w.Mapping())
 }
 

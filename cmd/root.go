@@ -169,7 +169,6 @@ Look first, then act: check and diff write nothing, sync writes.`,
 		return &usageError{message: flattened(err.Error()), hint: "see " + c.CommandPath() + " --help"}
 	})
 	root.SetHelpCommand(a.helpCommand())
-	cobra.EnableCommandSorting = true
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})

@@ -71,8 +71,8 @@ func inWorld(fn func(*testscript.TestScript, *world, []string)) func(*testscript
 	}
 }
 
-// sandboxCmd is "sandbox": both systems with a small cast, a configuration with
-// short time-outs in $ADVOSYNC_CONFIG, and the store of the stage.
+// sandboxCmd is "sandbox": both systems with a small cast, a configuration in
+// $ADVOSYNC_CONFIG, and the store of the stage.
 //
 //	$P1 $P2 $P3 $F1           three persons and a firm, linked and clean, but not yet remembered
 //	$P1N $P2N $P3N $F1N       their numbers in Advoware
@@ -103,11 +103,12 @@ func (s *stage) sandboxCmd(ts *testscript.TestScript, neg bool, args []string) {
 // kontaktePath is a second resource, for scripts with two entities.
 const kontaktePath = "api/v1/advonet/Kontakte"
 
-// config is the sandbox's own with short time-outs and the stage's store.
+// config is the sandbox's own with time-outs that no busy machine reaches, and
+// the stage's store. A script that waits for one to pass sets its own.
 func (w *world) config() string {
 	c := w.Config(w.dir, "entities/*.yaml")
 	for _, section := range []string{"espocrm", "advoware"} {
-		c = strings.Replace(c, section+":\n", section+":\n  timeout: 2s\n", 1)
+		c = strings.Replace(c, section+":\n", section+":\n  timeout: 10s\n", 1)
 	}
 	if w.driver == "redis" {
 		c = strings.Replace(c, "driver: embedded", "driver: redis", 1) + "redis: {url: \"" + w.redisURL() + "\"}\n"
@@ -382,12 +383,24 @@ func clockCmd(ts *testscript.TestScript, w *world, args []string) {
 	w.control(ts, w.EspoURL, "POST", "clock", map[string]any{args[0]: args[1]})
 }
 
-// awaitCmd is "await NAME": until the fault of that name has acted.
+// awaitCmd is "await NAME [N]": until the fault of that name has acted, so often;
+// or "await FILE TEXT": until the file holds the text.
 func awaitCmd(ts *testscript.TestScript, w *world, args []string) {
 	need(ts, args, 1)
-	for end := time.Now().Add(20 * time.Second); w.Faults.Acted(args[0]) == 0; time.Sleep(2 * time.Millisecond) {
+	n, err := 1, error(nil)
+	if len(args) > 1 {
+		n, err = strconv.Atoi(args[1])
+	}
+	come := func() bool { return w.Faults.Acted(args[0]) >= n }
+	if err != nil {
+		come = func() bool {
+			raw, err := os.ReadFile(ts.MkAbs(args[0]))
+			return err == nil && strings.Contains(string(raw), args[1])
+		}
+	}
+	for end := time.Now().Add(time.Minute); !come(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			ts.Fatalf("the fault %s has not acted", args[0])
+			ts.Fatalf("waited in vain")
 		}
 	}
 }

@@ -182,7 +182,8 @@ func redisGoes(t *testing.T, server *storetest.RedisServer, job killJob, n int) 
 	k.w.Faults.Add(sandbox.Fault{Name: "stop", Skip: n - 1, Count: 1, Before: func(*http.Request) { server.Stop() }})
 	code, out := k.process(job.args(k)...)
 	if k.w.Faults.Acted("stop") == 0 {
-		return false
+		// A time-out on a busy machine is not the end: once more.
+		return slow(out) && redisGoes(t, server, job, n)
 	}
 	k.w.Faults.Clear("")
 	if strings.Contains(out, "redis: ") {
@@ -247,8 +248,6 @@ func TestStoreThatMayNotBeWritten(t *testing.T) {
 		if err := c.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 			t.Fatal(err)
 		}
-		if code, out := k.process("sync", "--id", k.ids[0]); code != exitOK {
-			t.Errorf("after that: exit code %d\n%s", code, out)
-		}
+		k.must("sync", "--id", k.ids[0])
 	})
 }

@@ -21,6 +21,7 @@
 //	                                      delete, insert ("record": {…} or "values") → {"id", "rowId"}
 //	POST   /_sandbox/fault      a rule: {"name", "system", "method", "path" (with *), "query" (part of it),
 //	                            "skip": n, "count": n (0: for ever), "latency": "200ms", "landsLate": true,
+//	                            "held": true (until the rule is removed),
 //	                            "status", "header": {"Retry-After": "5"}, "body", "bodySize": bytes, "processed": true,
 //	                            "truncate": bytes, "drop": "before"|"after"|"middle",
 //	                            "edit": {as above, made before the system works}, "editAfter": {… after it}}

@@ -30,6 +30,8 @@ type Fault struct {
 	Count  int    `json:"count,omitempty"` // how often it acts; 0 means for ever
 
 	Latency time.Duration `json:"-"` // before the system works
+	// Held keeps a request waiting until the rule is removed, before the latency.
+	Held bool `json:"held,omitempty"`
 	// LandsLate makes a request whose client gave up during Latency be processed all the same.
 	LandsLate bool `json:"landsLate,omitempty"`
 
@@ -49,6 +51,8 @@ type Fault struct {
 	// any lock held, so they may use the simulators' own methods: this is how a concurrent person's edit is injected.
 	Before func(*http.Request) `json:"-"`
 	After  func(*http.Request) `json:"-"`
+
+	removed chan struct{} // of a rule that holds; closed when it is removed
 }
 
 // Faults is a list of rules, in the order they were added. It is safe for concurrent use.
@@ -66,10 +70,13 @@ type faultRule struct {
 func (f *Faults) Add(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if fault.Held {
+		fault.removed = make(chan struct{})
+	}
 	f.rules = append(f.rules, &faultRule{Fault: fault})
 }
 
-// Clear removes the rules of that name; the empty name removes all.
+// Clear removes the rules of that name; the empty name removes all. Requests that they held go on.
 func (f *Faults) Clear(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,6 +84,10 @@ func (f *Faults) Clear(name string) {
 	for _, r := range f.rules {
 		if name != "" && r.Name != name {
 			kept = append(kept, r)
+			continue
+		}
+		if r.Held {
+			close(r.removed)
 		}
 	}
 	f.rules = kept

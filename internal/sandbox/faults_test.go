@@ -186,6 +186,32 @@ func TestLatencyInABubble(t *testing.T) {
 	})
 }
 
+// TestHeld: a request waits until its rule is removed, or its client gives up.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.Faults.Add(Fault{Name: "held", Held: true, Latency: time.Minute})
+		short, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if _, err := b.put(short, b.Client(), "1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("given up: %v", err)
+		}
+		start, done := time.Now(), make(chan error)
+		go func() {
+			_, err := b.put(t.Context(), b.Client(), "2")
+			done <- err
+		}()
+		time.Sleep(24 * time.Hour)
+		if b.Faults.Acted("held") != 2 || b.phone() != "0" {
+			t.Error("it was not held")
+		}
+		b.Faults.Clear("held")
+		if err := <-done; err != nil || b.phone() != "2" || time.Since(start) != 24*time.Hour+time.Minute {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
 func TestWildcard(t *testing.T) {
 	for _, c := range []struct {
 		pattern, s string

@@ -85,6 +85,13 @@ func spoil(answer *reply, fault *Fault) *reply {
 // wait spends the fault's latency. A client that gives up meanwhile gets its context's error; with LandsLate the
 // system works all the same, later: the write that lands after its deadline (design, 2-sync-semantics).
 func wait(s system, r *http.Request, body []byte, entry *LogEntry, fault *Fault) error {
+	if fault.Held {
+		select {
+		case <-fault.removed:
+		case <-r.Context().Done():
+			return r.Context().Err()
+		}
+	}
 	if fault.Latency <= 0 {
 		return nil
 	}
