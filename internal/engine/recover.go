@@ -28,7 +28,10 @@ func (w *work) recover(ctx context.Context) error {
 		return w.closeErr
 	}
 	if in.Kind == store.IntentUndo {
-		return w.recoverUndo(ctx, in)
+		if err := w.recoverUndo(ctx, in); err != nil {
+			return err
+		}
+		return w.closeErr
 	}
 	if in.Kind == store.IntentCreate {
 		if done, err := w.recoverCreate(ctx, in); err != nil {

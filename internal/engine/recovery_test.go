@@ -196,6 +196,63 @@ func TestUnreadableHistoryEndsTheCommand(t *testing.T) {
 	}
 }
 
+// TestUnreadableHistoryEndsARecoveredUndo: an interrupted undo's put-back, too.
+func TestUnreadableHistoryEndsARecoveredUndo(t *testing.T) {
+	r := newRig(t)
+	id, _ := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.sync(id)
+	run := r.next()
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.undo(id, run)
+	r.o.InDoubt(id)
+	r.tick(10 * time.Minute)
+	r.start()
+	r.proc.Plan = on("store Entries", 1, func() simulation.Fate { return simulation.BreaksBefore })
+	if res := r.sync(id); res.Error == nil || res.Error.Owner != "system" || r.memoryOf(id).Intent == nil {
+		t.Fatalf("%s %+v", res.Outcome, res.Error)
+	}
+	r.tick(10 * time.Minute)
+	r.untilQuiet(id, operation{}, "history readable again")
+}
+
+// TestForgottenWithAnInterruptedWrite: of a record that is deleted in EspoCRM,
+// `reset --forget` drops the intent of a dead run, too. What that run overwrote
+// stays in the history, whichever of its writes it died after, and on either side
+// (seed 2774 of the simulation).
+func TestForgottenWithAnInterruptedWrite(t *testing.T) {
+	for name, put := range map[string]string{"Advoware": "PUT /relay", "EspoCRM": "PUT /api/v1/" + ct} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id, advo := r.linked()
+			if name == "Advoware" {
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			} else {
+				r.editAdvo(advo, map[string]any{"emailGesch": "neu@example.de"})
+			}
+			r.proc.Plan = on(put, 1, func() simulation.Fate { return simulation.DiesAfter })
+			r.sync(id)
+			r.start()
+			if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+				t.Fatal(err)
+			}
+			r.tick(10 * time.Minute)
+			r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.Adopted)
+			if mem := r.memoryOf(id); mem.Intent != nil || mem.Base != nil {
+				t.Errorf("not forgotten: %+v", mem)
+			}
+			for _, e := range r.history() {
+				for _, w := range e.Writes {
+					if w.State == store.WritePlanned {
+						t.Errorf("%s: the write of %s to %s is still planned", e.Run, w.Field, w.Side)
+					}
+				}
+			}
+			r.sound()
+		})
+	}
+}
+
 // TestFinalPutOfADeadRunIsInTheHistory, also where no rowId can tell that it
 // happened: EspoCRM's overwritten value is done or unknown, never "not done".
 func TestFinalPutOfADeadRunIsInTheHistory(t *testing.T) {
