@@ -58,6 +58,29 @@ func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
 	}
 }
 
+// TestWrittenAgainAndThenGone: a new record that is not linked yet is written once
+// more, the process dies, and the record vanishes from Advoware, with a backup for
+// instance. What that write replaced is in the history (seed 7000 of the
+// simulation).
+func TestWrittenAgainAndThenGone(t *testing.T) {
+	r := newRig(t, listing)
+	id := r.person(nil)
+	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
+	r.sync(id)
+	r.tick(10 * time.Minute)
+	r.start()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	if got := r.advoField(1, "emailGesch"); got != "neu@example.de" {
+		t.Fatalf("set-up: emailGesch %q", got)
+	}
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, 1); return nil })
+	r.tick(10 * time.Minute)
+	r.start()
+	r.untilQuiet(id, operation{}, "gone from Advoware")
+}
+
 // TestDeletedAndRestoredInTheMiddleOfACreate: the intent outlives the record's
 // absence, so that no second one is made.
 func TestDeletedAndRestoredInTheMiddleOfACreate(t *testing.T) {

@@ -463,8 +463,10 @@ func TestUndoOfAnInterruptedCreateEmptiesNothing(t *testing.T) {
 // An interrupted write is waited for, and meanwhile the record is deleted.
 func TestRepairsOfARecordDeletedWhileTheyWait(t *testing.T) {
 	for name, repair := range map[string]func(*rig, string, string) result.Record{
-		"undo":    func(r *rig, id, run string) result.Record { return r.undo(id, run) },
-		"resolve": func(r *rig, id, _ string) result.Record { return r.resolve(id, map[string]record.Side{"*": record.EspoCRM}) },
+		"undo": func(r *rig, id, run string) result.Record { return r.undo(id, run) },
+		"resolve": func(r *rig, id, _ string) result.Record {
+			return r.resolve(id, map[string]record.Side{"*": record.EspoCRM})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
