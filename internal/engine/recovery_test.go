@@ -9,6 +9,7 @@ import (
 	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
@@ -54,6 +55,48 @@ func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
 		r.untilQuiet(id, operation{}, "cut "+kill())
 		if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 || t.Failed() {
 			t.Fatalf("cut %d (%s): %d records", cut, kill(), n)
+		}
+	}
+}
+
+// TestASaveSeenAfterATimeoutIsInTheHistory: a PUT is held back until after its
+// time-out, and the run sees what somebody saves meanwhile. Should the PUT land
+// then, as a whole, what it replaces is in the history (seed 811 of the
+// simulation); where that cannot be told, it is unknown.
+func TestASaveSeenAfterATimeoutIsInTheHistory(t *testing.T) {
+	for _, lands := range []bool{true, false} {
+		r := newRig(t)
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate {
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511 1"})
+			return simulation.BreaksBefore
+		})
+		r.sync(id)
+		if lands {
+			if err := r.advo.Edit(sandbox.BeteiligtePath, advo, map[string]any{"emailGesch": "espo@example.de", "telGesch": ""}); err != nil {
+				t.Fatal(err)
+			}
+			r.o.Settle()
+		}
+		run := r.cfg.Run
+		r.tick(10 * time.Minute)
+		r.start()
+		r.untilQuiet(id, operation{}, fmt.Sprint("lands: ", lands))
+		seen := map[string]store.WriteState{}
+		for _, e := range r.history() {
+			for _, w := range e.Writes {
+				if e.Run == run && w.Side == record.Advoware {
+					seen[w.Before.Text()] = w.State
+				}
+			}
+		}
+		want := store.WriteUnknown
+		if lands {
+			want = store.WriteDone
+		}
+		if seen["advo@example.de"] != want || seen["0511 1"] != want {
+			t.Errorf("lands %v: %v", lands, seen)
 		}
 	}
 }
