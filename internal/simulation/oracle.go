@@ -278,8 +278,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
-			o.restored[c] = name == restorer
-			if name == restorer {
+			// Restored with other values than when it was deleted: a backup has put them
+			// into the bin meanwhile.
+			o.restored[c] = name == restorer || !known && was.there
+			if o.restored[c] {
 				o.givenBack(c, v)
 			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
