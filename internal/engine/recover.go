@@ -28,7 +28,10 @@ func (w *work) recover(ctx context.Context) error {
 		return w.closeErr
 	}
 	if in.Kind == store.IntentUndo {
-		return w.recoverUndo(ctx, in)
+		if err := w.recoverUndo(ctx, in); err != nil {
+			return err
+		}
+		return w.closeErr
 	}
 	if in.Kind == store.IntentCreate {
 		if done, err := w.recoverCreate(ctx, in); err != nil {
@@ -266,7 +269,8 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		if err := w.cameBack(ctx, in); err != nil {
 			return true, err
 		}
-		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
+		// What was written there once more, before it vanished, nobody can tell.
+		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 	}
 	w.recovered = true
 	return true, nil

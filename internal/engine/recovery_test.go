@@ -9,6 +9,7 @@ import (
 	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
@@ -56,6 +57,71 @@ func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
 			t.Fatalf("cut %d (%s): %d records", cut, kill(), n)
 		}
 	}
+}
+
+// TestASaveSeenAfterATimeoutIsInTheHistory: a PUT is held back until after its
+// time-out, and the run sees what somebody saves meanwhile. Should the PUT land
+// then, as a whole, what it replaces is in the history (seed 811 of the
+// simulation); where that cannot be told, it is unknown.
+func TestASaveSeenAfterATimeoutIsInTheHistory(t *testing.T) {
+	for _, lands := range []bool{true, false} {
+		r := newRig(t)
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate {
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511 1"})
+			return simulation.BreaksBefore
+		})
+		r.sync(id)
+		if lands {
+			if err := r.advo.Edit(sandbox.BeteiligtePath, advo, map[string]any{"emailGesch": "espo@example.de", "telGesch": ""}); err != nil {
+				t.Fatal(err)
+			}
+			r.o.Settle()
+		}
+		run := r.cfg.Run
+		r.tick(10 * time.Minute)
+		r.start()
+		r.untilQuiet(id, operation{}, fmt.Sprint("lands: ", lands))
+		seen := map[string]store.WriteState{}
+		for _, e := range r.history() {
+			for _, w := range e.Writes {
+				if e.Run == run && w.Side == record.Advoware {
+					seen[w.Before.Text()] = w.State
+				}
+			}
+		}
+		want := store.WriteUnknown
+		if lands {
+			want = store.WriteDone
+		}
+		if seen["advo@example.de"] != want || seen["0511 1"] != want {
+			t.Errorf("lands %v: %v", lands, seen)
+		}
+	}
+}
+
+// TestWrittenAgainAndThenGone: a new record that is not linked yet is written once
+// more, the process dies, and the record vanishes from Advoware, with a backup for
+// instance. What that write replaced is in the history (seed 7000 of the
+// simulation).
+func TestWrittenAgainAndThenGone(t *testing.T) {
+	r := newRig(t, listing)
+	id := r.person(nil)
+	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore }) // the link, after the mark
+	r.sync(id)
+	r.tick(10 * time.Minute)
+	r.start()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	if got := r.advoField(1, "emailGesch"); got != "neu@example.de" {
+		t.Fatalf("set-up: emailGesch %q", got)
+	}
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, 1); return nil })
+	r.tick(10 * time.Minute)
+	r.start()
+	r.untilQuiet(id, operation{}, "gone from Advoware")
 }
 
 // TestDeletedAndRestoredInTheMiddleOfACreate: the intent outlives the record's
@@ -192,6 +258,63 @@ func TestUnreadableHistoryEndsTheCommand(t *testing.T) {
 			}
 			r.tick(10 * time.Minute)
 			r.untilQuiet(id, operation{}, "history readable again")
+		})
+	}
+}
+
+// TestUnreadableHistoryEndsARecoveredUndo: an interrupted undo's put-back, too.
+func TestUnreadableHistoryEndsARecoveredUndo(t *testing.T) {
+	r := newRig(t)
+	id, _ := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.sync(id)
+	run := r.next()
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.undo(id, run)
+	r.o.InDoubt(id)
+	r.tick(10 * time.Minute)
+	r.start()
+	r.proc.Plan = on("store Entries", 1, func() simulation.Fate { return simulation.BreaksBefore })
+	if res := r.sync(id); res.Error == nil || res.Error.Owner != "system" || r.memoryOf(id).Intent == nil {
+		t.Fatalf("%s %+v", res.Outcome, res.Error)
+	}
+	r.tick(10 * time.Minute)
+	r.untilQuiet(id, operation{}, "history readable again")
+}
+
+// TestForgottenWithAnInterruptedWrite: of a record that is deleted in EspoCRM,
+// `reset --forget` drops the intent of a dead run, too. What that run overwrote
+// stays in the history, whichever of its writes it died after, and on either side
+// (seed 2774 of the simulation).
+func TestForgottenWithAnInterruptedWrite(t *testing.T) {
+	for name, put := range map[string]string{"Advoware": "PUT /relay", "EspoCRM": "PUT /api/v1/" + ct} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id, advo := r.linked()
+			if name == "Advoware" {
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			} else {
+				r.editAdvo(advo, map[string]any{"emailGesch": "neu@example.de"})
+			}
+			r.proc.Plan = on(put, 1, func() simulation.Fate { return simulation.DiesAfter })
+			r.sync(id)
+			r.start()
+			if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+				t.Fatal(err)
+			}
+			r.tick(10 * time.Minute)
+			r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.Adopted)
+			if mem := r.memoryOf(id); mem.Intent != nil || mem.Base != nil {
+				t.Errorf("not forgotten: %+v", mem)
+			}
+			for _, e := range r.history() {
+				for _, w := range e.Writes {
+					if w.State == store.WritePlanned {
+						t.Errorf("%s: the write of %s to %s is still planned", e.Run, w.Field, w.Side)
+					}
+				}
+			}
+			r.sound()
 		})
 	}
 }

@@ -41,6 +41,9 @@ func (w *work) reset(ctx context.Context, r ResetRequest) error {
 	if err := w.readStanding(ctx); err != nil {
 		return err
 	}
+	if err := w.settleIntent(ctx, r); err != nil {
+		return err
+	}
 	if w.espo == nil {
 		return w.resetGone(ctx, r)
 	}
@@ -48,9 +51,6 @@ func (w *work) reset(ctx context.Context, r ResetRequest) error {
 		w.res.Outcome = result.Unchanged
 		w.say("conflict_waits", "A conflict waits for a decision, reset does not decide it: "+w.hint("resolve"))
 		return nil
-	}
-	if err := w.settleIntent(ctx, r); err != nil {
-		return err
 	}
 	p, next := w.rearm(r.Forget)
 	next.Intent = w.keptIntent(r.Forget)
@@ -166,14 +166,11 @@ func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
 	if err := w.waitForDeadline(ctx, in); err != nil && !fault.Is(err, fault.MappingFail) {
 		return err
 	}
-	if w.espo == nil {
-		return w.unknownRecord()
-	}
 	advo, espo := store.WriteUnknown, store.WriteNotDone
 	if in.Arrived {
 		advo = store.WriteDone
 	}
-	if in.RowAfter != "" || in.Kind == store.IntentUndo {
+	if in.RowAfter != "" || in.Kind == store.IntentUndo || w.espo == nil { // gone: nothing there tells what happened
 		espo = store.WriteUnknown
 	}
 	w.closeRun(ctx, in, advo, espo)

@@ -144,7 +144,32 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 			return nil // ours is there
 		}
 	}
+	w.planSeen(ctx, now)
 	return f
+}
+
+// planSeen puts into the history what the read after a doubt shows of somebody's
+// save: a PUT that lands all the same replaces it (B7), in fields that were not
+// sent, too, because the whole object goes over.
+func (w *work) planSeen(ctx context.Context, now *advoState) {
+	planned := len(w.entry.Writes)
+	for _, f := range w.m.Fields(now.view.Kind) {
+		v, after := now.view.Values[f.Key], w.advo.view.Values[f.Key]
+		if f.Clear || f.Computed || v.IsAbsent() || v == after {
+			continue
+		}
+		if in, ok := w.mem.Intent.Fields[f.Key]; ok && in.Sent != nil {
+			after = *in.Sent
+		}
+		w.entry.Writes = append(w.entry.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
+			Before: v, After: after, State: store.WritePlanned, Attempt: w.attempt})
+	}
+	if len(w.entry.Writes) == planned {
+		return
+	}
+	if err := w.commit(ctx, w.mem); err != nil {
+		w.warn("somebody has saved the record in Advoware meanwhile, which could not be put into the history: %v", err)
+	}
 }
 
 // readBack learns the new rowId and what Advoware made of the values.

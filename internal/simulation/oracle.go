@@ -282,7 +282,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
-			if o.restored[c] = name == restorer; o.restored[c] {
+			// Restored with other values than when it was deleted: a backup has put them
+			// into the bin meanwhile.
+			if o.restored[c] = name == restorer || !known && was.there; o.restored[c] {
 				o.givenBack(c, v)
 				o.takeBack(now, c)
 			}

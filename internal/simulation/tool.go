@@ -50,7 +50,8 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	if rate > 0 {
 		t.Process.Plan = t.fate
 	}
-	inner := s.Oracle.Transport(t.Run, s.guard(t.Run, sandbox.NewTransport("crm.test", s.Espo, "advo.test", s.Advo)))
+	// The oracle stands behind the guard: it judges a late landing by what its sender knew.
+	inner := s.guard(t.Run, s.Oracle.Transport(t.Run, sandbox.NewTransport("crm.test", s.Espo, "advo.test", s.Advo)))
 	opts := transport.Options{Timeout: tryTimeout, Base: t.prompt(t.onTheWay(t.Process.Transport(t.network(inner)))), MaxWait: 5 * time.Second, Rand: func() float64 { return 0.5 }}
 	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
 	if err != nil {
