@@ -169,16 +169,23 @@ func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
 	if w.espo == nil {
 		return w.unknownRecord()
 	}
-	advo, espo := store.WriteUnknown, store.WriteNotDone
+	advo, espo := leftStates(in)
+	w.closeRun(ctx, in, advo, espo)
+	w.recovered = true
+	return w.closeErr
+}
+
+// leftStates is what is known of an interrupted run's writes where nobody looks
+// after them any more.
+func leftStates(in *store.Intent) (advo, espo store.WriteState) {
+	advo, espo = store.WriteUnknown, store.WriteNotDone
 	if in.Arrived {
 		advo = store.WriteDone
 	}
 	if in.RowAfter != "" || in.Kind == store.IntentUndo {
 		espo = store.WriteUnknown
 	}
-	w.closeRun(ctx, in, advo, espo)
-	w.recovered = true
-	return w.closeErr
+	return advo, espo
 }
 
 // keptIntent is the intent that a reset leaves: any without Forget, else a
