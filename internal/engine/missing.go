@@ -101,9 +101,16 @@ func (w *work) keepOrphan() error {
 	in := w.mem.Intent
 	w.res.Outcome = result.Skipped
 	w.res.Reason.Text += " An interrupted write is kept in mind, should the record be restored."
-	if id := in.AdvowareID; id != 0 {
+	id := in.AdvowareID
+	if id != 0 {
 		w.res.AdvowareID = &id
+	}
+	switch {
+	case in.Kind != store.IntentCreate:
+	case id != 0:
 		w.res.Reason.Text += fmt.Sprintf(" Advoware %d was created for it and is linked to nothing.", id)
+	default:
+		w.res.Reason.Text += " A record may have been created for it in Advoware, linked to nothing."
 	}
 	return nil
 }

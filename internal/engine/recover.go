@@ -21,6 +21,13 @@ func (w *work) recover(ctx context.Context) error {
 	if err := w.waitForDeadline(ctx, in); err != nil || w.espo == nil {
 		return err
 	}
+	if in.Kind != store.IntentCreate && in.AdvowareID != 0 && in.AdvowareID != w.espo.advowareID { // linked to another since
+		w.base, w.mem.Parked = nil, nil
+		advo, espo := w.leftStates(in)
+		w.closeRun(ctx, in, advo, espo)
+		w.recovered = true
+		return w.closeErr
+	}
 	if in.Kind == store.IntentDelete { // the record is in EspoCRM again
 		w.base = usable(w.m, in.Base)
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)

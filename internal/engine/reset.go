@@ -166,16 +166,26 @@ func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
 	if err := w.waitForDeadline(ctx, in); err != nil && !fault.Is(err, fault.MappingFail) {
 		return err
 	}
-	advo, espo := store.WriteUnknown, store.WriteNotDone
+	if w.keptIntent(true) != nil { // deleted meanwhile
+		return nil
+	}
+	advo, espo := w.leftStates(in)
+	w.closeRun(ctx, in, advo, espo)
+	w.recovered = true
+	return w.closeErr
+}
+
+// leftStates is what is known of an interrupted run's writes where nobody looks
+// after them any more.
+func (w *work) leftStates(in *store.Intent) (advo, espo store.WriteState) {
+	advo, espo = store.WriteUnknown, store.WriteNotDone
 	if in.Arrived {
 		advo = store.WriteDone
 	}
 	if in.RowAfter != "" || in.Kind == store.IntentUndo || w.espo == nil { // gone: nothing there tells what happened
 		espo = store.WriteUnknown
 	}
-	w.closeRun(ctx, in, advo, espo)
-	w.recovered = true
-	return w.closeErr
+	return advo, espo
 }
 
 // keptIntent is the intent that a reset leaves: any without Forget, else a

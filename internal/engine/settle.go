@@ -101,7 +101,9 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	return false, nil
 }
 
-// park leaves a conflict to a person: once, until the contents change.
+// park leaves a conflict to a person: once, until the contents change. The link to
+// a record that was just created does not wait for that person; until EspoCRM
+// carries it the intent stays, which alone knows the record (R7).
 func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	w.res.Outcome = result.ConflictWaits
 	print := w.contents()
@@ -112,12 +114,17 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		return true, nil
 	}
 	next := w.mem
+	if err := w.linkedElsewhere(); err != nil {
+		return false, err
+	}
 	if w.base != nil {
 		b := clone(w.base)
 		b.Mapping, b.AdvowareID = w.m.Fingerprint(), w.advo.id
 		next.Base = b
 	}
-	next.Intent, next.Pending, next.CheckedAt = nil, "", w.e.Now()
+	if next.Pending, next.CheckedAt = "", w.e.Now(); w.linkID == 0 {
+		next.Intent = nil
+	}
 	next.WaitsSince = w.waitsSince()
 	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row}
 	for _, c := range d.Changes {
@@ -132,8 +139,23 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	p := statusPatch(StatusConflict)
 	p.Put(fieldErrorMessage, cut(w.res.Reason.Text, maxErrorMessage))
-	if _, err := w.putEspo(ctx, p, nil); err != nil {
-		return false, err
+	if w.linkID != 0 {
+		p.Put(fieldAdvowareID, w.linkID)
+		p.Put(fieldRowID, nil)
+	}
+	o, err := w.putEspo(ctx, p, nil)
+	if err != nil {
+		return false, w.clash500(ctx, err)
+	}
+	if w.linkID != 0 {
+		if refused := notTaken(p, o); len(refused) > 0 {
+			return false, w.notAccepted(fault.EspoCRM, refused)
+		}
+		next = w.mem
+		next.Intent = nil
+		if err := w.commit(ctx, next); err != nil {
+			return false, err
+		}
 	}
 	w.marked = false
 	w.sendNotes(ctx)

@@ -87,12 +87,14 @@ func (w *work) undoable(ctx context.Context, r UndoRequest, past *overwrites) (d
 	switch {
 	case w.espo == nil:
 		w.skip("gone", "It is not in EspoCRM any more; what was overwritten is shown by: "+w.hint("history")+" --values")
-		return true, nil
 	case w.advowareID() == 0:
 		w.skip("not_linked", "It is not linked to Advoware; there is nothing to put back in step.")
-		return true, nil
+	case w.linkID != 0: // only the intent of the create knows that record, and the undo's would replace it (R7)
+		w.skip("not_linked", fmt.Sprintf("An interrupted run made Advoware %d for it, and it is not linked yet. That comes first: %s", w.linkID, w.hint("sync")))
+	default:
+		return false, nil
 	}
-	return false, nil
+	return true, nil
 }
 
 func (w *work) skip(code, text string) {
@@ -127,9 +129,10 @@ func (w *work) undoOnce(ctx context.Context, r UndoRequest, past *overwrites) (a
 	return w.putBack(ctx, r, backs)
 }
 
-// incomplete ends an undo, forced or not, that would change a record's kind and
-// leave it without a value of the new one: another run has cleared those, so
-// they do not come back with this one, and the sync would empty the other side.
+// incomplete ends an undo, forced or not, that would leave a record without any
+// value of its kind, such as a person without a name: where the kind changes,
+// another run has cleared those, so they do not come back with this one; where it
+// stays, they were empty under another kind. The sync would empty the other side.
 func (w *work) incomplete(backs []back) (stop bool, err error) {
 	values := map[record.Side]map[string]record.Value{record.EspoCRM: {}, record.Advoware: {}}
 	for _, b := range backs {
@@ -163,18 +166,22 @@ func (w *work) incomplete(backs []back) (stop bool, err error) {
 		side record.Side
 		view mapping.View
 	}{{record.EspoCRM, espoView}, {record.Advoware, advoView}} {
-		if v.view.Kind == w.sideView(v.side).Kind {
+		now := w.sideView(v.side)
+		if w.ownValues(&v.view) || v.view.Kind == now.Kind && !w.ownValues(now) {
 			continue
 		}
-		own := slices.ContainsFunc(w.m.Fields(v.view.Kind), func(f mapping.Field) bool {
-			return f.Kind != "" && !f.Clear && !f.Computed && v.view.Values[f.Key].HasText()
-		})
-		if !own {
-			w.skip("incomplete", fmt.Sprintf("It would leave a record of kind %q with none of that kind's values, because another run has cleared them. Nothing was put back; edit the record instead, the old values are shown by: %s --values", v.view.Kind, w.hint("history")))
-			return true, nil
-		}
+		w.skip("incomplete", fmt.Sprintf("It would leave a record of kind %q with none of that kind's values. Nothing was put back; edit the record instead, the old values are shown by: %s --values", v.view.Kind, w.hint("history")))
+		return true, nil
 	}
 	return false, nil
+}
+
+// ownValues reports whether a record holds a value of a field that only its kind
+// has.
+func (w *work) ownValues(v *mapping.View) bool {
+	return slices.ContainsFunc(w.m.Fields(v.Kind), func(f mapping.Field) bool {
+		return f.Kind != "" && !f.Clear && !f.Computed && v.Values[f.Key].HasText()
+	})
 }
 
 // putBack writes the values and lets the sync go on from there.

@@ -150,6 +150,7 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
 	}
 	w.espo = s
+	w.linkMoved()
 	w.res.Status, w.res.RetryCount = w.prior, s.retries
 	w.res.RowID.Stored = s.row
 	w.res.Timestamps = result.Timestamps{ModifiedAt: rfc3339(w.priorStamp[0]), LastSync: rfc3339(s.lastSync)}
@@ -158,6 +159,16 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 	}
 	w.e.born(ctx)
 	return err
+}
+
+// linkMoved drops what is known of another Advoware record than the one that
+// EspoCRM names: somebody has changed the link by hand, or a `link --force` ended
+// before the memory followed. It tells nothing of this one.
+func (w *work) linkMoved() {
+	id := w.espo.advowareID
+	if b := w.base; b != nil && b.AdvowareID != 0 && w.linkID == 0 && id != 0 && id != w.prevID && id != b.AdvowareID {
+		w.base, w.baseless, w.mem.Parked = nil, false, nil
+	}
 }
 
 // advowareID is the record that this one is, or is about to be, linked to.

@@ -193,7 +193,7 @@ func (w *work) readBack(ctx context.Context) error {
 func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent {
 	in := &store.Intent{Kind: kind, Run: w.e.cfg.Run, Command: w.e.cfg.Command, Token: w.lease.Handle().Token,
 		At: w.e.Now(), Deadline: w.deadline(), Verdict: string(w.res.Verdict), RecordKind: d.Kind,
-		EspoRow: w.espo.row, AdvowareID: w.linkID, PrevID: w.prevID, Fields: map[string]store.IntentField{}, Notes: w.owed}
+		EspoRow: w.espo.row, AdvowareID: w.advowareID(), PrevID: w.prevID, Fields: map[string]store.IntentField{}, Notes: w.owed}
 	if w.base != nil {
 		in.Base = clone(w.base)
 	}

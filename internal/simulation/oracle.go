@@ -302,6 +302,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				}
 			}
 		}
+		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
+			o.blind[id] = true // what is remembered is of the link that the backup took away
+		}
 		if was.there && !now[key].untouched(was) {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
 		}

@@ -97,7 +97,7 @@ type Intent struct {
 	Verdict    string     `json:"verdict"`
 	RecordKind string     `json:"recordKind,omitempty"` // the mapping kind that was sent
 	RowBefore  string     `json:"rowBefore"`
-	AdvowareID int64      `json:"advowareId,omitempty"` // create: as soon as it is answered
+	AdvowareID int64      `json:"advowareId,omitempty"` // of the write; create: as soon as it is answered
 	// PrevID is the link that EspoCRM still carried when a record was created
 	// anew (on_missing_in_advoware: recreate); being linked to it is not linked.
 	PrevID int64 `json:"prevId,omitempty"`

@@ -1,0 +1,165 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"advosync/internal/engine"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/simulation"
+)
+
+// before is a plan that kills the process before its n-th effect of that kind.
+func before(what string, n int) func(simulation.Effect) simulation.Fate {
+	return on(what, n, func() simulation.Fate { return simulation.DiesBefore })
+}
+
+// TestUndoLeavesAnInterruptedCreate: a record was made in Advoware, written to once
+// more and is not linked yet. Only the intent of the create knows it: an undo that
+// put its own in that place and died would have it created a second time.
+func TestUndoLeavesAnInterruptedCreate(t *testing.T) {
+	r := newRig(t, listing)
+	r.linked() // the store is older than the record: nothing is looked up first
+	id := r.person(nil)
+	r.proc.Plan = before("PUT /api/v1/"+ct, 2) // the link, after the mark
+	r.sync(id)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.proc.Plan = before("PUT /api/v1/"+ct, 2)
+	r.sync(id)
+	run := r.cfg.Run
+	r.tick(10 * time.Minute)
+	r.start()
+	if r.advoField(2, "emailGesch") != "neu@example.de" || r.espoField(id, "advowareId") != nil {
+		t.Fatal("set-up: not written, or linked")
+	}
+	r.proc.Plan = before("PUT /relay", 1)
+	res := r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+	r.tick(10 * time.Minute)
+	r.start()
+	r.untilQuiet(id, operation{}, "undo of an interrupted create")
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 2 {
+		t.Errorf("%d records in Advoware", n)
+	}
+	if res.Outcome != result.Skipped || !strings.Contains(res.Reason.Text, "advosync sync") {
+		t.Errorf("%s: %+v", res.Outcome, res.Reason)
+	}
+}
+
+// TestAConflictBeforeTheLink: a create was interrupted, and both sides were edited
+// before it was linked. Under manual the conflict waits; the link must not wait with
+// it, wherever the process dies.
+func TestAConflictBeforeTheLink(t *testing.T) {
+	for cut := 1; ; cut++ {
+		r := newRig(t, listing, inMemory, policy(reconcile.Manual))
+		r.linked()
+		id := r.person(nil)
+		r.proc.Plan = before("PUT /api/v1/"+ct, 2)
+		r.sync(id)
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.editAdvo(2, map[string]any{"emailGesch": "advo@example.de"})
+		r.tick(10 * time.Minute)
+		r.start()
+		kill := r.killAt(cut)
+		res := r.sync(id)
+		dead := r.proc.Dead()
+		if !dead {
+			r.outcome(res, result.ConflictWaits)
+		}
+		r.tick(10 * time.Minute)
+		r.start()
+		r.outcome(r.sync(id), result.ConflictWaits)
+		n, in := len(r.advo.All(sandbox.BeteiligtePath)), r.memoryOf(id).Intent
+		if n != 2 || in != nil || r.espoField(id, "advowareId") != int64(2) {
+			t.Fatalf("cut %d (%s): %d records, link %v, intent %+v", cut, kill(), n, r.espoField(id, "advowareId"), in)
+		}
+		r.tick(time.Minute)
+		r.decided(func() {
+			r.outcome(r.eng.Resolve(t.Context(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.UpdatedAdvoware)
+		})
+		r.tick(time.Minute)
+		r.quiet(id)
+		if !dead {
+			t.Logf("%d cuts", cut-1)
+			break
+		}
+	}
+}
+
+// TestABaseIsOfOneLink: a record is linked to another one, and the memory does not
+// know: link --force died or lost its answer, or somebody changed advowareId by
+// hand. What was remembered, an intent too, is of the old link and tells nothing of
+// the new one: compared with it, EspoCRM's values would count as known there.
+func TestABaseIsOfOneLink(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		for _, byHand := range []bool{false, true} {
+			r := newRig(t)
+			id := r.person(map[string]any{"phone": "0511 1"})
+			r.sync(id)
+			r.tick(time.Minute)
+			if interrupted {
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+				r.proc.Plan = before("GET /relay", 2)
+				r.sync(id)
+				r.tick(10 * time.Minute)
+				r.start()
+			}
+			other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"advo@example.de","telGesch":""}`))
+			r.o.Loose(1)
+			if byHand {
+				r.editEspo(id, map[string]any{"advowareId": other})
+			} else {
+				r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
+				r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Failed)
+			}
+			r.tick(10 * time.Minute)
+			r.start()
+			r.decided(func() {
+				if res := r.sync(id); !byHand && res.Verdict != result.Initial {
+					t.Errorf("%+v", res)
+				}
+			})
+			if r.espoField(id, "phone") != "0511 1" || r.advoField(other, "telGesch") != "0511 1" {
+				t.Errorf("interrupted %v, by hand %v: phone %v, telGesch %q", interrupted, byHand, r.espoField(id, "phone"), r.advoField(other, "telGesch"))
+			}
+			r.tick(time.Minute)
+			r.quiet(id)
+		}
+	}
+}
+
+// TestUndoTakesNoName: an undo gave a company the person's names back that a run had
+// cleared beside the company's. Then somebody made it a person, and undid that undo:
+// the kind stays, but a person without a name was left on both sides, which EspoCRM
+// refuses for ever.
+func TestUndoTakesNoName(t *testing.T) {
+	r := newRig(t)
+	id := r.person(map[string]any{"firmenname": "Alt GmbH"})
+	r.sync(id)
+	cleared := r.next()
+	r.outcome(r.undo(id, cleared), result.Unchanged)
+	if r.espoField(id, "lastName") != "Alt" {
+		t.Fatalf("set-up: %v", r.espoField(id, "lastName"))
+	}
+	put := r.next()
+	r.editEspo(id, map[string]any{"firmenname": nil, "lastName": "Neu"})
+	for _, force := range []bool{false, true} {
+		res := r.undo(id, put, func(q *engine.UndoRequest) { q.Force = force })
+		r.outcome(res, result.Skipped)
+		if force && res.Reason.Code != "incomplete" {
+			t.Errorf("%+v", res.Reason)
+		}
+		r.next()
+	}
+	r.sync(id)
+	if r.espoField(id, "lastName") != "Neu" || r.advoField(1, "name") != "Neu" {
+		t.Errorf("lastName %v, name %q", r.espoField(id, "lastName"), r.advoField(1, "name"))
+	}
+	r.tick(time.Minute)
+	r.quiet(id)
+}
