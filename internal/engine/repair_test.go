@@ -360,6 +360,43 @@ func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
 	}
 }
 
+// Somebody made the record a company in EspoCRM, before the undo or while it works,
+// and the run to be undone wrote the person's name. A company has no such field, so
+// nothing shows there but the other kind.
+func TestUndoMeetsAChangeOfKind(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.Manual} {
+		for _, during := range []bool{false, true} {
+			r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
+			id, advo := r.linked()
+			r.next()
+			r.editEspo(id, map[string]any{"lastName": "Neu"})
+			r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+			run := r.next()
+			company := func() { r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"}) }
+			if during {
+				r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { company(); return simulation.Passes })
+			} else {
+				company()
+			}
+			res := r.undo(id, run)
+			if res.Outcome == result.Skipped == during || !during && res.Reason.Code != "moved_on" {
+				t.Errorf("%s, while it works %v: %s %+v %+v", policy, during, res.Outcome, res.Reason, res.Error)
+			}
+			if during && policy == reconcile.Manual {
+				r.outcome(res, result.ConflictWaits)
+				r.next()
+				r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+			} else if !during {
+				r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+			}
+			if e, a := r.espoField(id, "firmenname"), r.advoField(advo, "name"); e != "Alt GmbH" || a != "Alt GmbH" {
+				t.Errorf("%s, while it works %v: EspoCRM %v, Advoware %q", policy, during, e, a)
+			}
+			r.clean(id)
+		}
+	}
+}
+
 func TestUndoOfAKindSwitch(t *testing.T) {
 	r := newRig(t)
 	id, advo := r.linked()
