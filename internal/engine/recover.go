@@ -88,11 +88,23 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 	default: // R3 to R5
 		w.base = w.replaySent(ctx, in, base)
 	}
+	w.baseless = in.First && (w.advo == nil || !w.sentMoved(in))
 	for key, fi := range in.Fields {
 		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
 			w.clearing = true // of what is done already nothing is left to clear
 		}
 	}
+}
+
+// sentMoved reports whether Advoware shows anything but the value before in a
+// field that was sent. Where it does not, a first contact is one still.
+func (w *work) sentMoved(in *store.Intent) bool {
+	for key, f := range in.Fields {
+		if f.Sent != nil && w.advo.view.Values[key] != f.Before {
+			return true
+		}
+	}
+	return false
 }
 
 // replayFinal is the base once the final PUT is known to have happened (R1).

@@ -107,6 +107,42 @@ func TestResetForgetMakesTheNextSyncInitial(t *testing.T) {
 	r.quiet(id)
 }
 
+// A first contact that is cut off, or refused, before anything arrived is a first
+// contact still: what agreed then is no base by which Advoware's old values are
+// newer.
+func TestInterruptedFirstContactStaysOne(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Manual} {
+		for _, mark := range []bool{true, false} {
+			for name, happens := range map[string]func(r *rig, id string, advo int64){
+				"dies": func(r *rig, id string, _ int64) { r.dies(id, "PUT /relay", 1, simulation.DiesBefore, nil) },
+				"dies, then something unmapped is saved": func(r *rig, id string, advo int64) {
+					r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() { r.editAdvo(advo, map[string]any{"bemerkung": "angerufen"}) })
+				},
+				"refused": func(r *rig, id string, _ int64) {
+					r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Path: "*/advonet/Beteiligte*", Status: 400, Count: 1})
+					r.outcome(r.sync(id), result.Failed)
+					r.tick(time.Hour)
+				},
+			} {
+				r := newRig(t, flat(emailField, phoneField), func(r *rig) { r.cfg.Policy, r.cfg.MarkSyncing = policy, mark })
+				id, advo := r.linked()
+				r.editAdvo(advo, map[string]any{"bemerkung": "neu"}) // EspoCRM's rowId is an old one
+				r.tick(time.Minute)
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+				r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+				r.tick(time.Minute)
+				happens(r, id, advo)
+				res := r.sync(id)
+				if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); res.Verdict != result.Initial || e != "neu@example.de" || a != e {
+					t.Fatalf("%s, marking %v, %s: %s/%s, email %v, emailGesch %q", policy, mark, name, res.Verdict, res.Outcome, e, a)
+				}
+				r.quiet(id)
+				r.close()
+			}
+		}
+	}
+}
+
 // A create whose answer was lost must survive --forget: forgetting it would
 // create the record a second time.
 func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {

@@ -218,7 +218,7 @@ func withoutBase(in Input) (moved string, doubtful bool) {
 	case in.RowStored != "" && in.RowStored == in.RowCurrent: // case 7
 		return movedEspo, false
 	case in.RowStored != "" && in.RowCurrent != "": // case 8
-		if espoMoved || dirty {
+		if espoMoved || dirty || in.LastSync == "" { // never synced: nobody knows that EspoCRM has not moved
 			return movedBoth, false
 		}
 		return movedAdvo, false
