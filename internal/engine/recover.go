@@ -138,6 +138,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	}
 	if len(ours) == 0 {
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		if in.First {
+			base = w.firstSent(in, base)
+		}
 		return w.editedTwice(in, base)
 	}
 	w.owe(in)
@@ -158,6 +161,19 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 			}
 		default: // what differs is a later edit
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
+		}
+	}
+	return next
+}
+
+// firstSent is the base of a first contact whose PUT is not proven: what was to be
+// sent is EspoCRM's edit of what Advoware held, so what has moved there since is a
+// conflict, and the other fields are none.
+func (w *work) firstSent(in *store.Intent, base *store.Base) *store.Base {
+	next := clone(base)
+	for key, f := range in.Fields {
+		if f.Sent != nil {
+			w.setBase(next, key, record.Pair{Espo: f.Before, Advo: f.Before})
 		}
 	}
 	return next

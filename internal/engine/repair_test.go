@@ -143,6 +143,24 @@ func TestInterruptedFirstContactStaysOne(t *testing.T) {
 	}
 }
 
+// The PUT of a first contact is in doubt, and Advoware has moved in one of the
+// fields that were sent: a conflict there, and there alone.
+func TestInterruptedFirstContactMeetsAnEdit(t *testing.T) {
+	r := newRig(t, policy(reconcile.Manual), flat(emailField, phoneField))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de", "phone": "0511 1"})
+	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.tick(time.Minute)
+	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() { r.editAdvo(advo, map[string]any{"telGesch": "0511 2"}) })
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	r.next()
+	r.decided(func() { r.resolve(id, map[string]record.Side{"*": record.Advoware}) })
+	if e, a, p := r.espoField(id, "email"), r.advoField(advo, "emailGesch"), r.espoField(id, "phone"); e != "neu@example.de" || a != e || p != "0511 2" {
+		t.Errorf("email %v, emailGesch %q, phone %v", e, a, p)
+	}
+	r.quiet(id)
+}
+
 // A create whose answer was lost must survive --forget: forgetting it would
 // create the record a second time.
 func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {

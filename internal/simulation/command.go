@@ -65,6 +65,9 @@ func (o *Oracle) Parked(run, espoID string) {
 func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if in.Kind == store.IntentCreate && in.AdvowareID != 0 {
+		o.made[espoID] = strconv.FormatInt(in.AdvowareID, 10)
+	}
 	for _, f := range o.Mapping.AllFields() {
 		if fi, ok := in.Fields[f.Key]; ok && fi.Sent != nil {
 			o.sends(run, espoID, f.Advo)

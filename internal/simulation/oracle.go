@@ -138,6 +138,9 @@ type Oracle struct {
 	restored map[cell]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
+	// made is the Advoware record that a run has made for an EspoCRM record; until it
+	// is linked, nothing else says that the two belong together.
+	made map[string]string
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
 	// sent are the attributes that the tool has written in Advoware, or has said it
@@ -161,7 +164,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{},
 		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -219,7 +222,9 @@ func (o *Oracle) espoSnapshot(r map[string]any) snapshot {
 	s.others = maps.Clone(r)
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && !f.Clear {
-			s.values[f.Espo] = view.Values[f.Key]
+			if s.values[f.Espo] = view.Values[f.Key]; s.values[f.Espo].IsAbsent() {
+				s.values[f.Espo] = record.Empty() // never stored: EspoCRM answers null
+			}
 			delete(s.others, f.Espo)
 		}
 	}
@@ -564,9 +569,26 @@ func (o *Oracle) ofKind(c cell) bool {
 	return false
 }
 
-// partner is the linked record on the other side, which may be a deleted one of
-// EspoCRM.
+// partner is the record on the other side: the linked one, or the one that was
+// made for a record that does not carry its link yet.
 func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) {
+	side, id := o.linked(now, c)
+	switch {
+	case side == record.Advoware && id == "0" && o.made[c.id] != "":
+		return side, o.made[c.id]
+	case side == record.EspoCRM && id == "":
+		for _, espoID := range slices.Sorted(maps.Keys(o.made)) {
+			if o.made[espoID] == c.id && now[sideKey(side, espoID)].link == 0 {
+				return side, espoID
+			}
+		}
+	}
+	return side, id
+}
+
+// linked is the linked record on the other side, which may be a deleted one of
+// EspoCRM.
+func (o *Oracle) linked(now map[string]snapshot, c cell) (record.Side, string) {
 	if c.side == record.EspoCRM {
 		return record.Advoware, strconv.FormatInt(now[sideKey(c.side, c.id)].link, 10)
 	}
@@ -734,7 +756,7 @@ func (o *Oracle) recordOf(r *http.Request) string {
 // that record's own id.
 func (o *Oracle) record(r *http.Request) string {
 	if id, ok := o.advoID(r); ok {
-		if _, espoID := o.partner(o.last, cell{side: record.Advoware, id: id}); espoID != "" {
+		if _, espoID := o.linked(o.last, cell{side: record.Advoware, id: id}); espoID != "" {
 			return espoID
 		}
 		return "Advoware " + id
