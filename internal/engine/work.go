@@ -148,6 +148,9 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 	s, err := readState(w.m, o, w.e.Now())
 	if w.espo == nil && w.prior == "" {
 		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
+		if w.base != nil && w.base.AdvowareID != 0 && w.base.AdvowareID != s.advowareID {
+			w.base = nil // of another link, which was taken away or replaced by hand
+		}
 	}
 	w.espo = s
 	w.res.Status, w.res.RetryCount = w.prior, s.retries
