@@ -71,6 +71,8 @@ func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 	for _, f := range o.Mapping.AllFields() {
 		if fi, ok := in.Fields[f.Key]; ok && fi.Sent != nil {
 			o.sends(run, espoID, f.Advo)
+			_, advoID := o.partner(o.last, cell{record.EspoCRM, espoID, f.Espo})
+			o.planned[written{run, cell{record.Advoware, advoID, f.Advo}, fi.Before}] = true
 		}
 	}
 }
@@ -112,8 +114,14 @@ func (o *Oracle) espoOf(c cell) string {
 // putsBack reports whether an undo gives a cell a value that it held before the
 // tool overwrote it.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
-	if o.ordered(undoes, o.espoOf(c)) == nil {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil {
 		return false
+	}
+	for w := range o.planned {
+		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
+			return true // nobody knows whether it was overwritten; with force it comes back
+		}
 	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {

@@ -136,6 +136,11 @@ type Oracle struct {
 	first map[string]bool
 	// restored are the cells whose last edit came with a backup.
 	restored map[cell]bool
+	// unsure are cells of EspoCRM that a run has written since the record was last in
+	// step; takenBack those that a backup has changed since.
+	unsure, takenBack map[cell]bool
+	// planned are values that a run was to replace in Advoware, whether it did or not.
+	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
 	// made is the Advoware record that a run has made for an EspoCRM record; until it
@@ -164,7 +169,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, unsure: map[cell]bool{}, takenBack: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{},
 		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -284,6 +289,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
 			o.restored[c] = name == restorer
+			o.takenBack[c] = name == restorer && o.unsure[c]
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
@@ -454,6 +460,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.fresh, c)
 	o.base[c], o.replaced[c] = is, was
 	o.wrote[written{o.actor, c, is}] = true
+	o.unsure[c] = c.side == record.EspoCRM
 	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
 		o.late[espoID] = true
 	}
@@ -500,8 +507,10 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	case rival && c.side == o.loser(espoID, c, was):
 	case c.side == record.Advoware && o.first[espoID]:
 		o.ruled["first contact"]++
-	case o.blind[espoID] && o.restored[c]: // by its stamps it is old, and nothing says otherwise
+	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
 		o.ruled["nothing remembered of a restored record"]++
+	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
+		o.ruled["interrupted write taken back by a backup"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
 		o.ruled["nothing remembered"]++
 	case o.restored[c] && o.undoesWrite(c, espoID, was): // the backup has brought back what the run wrote
@@ -520,6 +529,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// broughtBack reports whether a backup of EspoCRM has taken back a run's write there
+// before the run could remember it. To whoever recovers, it has not happened: a cell
+// that shows what it replaced holds no edit, and Advoware's edit has yet to travel.
+func (o *Oracle) broughtBack(c cell, was record.Value) bool {
+	for d, yes := range o.takenBack {
+		if yes && (d == c && o.replaced[c] == was || d.id == c.id && o.Policy == reconcile.AdvowareWins) {
+			return true
+		}
+	}
+	return false
 }
 
 // sentFieldEdited reports whether a person edited an attribute in Advoware that
@@ -644,6 +665,8 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.first, espoID)
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
+	maps.DeleteFunc(o.unsure, func(c cell, _ bool) bool { return c.id == espoID })
+	maps.DeleteFunc(o.takenBack, func(c cell, _ bool) bool { return c.id == espoID })
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
