@@ -46,6 +46,8 @@ type work struct {
 	// written, or deciding again after marking would fall under other cases than
 	// the decision before.
 	baseless bool
+	// relinked: what is remembered is of another link than the one that stands.
+	relinked bool
 	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
 	// whose intent was recovered.
 	clearing bool
@@ -149,7 +151,7 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 	if w.espo == nil && w.prior == "" {
 		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
 		if w.base != nil && w.base.AdvowareID != 0 && w.base.AdvowareID != s.advowareID {
-			w.base = nil // of another link, which was taken away or replaced by hand
+			w.base, w.relinked = nil, true // by hand, or by a restored backup
 		}
 	}
 	w.espo = s
@@ -331,7 +333,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.clearing, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
+	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil

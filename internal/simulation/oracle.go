@@ -297,6 +297,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
+		if name == restorer && was.there && was.link != now[key].link {
+			o.blind[id] = true // what is remembered is of another link
+		}
 		if was.there && was.kind != now[key].kind {
 			for attr := range now[key].values { // a field that the new kind does not have is given up
 				if c := (cell{side, id, attr}); o.fresh[c] && !o.travels(side, attr, now[key].kind) {
