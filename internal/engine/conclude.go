@@ -136,9 +136,14 @@ func (w *work) keepWaitsSince(ctx context.Context) {
 	next.Rev, w.mem = rev, next
 }
 
-// keepBase stores the working base, which is true whatever failed after it.
+// keepBase stores the working base, which is true whatever failed after it. A
+// first contact stays one until it succeeds.
 func (w *work) keepBase(next *store.Memory) {
 	if w.base == nil {
+		return
+	}
+	if w.firstContact() {
+		next.Base = nil
 		return
 	}
 	b := clone(w.base)

@@ -30,15 +30,12 @@ func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
 }
 
 // unlink takes the link away and leaves the record alone until somebody edits
-// it or syncs it by name.
+// it or syncs it by name. EspoCRM is told first: while the link stands, what is
+// remembered with it has to, or a record that comes back has no base.
 func (w *work) unlink(ctx context.Context) (done bool, err error) {
 	w.res.Outcome = result.Skipped
 	w.res.Reason.Text += " The link is removed (sync.on_missing_in_advoware: unlink)."
 	w.closeEntry(result.Skipped)
-	next := store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()}
-	if err := w.commit(ctx, next); err != nil {
-		return false, err
-	}
 	p := w.cleanPatch()
 	p.Put(fieldAdvowareID, nil)
 	p.Put(fieldRowID, nil)
@@ -50,7 +47,7 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	w.marked = false
-	return true, nil
+	return true, w.commit(ctx, store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()})
 }
 
 // goneFromEspo is case 3: EspoCRM answers 404. Without a link that the store
@@ -61,7 +58,12 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 	if w.mem.Intent != nil {
 		// A create leaves no link to delete by: only its intent finds the new record
 		// again, should this one be restored, so only an explicit delete ends it.
-		if w.req.Action == ActionDelete || w.deletes() && w.mem.Intent.Kind != store.IntentCreate {
+		if w.req.Action == ActionDelete {
+			return w.closeOrphan(ctx)
+		}
+		if ends, err := w.endsOrphan(ctx); err != nil {
+			return err
+		} else if ends {
 			return w.closeOrphan(ctx)
 		}
 		return w.keepOrphan()
@@ -92,6 +94,24 @@ func keptText(id int64) string {
 
 func (w *work) deletes() bool {
 	return w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
+}
+
+// endsOrphan reports whether an interrupted write is closed because the record is
+// to be deleted. It is not where Advoware holds what was sent, or somebody's edit:
+// then it stays, and so does what tells the two apart, should the record be
+// restored.
+func (w *work) endsOrphan(ctx context.Context) (bool, error) {
+	in := w.mem.Intent
+	switch {
+	case !w.deletes() || in.Kind == store.IntentCreate:
+		return false, nil
+	case in.Kind == store.IntentDelete || in.Base == nil || w.advowareID() == 0:
+		return true, nil
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return false, err
+	}
+	return w.advo == nil || w.matches(usable(w.m, in.Base), w.advo), nil
 }
 
 // keepOrphan leaves an interrupted write as it is: a record that is restored in

@@ -90,7 +90,9 @@ type back struct {
 	field mapping.Field
 	now   record.Value
 	other record.Value // what the other side holds of the field
-	state backState
+	// otherKind is the kind that the record is of there.
+	otherKind string
+	state     backState
 }
 
 func (b back) ready() bool { return b.state == backReady }
@@ -110,6 +112,7 @@ func (w *work) compareBacks(past *overwrites, force bool) []back {
 		if f, ok := w.writableField(v); ok {
 			b.field = f
 			b.now, b.other = w.sideView(v.side).Values[f.Key], w.sideView(v.side.Other()).Values[f.Key]
+			b.otherKind = w.sideView(v.side.Other()).Kind
 			b.state = w.backState(b, force)
 			if w.isClear(v) && followed != "" && followed != v.side {
 				b.state = backComputed // the other side gets its kind back, and this one follows
@@ -123,6 +126,15 @@ func (w *work) compareBacks(past *overwrites, force bool) []back {
 func (w *work) isClear(v overwrite) bool {
 	f, ok := w.m.Field(v.field)
 	return ok && f.Clear
+}
+
+// ofKind reports whether a value to be put back decides what kind the record is of.
+func (w *work) ofKind(b back) bool { return b.field.Kind != "" || w.isClear(b.overwrite) }
+
+// kindsApart reports whether both sides show a kind, and not the same one.
+func (w *work) kindsApart() bool {
+	e, a := w.espo.view.Kind, w.advo.view.Kind
+	return e != "" && a != "" && e != a
 }
 
 // kindSide is the side on which the run wrote the fields of a kind; "" where it
@@ -183,6 +195,9 @@ func (w *work) backState(b back, force bool) backState {
 func (w *work) asWritten(b back) bool {
 	if b.now != b.after && !w.ownForm(b.field.Key, b.after, b.now) {
 		return false
+	}
+	if w.ofKind(b) && w.kindsApart() {
+		return false // somebody made it a record of another kind since
 	}
 	if w.isClear(b.overwrite) {
 		return true // a field of another kind than the record's: the other side has none of it

@@ -98,11 +98,23 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 	default: // R3 to R5
 		w.base = w.replaySent(ctx, in, base)
 	}
+	w.baseless = in.First && (w.advo == nil || !w.sentMoved(in))
 	for key, fi := range in.Fields {
 		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
 			w.clearing = true // of what is done already nothing is left to clear
 		}
 	}
+}
+
+// sentMoved reports whether Advoware shows anything but the value before in a
+// field that was sent. Where it does not, a first contact is one still.
+func (w *work) sentMoved(in *store.Intent) bool {
+	for key, f := range in.Fields {
+		if f.Sent != nil && w.advo.view.Values[key] != f.Before {
+			return true
+		}
+	}
+	return false
 }
 
 // replayFinal is the base once the final PUT is known to have happened (R1).
@@ -136,6 +148,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	}
 	if len(ours) == 0 {
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		if in.First {
+			base = w.firstSent(in, base)
+		}
 		return w.editedTwice(in, base)
 	}
 	w.owe(in)
@@ -156,6 +171,19 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 			}
 		default: // what differs is a later edit
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
+		}
+	}
+	return next
+}
+
+// firstSent is the base of a first contact whose PUT is not proven: what was to be
+// sent is EspoCRM's edit of what Advoware held, so what has moved there since is a
+// conflict, and the other fields are none.
+func (w *work) firstSent(in *store.Intent, base *store.Base) *store.Base {
+	next := clone(base)
+	for key, f := range in.Fields {
+		if f.Sent != nil {
+			w.setBase(next, key, record.Pair{Espo: f.Before, Advo: f.Before})
 		}
 	}
 	return next

@@ -599,3 +599,87 @@ func TestRecreateIsOffWhenTheRecordCameBack(t *testing.T) {
 		t.Errorf("%d records, email %q", n, r.advoField(advo, "emailGesch"))
 	}
 }
+
+// The final PUT arrives, its answer gets lost, and the record is deleted in EspoCRM.
+// It would be deleted in Advoware, too, but there is an edit there; restored, it has
+// to be told from what the PUT brought.
+func TestInterruptedWriteOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge), func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.dies(id, "PUT /api/v1", 1, simulation.DiesAfter, func() {
+		if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got := r.espoField(id, "phone"); got != "0511 1" {
+		t.Fatalf("set-up: phone %v", got)
+	}
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 2"})
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	if err := r.o.Person("anna", func() error { return r.espo.Restore(ct, id) }); err != nil {
+		t.Fatal(err)
+	}
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "phone"); got != "0511 2" {
+		t.Errorf("phone %v", got)
+	}
+	r.quiet(id)
+}
+
+// An unlink is cut off, and the record comes back in Advoware with an edit: while
+// the link stands, so does the base, by which two disjoint edits both survive.
+func TestInterruptedUnlinkKeepsTheBase(t *testing.T) {
+	for _, how := range []simulation.Fate{simulation.DiesBefore, simulation.DiesAfter} {
+		r := newRig(t, policy(reconcile.Merge), func(r *rig) { r.cfg.OnMissingInAdvoware = engine.MissingUnlink })
+		r.linked() // the store is older than the record: nothing is looked up first
+		id, advo := r.linked()
+		raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+		_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+		r.dies(id, "PUT /api/v1", 1, how, nil)
+		_ = r.o.Person("bert", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+		r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+		r.editEspo(id, map[string]any{"email": "neu@example.de"})
+		if how == simulation.DiesAfter { // unlinked: a record of its own, whatever is remembered of the other one
+			r.want(r.sync(id), result.Create, result.CreatedAdvoware)
+			if got := r.advoField(r.linkOf(id), "emailGesch"); got != "neu@example.de" || r.linkOf(id) == advo {
+				t.Errorf("emailGesch %q of %d", got, r.linkOf(id))
+			}
+			continue
+		}
+		r.want(r.sync(id), result.Conflict, result.Merged)
+		if e, p := r.advoField(advo, "emailGesch"), r.espoField(id, "phone"); e != "neu@example.de" || p != "0511 1" {
+			t.Errorf("emailGesch %q, phone %v", e, p)
+		}
+		r.quiet(id)
+	}
+}
+
+// Somebody replaces the link by hand: what is remembered is of another record, and
+// no base for this one.
+func TestABaseOfAnotherLinkIsNone(t *testing.T) {
+	for _, unseen := range []bool{false, true} {
+		baseOfAnotherLink(t, unseen)
+	}
+}
+
+// unseen: as a restored backup does it, so that the stamps do not show it.
+func baseOfAnotherLink(t *testing.T, unseen bool) {
+	t.Helper()
+	r := newRig(t)
+	id, advo := r.linked()
+	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"andere@example.de"}`))
+	r.loose = map[string]bool{fmt.Sprintf("Advoware %d is linked to nothing", advo): true}
+	if unseen {
+		r.espo.SetField(ct, id, "advowareId", other)
+		r.o.Forget()
+	} else {
+		r.editEspo(id, map[string]any{"advowareId": other})
+	}
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if e, a := r.espoField(id, "email"), r.advoField(other, "emailGesch"); e != "anna@example.de" || a != "anna@example.de" {
+		t.Errorf("email %v, emailGesch %q", e, a)
+	}
+	r.quiet(id)
+}

@@ -107,6 +107,60 @@ func TestResetForgetMakesTheNextSyncInitial(t *testing.T) {
 	r.quiet(id)
 }
 
+// A first contact that is cut off, or refused, before anything arrived is a first
+// contact still: what agreed then is no base by which Advoware's old values are
+// newer.
+func TestInterruptedFirstContactStaysOne(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Manual} {
+		for _, mark := range []bool{true, false} {
+			for name, happens := range map[string]func(r *rig, id string, advo int64){
+				"dies": func(r *rig, id string, _ int64) { r.dies(id, "PUT /relay", 1, simulation.DiesBefore, nil) },
+				"dies, then something unmapped is saved": func(r *rig, id string, advo int64) {
+					r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() { r.editAdvo(advo, map[string]any{"bemerkung": "angerufen"}) })
+				},
+				"refused": func(r *rig, id string, _ int64) {
+					r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Path: "*/advonet/Beteiligte*", Status: 400, Count: 1})
+					r.outcome(r.sync(id), result.Failed)
+					r.tick(time.Hour)
+				},
+			} {
+				r := newRig(t, flat(emailField, phoneField), func(r *rig) { r.cfg.Policy, r.cfg.MarkSyncing = policy, mark })
+				id, advo := r.linked()
+				r.editAdvo(advo, map[string]any{"bemerkung": "neu"}) // EspoCRM's rowId is an old one
+				r.tick(time.Minute)
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+				r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+				r.tick(time.Minute)
+				happens(r, id, advo)
+				res := r.sync(id)
+				if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); res.Verdict != result.Initial || e != "neu@example.de" || a != e {
+					t.Fatalf("%s, marking %v, %s: %s/%s, email %v, emailGesch %q", policy, mark, name, res.Verdict, res.Outcome, e, a)
+				}
+				r.quiet(id)
+				r.close()
+			}
+		}
+	}
+}
+
+// The PUT of a first contact is in doubt, and Advoware has moved in one of the
+// fields that were sent: a conflict there, and there alone.
+func TestInterruptedFirstContactMeetsAnEdit(t *testing.T) {
+	r := newRig(t, policy(reconcile.Manual), flat(emailField, phoneField))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de", "phone": "0511 1"})
+	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.tick(time.Minute)
+	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() { r.editAdvo(advo, map[string]any{"telGesch": "0511 2"}) })
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	r.next()
+	r.decided(func() { r.resolve(id, map[string]record.Side{"*": record.Advoware}) })
+	if e, a, p := r.espoField(id, "email"), r.advoField(advo, "emailGesch"), r.espoField(id, "phone"); e != "neu@example.de" || a != e || p != "0511 2" {
+		t.Errorf("email %v, emailGesch %q, phone %v", e, a, p)
+	}
+	r.quiet(id)
+}
+
 // A create whose answer was lost must survive --forget: forgetting it would
 // create the record a second time.
 func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {
@@ -357,6 +411,43 @@ func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
 			}
 			r.quiet(id)
 		})
+	}
+}
+
+// Somebody made the record a company in EspoCRM, before the undo or while it works,
+// and the run to be undone wrote the person's name. A company has no such field, so
+// nothing shows there but the other kind.
+func TestUndoMeetsAChangeOfKind(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.Manual} {
+		for _, during := range []bool{false, true} {
+			r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
+			id, advo := r.linked()
+			r.next()
+			r.editEspo(id, map[string]any{"lastName": "Neu"})
+			r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+			run := r.next()
+			company := func() { r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"}) }
+			if during {
+				r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { company(); return simulation.Passes })
+			} else {
+				company()
+			}
+			res := r.undo(id, run)
+			if res.Outcome == result.Skipped == during || !during && res.Reason.Code != "moved_on" {
+				t.Errorf("%s, while it works %v: %s %+v %+v", policy, during, res.Outcome, res.Reason, res.Error)
+			}
+			if during && policy == reconcile.Manual {
+				r.outcome(res, result.ConflictWaits)
+				r.next()
+				r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+			} else if !during {
+				r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+			}
+			if e, a := r.espoField(id, "firmenname"), r.advoField(advo, "name"); e != "Alt GmbH" || a != "Alt GmbH" {
+				t.Errorf("%s, while it works %v: EspoCRM %v, Advoware %q", policy, during, e, a)
+			}
+			r.clean(id)
+		}
 	}
 }
 

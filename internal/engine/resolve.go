@@ -103,6 +103,12 @@ func (w *work) reopen() {
 		if !b.ready() || w.espo == nil || w.advo == nil {
 			continue
 		}
+		if w.ofKind(b) && w.kindsApart() && w.sideView(b.side.Other()).Kind != b.otherKind {
+			delete(w.req.Taken, reconcile.KindKey)
+			if w.policy == reconcile.Manual {
+				w.req.Taken = nil
+			}
+		}
 		if v := w.sideView(b.side.Other()).Values[b.field.Key]; v != b.other && !record.FoldEqual(v, b.before) {
 			delete(w.req.Taken, b.field.Key) // the policy decides, as between any two edits
 			if w.policy == reconcile.Manual {

@@ -46,6 +46,8 @@ type work struct {
 	// written, or deciding again after marking would fall under other cases than
 	// the decision before.
 	baseless bool
+	// relinked: what is remembered is of another link than the one that stands.
+	relinked bool
 	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
 	// whose intent was recovered.
 	clearing bool
@@ -162,12 +164,13 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 }
 
 // linkMoved drops what is known of another Advoware record than the one that
-// EspoCRM names: somebody has changed the link by hand, or a `link --force` ended
-// before the memory followed. It tells nothing of this one.
+// EspoCRM names: somebody has changed the link by hand, a backup has brought the
+// old one back, or a `link --force` ended before the memory followed. It tells
+// nothing of this one.
 func (w *work) linkMoved() {
 	id := w.espo.advowareID
 	if b := w.base; b != nil && b.AdvowareID != 0 && w.linkID == 0 && id != 0 && id != w.prevID && id != b.AdvowareID {
-		w.base, w.baseless, w.mem.Parked = nil, false, nil
+		w.base, w.baseless, w.relinked, w.mem.Parked = nil, false, true, nil
 	}
 }
 
@@ -341,7 +344,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.clearing, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
+	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil

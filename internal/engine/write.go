@@ -195,7 +195,7 @@ func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent
 		At: w.e.Now(), Deadline: w.deadline(), Verdict: string(w.res.Verdict), RecordKind: d.Kind,
 		EspoRow: w.espo.row, AdvowareID: w.advowareID(), PrevID: w.prevID, Fields: map[string]store.IntentField{}, Notes: w.owed}
 	if w.base != nil {
-		in.Base = clone(w.base)
+		in.Base, in.First = clone(w.base), kind == store.IntentUpdate && w.firstContact()
 	}
 	if w.advo != nil {
 		in.RowBefore = w.advo.row

@@ -66,6 +66,9 @@ type Input struct {
 	// Clearing: an earlier decision of the same sync found clears to do in EspoCRM,
 	// and what has been written since makes the kinds look settled.
 	Clearing bool
+	// Relinked: the link has changed behind this tool's back, so EspoCRM's stamps are
+	// not of a sync with this record.
+	Relinked bool
 	// Taken is an operator's decision on a waiting conflict, by field key, "*" for
 	// all; it overrules the policy for clashes.
 	Taken map[string]record.Side
@@ -212,13 +215,13 @@ func resolve(in Input, c *comparison, d *Decision) {
 // withoutBase is cases 7 to 9: the side that is taken to have moved where no
 // base can tell; "both" is a conflict.
 func withoutBase(in Input) (moved string, doubtful bool) {
-	dirty := in.Status != "clean"
+	dirty := in.Status != "clean" || in.Relinked
 	espoMoved := !in.ByUs && (in.ModifiedAt == "" || in.ModifiedAt >= in.LastSync)
 	switch {
 	case in.RowStored != "" && in.RowStored == in.RowCurrent: // case 7
 		return movedEspo, false
 	case in.RowStored != "" && in.RowCurrent != "": // case 8
-		if espoMoved || dirty {
+		if espoMoved || dirty || in.LastSync == "" { // never synced: nobody knows that EspoCRM has not moved
 			return movedBoth, false
 		}
 		return movedAdvo, false

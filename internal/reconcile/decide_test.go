@@ -169,6 +169,7 @@ var noBaseRows = []row{
 	{"8 row ids differ, failed by us", "mail: a | b", "row=A/B status=failed modified=after byus", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
 	{"8 row ids differ, status never set: anything but clean", "mail: a | b", "row=A/B status=-", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
 	{"8 row ids differ, modifiedAt unknown", "mail: a | b", "row=A/B modified=-", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
+	{"8 row ids differ, never synced: nobody knows that EspoCRM did not move", "mail: a | b; phone: 1 | 1 | 1", "row=A/B last=- byus", "conflict write advo(mail=a) clash", ReasonSameField},
 	{"8 conflict, policy advoware", "mail: a | b", "row=A/B status=dirty policy=advoware", "conflict write espo(mail=b) clash", ReasonNoBaseBoth},
 	{"8 conflict, policy merge: everything that differs may clash", "mail: a | b; phone: 1 | 2", "row=A/B status=dirty policy=merge", "conflict write advo(mail=a phone=1) clash", ReasonNoBaseBoth},
 	{"8 conflict, policy manual", "mail: a | b", "row=A/B status=dirty policy=manual", "conflict park clash", ReasonNoBaseBoth},

@@ -65,9 +65,14 @@ func (o *Oracle) Parked(run, espoID string) {
 func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if in.Kind == store.IntentCreate && in.AdvowareID != 0 {
+		o.made[espoID] = strconv.FormatInt(in.AdvowareID, 10)
+	}
 	for _, f := range o.Mapping.AllFields() {
 		if fi, ok := in.Fields[f.Key]; ok && fi.Sent != nil {
 			o.sends(run, espoID, f.Advo)
+			_, advoID := o.partner(o.last, cell{record.EspoCRM, espoID, f.Espo})
+			o.planned[written{run, cell{record.Advoware, advoID, f.Advo}, fi.Before}] = true
 		}
 	}
 }
@@ -109,8 +114,14 @@ func (o *Oracle) espoOf(c cell) string {
 // putsBack reports whether an undo gives a cell a value that it held before the
 // tool overwrote it.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
-	if o.ordered(undoes, o.espoOf(c)) == nil {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil {
 		return false
+	}
+	for w := range o.planned {
+		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
+			return true // nobody knows whether it was overwritten; with force it comes back
+		}
 	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {

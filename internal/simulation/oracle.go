@@ -140,8 +140,16 @@ type Oracle struct {
 	// step: no run may have remembered that yet. takenBack are those of them whose
 	// copy on the other side a backup has undone.
 	reached, takenBack map[cell]bool
+	// unsure are cells of EspoCRM that a run has written since the record was last in
+	// step; undone those that a backup has changed since.
+	unsure, undone map[cell]bool
+	// planned are values that a run was to replace in Advoware, whether it did or not.
+	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
+	// made is the Advoware record that a run has made for an EspoCRM record; until it
+	// is linked, nothing else says that the two belong together.
+	made map[string]string
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
 	// sent are the attributes that the tool has written in Advoware, or has said it
@@ -165,7 +173,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, blind: map[string]bool{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{},
 		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -223,7 +231,9 @@ func (o *Oracle) espoSnapshot(r map[string]any) snapshot {
 	s.others = maps.Clone(r)
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && !f.Clear {
-			s.values[f.Espo] = view.Values[f.Key]
+			if s.values[f.Espo] = view.Values[f.Key]; s.values[f.Espo].IsAbsent() {
+				s.values[f.Espo] = record.Empty() // never stored: EspoCRM answers null
+			}
 			delete(s.others, f.Espo)
 		}
 	}
@@ -288,12 +298,16 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.givenBack(c, v)
 				o.takeBack(now, c)
 			}
+			o.undone[c] = name == restorer && o.unsure[c]
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
+		}
+		if name == restorer && was.there && was.link != now[key].link {
+			o.blind[id] = true // what is remembered is of another link
 		}
 		if was.there && was.kind != now[key].kind {
 			for attr := range now[key].values { // a field that the new kind does not have is given up
@@ -477,6 +491,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.takenBack, c)
 	o.base[c], o.replaced[c] = is, was
 	o.wrote[written{o.actor, c, is}] = true
+	o.unsure[c] = c.side == record.EspoCRM
 	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
 		o.late[espoID] = true
 	}
@@ -528,8 +543,10 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	case rival && c.side == o.loser(espoID, c, was):
 	case c.side == record.Advoware && o.first[espoID]:
 		o.ruled["first contact"]++
-	case o.blind[espoID] && o.restored[c]: // by its stamps it is old, and nothing says otherwise
+	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
 		o.ruled["nothing remembered of a restored record"]++
+	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
+		o.ruled["interrupted write taken back by a backup"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
 		o.ruled["nothing remembered"]++
 	case o.restored[c] && o.undoesWrite(c, espoID, was): // the backup has brought back what the run wrote
@@ -548,6 +565,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// broughtBack reports whether a backup of EspoCRM has taken back a run's write there
+// before the run could remember it. To whoever recovers, it has not happened: a cell
+// that shows what it replaced holds no edit, and Advoware's edit has yet to travel.
+func (o *Oracle) broughtBack(c cell, was record.Value) bool {
+	for d, yes := range o.undone {
+		if yes && (d == c && o.replaced[c] == was || d.id == c.id && o.Policy == reconcile.AdvowareWins) {
+			return true
+		}
+	}
+	return false
 }
 
 // sentFieldEdited reports whether a person edited an attribute in Advoware that
@@ -597,9 +626,26 @@ func (o *Oracle) ofKind(c cell) bool {
 	return false
 }
 
-// partner is the linked record on the other side, which may be a deleted one of
-// EspoCRM.
+// partner is the record on the other side: the linked one, or the one that was
+// made for a record that does not carry its link yet.
 func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) {
+	side, id := o.linked(now, c)
+	switch {
+	case side == record.Advoware && id == "0" && o.made[c.id] != "":
+		return side, o.made[c.id]
+	case side == record.EspoCRM && id == "":
+		for _, espoID := range slices.Sorted(maps.Keys(o.made)) {
+			if o.made[espoID] == c.id && now[sideKey(side, espoID)].link == 0 {
+				return side, espoID
+			}
+		}
+	}
+	return side, id
+}
+
+// linked is the linked record on the other side, which may be a deleted one of
+// EspoCRM.
+func (o *Oracle) linked(now map[string]snapshot, c cell) (record.Side, string) {
 	if c.side == record.EspoCRM {
 		return record.Advoware, strconv.FormatInt(now[sideKey(c.side, c.id)].link, 10)
 	}
@@ -656,6 +702,8 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.first, espoID)
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
+	maps.DeleteFunc(o.unsure, func(c cell, _ bool) bool { return c.id == espoID })
+	maps.DeleteFunc(o.undone, func(c cell, _ bool) bool { return c.id == espoID })
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
@@ -788,7 +836,7 @@ func (o *Oracle) recordOf(r *http.Request) string {
 // that record's own id.
 func (o *Oracle) record(r *http.Request) string {
 	if id, ok := o.advoID(r); ok {
-		if _, espoID := o.partner(o.last, cell{side: record.Advoware, id: id}); espoID != "" {
+		if _, espoID := o.linked(o.last, cell{side: record.Advoware, id: id}); espoID != "" {
 			return espoID
 		}
 		return "Advoware " + id

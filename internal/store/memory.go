@@ -105,6 +105,8 @@ type Intent struct {
 	EspoRow string                 `json:"espoRow,omitempty"`
 	Fields  map[string]IntentField `json:"fields"`
 	Base    *Base                  `json:"base,omitempty"` // the base in force
+	// First: decided as a first contact, so Base holds what agreed and no more.
+	First bool `json:"first,omitempty"`
 	// Create only.
 	Match   map[string]record.Value `json:"match,omitempty"`
 	Highest int64                   `json:"highest,omitempty"` // highest Advoware id known before
