@@ -96,40 +96,39 @@ func TestAConflictBeforeTheLink(t *testing.T) {
 // hand. What was remembered, an intent too, is of the old link and tells nothing of
 // the new one: compared with it, EspoCRM's values would count as known there.
 func TestABaseIsOfOneLink(t *testing.T) {
-	for _, interrupted := range []bool{false, true} {
-		for _, byHand := range []bool{false, true} {
-			r := newRig(t)
-			id := r.person(map[string]any{"phone": "0511 1"})
+	for n := range 8 {
+		interrupted, byHand, marks := n&1 != 0, n&2 != 0, n&4 != 0
+		r := newRig(t, func(r *rig) { r.cfg.MarkSyncing = marks })
+		id := r.person(map[string]any{"phone": "0511 1"})
+		r.sync(id)
+		r.tick(time.Minute)
+		if interrupted {
+			r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			r.proc.Plan = before("GET /relay", 2)
 			r.sync(id)
-			r.tick(time.Minute)
-			if interrupted {
-				r.editEspo(id, map[string]any{"email": "neu@example.de"})
-				r.proc.Plan = before("GET /relay", 2)
-				r.sync(id)
-				r.tick(10 * time.Minute)
-				r.start()
-			}
-			other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"advo@example.de","telGesch":""}`))
-			r.o.Loose(1)
-			if byHand {
-				r.editEspo(id, map[string]any{"advowareId": other})
-			} else {
-				r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
-				r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Failed)
-			}
 			r.tick(10 * time.Minute)
 			r.start()
-			r.decided(func() {
-				if res := r.sync(id); !byHand && res.Verdict != result.Initial {
-					t.Errorf("%+v", res)
-				}
-			})
-			if r.espoField(id, "phone") != "0511 1" || r.advoField(other, "telGesch") != "0511 1" {
-				t.Errorf("interrupted %v, by hand %v: phone %v, telGesch %q", interrupted, byHand, r.espoField(id, "phone"), r.advoField(other, "telGesch"))
-			}
-			r.tick(time.Minute)
-			r.quiet(id)
 		}
+		other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"advo@example.de","telGesch":""}`))
+		r.o.Loose(1)
+		if byHand {
+			r.editEspo(id, map[string]any{"advowareId": other})
+		} else {
+			r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
+			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Failed)
+		}
+		r.tick(10 * time.Minute)
+		r.start()
+		r.decided(func() {
+			if res := r.sync(id); !byHand && res.Verdict != result.Initial {
+				t.Errorf("%+v", res)
+			}
+		})
+		if r.espoField(id, "phone") != "0511 1" || r.advoField(other, "telGesch") != "0511 1" {
+			t.Errorf("interrupted %v, by hand %v, marks %v: phone %v, telGesch %q", interrupted, byHand, marks, r.espoField(id, "phone"), r.advoField(other, "telGesch"))
+		}
+		r.tick(time.Minute)
+		r.quiet(id)
 	}
 }
 
