@@ -551,6 +551,26 @@ func TestUndoOfAnInterruptedCreateEmptiesNothing(t *testing.T) {
 	r.quiet(id)
 }
 
+// An undo of a value that every kind has decides nothing about the kind, which
+// somebody has changed in EspoCRM since, and somebody else in Advoware.
+func TestUndoTakesNoKind(t *testing.T) {
+	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge} {
+		r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
+		id, advo := r.linked()
+		r.next()
+		r.editEspo(id, map[string]any{"phone": "0511 1"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "firstName": nil, "lastName": nil})
+		r.editAdvo(advo, map[string]any{"vorname": "Anne"})
+		r.undo(id, run)
+		if e, a := r.espoField(id, "firmenname"), r.advoField(advo, "name"); e != "Alt GmbH" || a != "Alt GmbH" {
+			t.Errorf("%s: EspoCRM %v, Advoware %q", policy, e, a)
+		}
+		r.clean(id)
+	}
+}
+
 // An interrupted write is waited for, and meanwhile the record is deleted.
 func TestRepairsOfARecordDeletedWhileTheyWait(t *testing.T) {
 	for name, repair := range map[string]func(*rig, string, string) result.Record{

@@ -392,7 +392,7 @@ func (w *work) syncBacks(ctx context.Context, backs []back) error {
 			w.req.Taken[b.field.Key] = b.side
 		}
 	}
-	if i := slices.IndexFunc(backs, back.ready); i >= 0 {
+	if i := slices.IndexFunc(backs, func(b back) bool { return b.ready() && w.ofKind(b) }); i >= 0 {
 		w.req.Taken[reconcile.KindKey] = backs[i].side
 	}
 	for ; w.attempt <= maxRounds; w.attempt++ {

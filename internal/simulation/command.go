@@ -6,6 +6,7 @@ import (
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/result"
 	"advosync/internal/store"
 )
 
@@ -58,6 +59,35 @@ func (o *Oracle) Parked(run, espoID string) {
 	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
 	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
 	o.note("%s parks %s", run, espoID)
+}
+
+// Asked tells it what a waiting conflict was said to be about.
+func (o *Oracle) Asked(res result.Record) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked[res.ID] = map[string]bool{}
+	for _, f := range res.Fields {
+		if f.Changed == "both" {
+			o.asked[res.ID][f.Espocrm], o.asked[res.ID][f.Advoware] = true, true
+		}
+	}
+}
+
+// decided reports whether an operator has decided about a cell that a conflict was
+// said to be about, by itself or as a part of the kind. Whether it was one indeed
+// does not count: somebody has seen both values.
+func (o *Oracle) decided(espoID string, c cell, was record.Value) bool {
+	if o.ordered(resolves, espoID) == nil {
+		return false
+	}
+	asked := o.asked[espoID]
+	about := asked[c.attr]
+	for _, f := range o.Mapping.AllFields() {
+		if c.side == record.EspoCRM && f.Espo == c.attr || c.side == record.Advoware && f.Advo == c.attr {
+			about = about || f.Kind != "" && asked[reconcile.KindKey]
+		}
+	}
+	return about && c.side == o.loser(espoID, c, was)
 }
 
 // Announced tells it what a run is about to send to Advoware. Where it ends

@@ -152,6 +152,8 @@ type Oracle struct {
 	made map[string]string
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
+	// asked are the attributes that it was said to be about.
+	asked map[string]map[string]bool
 	// sent are the attributes that the tool has written in Advoware, or has said it
 	// would, by EspoCRM id, in the attempt that is under way; doubtful those of attempts that ended
 	// without success, since the record was last in step.
@@ -173,7 +175,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
 		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -540,7 +542,7 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		espoID = otherID
 	}
 	switch {
-	case rival && c.side == o.loser(espoID, c, was):
+	case rival && c.side == o.loser(espoID, c, was), o.decided(espoID, c, was):
 	case c.side == record.Advoware && o.first[espoID]:
 		o.ruled["first contact"]++
 	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise

@@ -109,6 +109,9 @@ func (s *Sim) heard(t *Tool, res result.Record) {
 	s.Oracle.Settle()
 	s.count("syncs")
 	s.tellOf(t, res)
+	if res.Outcome == result.ConflictWaits {
+		s.Oracle.Asked(res)
+	}
 	if t.Process.Dead() {
 		s.count("crashes")
 		s.Oracle.InDoubt(res.ID)
