@@ -136,6 +136,8 @@ type Oracle struct {
 	first map[string]bool
 	// restored are the cells whose last edit came with a backup.
 	restored map[cell]bool
+	// putBack are the cells that an undo has written last.
+	putBack map[cell]bool
 	// reached are edits that the other side took over since the record was last in
 	// step: no run may have remembered that yet. takenBack are those of them whose
 	// copy on the other side a backup has undone.
@@ -175,7 +177,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
 		wrote: map[written]bool{}, late: map[string]bool{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -294,6 +296,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
+			delete(o.putBack, c)
 			// Restored with other values than when it was deleted: a backup has put them
 			// into the bin meanwhile.
 			if o.restored[c] = name == restorer || !known && was.there; o.restored[c] {
@@ -494,10 +497,11 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	o.base[c], o.replaced[c] = is, was
 	o.wrote[written{o.actor, c, is}] = true
 	o.unsure[c] = c.side == record.EspoCRM
+	o.putBack[c] = o.putsBack(c, is)
 	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
 		o.late[espoID] = true
 	}
-	if o.putsBack(c, is) { // as a person's edit would: it has to travel
+	if o.putBack[c] { // as a person's edit would: it has to travel
 		o.base[c] = was
 		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
 			o.fresh[c] = true
@@ -553,6 +557,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.ruled["nothing remembered"]++
 	case o.restored[c] && o.undoesWrite(c, espoID, was): // the backup has brought back what the run wrote
 		o.ruled[undoes+" of what a backup brought back"]++
+	case o.putBack[c] && o.undoesWrite(c, espoID, was): // an undo that did not get through
+		o.ruled[undoes+" of an undo"]++
 	case o.forced(c):
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedAtOnce]++
