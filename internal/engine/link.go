@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"advosync/internal/fault"
@@ -91,23 +90,42 @@ func (w *work) linkTarget(ctx context.Context, id int64) error {
 	w.advo = s
 	w.res.AdvowareID = &id
 	w.res.RowID.Current = s.row
-	others, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: 5, OrderBy: "id",
-		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(id, 10)}}})
+	ids, err := w.carriers(ctx, id)
 	if err != nil {
 		return err
-	}
-	var ids []string
-	for _, o := range others {
-		if other, _ := o.Text("id"); other != w.key.ID {
-			ids = append(ids, other)
-		}
 	}
 	if len(ids) > 0 {
 		return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(), Field: fieldAdvowareID,
 			Message: fmt.Sprintf("Advoware %d belongs to %s %s already", id, w.key.Entity, strings.Join(ids, ", ")),
 			Hint:    "one of the two is a double; merge them in EspoCRM, or remove the link from the wrong one first"}
 	}
-	return nil
+	return w.madeForAnother(ctx, id)
+}
+
+// madeForAnother refuses a record that another one's interrupted create is known
+// to have made: the next sync of that one links it.
+func (w *work) madeForAnother(ctx context.Context, id int64) error {
+	owner := ""
+	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithIntent: true}, func(other string, m store.Memory) error {
+		if other != w.key.ID && m.Intent.Kind == store.IntentCreate && m.Intent.AdvowareID == id {
+			owner = other
+		}
+		return nil
+	})
+	if err != nil {
+		return storeFault("read the interrupted creates of "+w.key.Entity, err)
+	}
+	if owner == "" {
+		return nil
+	}
+	if _, err := w.e.EspoCRM.Get(ctx, w.m.EspoType(), owner); fault.Is(err, fault.NotFound) {
+		return nil // nobody waits for it
+	} else if err != nil {
+		return err
+	}
+	return &fault.Error{System: fault.Advoware, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(), Field: fieldAdvowareID,
+		Message: fmt.Sprintf("an interrupted run made Advoware %d for %s %s, which is not linked yet", id, w.key.Entity, owner),
+		Hint:    fmt.Sprintf("advosync sync --entity %s --id %s", w.key.Entity, owner)}
 }
 
 // compareForLink holds both sides against each other without any base.

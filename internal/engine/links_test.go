@@ -162,3 +162,62 @@ func TestUndoTakesNoName(t *testing.T) {
 	r.tick(time.Minute)
 	r.quiet(id)
 }
+
+// TestWhatACreateMadeIsNobodyElses: an interrupted create is known to have made a
+// record. Nobody links another one to it; and where somebody has done so by hand,
+// nothing of the first record is written into it.
+func TestWhatACreateMadeIsNobodyElses(t *testing.T) {
+	for _, again := range []bool{false, true} { // written once more before the link
+		r := newRig(t)
+		id, other := r.person(nil), r.person(map[string]any{"firstName": "Bert", "lastName": "Berg", "email": "bert@example.de"})
+		r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate {
+			if again {
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+				r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
+				return simulation.Passes
+			}
+			return simulation.DiesBefore
+		})
+		r.sync(id)
+		r.tick(10 * time.Minute)
+		r.start()
+		if r.memoryOf(id).Intent.AdvowareID != 1 {
+			t.Fatalf("set-up: %+v", r.memoryOf(id).Intent)
+		}
+		res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: other, AdvowareID: 1, Force: true})
+		if res.Error == nil || res.Error.Code != "duplicate" || !strings.Contains(res.Error.Hint, id) {
+			t.Errorf("link: %+v", res.Error)
+		}
+		r.espo.SetField(ct, other, "advowareId", int64(1))
+		r.editEspo(id, map[string]any{"phone": "0511 1"})
+		if res := r.sync(id); res.Error == nil || res.Error.Code != "duplicate" {
+			t.Errorf("sync: %s %+v", res.Outcome, res.Error)
+		}
+		if got := r.advoField(1, "telGesch"); got != "" {
+			t.Errorf("telGesch %q", got)
+		}
+		r.espo.SetField(ct, other, "advowareId", nil)
+		r.sync(id)
+		r.clean(id)
+	}
+}
+
+// TestANeverSyncedValueIsNotDeleted: Advoware leaves out a field while it is
+// empty, so it has no base. Somebody fills it, and the record is deleted in
+// EspoCRM.
+func TestANeverSyncedValueIsNotDeleted(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id := r.person(nil)
+	advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
+	r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
+	r.sync(id)
+	r.tick(time.Minute)
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 9"})
+	if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+		t.Fatal(err)
+	}
+	res := r.sync(id)
+	if r.outcome(res, result.Skipped); res.Reason.Code != "edited_since" || r.advoField(advo, "telGesch") != "0511 9" {
+		t.Errorf("%+v", res.Reason)
+	}
+}

@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -173,7 +175,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 		w.res.Reason.Text += " It is gone from Advoware too; its memory is dropped."
 		return w.dropMemory(ctx)
 	}
-	if w.base == nil || !w.matches(w.base, w.advo) {
+	if w.base == nil || !w.matches(w.base, w.advo) || w.neverSynced() {
 		w.res.Outcome = result.Skipped
 		w.res.Reason = result.Reason{Code: "edited_since", Text: "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept."}
 		return nil
@@ -199,6 +201,15 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	w.res.Reason.Text += " The record in Advoware is deleted."
 	w.closeEntry(result.UpdatedAdvoware)
 	return w.dropMemory(ctx)
+}
+
+// neverSynced reports whether Advoware holds a value of a field without a base:
+// nobody knows that EspoCRM ever had it.
+func (w *work) neverSynced() bool {
+	return slices.ContainsFunc(w.m.Fields(w.advo.view.Kind), func(f mapping.Field) bool {
+		_, known := w.base.Fields[f.Key]
+		return !known && f.Direction != mapping.ToAdvoware && !f.Clear && !f.Computed && w.advo.view.Values[f.Key].HasText()
+	})
 }
 
 // announceDelete keeps every mapped value of the record in the history before

@@ -281,6 +281,11 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return true, err
 		}
+		if err == nil {
+			if err := w.carriedElsewhere(ctx, in.AdvowareID, nil); err != nil {
+				return true, err
+			}
+		}
 		if err == nil && in.RowBefore != "" { // it was created, read back, and written once more
 			w.linkID = in.AdvowareID
 			return false, nil

@@ -488,23 +488,38 @@ func (w *work) clash500(ctx context.Context, err error) error {
 	if w.linkID == 0 || !fault.Is(err, fault.ServerError) {
 		return err
 	}
-	others, ferr := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: 2, OrderBy: "id",
-		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(w.linkID, 10)}}})
-	if ferr != nil || len(others) == 0 {
-		return err
+	if cerr := w.carriedElsewhere(ctx, w.linkID, err); cerr != nil && fault.Is(cerr, fault.Duplicate) {
+		return cerr
 	}
-	var ids []string
-	for _, o := range others {
-		if id, _ := o.Text("id"); id != w.key.ID {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
+	return err
+}
+
+// carriedElsewhere is the failure of a record that is about to be linked to what
+// another EspoCRM record carries.
+func (w *work) carriedElsewhere(ctx context.Context, id int64, cause error) error {
+	ids, err := w.carriers(ctx, id)
+	if err != nil || len(ids) == 0 {
 		return err
 	}
 	return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(), Field: fieldAdvowareID,
-		Message: fmt.Sprintf("advowareId %d belongs to %s %s already", w.linkID, w.key.Entity, strings.Join(ids, ", ")),
-		Hint:    "remove the link from the record that is wrong, then " + w.hint("sync"), Err: err}
+		Message: fmt.Sprintf("advowareId %d belongs to %s %s already", id, w.key.Entity, strings.Join(ids, ", ")),
+		Hint:    "remove the link from the record that is wrong, then " + w.hint("sync"), Err: cause}
+}
+
+// carriers are the other EspoCRM records that carry an Advoware id.
+func (w *work) carriers(ctx context.Context, id int64) ([]string, error) {
+	found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: 5, OrderBy: "id",
+		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(id, 10)}}})
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, o := range found {
+		if other, _ := o.Text("id"); other != w.key.ID {
+			ids = append(ids, other)
+		}
+	}
+	return ids, nil
 }
 
 // notAccepted is a value that a system answered with a success and did not take.
