@@ -43,17 +43,21 @@ func (a *Asker) Ask(ctx context.Context, question, otherwise string) (string, er
 // Say tells whoever answers something in between, on a line of its own.
 func (a *Asker) Say(text string) { fmt.Fprintln(a.c.Err, text) }
 
-// Secret wants a text that the terminal does not show; an empty answer is none.
+// Secret wants a text that the terminal does not show, from before the question
+// on; an empty answer is none.
 func (a *Asker) Secret(ctx context.Context, question string) (string, error) {
-	return a.line(ctx, question+": ", func() (string, error) {
-		f, ok := a.c.In.(*os.File)
-		if !ok {
-			return a.in.ReadString('\n')
+	read := func() (string, error) { return a.in.ReadString('\n') }
+	if f, ok := a.c.In.(*os.File); ok {
+		before := a.state()
+		defer before.restore()
+		hideInput(int(f.Fd()))
+		read = func() (string, error) {
+			text, err := term.ReadPassword(int(f.Fd()))
+			fmt.Fprintln(a.c.Err)
+			return string(text), err
 		}
-		text, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(a.c.Err)
-		return string(text), err
-	})
+	}
+	return a.line(ctx, question+": ", read)
 }
 
 // line prompts and waits for one line or the end of ctx. The reader cannot be
