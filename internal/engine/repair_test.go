@@ -551,6 +551,32 @@ func TestUndoOfAnInterruptedCreateEmptiesNothing(t *testing.T) {
 	r.quiet(id)
 }
 
+// An undo puts a value back in EspoCRM, and Advoware refuses the other one: what
+// somebody edited in that other field meanwhile is still on its way.
+func TestUndoHalfRefused(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.next()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.editAdvo(advo, map[string]any{"name": "Berg"})
+	r.want(r.sync(id), result.Conflict, result.Merged)
+	run := r.next()
+	r.editEspo(id, map[string]any{"email": nil})
+	r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Status: 400, Count: 1})
+	r.decided(func() {
+		r.outcome(r.undo(id, run, func(u *engine.UndoRequest) { u.Force = true }), result.Failed)
+	})
+	if r.espoField(id, "lastName") != "Alt" {
+		t.Fatalf("set-up: %v", r.espoField(id, "lastName"))
+	}
+	r.next()
+	r.sync(id)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); a != "" || r.advoField(advo, "name") != "Alt" {
+		t.Errorf("email %v, emailGesch %q, name %q", e, a, r.advoField(advo, "name"))
+	}
+	r.clean(id)
+}
+
 // An undo of a value that every kind has decides nothing about the kind, which
 // somebody has changed in EspoCRM since, and somebody else in Advoware.
 func TestUndoTakesNoKind(t *testing.T) {

@@ -417,8 +417,15 @@ func (w *work) undoFailed(ctx context.Context, err error) {
 	w.entry.Error, w.entry.ErrorCode = w.res.Error.Message, w.res.Error.Code
 	next := w.mem
 	next.Intent = nil
-	if w.wroteEspo { // part of it stands: the next sync carries it on
-		next.Base = usable(w.m, w.mem.Intent.Planned)
+	if w.wroteEspo { // part of it stands: the next sync carries that on
+		in := w.mem.Intent
+		next.Base = clone(in.Base)
+		next.Base.AdvowareID, next.Base.Mapping, next.Base.Kind = in.Planned.AdvowareID, in.Planned.Mapping, in.Planned.Kind
+		for key, f := range in.Fields {
+			if p, ok := in.Planned.Fields[key]; ok && f.ToEspo != nil {
+				next.Base.Fields[key] = p
+			}
+		}
 	}
 	if cerr := w.commit(context.WithoutCancel(ctx), next); cerr != nil {
 		w.warn("what was done could not be remembered; the next sync finds it out: %v", cerr)
