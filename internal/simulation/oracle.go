@@ -910,13 +910,28 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one.
+// that it is about to sync by one. One that asks for ids and stamps only shows no
+// values: what was read of them before is still what the process knows.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			o.remember(process, sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj))
+			key := sideKey(record.EspoCRM, raw.Get("id").String())
+			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			o.remember(process, key, s)
+			for attr, v := range s.values {
+				if !v.IsAbsent() {
+					continue
+				}
+				delete(o.reads[process][key].fresh, attr)
+				if known.fresh[attr] {
+					o.reads[process][key].fresh[attr] = true
+				}
+				if before, ok := known.values[attr]; ok {
+					s.values[attr] = before
+				}
+			}
 		}
 	}
 }
