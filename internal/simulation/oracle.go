@@ -910,13 +910,26 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one.
+// that it is about to sync by one. A list that asks who carries a link selects no
+// mapped fields: of those, the process knows what it read before.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			o.remember(process, sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj))
+			key, s := sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj)
+			was := o.reads[process][key]
+			o.remember(process, key, s)
+			now := o.reads[process][key]
+			for attr, v := range now.values {
+				if !v.IsAbsent() {
+					continue
+				}
+				now.values[attr] = was.values[attr]
+				if delete(now.fresh, attr); was.fresh[attr] {
+					now.fresh[attr] = true
+				}
+			}
 		}
 	}
 }
