@@ -148,7 +148,7 @@ type Oracle struct {
 	// unsure are cells of EspoCRM that a run has written since the record was last in
 	// step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
-	// planned are values that a run was to replace in Advoware, whether it did or not.
+	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
@@ -926,26 +926,24 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one. One that asks for ids and stamps only shows no
-// values: what was read of them before is still what the process knows.
+// that it is about to sync by one. A list that asks who carries a link selects no
+// mapped fields: of those, the process knows what it read before.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			key := sideKey(record.EspoCRM, raw.Get("id").String())
-			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			key, s := sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj)
+			was := o.reads[process][key]
 			o.remember(process, key, s)
-			for attr, v := range s.values {
+			now := o.reads[process][key]
+			for attr, v := range now.values {
 				if !v.IsAbsent() {
 					continue
 				}
-				delete(o.reads[process][key].fresh, attr)
-				if known.fresh[attr] {
-					o.reads[process][key].fresh[attr] = true
-				}
-				if before, ok := known.values[attr]; ok {
-					s.values[attr] = before
+				now.values[attr] = was.values[attr]
+				if delete(now.fresh, attr); was.fresh[attr] {
+					now.fresh[attr] = true
 				}
 			}
 		}
