@@ -148,6 +148,8 @@ type Oracle struct {
 	// unsure are cells of EspoCRM that a run has written since the record was last in
 	// step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
+	// away is what a backup took out of a cell.
+	away map[cell]record.Value
 	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
@@ -180,7 +182,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, away: map[cell]record.Value{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
 		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -308,6 +310,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.takeBack(now, c)
 			}
 			o.undone[c] = name == restorer && o.unsure[c]
+			if delete(o.away, c); name == restorer {
+				o.away[c] = was.values[attr]
+			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
@@ -498,6 +503,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.fresh, c)
 	delete(o.reached, c) // the edit itself is gone now
 	delete(o.takenBack, c)
+	delete(o.away, c)
 	o.base[c], o.replaced[c] = is, was
 	if o.brought[c] = o.excuse; o.excuse == "" {
 		delete(o.brought, c)
@@ -564,6 +570,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.ruled["first contact"]++
 	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
 		o.ruled["nothing remembered of a restored record"]++
+	case o.takenFromPair(cell{other, otherID, ""}, c, was):
+		o.ruled["value on both sides, taken from one by a backup"]++
 	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
 		o.ruled["interrupted write taken back by a backup"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
@@ -588,6 +596,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// takenFromPair reports whether the acting run had itself written the value of a cell
+// on the other side, too, when a backup took it away there: the run knows that both
+// sides held it, so what the backup brought instead is an edit, and the only one.
+func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
+	for f, v := range o.away {
+		if f.side == other.side && f.id == other.id && o.sameField(c, f) && agree(v, was) && o.wrote[written{o.actor, f, v}] {
+			return true
+		}
+	}
+	return false
 }
 
 // broughtBack reports whether a backup of EspoCRM has taken back a run's write there
