@@ -210,6 +210,36 @@ func TestEditedBackInAdvowareWhileAWriteWasInDoubt(t *testing.T) {
 	}
 }
 
+// TestASetBackFieldProvesNoPut: EspoCRM wins a conflict, so that its old phone
+// number was to go over an edit in Advoware, beside a new e-mail address. Nothing
+// arrived. Then somebody takes back the edit of the number in Advoware and changes
+// the address, too: that looks as if the PUT had arrived and the address had been
+// edited after it, and EspoCRM's address was overwritten without a conflict.
+func TestASetBackFieldProvesNoPut(t *testing.T) {
+	for name, fate := range map[string]simulation.Fate{"dies": simulation.DiesBefore, "breaks": simulation.BreaksBefore} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id := r.person(map[string]any{"phone": "0511 1"})
+			advo := *r.sync(id).AdvowareID
+			r.tick(10 * time.Second)
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"telGesch": "0512 2"})
+			r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate {
+				r.editAdvo(advo, map[string]any{"telGesch": "0511 1", "emailGesch": "advo@example.de"})
+				return fate
+			})
+			r.sync(id)
+			r.tick(10 * time.Minute)
+			r.start()
+			r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+			if got := r.advoField(advo, "emailGesch"); got != "espo@example.de" {
+				t.Errorf("emailGesch %q", got)
+			}
+			r.quiet(id)
+		})
+	}
+}
+
 // TestUnreadableHistoryEndsTheAttempt: an intent is not replaced while the
 // history of its run cannot be closed.
 func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
