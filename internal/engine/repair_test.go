@@ -821,6 +821,44 @@ func TestLink(t *testing.T) {
 	r.outcome(link(other, same), result.Failed)
 }
 
+// TestLinkLooksAgainAfterItsWait: what somebody does to a record while link waits
+// for an interrupted create counts.
+func TestLinkLooksAgainAfterItsWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit map[string]any
+		want result.Outcome
+	}{
+		"linked by hand": {map[string]any{"advowareId": 4711}, result.Failed},
+		"edited":         {map[string]any{"email": "neu@example.de"}, result.UpdatedEspocrm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id := r.person(nil)
+			advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"anna@example.de"}`))
+			r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
+			r.sync(id)
+			r.tick(r.cfg.WriteTimeout - 10*time.Millisecond)
+			r.start()
+			reads := 0
+			r.proc.Plan = on("GET /api/v1/"+ct+"/"+id, 2, func() simulation.Fate {
+				reads++
+				r.editEspo(id, c.edit)
+				return simulation.Passes
+			})
+			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), c.want)
+			if reads != 1 {
+				t.Fatal("it was not read after the wait")
+			}
+			if v := fmt.Sprint(r.espoField(id, "advowareId")); c.want == result.Failed && v != "4711" {
+				t.Errorf("linked to %v", v)
+			}
+			if b := r.remembered(id).Base; b != nil {
+				t.Errorf("a base of contents that differ: %v", b)
+			}
+		})
+	}
+}
+
 func TestLinkEndsAnUncertainCreate(t *testing.T) {
 	r := newRig(t)
 	id := r.person(nil)
