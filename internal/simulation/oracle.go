@@ -148,7 +148,7 @@ type Oracle struct {
 	// unsure are cells of EspoCRM that a run has written since the record was last in
 	// step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
-	// planned are values that a run was to replace in Advoware, whether it did or not.
+	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
