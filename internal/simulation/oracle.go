@@ -167,6 +167,7 @@ type Oracle struct {
 	reads          map[string]map[string]snapshot
 	answers        map[string]snapshot // by side and id, the last answer as it was read
 	previous       map[string]string   // process and record → its last request about it
+	filed          map[string]string   // process and Advoware id → the key in previous of its last request there
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
@@ -182,7 +183,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
 		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
-		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
+		previous: map[string]string{}, filed: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
 }
@@ -837,6 +838,12 @@ func (o *Oracle) request(process string, r *http.Request) {
 		return
 	}
 	what, key := r.Method+" "+r.URL.Path, process+" "+id
+	if n, ok := o.advoID(r); ok {
+		if was := o.filed[process+" "+n]; r.Method == http.MethodPut && was != "" && strings.HasPrefix(id, "Advoware ") {
+			key = was // read as a record's, whose link a backup has taken away since
+		}
+		o.filed[process+" "+n] = key
+	}
 	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
 		if last := o.previous[key]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
