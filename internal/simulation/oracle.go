@@ -148,6 +148,8 @@ type Oracle struct {
 	// unsure are cells of EspoCRM that a run has written since the record was last in
 	// step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
+	// away is what a backup took out of a cell.
+	away map[cell]record.Value
 	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
@@ -181,7 +183,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, away: map[cell]record.Value{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
 		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
 		previous: map[string]string{}, filed: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -309,6 +311,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.takeBack(now, c)
 			}
 			o.undone[c] = name == restorer && o.unsure[c]
+			if delete(o.away, c); name == restorer {
+				o.away[c] = was.values[attr]
+			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
@@ -499,6 +504,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.fresh, c)
 	delete(o.reached, c) // the edit itself is gone now
 	delete(o.takenBack, c)
+	delete(o.away, c)
 	o.base[c], o.replaced[c] = is, was
 	if o.brought[c] = o.excuse; o.excuse == "" {
 		delete(o.brought, c)
@@ -565,6 +571,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.ruled["first contact"]++
 	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
 		o.ruled["nothing remembered of a restored record"]++
+	case o.takenFromPair(cell{other, otherID, ""}, c, was):
+		o.ruled["value on both sides, taken from one by a backup"]++
 	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
 		o.ruled["interrupted write taken back by a backup"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
@@ -589,6 +597,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// takenFromPair reports whether the acting run had itself written the value of a cell
+// on the other side, too, when a backup took it away there: the run knows that both
+// sides held it, so what the backup brought instead is an edit, and the only one.
+func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
+	for f, v := range o.away {
+		if f.side == other.side && f.id == other.id && o.sameField(c, f) && agree(v, was) && o.wrote[written{o.actor, f, v}] {
+			return true
+		}
+	}
+	return false
 }
 
 // broughtBack reports whether a backup of EspoCRM has taken back a run's write there
@@ -933,26 +953,24 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one. One that asks for ids and stamps only shows no
-// values: what was read of them before is still what the process knows.
+// that it is about to sync by one. A list that asks who carries a link selects no
+// mapped fields: of those, the process knows what it read before.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			key := sideKey(record.EspoCRM, raw.Get("id").String())
-			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			key, s := sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj)
+			was := o.reads[process][key]
 			o.remember(process, key, s)
-			for attr, v := range s.values {
+			now := o.reads[process][key]
+			for attr, v := range now.values {
 				if !v.IsAbsent() {
 					continue
 				}
-				delete(o.reads[process][key].fresh, attr)
-				if known.fresh[attr] {
-					o.reads[process][key].fresh[attr] = true
-				}
-				if before, ok := known.values[attr]; ok {
-					s.values[attr] = before
+				now.values[attr] = was.values[attr]
+				if delete(now.fresh, attr); was.fresh[attr] {
+					now.fresh[attr] = true
 				}
 			}
 		}
