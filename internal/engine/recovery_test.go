@@ -756,3 +756,25 @@ func baseOfAnotherLink(t *testing.T, unseen bool) {
 	}
 	r.quiet(id)
 }
+
+// A PUT arrives, the run dies, and the record is deleted in Advoware before anybody
+// could tell. When it is back there, its value is the tool's own, and no edit that
+// could win over EspoCRM's next one (seed 17220 of the simulation).
+func TestInterruptedWriteToARecordThatComesBack(t *testing.T) {
+	r := newRig(t, policy(reconcile.AdvowareWins))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
+	raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+	r.editEspo(id, map[string]any{"phone": "0511 2"})
+	for range 2 {
+		r.want(r.sync(id), result.MissingInAdvoware, result.Failed)
+	}
+	_ = r.o.Person("bert", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "telGesch"); got != "0511 2" {
+		t.Errorf("telGesch %q", got)
+	}
+	r.quiet(id)
+}
