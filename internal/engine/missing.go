@@ -99,13 +99,13 @@ func (w *work) deletes() bool {
 }
 
 // endsOrphan reports whether an interrupted write is closed because the record is
-// to be deleted. It is not where Advoware holds what was sent, or somebody's edit:
-// then it stays, and so does what tells the two apart, should the record be
-// restored.
+// to be deleted. It is not where Advoware holds what was sent, or somebody's edit,
+// nor where EspoCRM was to get a value, which it holds or not: then it stays, and so
+// does what tells the two apart, should the record be restored.
 func (w *work) endsOrphan(ctx context.Context) (bool, error) {
 	in := w.mem.Intent
 	switch {
-	case !w.deletes() || in.Kind == store.IntentCreate:
+	case !w.deletes() || in.Kind == store.IntentCreate || w.sendsToEspo(in):
 		return false, nil
 	case in.Kind == store.IntentDelete || in.Base == nil || w.advowareID() == 0:
 		return true, nil
@@ -114,6 +114,18 @@ func (w *work) endsOrphan(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return w.advo == nil || w.matches(usable(w.m, in.Base), w.advo), nil
+}
+
+// sendsToEspo reports whether a write was to bring EspoCRM a value that somebody
+// typed.
+func (w *work) sendsToEspo(in *store.Intent) bool {
+	values := map[string]record.Value{}
+	for key, f := range in.Fields {
+		if f.ToEspo != nil {
+			values[key] = *f.ToEspo
+		}
+	}
+	return countReal(w.m, values) > 0
 }
 
 // keepOrphan leaves an interrupted write as it is: a record that is restored in

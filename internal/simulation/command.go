@@ -19,6 +19,16 @@ type command struct {
 	force bool
 	take  map[string]record.Side // resolve: by field key, "*" for all
 	first bool                   // it was a first contact already
+	// unseen are the edits that it overrules if it gets through: made after it had
+	// read that side.
+	unseen []unseenEdit
+}
+
+// unseenEdit is an edit of a cell from base to value.
+type unseenEdit struct {
+	cell
+	value, base record.Value
+	based       bool
 }
 
 // The commands that change what may be overwritten.
@@ -42,10 +52,22 @@ func (o *Oracle) Ordered(run string, c command) {
 }
 
 // Carried tells it that the command has ended; happened is false where it was
-// refused without any effect.
-func (o *Oracle) Carried(run string, happened bool) {
+// refused without any effect, through is false where it died or ended without success. Then
+// an edit that it had not seen is not overruled: the undo has said so, or its
+// recovery compares with what the undo had read (design page 2, "Deletes and undo").
+func (o *Oracle) Carried(run string, happened, through bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if c := o.commands[run]; c != nil && !through {
+		for _, e := range c.unseen {
+			if v, ok := o.last[sideKey(e.side, e.id)].values[e.attr]; ok && v == e.value {
+				o.fresh[e.cell] = true
+				if o.base[e.cell] = e.base; !e.based {
+					delete(o.base, e.cell)
+				}
+			}
+		}
+	}
 	if c := o.commands[run]; !happened && (c.what == links || c.what == forgets) && !c.first {
 		delete(o.first, c.id)
 	}
@@ -186,14 +208,20 @@ func (o *Oracle) forced(c cell) bool {
 // overrule drops the other side's unsynced edit of a field that an undo --force
 // puts back: the operator has said whose value it shall be.
 func (o *Oracle) overrule(now map[string]snapshot, c cell) {
-	if cmd := o.ordered(undoes, o.espoOf(c)); cmd == nil || !cmd.force {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil || !cmd.force {
 		return
 	}
 	side, id := o.partner(now, c)
 	for f := range o.fresh {
 		if f.side == side && f.id == id && o.sameField(c, f) {
 			delete(o.fresh, f)
-			o.base[f] = now[sideKey(side, id)].values[f.attr]
+			v := now[sideKey(side, id)].values[f.attr]
+			if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
+				b, based := o.base[f]
+				cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+			}
+			o.base[f] = v
 			o.ruled[undoes+" --force"]++
 		}
 	}

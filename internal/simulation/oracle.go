@@ -439,8 +439,10 @@ func (o *Oracle) settle() {
 			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.unmapped(), is.unmapped())
 		}
 		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
-			if was.values[attr] != is.values[attr] {
-				o.overwritten(now, cell{side, id, attr}, was.values[attr], is.values[attr])
+			if c := (cell{side, id, attr}); o.reformed(now, c, was.values[attr], is.values[attr]) {
+				o.note("%s lets %s %s store %s in its own form: %q -> %q", o.actor, side, id, attr, was.values[attr].Text(), is.values[attr].Text())
+			} else if was.values[attr] != is.values[attr] {
+				o.overwritten(now, c, was.values[attr], is.values[attr])
 			}
 		}
 	}
@@ -467,6 +469,25 @@ func (o *Oracle) settle() {
 		}
 	}
 	o.consume(now)
+}
+
+// reformed reports whether Advoware has stored a value, which the run had read and
+// gave back as it was, in a form of its own: a record may have come there in another
+// form. The whole object goes over, and what a side changes while storing is no edit
+// (design page 2, "Three values per field"). A person's edit is still that.
+func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value) bool {
+	_, espoID := o.partner(now, c)
+	if c.side != record.Advoware || was == is || o.sender[espoID] != o.actor || o.sent[espoID][c.attr] ||
+		!record.FoldEqual(was, is) && !(o.Cuts && record.OwnForm(was, is)) {
+		return false
+	}
+	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; !ok || seen.values[c.attr] != was {
+		return false
+	}
+	if !o.fresh[c] {
+		o.base[c] = is
+	}
+	return true
 }
 
 // deletedWith reports whether a person deleted the record in EspoCRM when it held
