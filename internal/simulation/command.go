@@ -21,6 +21,9 @@ type command struct {
 	first bool                   // it was a first contact already
 }
 
+// order names a command: a run has one for a record.
+type order struct{ run, id string }
+
 // The commands that change what may be overwritten.
 const (
 	undoes   = "undo"
@@ -37,19 +40,24 @@ func (o *Oracle) Ordered(run string, c command) {
 		c.first = o.first[c.id]
 		o.first[c.id] = true
 	}
-	o.commands[run] = &c
+	o.commands[order{run, c.id}] = &c
 	o.note("%s: %s %s force %v take %v", run, c.what, c.id, c.force, c.take)
 }
 
 // Carried tells it that the command has ended; happened is false where it was
-// refused without any effect.
-func (o *Oracle) Carried(run string, happened bool) {
+// refused without any effect. The word of an undo holds on for what it has sent: a
+// put-back that lands after its sender has given it up is one all the same, and has
+// to travel as a person's edit (docs/reliability.md, an interrupted undo).
+func (o *Oracle) Carried(run, espoID string, happened bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c := o.commands[run]; !happened && (c.what == links || c.what == forgets) && !c.first {
+	c := o.commands[order{run, espoID}]
+	if !happened && (c.what == links || c.what == forgets) && !c.first {
 		delete(o.first, c.id)
 	}
-	delete(o.commands, run)
+	if c.what != undoes {
+		delete(o.commands, order{run, espoID})
+	}
 }
 
 // Parked tells it that a run parks a conflict, by what it has read.
@@ -126,7 +134,7 @@ func (o *Oracle) Dropped(espoID string) {
 
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
-	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {
+	if c := o.commands[order{o.actor, espoID}]; c != nil && c.what == what {
 		return c
 	}
 	return nil
