@@ -559,6 +559,33 @@ func TestUndoMeetsAnEditWhileItWorks(t *testing.T) {
 	r.clean(id)
 }
 
+// Under manual, an undo decides about what it puts back and nothing else: a clash in
+// another field, which came up while it worked, waits for a person.
+func TestUndoLeavesAConflictToAPerson(t *testing.T) {
+	for _, force := range []bool{false, true} {
+		r := newRig(t, policy(reconcile.Manual))
+		id, advo := r.linked()
+		r.next()
+		r.editEspo(id, map[string]any{"phone": "0511 1"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.editAdvo(advo, map[string]any{"emailGesch": "bert@example.de"})
+		r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, Before: func(*http.Request) { r.editEspo(id, map[string]any{"email": "anna2@example.de"}) }})
+		r.decided(func() {
+			r.outcome(r.undo(id, run, func(u *engine.UndoRequest) { u.Force = force }), result.ConflictWaits)
+		})
+		if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "anna2@example.de" || a != "bert@example.de" {
+			t.Errorf("EspoCRM holds %v, Advoware %q", e, a)
+		}
+		r.next()
+		r.outcome(r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.Merged)
+		if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != nil || a != "" {
+			t.Errorf("the undone phone is %v in EspoCRM, %q in Advoware", e, a)
+		}
+		r.clean(id)
+	}
+}
+
 // The history calls an interrupted create interrupted, not created; its writes
 // filled a new record all the same, and undoing them would empty it.
 func TestUndoOfAnInterruptedCreateEmptiesNothing(t *testing.T) {

@@ -302,6 +302,18 @@ func (c *comparison) take(sides map[string]record.Side) {
 	})
 }
 
+// covered reports whether a side was taken for every clash; one that nobody was
+// asked about has come up since.
+func (c *comparison) covered(sides map[string]record.Side) bool {
+	_, all := sides["*"]
+	yes := true
+	c.twoWay(func(it *item) {
+		_, one := sides[it.f.Key]
+		yes = yes && (it.moved != movedBoth || one || all)
+	})
+	return yes
+}
+
 // lags reports whether the base has something to learn although nothing
 // differs.
 func (c *comparison) lags() bool {
