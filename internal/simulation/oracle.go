@@ -132,8 +132,8 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
-	// commands are what operators have ordered, by run.
-	commands map[string]*command
+	// commands are what operators have ordered.
+	commands map[order]*command
 	// first: the next contact of the EspoCRM record is a first one (link, reset
 	// --forget), so EspoCRM's values go over.
 	first map[string]bool
@@ -183,9 +183,40 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, away: map[cell]record.Value{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
-		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
-		previous: map[string]string{}, filed: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
+		last:      map[string]snapshot{},
+		tomb:      map[string]snapshot{},
+		fresh:     map[cell]bool{},
+		met:       map[cell]bool{},
+		replaced:  map[cell]record.Value{},
+		base:      map[cell]record.Value{},
+		sent:      map[string]map[string]bool{},
+		doubtful:  map[string]map[string]bool{},
+		reads:     map[string]map[string]snapshot{},
+		answers:   map[string]snapshot{},
+		sender:    map[string]string{},
+		commands:  map[order]*command{},
+		first:     map[string]bool{},
+		restored:  map[cell]bool{},
+		putBack:   map[cell]bool{},
+		reached:   map[cell]bool{},
+		takenBack: map[cell]bool{},
+		unsure:    map[cell]bool{},
+		undone:    map[cell]bool{},
+		away:      map[cell]record.Value{},
+		planned:   map[written]bool{},
+		blind:     map[string]bool{},
+		made:      map[string]string{},
+		parked:    map[string][2]snapshot{},
+		asked:     map[string]map[string]bool{},
+		wrote:     map[written]bool{},
+		late:      map[string]bool{},
+		brought:   map[cell]string{},
+		previous:  map[string]string{},
+		filed:     map[string]string{},
+		excused:   map[string]int{},
+		ruled:     map[string]int{},
+		loose:     map[string]bool{},
+	}
 	o.last = o.look()
 	return o
 }
@@ -771,9 +802,9 @@ func (o *Oracle) InSync(espoID string) {
 	maps.DeleteFunc(o.unsure, func(c cell, _ bool) bool { return c.id == espoID })
 	maps.DeleteFunc(o.undone, func(c cell, _ bool) bool { return c.id == espoID })
 	o.open = true
-	s := o.last[sideKey(record.EspoCRM, espoID)]
+	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)
-	a := o.last[sideKey(record.Advoware, advoID)]
+	a := o.lately(sideKey(record.Advoware, advoID))
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
 			e, v := cell{record.EspoCRM, espoID, f.Espo}, cell{record.Advoware, advoID, f.Advo}
@@ -784,6 +815,15 @@ func (o *Oracle) InSync(espoID string) {
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// lately is a record as it is, or as it was when it was deleted: a run that ends a
+// moment later has found it in step all the same.
+func (o *Oracle) lately(key string) snapshot {
+	if s, ok := o.last[key]; ok {
+		return s
+	}
+	return o.tomb[key]
 }
 
 // InDoubt tells the oracle that an attempt ended without success, or died: what
