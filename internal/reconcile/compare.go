@@ -254,6 +254,17 @@ func (c *comparison) clashes() (yes bool) {
 	return yes
 }
 
+// undecided reports whether a field has moved on both sides for which no side was
+// taken.
+func (c *comparison) undecided(sides map[string]record.Side) (yes bool) {
+	_, all := sides["*"]
+	c.twoWay(func(it *item) {
+		_, one := sides[it.f.Key]
+		yes = yes || it.moved == movedBoth && !one && !all
+	})
+	return yes
+}
+
 // assume says who moved where no base could tell. Where the base is settled, a
 // side that is empty is taken to have never known the field, and does not clear
 // the other one.

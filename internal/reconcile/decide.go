@@ -191,7 +191,7 @@ func weigh(in Input, c *comparison, d *Decision) {
 // resolve applies the policy, or the operator's decision, to a conflict.
 func resolve(in Input, c *comparison, d *Decision) {
 	switch {
-	case len(in.Taken) > 0:
+	case len(in.Taken) > 0 && (in.Policy != Manual || !c.undecided(in.Taken)):
 		c.take(in.Taken)
 		c.settleEach(d)
 	case in.Policy == Manual:
