@@ -56,7 +56,7 @@ func (o *Oracle) Carried(run string, happened bool) {
 func (o *Oracle) Parked(run, espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
+	_, link := o.partner(o.last, cell{side: record.EspoCRM, id: espoID})
 	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
 	o.note("%s parks %s", run, espoID)
 }
@@ -77,7 +77,7 @@ func (o *Oracle) Asked(res result.Record) {
 // said to be about, by itself or as a part of the kind. Whether it was one indeed
 // does not count: somebody has seen both values.
 func (o *Oracle) decided(espoID string, c cell, was record.Value) bool {
-	if o.ordered(resolves, espoID) == nil {
+	if o.Policy != reconcile.Manual || o.ordered(resolves, espoID) == nil {
 		return false
 	}
 	asked := o.asked[espoID]
@@ -103,6 +103,9 @@ func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 			o.sends(run, espoID, f.Advo)
 			_, advoID := o.partner(o.last, cell{record.EspoCRM, espoID, f.Espo})
 			o.planned[written{run, cell{record.Advoware, advoID, f.Advo}, fi.Before}] = true
+		}
+		if fi, ok := in.Fields[f.Key]; ok && fi.ToEspo != nil {
+			o.planned[written{run, cell{record.EspoCRM, espoID, f.Espo}, fi.Espo}] = true
 		}
 	}
 }
@@ -148,14 +151,15 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	if cmd == nil {
 		return false
 	}
-	for w := range o.planned {
-		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
-			return true // nobody knows whether it was overwritten; with force it comes back
-		}
-	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {
 			return true
+		}
+	}
+	for w := range o.planned {
+		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
+			o.rule(ForcedInDoubt)
+			return true // nobody knows whether it was overwritten; with force it comes back
 		}
 	}
 	return false
@@ -169,14 +173,21 @@ func (o *Oracle) undoesWrite(c cell, espoID string, was record.Value) bool {
 }
 
 // forced reports whether an undo overwrites with the operator's consent whatever
-// stands there.
-func (o *Oracle) forced(c cell) bool {
+// stands there: only in fields that the undone run has written, or was to write.
+func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
 	if cmd == nil || !cmd.force {
 		return false
 	}
-	o.ruled[undoes+" --force"]++
-	return true
+	side, id := o.partner(now, c)
+	for _, all := range []map[written]bool{o.wrote, o.planned} {
+		for w := range all {
+			if w.run == cmd.run && (w.cell == c || w.side == side && w.id == id && o.sameField(c, w.cell)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // overrule drops the other side's unsynced edit of a field that an undo --force
@@ -190,7 +201,7 @@ func (o *Oracle) overrule(now map[string]snapshot, c cell) {
 		if f.side == side && f.id == id && o.sameField(c, f) {
 			delete(o.fresh, f)
 			o.base[f] = now[sideKey(side, id)].values[f.attr]
-			o.ruled[undoes+" --force"]++
+			o.rule(ForcedOver)
 		}
 	}
 }
@@ -217,7 +228,6 @@ func (o *Oracle) loser(espoID string, c cell, was record.Value) record.Side {
 		if take == "" {
 			return ""
 		}
-		o.ruled[resolves]++
 		return take.Other()
 	default:
 		return record.Advoware
