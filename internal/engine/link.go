@@ -40,19 +40,19 @@ func (w *work) link(ctx context.Context, r LinkRequest) error {
 	if err := w.readEspo(ctx); err != nil {
 		return err
 	}
-	if w.espo == nil {
-		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
-			Message: "there is no such record in EspoCRM", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
-	}
-	if r.AdvowareID == w.espo.advowareID {
-		return w.linkedAlready(r)
-	}
-	if w.espo.advowareID != 0 && !r.Force {
-		return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(),
-			Message: fmt.Sprintf("it is linked to Advoware %d already", w.espo.advowareID), Hint: "look at both in Advoware; --force replaces the link"}
-	}
-	if err := w.linkTarget(ctx, r.AdvowareID); err != nil {
+	if done, err := w.linkable(ctx, r); done || err != nil {
 		return err
+	}
+	if in := w.mem.Intent; in != nil && !r.DryRun {
+		seen := w.espo
+		if err := w.waitForDeadline(ctx, in); err != nil {
+			return err
+		}
+		if w.espo != seen { // somebody may have edited, deleted or linked it meanwhile
+			if done, err := w.linkable(ctx, r); done || err != nil {
+				return err
+			}
+		}
 	}
 	d := w.compareForLink()
 	w.res.Fields = resultFields(d, r.DryRun)
@@ -68,12 +68,28 @@ func (w *work) link(ctx context.Context, r LinkRequest) error {
 	return w.putLink(ctx, r, d)
 }
 
+// linkable reads the Advoware record, and refuses a pair that may not be linked;
+// done says that it is linked already.
+func (w *work) linkable(ctx context.Context, r LinkRequest) (done bool, err error) {
+	switch {
+	case w.espo == nil:
+		return false, &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
+			Message: "there is no such record in EspoCRM", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+	case w.espo.advowareID == r.AdvowareID:
+		w.linkedAlready(r)
+		return true, nil
+	case w.espo.advowareID != 0 && !r.Force:
+		return false, &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(),
+			Message: fmt.Sprintf("it is linked to Advoware %d already", w.espo.advowareID), Hint: "look at both in Advoware; --force replaces the link"}
+	}
+	return false, w.linkTarget(ctx, r.AdvowareID)
+}
+
 // linkedAlready: there is nothing to do. A create that is in doubt is settled by
 // the next sync, which finds the link.
-func (w *work) linkedAlready(r LinkRequest) error {
+func (w *work) linkedAlready(r LinkRequest) {
 	w.res.Outcome = result.Unchanged
 	w.say("linked", fmt.Sprintf("It is linked to Advoware %d already.", r.AdvowareID))
-	return nil
 }
 
 // linkTarget reads the Advoware record, and refuses one that another EspoCRM
@@ -166,12 +182,6 @@ func changedNames(d reconcile.Decision) string {
 // linked record without base, which the next sync treats as a first contact.
 func (w *work) putLink(ctx context.Context, r LinkRequest, d reconcile.Decision) error {
 	if in := w.mem.Intent; in != nil {
-		if err := w.waitForDeadline(ctx, in); err != nil {
-			return err
-		}
-		if w.espo == nil { // deleted meanwhile
-			return w.unknownRecord()
-		}
 		w.closeRun(ctx, in, createState(in, r.AdvowareID), store.WriteNotDone)
 		if w.closeErr != nil {
 			return w.closeErr

@@ -217,7 +217,7 @@ func TestANeverSyncedValueIsNotDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	res := r.sync(id)
-	if r.outcome(res, result.Skipped); res.Reason.Code != "edited_since" || r.advoField(advo, "telGesch") != "0511 9" {
+	if r.outcome(res, result.Skipped); res.Reason.Code != "never_synced" || !strings.Contains(res.Reason.Text, "telGesch") || r.advoField(advo, "telGesch") != "0511 9" {
 		t.Errorf("%+v", res.Reason)
 	}
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -175,9 +174,12 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 		w.res.Reason.Text += " It is gone from Advoware too; its memory is dropped."
 		return w.dropMemory(ctx)
 	}
-	if w.base == nil || !w.matches(w.base, w.advo) || w.neverSynced() {
-		w.res.Outcome = result.Skipped
-		w.res.Reason = result.Reason{Code: "edited_since", Text: "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept."}
+	if w.base == nil || !w.matches(w.base, w.advo) {
+		w.skip("edited_since", "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept.")
+		return nil
+	}
+	if f := w.neverSynced(); f != "" {
+		w.skip("never_synced", fmt.Sprintf("Gone from EspoCRM, but %s holds a value in Advoware that was never synced: it is kept.", f))
 		return nil
 	}
 	if w.req.NoDelete {
@@ -203,13 +205,16 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	return w.dropMemory(ctx)
 }
 
-// neverSynced reports whether Advoware holds a value of a field without a base:
+// neverSynced names a field in which Advoware holds a value without a base:
 // nobody knows that EspoCRM ever had it.
-func (w *work) neverSynced() bool {
-	return slices.ContainsFunc(w.m.Fields(w.advo.view.Kind), func(f mapping.Field) bool {
+func (w *work) neverSynced() string {
+	for _, f := range w.m.Fields(w.advo.view.Kind) {
 		_, known := w.base.Fields[f.Key]
-		return !known && f.Direction != mapping.ToAdvoware && !f.Clear && !f.Computed && w.advo.view.Values[f.Key].HasText()
-	})
+		if !known && f.Direction != mapping.ToAdvoware && !f.Clear && !f.Computed && w.advo.view.Values[f.Key].HasText() {
+			return f.Advo
+		}
+	}
+	return ""
 }
 
 // announceDelete keeps every mapped value of the record in the history before

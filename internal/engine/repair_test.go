@@ -414,6 +414,33 @@ func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
 	}
 }
 
+// Somebody has typed again what the run had written, after the field had been
+// something else: that is an edit, not what the run left.
+func TestUndoMeetsTheRunsValueTypedAgain(t *testing.T) {
+	for _, between := range []string{"later@example.de", "anna@example.de"} { // or what the run overwrote
+		r := newRig(t, policy(reconcile.Merge))
+		id, advo := r.linked()
+		r.next()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.editAdvo(advo, map[string]any{"emailGesch": between})
+		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		r.next()
+		r.editAdvo(advo, map[string]any{"emailGesch": "espo@example.de"})
+		res := r.undo(id, run)
+		r.outcome(res, result.Skipped)
+		if res.Reason.Code != "moved_on" {
+			t.Errorf("%s: %+v", between, res.Reason)
+		}
+		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "espo@example.de" || a != e {
+			t.Errorf("%s: EspoCRM %v, Advoware %q", between, e, a)
+		}
+		r.quiet(id)
+	}
+}
+
 // Somebody made the record a company in EspoCRM, before the undo or while it works,
 // and the run to be undone wrote the person's name. A company has no such field, so
 // nothing shows there but the other kind.
@@ -530,6 +557,33 @@ func TestUndoMeetsAnEditWhileItWorks(t *testing.T) {
 		t.Errorf("EspoCRM holds %v, Advoware %q", e, a)
 	}
 	r.clean(id)
+}
+
+// Under manual, an undo decides about what it puts back and nothing else: a clash in
+// another field, which came up while it worked, waits for a person.
+func TestUndoLeavesAConflictToAPerson(t *testing.T) {
+	for _, force := range []bool{false, true} {
+		r := newRig(t, policy(reconcile.Manual))
+		id, advo := r.linked()
+		r.next()
+		r.editEspo(id, map[string]any{"phone": "0511 1"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.editAdvo(advo, map[string]any{"emailGesch": "bert@example.de"})
+		r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, Before: func(*http.Request) { r.editEspo(id, map[string]any{"email": "anna2@example.de"}) }})
+		r.decided(func() {
+			r.outcome(r.undo(id, run, func(u *engine.UndoRequest) { u.Force = force }), result.ConflictWaits)
+		})
+		if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "anna2@example.de" || a != "bert@example.de" {
+			t.Errorf("EspoCRM holds %v, Advoware %q", e, a)
+		}
+		r.next()
+		r.outcome(r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.Merged)
+		if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != nil || a != "" {
+			t.Errorf("the undone phone is %v in EspoCRM, %q in Advoware", e, a)
+		}
+		r.clean(id)
+	}
 }
 
 // The history calls an interrupted create interrupted, not created; its writes
@@ -792,6 +846,44 @@ func TestLink(t *testing.T) {
 	r.want(r.sync(other), result.Initial, result.UpdatedAdvoware)
 	r.quiet(other)
 	r.outcome(link(other, same), result.Failed)
+}
+
+// TestLinkLooksAgainAfterItsWait: what somebody does to a record while link waits
+// for an interrupted create counts.
+func TestLinkLooksAgainAfterItsWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit map[string]any
+		want result.Outcome
+	}{
+		"linked by hand": {map[string]any{"advowareId": 4711}, result.Failed},
+		"edited":         {map[string]any{"email": "neu@example.de"}, result.UpdatedEspocrm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id := r.person(nil)
+			advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"anna@example.de"}`))
+			r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
+			r.sync(id)
+			r.tick(r.cfg.WriteTimeout - 10*time.Millisecond)
+			r.start()
+			reads := 0
+			r.proc.Plan = on("GET /api/v1/"+ct+"/"+id, 2, func() simulation.Fate {
+				reads++
+				r.editEspo(id, c.edit)
+				return simulation.Passes
+			})
+			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), c.want)
+			if reads != 1 {
+				t.Fatal("it was not read after the wait")
+			}
+			if v := fmt.Sprint(r.espoField(id, "advowareId")); c.want == result.Failed && v != "4711" {
+				t.Errorf("linked to %v", v)
+			}
+			if b := r.remembered(id).Base; b != nil {
+				t.Errorf("a base of contents that differ: %v", b)
+			}
+		})
+	}
 }
 
 func TestLinkEndsAnUncertainCreate(t *testing.T) {

@@ -215,7 +215,7 @@ func (w *work) putBack(ctx context.Context, r UndoRequest, backs []back) (again 
 		w.backs = backs
 	}
 	w.conclude(ctx, w.syncBacks(ctx, backs))
-	if w.res.Error == nil && w.res.Outcome != result.Skipped {
+	if w.res.Error == nil && w.res.Outcome != result.Skipped && w.res.Outcome != result.ConflictWaits {
 		w.say("undo", why)
 	}
 	return false, nil

@@ -254,17 +254,6 @@ func (c *comparison) clashes() (yes bool) {
 	return yes
 }
 
-// undecided reports whether a field has moved on both sides for which no side was
-// taken.
-func (c *comparison) undecided(sides map[string]record.Side) (yes bool) {
-	_, all := sides["*"]
-	c.twoWay(func(it *item) {
-		_, one := sides[it.f.Key]
-		yes = yes || it.moved == movedBoth && !one && !all
-	})
-	return yes
-}
-
 // assume says who moved where no base could tell. Where the base is settled, a
 // side that is empty is taken to have never known the field, and does not clear
 // the other one.
@@ -311,6 +300,18 @@ func (c *comparison) take(sides map[string]record.Side) {
 		}
 		it.source = record.EspoCRM
 	})
+}
+
+// covered reports whether a side was taken for every clash; one that nobody was
+// asked about has come up since.
+func (c *comparison) covered(sides map[string]record.Side) bool {
+	_, all := sides["*"]
+	yes := true
+	c.twoWay(func(it *item) {
+		_, one := sides[it.f.Key]
+		yes = yes && (it.moved != movedBoth || one || all)
+	})
+	return yes
 }
 
 // lags reports whether the base has something to learn although nothing

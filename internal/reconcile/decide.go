@@ -70,7 +70,8 @@ type Input struct {
 	// not of a sync with this record.
 	Relinked bool
 	// Taken is an operator's decision on a waiting conflict, by field key, "*" for
-	// all; it overrules the policy for clashes.
+	// all; it overrules the policy for clashes. Under manual a clash that it does not
+	// name waits.
 	Taken map[string]record.Side
 }
 
@@ -191,7 +192,7 @@ func weigh(in Input, c *comparison, d *Decision) {
 // resolve applies the policy, or the operator's decision, to a conflict.
 func resolve(in Input, c *comparison, d *Decision) {
 	switch {
-	case len(in.Taken) > 0 && (in.Policy != Manual || !c.undecided(in.Taken)):
+	case len(in.Taken) > 0 && (in.Policy != Manual || c.covered(in.Taken)):
 		c.take(in.Taken)
 		c.settleEach(d)
 	case in.Policy == Manual:

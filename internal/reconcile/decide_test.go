@@ -152,7 +152,7 @@ var conflictRows = []row{
 	{"taken: all from EspoCRM", "mail: b | a | c", "policy=manual take=*:espocrm", "conflict write advo(mail=b)", ReasonDecided},
 	{"taken: one field differently", "mail: b | a | c; note: y | x | z", "policy=manual take=*:espocrm take=note:advoware", "conflict write advo(mail=b) espo(note=z)", ReasonDecided},
 	{"taken: what is not named falls to EspoCRM", "mail: b | a | c; note: y | x | z", "policy=merge take=note:advoware", "conflict write advo(mail=b) espo(note=z)", ReasonDecided},
-	{"taken: under manual what is not named waits", "mail: b | a | c; note: y | x | z", "policy=manual take=note:advoware", "conflict park clash", ReasonSameField},
+	{"taken: what is not named waits under manual", "mail: b | a | c; note: y | x | z", "policy=manual take=note:advoware", "conflict park clash", ReasonSameField},
 	{"taken: decides clashes only, single edits survive", "mail: b | a | c; phone: 1 | 1 | 2", "policy=manual take=*:espocrm", "conflict write advo(mail=b) espo(phone=2)", ReasonDecided},
 	{"taken: overrules every policy", "mail: b | a | c", "policy=espocrm take=*:advoware", "conflict write espo(mail=c)", ReasonDecided},
 	{"taken: no conflict, no matter", "mail: b | a | a", "policy=manual take=*:advoware", "espocrm_newer write advo(mail=b)", ReasonEspoChanged},

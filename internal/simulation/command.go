@@ -90,8 +90,8 @@ func (o *Oracle) decided(espoID string, c cell, was record.Value) bool {
 	return about && c.side == o.loser(espoID, c, was)
 }
 
-// Announced tells it what a run is about to send to Advoware. Where it ends
-// before that, nobody knows whether the values were there for a while.
+// Announced tells it what a run is about to send. Where it ends before that,
+// nobody knows whether the values were there for a while.
 func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -99,13 +99,14 @@ func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 		o.made[espoID] = strconv.FormatInt(in.AdvowareID, 10)
 	}
 	for _, f := range o.Mapping.AllFields() {
-		if fi, ok := in.Fields[f.Key]; ok && fi.Sent != nil {
+		fi := in.Fields[f.Key]
+		if fi.ToEspo != nil {
+			o.planned[written{run, cell{record.EspoCRM, espoID, f.Espo}, fi.Espo}] = true
+		}
+		if fi.Sent != nil {
 			o.sends(run, espoID, f.Advo)
 			_, advoID := o.partner(o.last, cell{record.EspoCRM, espoID, f.Espo})
 			o.planned[written{run, cell{record.Advoware, advoID, f.Advo}, fi.Before}] = true
-		}
-		if fi, ok := in.Fields[f.Key]; ok && fi.ToEspo != nil {
-			o.planned[written{run, cell{record.EspoCRM, espoID, f.Espo}, fi.Espo}] = true
 		}
 	}
 }

@@ -127,6 +127,9 @@ type Oracle struct {
 	// late are EspoCRM ids into whose Advoware record a write fell through an open
 	// window since it was last in step.
 	late map[string]bool
+	// brought are cells whose value came through an open window, which it names: to
+	// every run since that is an edit, which may win a conflict.
+	brought map[cell]string
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
@@ -183,7 +186,7 @@ type Oracle struct {
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
-		wrote: map[written]bool{}, late: map[string]bool{}, touched: map[string]bool{}, rekinded: map[string]bool{}, unread: map[cell]written{},
+		wrote: map[written]bool{}, late: map[string]bool{}, touched: map[string]bool{}, rekinded: map[string]bool{}, unread: map[cell]written{}, brought: map[cell]string{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
 	return o
@@ -310,6 +313,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 			c := cell{side, id, attr}
 			delete(o.met, c)
 			delete(o.fresh, c)
+			delete(o.brought, c)
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
 			}
@@ -533,6 +537,9 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.reached, c) // the edit itself is gone now
 	delete(o.takenBack, c)
 	o.base[c], o.replaced[c] = is, was
+	if o.brought[c] = o.excuse; o.excuse == "" {
+		delete(o.brought, c)
+	}
 	o.wrote[written{o.actor, c, is}] = true
 	o.unsure[c] = true
 	o.putBack[c] = o.putsBack(c, is)
@@ -593,6 +600,12 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	if _, id := o.linked(now, c); rival != "" && id != otherID {
 		o.rule(NotLinkedYet)
 	}
+	window := ""
+	for _, f := range slices.SortedFunc(maps.Keys(o.brought), cell.compare) {
+		if f.side == other && f.id == otherID && (!byField || o.sameField(c, f)) {
+			window = o.brought[f]
+		}
+	}
 	espoID := c.id
 	if c.side == record.Advoware {
 		espoID = otherID
@@ -619,6 +632,9 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.rule(UndoOfAnUndo)
 	case o.forced(now, c):
 		o.rule(Forced)
+	case window != "" && c.side == o.loser(espoID, c, was):
+		o.excused[window]++
+		o.rule(ThroughAWindow)
 	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was && o.unread[c].run == o.actor:
 		o.excused[RevertedAtOnce]++
 	case c.side == record.Advoware && c.side == o.loser(espoID, c, was) && o.sentFieldEdited(espoID, c, byField):
@@ -784,6 +800,7 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.first, espoID)
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
+	maps.DeleteFunc(o.brought, func(c cell, _ string) bool { return o.espoOf(c) == espoID })
 	o.open = true
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
@@ -1001,13 +1018,28 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one.
+// that it is about to sync by one. One that asks for ids and stamps only shows no
+// values: what was read of them before is still what the process knows.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			o.remember(process, sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj))
+			key := sideKey(record.EspoCRM, raw.Get("id").String())
+			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			o.remember(process, key, s)
+			for attr, v := range s.values {
+				if !v.IsAbsent() {
+					continue
+				}
+				delete(o.reads[process][key].fresh, attr)
+				if known.fresh[attr] {
+					o.reads[process][key].fresh[attr] = true
+				}
+				if before, ok := known.values[attr]; ok {
+					s.values[attr] = before
+				}
+			}
 		}
 	}
 }

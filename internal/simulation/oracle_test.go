@@ -849,6 +849,17 @@ var windowRules = []ruleTest{
 		{"policy manual, and nobody was asked", manual, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }},
 		{"another field was overwritten, policy merge", merge, func(s *story) { careful(s, "emailGesch", "telGesch", false) }},
 	}},
+	{ThroughAWindow, advoWins, func(s *story) { throughAWindow(s, "email", false) }, []neighbour{
+		{"EspoCRM wins", espoWins, func(s *story) { throughAWindow(s, "email", false) }},
+		{"another field, policy merge", merge, func(s *story) { throughAWindow(s, "phone", false) }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { throughAWindow(s, "email", false) }},
+		{"it has been in step since", advoWins, func(s *story) { throughAWindow(s, "email", true) }},
+		{"it came through no window", advoWins, func(s *story) {
+			s.writes("run", advo, "emailGesch", "x")
+			s.edit(crm, "email", "b")
+			s.writes("run2", crm, "email", "old")
+		}},
+	}},
 	{LateWrite, advoWins, func(s *story) { landedLate(s, "emailGesch", true, false) }, []neighbour{
 		{"it was in time", advoWins, func(s *story) { landedLate(s, "emailGesch", false, false) }},
 		{"nobody meant to send the field", advoWins, func(s *story) { landedLate(s, "telGesch", true, false) }},
@@ -874,8 +885,7 @@ func careful(s *story, edited, overwritten string, remembered bool) {
 	s.writes("run2", advo, overwritten, "y")
 }
 
-// landedLate: of a PUT that was interrupted, the record got what another, later
-// landing one brought.
+// landedLate: one PUT to Advoware landed late, the next one was interrupted.
 func landedLate(s *story, sent string, late, inStep bool) {
 	put := func() { s.writes("run", advo, sent, "x") }
 	if late {
@@ -884,10 +894,23 @@ func landedLate(s *story, sent string, late, inStep bool) {
 	} else {
 		put()
 	}
+	s.writes("run1", advo, sent, "y")
 	s.o.InDoubt(s.id)
 	if inStep {
 		s.inSync()
 	}
 	s.edit(crm, "email", "b")
 	s.writes("run2", crm, "email", "old")
+}
+
+// throughAWindow: a value of email came to Advoware through an open window.
+func throughAWindow(s *story, attr string, inStep bool) {
+	s.reads("run")
+	s.o.Excuse(LostLease, func() { s.puts("run", advo, "emailGesch", "x") })
+	if inStep {
+		s.save("bert", crm, "email", "x")
+		s.inSync()
+	}
+	s.edit(crm, attr, "b")
+	s.writes("run2", crm, attr, "old")
 }

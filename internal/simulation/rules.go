@@ -15,6 +15,9 @@ const (
 	KindAsOne = "a change of kind decides its fields"
 	// AskedAbout: an operator decided what a conflict was said to be about.
 	AskedAbout = resolves + " of what was asked about"
+	// ThroughAWindow: what came through an open window to the other side is an edit to
+	// every run since, and wins.
+	ThroughAWindow = "what came through an open window wins"
 	// FirstContact: EspoCRM's values go over at a first contact (link, reset --forget).
 	FirstContact = "first contact"
 	// OldByItsStamps: nothing is remembered of a record that a backup has restored.
