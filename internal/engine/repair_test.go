@@ -309,6 +309,26 @@ func TestResolveMeetsAnEditWhileItWorks(t *testing.T) {
 	r.clean(id)
 }
 
+// The decision was to take Advoware's e-mail. Another field is written to Advoware
+// first, and meanwhile somebody types a new e-mail in EspoCRM, which the operator has
+// never seen (seed 47427 of the simulation).
+func TestResolveMeetsAnEditWhileItWritesAnotherField(t *testing.T) {
+	r := newRig(t, policy(reconcile.Manual))
+	id, advo := r.conflict()
+	r.editEspo(id, map[string]any{"geburtsdatum": "1980-02-01"})
+	r.outcome(r.sync(id), result.ConflictWaits)
+	r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, Before: func(*http.Request) { r.editEspo(id, map[string]any{"email": "later@example.de"}) }})
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.Advoware}), result.ConflictWaits)
+	if e, p := r.espoField(id, "email"), r.advoField(advo, "geburtsdatum"); e != "later@example.de" || !strings.HasPrefix(p, "1980-02-01") {
+		t.Errorf("email %v, geburtsdatum %q", e, p)
+	}
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+	if got := r.advoField(advo, "emailGesch"); got != "later@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.clean(id)
+}
+
 func TestResolveWithoutConflict(t *testing.T) {
 	r := newRig(t)
 	id, _ := r.linked()
