@@ -132,6 +132,8 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
+	// kinds are the records' kinds when they were last in step, by side and id.
+	kinds map[string]string
 	// commands are what operators have ordered, by run.
 	commands map[string]*command
 	// first: the next contact of the EspoCRM record is a first one (link, reset
@@ -180,7 +182,7 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
+		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, kinds: map[string]string{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
 		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
 		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
 	o.last = o.look()
@@ -319,9 +321,18 @@ func (o *Oracle) Person(name string, change func() error) error {
 			o.blind[id] = true // what is remembered is of another link
 		}
 		if was.there && was.kind != now[key].kind {
-			for attr := range now[key].values { // a field that the new kind does not have is given up
-				if c := (cell{side, id, attr}); o.fresh[c] && !o.travels(side, attr, now[key].kind) {
+			// A field that the new kind does not have is given up. Those that only the new
+			// kind has go over as one with it (design page 1): edits all of them, except
+			// where the kind is back to what it was in step, and the value, too.
+			for attr, v := range now[key].values {
+				c := cell{side, id, attr}
+				b, based := o.base[c]
+				switch {
+				case !o.travels(side, attr, now[key].kind):
 					delete(o.fresh, c)
+				case o.travels(side, attr, was.kind):
+				case now[key].kind != o.kinds[key] && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
+					o.fresh[c] = true
 				}
 			}
 		}
@@ -420,6 +431,9 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			for attr, v := range is.values { // as with any write of the tool: what it wrote is no edit, nor is setting it back
+				o.base[cell{side, id, attr}] = v
+			}
 			if o.excuse != "" && side == record.Advoware {
 				o.excused[o.excuse]++
 				o.loose[id] = true
@@ -753,6 +767,9 @@ func (o *Oracle) InSync(espoID string) {
 	s := o.last[sideKey(record.EspoCRM, espoID)]
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.last[sideKey(record.Advoware, advoID)]
+	if s.there && a.there && s.kind == a.kind {
+		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
+	}
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
 			e, v := cell{record.EspoCRM, espoID, f.Espo}, cell{record.Advoware, advoID, f.Advo}
