@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"advosync/internal/fault"
@@ -176,8 +177,17 @@ func (w *work) closeOrphan(ctx context.Context) error {
 const ReasonNeedsYes = "needs_yes"
 
 // deleteAdvo removes the Advoware record of one that is gone from EspoCRM. What
-// somebody edited in Advoware since the last sync is not deleted.
+// somebody edited in Advoware since the last sync is not deleted, nor what has
+// been linked to another record meanwhile.
 func (w *work) deleteAdvo(ctx context.Context) error {
+	ids, err := w.carriers(ctx, w.advowareID())
+	if err != nil {
+		return err
+	}
+	if len(ids) > 0 {
+		w.skip("linked_elsewhere", fmt.Sprintf("Gone from EspoCRM, but Advoware %d belongs to %s %s now: it is kept.", w.advowareID(), w.key.Entity, strings.Join(ids, ", ")))
+		return w.dropMemory(ctx)
+	}
 	if err := w.readAdvo(ctx); err != nil {
 		return err
 	}
@@ -206,7 +216,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	}
 	wctx, cancel := w.until(ctx, w.mem.Intent.Deadline)
 	defer cancel()
-	err := w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
+	err = w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}

@@ -22,6 +22,7 @@ type command struct {
 	// unseen are the edits that it overrules if it gets through: made after it had
 	// read that side.
 	unseen []unseenEdit
+	failed bool // it did not get through: what it has sent may land yet
 }
 
 // unseenEdit is an edit of a cell from base to value.
@@ -30,6 +31,9 @@ type unseenEdit struct {
 	value, base record.Value
 	based       bool
 }
+
+// order names a command: a run has one for a record.
+type order struct{ run, id string }
 
 // The commands that change what may be overwritten.
 const (
@@ -47,7 +51,7 @@ func (o *Oracle) Ordered(run string, c command) {
 		c.first = o.first[c.id]
 		o.first[c.id] = true
 	}
-	o.commands[run] = &c
+	o.commands[order{run, c.id}] = &c
 	o.note("%s: %s %s force %v take %v", run, c.what, c.id, c.force, c.take)
 }
 
@@ -55,10 +59,14 @@ func (o *Oracle) Ordered(run string, c command) {
 // refused without any effect, through is false where it died or ended without success. Then
 // an edit that it had not seen is not overruled: the undo has said so, or its
 // recovery compares with what the undo had read (design page 2, "Deletes and undo").
-func (o *Oracle) Carried(run string, happened, through bool) {
+// The word of an undo holds on for what it has sent: a put-back that lands after its
+// sender has given it up is one all the same, and has to travel as a person's edit
+// (docs/reliability.md, an interrupted undo).
+func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c := o.commands[run]; c != nil && !through {
+	c := o.commands[order{run, espoID}]
+	if c.failed = !through; c.failed {
 		for _, e := range c.unseen {
 			if v, ok := o.last[sideKey(e.side, e.id)].values[e.attr]; ok && v == e.value {
 				o.fresh[e.cell] = true
@@ -68,10 +76,12 @@ func (o *Oracle) Carried(run string, happened, through bool) {
 			}
 		}
 	}
-	if c := o.commands[run]; !happened && (c.what == links || c.what == forgets) && !c.first {
+	if !happened && (c.what == links || c.what == forgets) && !c.first {
 		delete(o.first, c.id)
 	}
-	delete(o.commands, run)
+	if c.what != undoes {
+		delete(o.commands, order{run, espoID})
+	}
 }
 
 // Parked tells it that a run parks a conflict, by what it has read.
@@ -152,7 +162,7 @@ func (o *Oracle) Dropped(espoID string) {
 
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
-	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {
+	if c := o.commands[order{o.actor, espoID}]; c != nil && c.what == what {
 		return c
 	}
 	return nil
@@ -214,15 +224,31 @@ func (o *Oracle) overrule(now map[string]snapshot, c cell) {
 	}
 	side, id := o.partner(now, c)
 	for f := range o.fresh {
-		if f.side == side && f.id == id && o.sameField(c, f) {
-			delete(o.fresh, f)
-			v := now[sideKey(side, id)].values[f.attr]
-			if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
-				b, based := o.base[f]
-				cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+		if f.side != side || f.id != id || !o.sameField(c, f) {
+			continue
+		}
+		v := now[sideKey(side, id)].values[f.attr]
+		if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
+			if cmd.failed {
+				continue
 			}
-			o.base[f] = v
-			o.ruled[undoes+" --force"]++
+			b, based := o.base[f]
+			cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+		}
+		delete(o.fresh, f)
+		o.base[f] = v
+		o.ruled[undoes+" --force"]++
+	}
+}
+
+// givesUp drops the unsynced edits of fields that a record has no more, because an
+// undo --force has put back another kind: they go with the kind that they are of, as
+// where a person changes it, whichever run clears them.
+func (o *Oracle) givesUp(side record.Side, id string, is snapshot) {
+	for attr := range is.values {
+		c := cell{side, id, attr}
+		if o.fresh[c] && !o.travels(side, attr, is.kind) && o.forced(c) {
+			delete(o.fresh, c)
 		}
 	}
 }

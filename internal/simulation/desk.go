@@ -50,7 +50,7 @@ func (s *Sim) did(t *Tool, c command, do func() result.Record) result.Record {
 	through := !t.Process.Dead() && res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome)
 	happened := through || t.Process.Dead() ||
 		res.Error != nil && (res.Error.Owner == string(fault.OwnerSystem) || res.Error.Code == string(fault.LeaseLost))
-	s.Oracle.Carried(t.Run, happened, through)
+	s.Oracle.Carried(t.Run, c.id, happened, through)
 	switch {
 	case t.Process.Dead(), res.Error != nil:
 		s.Oracle.InDoubt(c.id)

@@ -134,8 +134,8 @@ type Oracle struct {
 	base map[cell]record.Value
 	// kinds are the records' kinds when they were last in step, by side and id.
 	kinds map[string]string
-	// commands are what operators have ordered, by run.
-	commands map[string]*command
+	// commands are what operators have ordered.
+	commands map[order]*command
 	// first: the next contact of the EspoCRM record is a first one (link, reset
 	// --forget), so EspoCRM's values go over.
 	first map[string]bool
@@ -150,6 +150,8 @@ type Oracle struct {
 	// unsure are cells of EspoCRM that a run has written since the record was last in
 	// step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
+	// away is what a backup took out of a cell.
+	away map[cell]record.Value
 	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
@@ -169,6 +171,7 @@ type Oracle struct {
 	reads          map[string]map[string]snapshot
 	answers        map[string]snapshot // by side and id, the last answer as it was read
 	previous       map[string]string   // process and record → its last request about it
+	filed          map[string]string   // process and Advoware id → the key in previous of its last request there
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
@@ -182,9 +185,41 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, kinds: map[string]string{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
-		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
-		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
+		last:      map[string]snapshot{},
+		tomb:      map[string]snapshot{},
+		fresh:     map[cell]bool{},
+		met:       map[cell]bool{},
+		replaced:  map[cell]record.Value{},
+		base:      map[cell]record.Value{},
+		sent:      map[string]map[string]bool{},
+		doubtful:  map[string]map[string]bool{},
+		reads:     map[string]map[string]snapshot{},
+		answers:   map[string]snapshot{},
+		sender:    map[string]string{},
+		commands:  map[order]*command{},
+		kinds:     map[string]string{},
+		first:     map[string]bool{},
+		restored:  map[cell]bool{},
+		putBack:   map[cell]bool{},
+		reached:   map[cell]bool{},
+		takenBack: map[cell]bool{},
+		unsure:    map[cell]bool{},
+		undone:    map[cell]bool{},
+		away:      map[cell]record.Value{},
+		planned:   map[written]bool{},
+		blind:     map[string]bool{},
+		made:      map[string]string{},
+		parked:    map[string][2]snapshot{},
+		asked:     map[string]map[string]bool{},
+		wrote:     map[written]bool{},
+		late:      map[string]bool{},
+		brought:   map[cell]string{},
+		previous:  map[string]string{},
+		filed:     map[string]string{},
+		excused:   map[string]int{},
+		ruled:     map[string]int{},
+		loose:     map[string]bool{},
+	}
 	o.last = o.look()
 	return o
 }
@@ -310,6 +345,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.takeBack(now, c)
 			}
 			o.undone[c] = name == restorer && o.unsure[c]
+			if delete(o.away, c); name == restorer {
+				o.away[c] = was.values[attr]
+			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
@@ -453,6 +491,9 @@ func (o *Oracle) settle() {
 				o.overwritten(now, c, was.values[attr], is.values[attr])
 			}
 		}
+		if was.kind != is.kind {
+			o.givesUp(side, id, is)
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if _, ok := now[key]; ok {
@@ -533,6 +574,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.fresh, c)
 	delete(o.reached, c) // the edit itself is gone now
 	delete(o.takenBack, c)
+	delete(o.away, c)
 	o.base[c], o.replaced[c] = is, was
 	if o.brought[c] = o.excuse; o.excuse == "" {
 		delete(o.brought, c)
@@ -599,6 +641,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.ruled["first contact"]++
 	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
 		o.ruled["nothing remembered of a restored record"]++
+	case o.takenFromPair(cell{other, otherID, ""}, c, was):
+		o.ruled["value on both sides, taken from one by a backup"]++
 	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
 		o.ruled["interrupted write taken back by a backup"]++
 	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
@@ -623,6 +667,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// takenFromPair reports whether the acting run had itself written the value of a cell
+// on the other side, too, when a backup took it away there: the run knows that both
+// sides held it, so what the backup brought instead is an edit, and the only one.
+func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
+	for f, v := range o.away {
+		if f.side == other.side && f.id == other.id && o.sameField(c, f) && agree(v, was) && o.wrote[written{o.actor, f, v}] {
+			return true
+		}
+	}
+	return false
 }
 
 // broughtBack reports whether a backup of EspoCRM has taken back a run's write there
@@ -764,9 +820,9 @@ func (o *Oracle) InSync(espoID string) {
 	maps.DeleteFunc(o.unsure, func(c cell, _ bool) bool { return c.id == espoID })
 	maps.DeleteFunc(o.undone, func(c cell, _ bool) bool { return c.id == espoID })
 	o.open = true
-	s := o.last[sideKey(record.EspoCRM, espoID)]
+	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)
-	a := o.last[sideKey(record.Advoware, advoID)]
+	a := o.lately(sideKey(record.Advoware, advoID))
 	if s.there && a.there && s.kind == a.kind {
 		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
 	}
@@ -780,6 +836,15 @@ func (o *Oracle) InSync(espoID string) {
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// lately is a record as it is, or as it was when it was deleted: a run that ends a
+// moment later has found it in step all the same.
+func (o *Oracle) lately(key string) snapshot {
+	if s, ok := o.last[key]; ok {
+		return s
+	}
+	return o.tomb[key]
 }
 
 // InDoubt tells the oracle that an attempt ended without success, or died: what
@@ -875,6 +940,12 @@ func (o *Oracle) request(process string, r *http.Request) {
 		return
 	}
 	what, key := r.Method+" "+r.URL.Path, process+" "+id
+	if n, ok := o.advoID(r); ok {
+		if was := o.filed[process+" "+n]; r.Method == http.MethodPut && was != "" && strings.HasPrefix(id, "Advoware ") {
+			key = was // read as a record's, whose link a backup has taken away since
+		}
+		o.filed[process+" "+n] = key
+	}
 	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
 		if last := o.previous[key]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
@@ -964,26 +1035,24 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one. One that asks for ids and stamps only shows no
-// values: what was read of them before is still what the process knows.
+// that it is about to sync by one. A list that asks who carries a link selects no
+// mapped fields: of those, the process knows what it read before.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			key := sideKey(record.EspoCRM, raw.Get("id").String())
-			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			key, s := sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj)
+			was := o.reads[process][key]
 			o.remember(process, key, s)
-			for attr, v := range s.values {
+			now := o.reads[process][key]
+			for attr, v := range now.values {
 				if !v.IsAbsent() {
 					continue
 				}
-				delete(o.reads[process][key].fresh, attr)
-				if known.fresh[attr] {
-					o.reads[process][key].fresh[attr] = true
-				}
-				if before, ok := known.values[attr]; ok {
-					s.values[attr] = before
+				now.values[attr] = was.values[attr]
+				if delete(now.fresh, attr); was.fresh[attr] {
+					now.fresh[attr] = true
 				}
 			}
 		}
