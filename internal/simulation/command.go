@@ -181,7 +181,7 @@ func (o *Oracle) espoOf(c cell) string {
 // tool overwrote it.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
-	if cmd == nil {
+	if cmd == nil || o.carriesOver(c, is) {
 		return false
 	}
 	for w := range o.planned {
@@ -191,6 +191,24 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {
+			return true
+		}
+	}
+	return false
+}
+
+// carriesOver reports whether a value is what the acting run has put back on the other
+// side, as it was read there: writing it here is the sync of that (design page 2,
+// "Deletes and undo"), no word about an edit made there since.
+func (o *Oracle) carriesOver(c cell, is record.Value) bool {
+	side, id := o.partner(o.last, c)
+	for _, f := range o.Mapping.AllFields() {
+		here, there := f.Espo, f.Advo
+		if c.side == record.Advoware {
+			here, there = f.Advo, f.Espo
+		}
+		v := o.reads[o.actor][sideKey(side, id)].values[there]
+		if here == c.attr && there != "" && agree(v, is) && o.wrote[written{o.actor, cell{side, id, there}, v}] {
 			return true
 		}
 	}

@@ -606,6 +606,9 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 // another person's edit on the other side that has not travelled either.
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
+	if c.side == record.Advoware && otherID == "" {
+		otherID = o.linkedWhenRead(c.id)
+	}
 	rival := false
 	rivals := map[string]bool{} // also those that were there when the tool read
 	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
@@ -667,6 +670,19 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// linkedWhenRead is the EspoCRM record that was linked to an Advoware record when the
+// acting run read it: a backup may have taken the link away before its PUT, and what
+// nobody is linked to by then was decided on as that one's (design page 2, "The order of
+// effects").
+func (o *Oracle) linkedWhenRead(advoID string) string {
+	for _, key := range slices.Sorted(maps.Keys(o.reads[o.actor])) {
+		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(o.reads[o.actor][key].link, 10) == advoID {
+			return id
+		}
+	}
+	return ""
 }
 
 // takenFromPair reports whether the acting run had itself written the value of a cell
@@ -1065,6 +1081,7 @@ func (o *Oracle) readSnapshot(side record.Side, obj record.Object) snapshot {
 		return o.advoSnapshot(obj)
 	}
 	s := snapshot{there: true, values: map[string]record.Value{}}
+	s.link, _ = obj.Int("advowareId")
 	view, _ := o.Mapping.ReadEspo(obj)
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && !f.Clear {
