@@ -239,11 +239,21 @@ func (w *work) closeRefused(f *fault.Error) {
 	}
 }
 
+// unproven: an interrupted write to a record that is not in Advoware at present.
+// Should it come back, only the intent tells what was written there from what
+// somebody typed.
+func (w *work) unproven(in *store.Intent) bool {
+	return w.advo == nil && in.AdvowareID == w.advowareID() && !in.Arrived && (in.Kind == store.IntentUpdate || in.Kind == store.IntentUndo)
+}
+
 // endsIntent: a definite refusal ends the intent, but never one whose record in
 // Advoware exists, or may exist, without a link: it would be created twice.
 func (w *work) endsIntent(f *fault.Error) bool {
 	in := w.mem.Intent
 	if in == nil || f.Code == fault.CreateDoubt || f.Doubt {
+		return false
+	}
+	if w.unproven(in) {
 		return false
 	}
 	return in.Kind != store.IntentCreate || in.AdvowareID == 0 || w.espo.advowareID == in.AdvowareID

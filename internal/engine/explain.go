@@ -101,8 +101,7 @@ const mostLookedBack = 100
 func (w *work) stillGone(e store.Entry) []result.HistoryField {
 	var out []result.HistoryField
 	for _, wr := range e.Writes {
-		v := overwrite{wr.Field, wr.Espocrm, wr.Advoware, wr.Side, wr.Before, wr.After}
-		f, ok := w.writableField(v)
+		f, ok := w.writableField(overwriteOf(wr))
 		if wr.State == store.WriteNotDone || !wr.Before.HasText() || wr.Before == wr.After || !ok || f.Computed ||
 			w.sideView(wr.Side).Values[f.Key] == wr.Before {
 			continue

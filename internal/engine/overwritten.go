@@ -25,13 +25,17 @@ type overwrite struct {
 	espo, advo    string // names
 	side          record.Side
 	before, after record.Value
+	// later: a sync since then has written the field, so the base knows more of it
+	// than the run left.
+	later bool
 }
 
-// overwritten reads the history of one run and record, oldest first.
+// overwritten reads the history of one run and record, oldest first, and what was
+// written there since.
 func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error) {
 	out := &overwrites{}
 	var entries []store.Entry
-	err := w.e.Store.Entries(ctx, store.HistoryFilter{Entity: w.key.Entity, ID: w.key.ID, Run: run}, func(e store.Entry) error {
+	err := w.e.Store.Entries(ctx, store.HistoryFilter{Entity: w.key.Entity, ID: w.key.ID}, func(e store.Entry) error {
 		entries = append(entries, e)
 		return nil
 	})
@@ -40,6 +44,10 @@ func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error)
 	}
 	slices.Reverse(entries)
 	for _, e := range entries {
+		out.since(e)
+		if e.Run != run {
+			continue
+		}
 		out.found = true
 		created := e.Created || e.Outcome == string(result.CreatedAdvoware)
 		out.created = out.created || created
@@ -54,13 +62,21 @@ func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error)
 	return out, nil
 }
 
+// since takes note of an entry's writes of fields that the run wrote before.
+func (o *overwrites) since(e store.Entry) {
+	for i := range o.values {
+		v := &o.values[i]
+		v.later = v.later || slices.ContainsFunc(e.Writes, func(wr store.Write) bool { return wr.Field == v.field && wr.State != store.WriteNotDone })
+	}
+}
+
 // add joins a write to what is known of its field and side. Where a run wrote a
 // field on both sides, the first overwritten value counts: the second one was
 // the run's own, or came while it worked. Both count when they are the same.
 func (o *overwrites) add(wr store.Write) {
 	for i := range o.values {
 		if v := &o.values[i]; v.field == wr.Field && v.side == wr.Side {
-			v.after = wr.After
+			v.after, v.later = wr.After, false
 			return
 		}
 	}
@@ -69,7 +85,11 @@ func (o *overwrites) add(wr store.Write) {
 			return
 		}
 	}
-	o.values = append(o.values, overwrite{wr.Field, wr.Espocrm, wr.Advoware, wr.Side, wr.Before, wr.After})
+	o.values = append(o.values, overwriteOf(wr))
+}
+
+func overwriteOf(wr store.Write) overwrite {
+	return overwrite{field: wr.Field, espo: wr.Espocrm, advo: wr.Advoware, side: wr.Side, before: wr.Before, after: wr.After}
 }
 
 // backState says what can be done about one overwritten value.
@@ -191,9 +211,17 @@ func (w *work) backState(b back, force bool) backState {
 
 // asWritten reports whether both sides still hold what the run left: the side
 // that was overwritten its value or that value's own form, the other one no
-// later edit.
+// later edit. Where the field has been written since, somebody may have typed the
+// run's value again: then it is not what the base holds.
 func (w *work) asWritten(b back) bool {
 	if b.now != b.after && !w.ownForm(b.field.Key, b.after, b.now) {
+		return false
+	}
+	fb, ok := store.FieldBase{}, false
+	if w.base != nil {
+		fb, ok = w.base.Fields[b.field.Key]
+	}
+	if b.later && ok && fb.On(b.side) != b.now {
 		return false
 	}
 	if w.ofKind(b) && w.kindsApart() {
@@ -205,10 +233,6 @@ func (w *work) asWritten(b back) bool {
 	other := w.sideView(b.side.Other()).Values[b.field.Key]
 	if other.IsAbsent() || record.FoldEqual(other, b.now) || w.ownForm(b.field.Key, b.after, other) {
 		return true
-	}
-	fb, ok := store.FieldBase{}, false
-	if w.base != nil {
-		fb, ok = w.base.Fields[b.field.Key]
 	}
 	return ok && fb.On(b.side.Other()) == other
 }

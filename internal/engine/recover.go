@@ -136,7 +136,7 @@ func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 // replaySent proves field by field whether the PUT to Advoware arrived (R3).
 // R4: a field that was not sent keeps its base.
 func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Base) *store.Base {
-	ours := map[string]bool{}
+	ours, proven := map[string]bool{}, false
 	for key, f := range in.Fields {
 		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
 			continue // proves nothing
@@ -144,9 +144,13 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		// The value before may look like a cut form of the one that was sent.
 		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
 			ours[key] = true
+			proven = proven || !setBack(in, key)
 		}
 	}
-	if len(ours) == 0 {
+	if !proven {
+		if len(ours) > 0 { // what it owed may have happened
+			w.owe(in)
+		}
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 		if in.First {
 			base = w.firstSent(in, base)
@@ -174,6 +178,17 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		}
 	}
 	return next
+}
+
+// setBack reports whether a PUT was to send a field's value of the base, over an
+// edit that had lost a conflict. A person who takes that edit back, or a restored
+// backup, leaves the same value: it does not prove that the PUT arrived.
+func setBack(in *store.Intent, key string) bool {
+	if in.Base == nil {
+		return false
+	}
+	b, ok := in.Base.Fields[key]
+	return ok && b.Advo == *in.Fields[key].Sent
 }
 
 // firstSent is the base of a first contact whose PUT is not proven: what was to be

@@ -210,6 +210,36 @@ func TestEditedBackInAdvowareWhileAWriteWasInDoubt(t *testing.T) {
 	}
 }
 
+// TestASetBackFieldProvesNoPut: EspoCRM wins a conflict, so that its old phone
+// number was to go over an edit in Advoware, beside a new e-mail address. Nothing
+// arrived. Then somebody takes back the edit of the number in Advoware and changes
+// the address, too: that looks as if the PUT had arrived and the address had been
+// edited after it, and EspoCRM's address was overwritten without a conflict.
+func TestASetBackFieldProvesNoPut(t *testing.T) {
+	for name, fate := range map[string]simulation.Fate{"dies": simulation.DiesBefore, "breaks": simulation.BreaksBefore} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id := r.person(map[string]any{"phone": "0511 1"})
+			advo := *r.sync(id).AdvowareID
+			r.tick(10 * time.Second)
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"telGesch": "0512 2"})
+			r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate {
+				r.editAdvo(advo, map[string]any{"telGesch": "0511 1", "emailGesch": "advo@example.de"})
+				return fate
+			})
+			r.sync(id)
+			r.tick(10 * time.Minute)
+			r.start()
+			r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+			if got := r.advoField(advo, "emailGesch"); got != "espo@example.de" {
+				t.Errorf("emailGesch %q", got)
+			}
+			r.quiet(id)
+		})
+	}
+}
+
 // TestUnreadableHistoryEndsTheAttempt: an intent is not replaced while the
 // history of its run cannot be closed.
 func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
@@ -628,6 +658,49 @@ func TestInterruptedWriteOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
 	r.quiet(id)
 }
 
+// The same where the PUT to Advoware is interrupted: what it brought is told from an
+// edit there by the intent alone.
+func TestInterruptedPutOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge), func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1", "email": "espo@example.de"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, func() {
+		r.editAdvo(advo, map[string]any{"telGesch": "0511 2"})
+		_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
+	})
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	_ = r.o.Person("anna", func() error { return r.espo.Restore(ct, id) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "phone"); got != "0511 2" {
+		t.Errorf("phone %v", got)
+	}
+	r.quiet(id)
+}
+
+// TestFinalPutOfARecordGoneOnBothSidesIsKept: the final PUT arrives, its answer gets
+// lost, and the record is deleted on both sides. Both come back, Advoware's from a
+// backup that is older than the PUT: what the PUT brought is not somebody's edit,
+// and must not win a conflict with one.
+func TestFinalPutOfARecordGoneOnBothSidesIsKept(t *testing.T) {
+	r := newRig(t, policy(reconcile.EspoCRMWins), func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	raw := r.advo.All(sandbox.BeteiligtePath)[0]
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.dies(id, "PUT /api/v1", 1, simulation.DiesAfter, func() {
+		_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+		_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
+	})
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	_ = r.o.Person("the backup", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	_ = r.o.Person("anna", func() error { return r.espo.Restore(ct, id) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "email"); got != "advo@example.de" {
+		t.Errorf("email %v", got)
+	}
+	r.quiet(id)
+}
+
 // An unlink is cut off, and the record comes back in Advoware with an edit: while
 // the link stands, so does the base, by which two disjoint edits both survive.
 func TestInterruptedUnlinkKeepsTheBase(t *testing.T) {
@@ -680,6 +753,28 @@ func baseOfAnotherLink(t *testing.T, unseen bool) {
 	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
 	if e, a := r.espoField(id, "email"), r.advoField(other, "emailGesch"); e != "anna@example.de" || a != "anna@example.de" {
 		t.Errorf("email %v, emailGesch %q", e, a)
+	}
+	r.quiet(id)
+}
+
+// A PUT arrives, the run dies, and the record is deleted in Advoware before anybody
+// could tell. When it is back there, its value is the tool's own, and no edit that
+// could win over EspoCRM's next one (seed 17220 of the simulation).
+func TestInterruptedWriteToARecordThatComesBack(t *testing.T) {
+	r := newRig(t, policy(reconcile.AdvowareWins))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
+	raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+	r.editEspo(id, map[string]any{"phone": "0511 2"})
+	for range 2 {
+		r.want(r.sync(id), result.MissingInAdvoware, result.Failed)
+	}
+	_ = r.o.Person("bert", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "telGesch"); got != "0511 2" {
+		t.Errorf("telGesch %q", got)
 	}
 	r.quiet(id)
 }

@@ -414,6 +414,33 @@ func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
 	}
 }
 
+// Somebody has typed again what the run had written, after the field had been
+// something else: that is an edit, not what the run left.
+func TestUndoMeetsTheRunsValueTypedAgain(t *testing.T) {
+	for _, between := range []string{"later@example.de", "anna@example.de"} { // or what the run overwrote
+		r := newRig(t, policy(reconcile.Merge))
+		id, advo := r.linked()
+		r.next()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.editAdvo(advo, map[string]any{"emailGesch": between})
+		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		r.next()
+		r.editAdvo(advo, map[string]any{"emailGesch": "espo@example.de"})
+		res := r.undo(id, run)
+		r.outcome(res, result.Skipped)
+		if res.Reason.Code != "moved_on" {
+			t.Errorf("%s: %+v", between, res.Reason)
+		}
+		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "espo@example.de" || a != e {
+			t.Errorf("%s: EspoCRM %v, Advoware %q", between, e, a)
+		}
+		r.quiet(id)
+	}
+}
+
 // Somebody made the record a company in EspoCRM, before the undo or while it works,
 // and the run to be undone wrote the person's name. A company has no such field, so
 // nothing shows there but the other kind.

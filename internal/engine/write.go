@@ -140,7 +140,7 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 	}
 	for key, in := range w.mem.Intent.Fields {
 		v := now.view.Values[key]
-		if in.Sent != nil && v != in.Before && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, v) {
+		if in.Sent != nil && v != in.Before && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, v) && !setBack(w.mem.Intent, key) {
 			return nil // ours is there
 		}
 	}

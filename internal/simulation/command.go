@@ -19,7 +19,20 @@ type command struct {
 	force bool
 	take  map[string]record.Side // resolve: by field key, "*" for all
 	first bool                   // it was a first contact already
+	// unseen are the edits that it overrules if it gets through: made after it had
+	// read that side.
+	unseen []unseenEdit
 }
+
+// unseenEdit is an edit of a cell from base to value.
+type unseenEdit struct {
+	cell
+	value, base record.Value
+	based       bool
+}
+
+// order names a command: a run has one for a record.
+type order struct{ run, id string }
 
 // The commands that change what may be overwritten.
 const (
@@ -37,26 +50,44 @@ func (o *Oracle) Ordered(run string, c command) {
 		c.first = o.first[c.id]
 		o.first[c.id] = true
 	}
-	o.commands[run] = &c
+	o.commands[order{run, c.id}] = &c
 	o.note("%s: %s %s force %v take %v", run, c.what, c.id, c.force, c.take)
 }
 
 // Carried tells it that the command has ended; happened is false where it was
-// refused without any effect.
-func (o *Oracle) Carried(run string, happened bool) {
+// refused without any effect, through is false where it died or ended without success. Then
+// an edit that it had not seen is not overruled: the undo has said so, or its
+// recovery compares with what the undo had read (design page 2, "Deletes and undo").
+// The word of an undo holds on for what it has sent: a put-back that lands after its
+// sender has given it up is one all the same, and has to travel as a person's edit
+// (docs/reliability.md, an interrupted undo).
+func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c := o.commands[run]; !happened && (c.what == links || c.what == forgets) && !c.first {
+	c := o.commands[order{run, espoID}]
+	if !through {
+		for _, e := range c.unseen {
+			if v, ok := o.last[sideKey(e.side, e.id)].values[e.attr]; ok && v == e.value {
+				o.fresh[e.cell] = true
+				if o.base[e.cell] = e.base; !e.based {
+					delete(o.base, e.cell)
+				}
+			}
+		}
+	}
+	if !happened && (c.what == links || c.what == forgets) && !c.first {
 		delete(o.first, c.id)
 	}
-	delete(o.commands, run)
+	if c.what != undoes {
+		delete(o.commands, order{run, espoID})
+	}
 }
 
 // Parked tells it that a run parks a conflict, by what it has read.
 func (o *Oracle) Parked(run, espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
+	_, link := o.partner(o.last, cell{side: record.EspoCRM, id: espoID})
 	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
 	o.note("%s parks %s", run, espoID)
 }
@@ -77,7 +108,7 @@ func (o *Oracle) Asked(res result.Record) {
 // said to be about, by itself or as a part of the kind. Whether it was one indeed
 // does not count: somebody has seen both values.
 func (o *Oracle) decided(espoID string, c cell, was record.Value) bool {
-	if o.ordered(resolves, espoID) == nil {
+	if o.Policy != reconcile.Manual || o.ordered(resolves, espoID) == nil {
 		return false
 	}
 	asked := o.asked[espoID]
@@ -130,7 +161,7 @@ func (o *Oracle) Dropped(espoID string) {
 
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
-	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {
+	if c := o.commands[order{o.actor, espoID}]; c != nil && c.what == what {
 		return c
 	}
 	return nil
@@ -152,14 +183,15 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	if cmd == nil {
 		return false
 	}
-	for w := range o.planned {
-		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
-			return true // nobody knows whether it was overwritten; with force it comes back
-		}
-	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {
 			return true
+		}
+	}
+	for w := range o.planned {
+		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
+			o.rule(ForcedInDoubt)
+			return true // nobody knows whether it was overwritten; with force it comes back
 		}
 	}
 	return false
@@ -173,28 +205,41 @@ func (o *Oracle) undoesWrite(c cell, espoID string, was record.Value) bool {
 }
 
 // forced reports whether an undo overwrites with the operator's consent whatever
-// stands there.
-func (o *Oracle) forced(c cell) bool {
+// stands there: only in fields that the undone run has written, or was to write.
+func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
 	if cmd == nil || !cmd.force {
 		return false
 	}
-	o.ruled[undoes+" --force"]++
-	return true
+	side, id := o.partner(now, c)
+	for _, all := range []map[written]bool{o.wrote, o.planned} {
+		for w := range all {
+			if w.run == cmd.run && (w.cell == c || w.side == side && w.id == id && o.sameField(c, w.cell)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // overrule drops the other side's unsynced edit of a field that an undo --force
 // puts back: the operator has said whose value it shall be.
 func (o *Oracle) overrule(now map[string]snapshot, c cell) {
-	if cmd := o.ordered(undoes, o.espoOf(c)); cmd == nil || !cmd.force {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil || !cmd.force {
 		return
 	}
 	side, id := o.partner(now, c)
 	for f := range o.fresh {
 		if f.side == side && f.id == id && o.sameField(c, f) {
 			delete(o.fresh, f)
-			o.base[f] = now[sideKey(side, id)].values[f.attr]
-			o.ruled[undoes+" --force"]++
+			v := now[sideKey(side, id)].values[f.attr]
+			if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
+				b, based := o.base[f]
+				cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+			}
+			o.base[f] = v
+			o.rule(ForcedOver)
 		}
 	}
 }
@@ -221,7 +266,6 @@ func (o *Oracle) loser(espoID string, c cell, was record.Value) record.Side {
 		if take == "" {
 			return ""
 		}
-		o.ruled[resolves]++
 		return take.Other()
 	default:
 		return record.Advoware
