@@ -175,7 +175,7 @@ type Oracle struct {
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
-	ruled          map[string]int  // edits overruled by an operator's word
+	ruled          map[string]int  // what a rule has let pass
 	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
