@@ -125,7 +125,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 	if r.method == http.MethodGet {
 		ahead = readAhead
 	}
-	for {
+	for again := false; ; {
 		token, err := c.tokens.get(ctx, refused, ahead)
 		if err != nil {
 			return nil, c.forOp(ctx, r.op, err)
@@ -137,6 +137,9 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		switch {
 		case err != nil:
 			return nil, err
+		case r.single && r.method == http.MethodGet && a.OK() && !again && !c.tokens.last(writeAhead):
+			again = true // it took so long that the write which may rest on it would need a new token
+			continue
 		case a.Status != http.StatusUnauthorized:
 			return a, nil
 		case refused != "":

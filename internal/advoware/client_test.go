@@ -338,6 +338,33 @@ func TestRenewedBeforeItsEnd(t *testing.T) {
 	})
 }
 
+// A read that outlives its token is made again with a new one: what is written goes
+// out right after the read that it rests on.
+func TestASlowReadOutlivesItsToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice()
+		c := newClient(t, o)
+		if _, err := c.Get(context.Background(), path, "7"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(534 * time.Second)
+		o.delay = 7 * time.Second
+		if _, err := c.Get(context.Background(), path, "7"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Update(context.Background(), path, "7", object(t, "{}")); err != nil {
+			t.Fatal(err)
+		}
+		var sent []string
+		for _, r := range o.seen[3:] { // after the address, the first sign-in and read
+			sent = append(sent, r.Method)
+		}
+		if got := strings.Join(sent, " "); got != "GET POST GET PUT" || o.signIns != 2 {
+			t.Fatalf("sent %s, %d sign-ins", got, o.signIns)
+		}
+	})
+}
+
 // TestStoppedLeader: the one who fetches is cancelled; the others do not fail
 // with it.
 func TestStoppedLeader(t *testing.T) {

@@ -55,8 +55,12 @@ func newTokens(cache TokenCache, now func() time.Time, fetch func(context.Contex
 }
 
 // readAhead is how much longer than now the token of a read has to do: a write
-// may rest on it, and no sign-in may come between the two.
-const readAhead = 5 * time.Second
+// may rest on it, and no sign-in may come between the two. writeAhead is what has
+// to be left of it when the read has been answered.
+const (
+	readAhead  = 5 * time.Second
+	writeAhead = time.Second
+)
 
 // get returns a token that is not the refused one ("" when none was) and may be
 // used for so much longer.
@@ -95,6 +99,13 @@ func (t *tokens) get(ctx context.Context, refused string, ahead time.Duration) (
 			return "", r.err
 		}
 	}
+}
+
+// last reports whether the token in use may be used for so much longer.
+func (t *tokens) last(ahead time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.usable(t.current, "", ahead)
 }
 
 func (t *tokens) usable(g grant, refused string, ahead time.Duration) bool {

@@ -202,6 +202,27 @@ func TestWhatACreateMadeIsNobodyElses(t *testing.T) {
 	}
 }
 
+// TestWhatBelongsToAnotherIsNotDeleted: of two doubles in EspoCRM, the linked one
+// loses its link and is deleted, and its Advoware record is linked to the other.
+func TestWhatBelongsToAnotherIsNotDeleted(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	stays := r.person(map[string]any{"firstName": "Anna", "lastName": "Alt"})
+	r.espo.SetField(ct, id, "advowareId", nil)
+	if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+		t.Fatal(err)
+	}
+	r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: stays, AdvowareID: advo}), result.Adopted)
+	res := r.sync(id)
+	if r.outcome(res, result.Skipped); res.Reason.Code != "linked_elsewhere" || !strings.Contains(res.Reason.Text, stays) {
+		t.Errorf("%+v", res.Reason)
+	}
+	if _, there := r.advo.Get(sandbox.BeteiligtePath, advo); !there {
+		t.Fatal("deleted")
+	}
+	r.quiet(stays)
+}
+
 // TestANeverSyncedValueIsNotDeleted: Advoware leaves out a field while it is
 // empty, so it has no base. Somebody fills it, and the record is deleted in
 // EspoCRM.

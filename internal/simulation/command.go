@@ -19,7 +19,20 @@ type command struct {
 	force bool
 	take  map[string]record.Side // resolve: by field key, "*" for all
 	first bool                   // it was a first contact already
+	// unseen are the edits that it overrules if it gets through: made after it had
+	// read that side.
+	unseen []unseenEdit
 }
+
+// unseenEdit is an edit of a cell from base to value.
+type unseenEdit struct {
+	cell
+	value, base record.Value
+	based       bool
+}
+
+// order names a command: a run has one for a record.
+type order struct{ run, id string }
 
 // The commands that change what may be overwritten.
 const (
@@ -37,19 +50,37 @@ func (o *Oracle) Ordered(run string, c command) {
 		c.first = o.first[c.id]
 		o.first[c.id] = true
 	}
-	o.commands[run] = &c
+	o.commands[order{run, c.id}] = &c
 	o.note("%s: %s %s force %v take %v", run, c.what, c.id, c.force, c.take)
 }
 
 // Carried tells it that the command has ended; happened is false where it was
-// refused without any effect.
-func (o *Oracle) Carried(run string, happened bool) {
+// refused without any effect, through is false where it died or ended without success. Then
+// an edit that it had not seen is not overruled: the undo has said so, or its
+// recovery compares with what the undo had read (design page 2, "Deletes and undo").
+// The word of an undo holds on for what it has sent: a put-back that lands after its
+// sender has given it up is one all the same, and has to travel as a person's edit
+// (docs/reliability.md, an interrupted undo).
+func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c := o.commands[run]; !happened && (c.what == links || c.what == forgets) && !c.first {
+	c := o.commands[order{run, espoID}]
+	if !through {
+		for _, e := range c.unseen {
+			if v, ok := o.last[sideKey(e.side, e.id)].values[e.attr]; ok && v == e.value {
+				o.fresh[e.cell] = true
+				if o.base[e.cell] = e.base; !e.based {
+					delete(o.base, e.cell)
+				}
+			}
+		}
+	}
+	if !happened && (c.what == links || c.what == forgets) && !c.first {
 		delete(o.first, c.id)
 	}
-	delete(o.commands, run)
+	if c.what != undoes {
+		delete(o.commands, order{run, espoID})
+	}
 }
 
 // Parked tells it that a run parks a conflict, by what it has read.
@@ -130,7 +161,7 @@ func (o *Oracle) Dropped(espoID string) {
 
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
-	if c := o.commands[o.actor]; c != nil && c.what == what && c.id == espoID {
+	if c := o.commands[order{o.actor, espoID}]; c != nil && c.what == what {
 		return c
 	}
 	return nil
@@ -194,14 +225,20 @@ func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 // overrule drops the other side's unsynced edit of a field that an undo --force
 // puts back: the operator has said whose value it shall be.
 func (o *Oracle) overrule(now map[string]snapshot, c cell) {
-	if cmd := o.ordered(undoes, o.espoOf(c)); cmd == nil || !cmd.force {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil || !cmd.force {
 		return
 	}
 	side, id := o.partner(now, c)
 	for f := range o.fresh {
 		if f.side == side && f.id == id && o.sameField(c, f) {
 			delete(o.fresh, f)
-			o.base[f] = now[sideKey(side, id)].values[f.attr]
+			v := now[sideKey(side, id)].values[f.attr]
+			if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
+				b, based := o.base[f]
+				cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+			}
+			o.base[f] = v
 			o.rule(ForcedOver)
 		}
 	}

@@ -47,9 +47,10 @@ func (s *Sim) did(t *Tool, c command, do func() result.Record) result.Record {
 	s.Oracle.Settle()
 	s.tellOf(t, res)
 	s.count(c.what + ": " + string(res.Outcome))
-	happened := t.Process.Dead() || res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome) ||
+	through := !t.Process.Dead() && res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome)
+	happened := through || t.Process.Dead() ||
 		res.Error != nil && (res.Error.Owner == string(fault.OwnerSystem) || res.Error.Code == string(fault.LeaseLost))
-	s.Oracle.Carried(t.Run, happened)
+	s.Oracle.Carried(t.Run, c.id, happened, through)
 	switch {
 	case t.Process.Dead(), res.Error != nil:
 		s.Oracle.InDoubt(c.id)

@@ -133,8 +133,8 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
-	// commands are what operators have ordered, by run.
-	commands map[string]*command
+	// commands are what operators have ordered.
+	commands map[order]*command
 	// first: the next contact of the EspoCRM record is a first one (link, reset
 	// --forget), so EspoCRM's values go over.
 	first map[string]bool
@@ -148,6 +148,8 @@ type Oracle struct {
 	reached, takenBack map[cell]bool
 	// unsure are cells that a run has written since the record was last in step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
+	// away is what a backup took out of a cell.
+	away map[cell]record.Value
 	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
@@ -172,6 +174,7 @@ type Oracle struct {
 	reads          map[string]map[string]snapshot
 	answers        map[string]snapshot // by side and id, the last answer as it was read
 	previous       map[string]string   // process and record → its last request about it
+	filed          map[string]string   // process and Advoware id → the key in previous of its last request there
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
@@ -185,9 +188,43 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[string]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
-		wrote: map[written]bool{}, late: map[string]bool{}, touched: map[string]bool{}, rekinded: map[string]bool{}, unread: map[cell]written{}, brought: map[cell]string{},
-		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
+		last:      map[string]snapshot{},
+		tomb:      map[string]snapshot{},
+		fresh:     map[cell]bool{},
+		met:       map[cell]bool{},
+		replaced:  map[cell]record.Value{},
+		base:      map[cell]record.Value{},
+		sent:      map[string]map[string]bool{},
+		doubtful:  map[string]map[string]bool{},
+		reads:     map[string]map[string]snapshot{},
+		answers:   map[string]snapshot{},
+		sender:    map[string]string{},
+		commands:  map[order]*command{},
+		first:     map[string]bool{},
+		restored:  map[cell]bool{},
+		putBack:   map[cell]bool{},
+		reached:   map[cell]bool{},
+		takenBack: map[cell]bool{},
+		unsure:    map[cell]bool{},
+		undone:    map[cell]bool{},
+		away:      map[cell]record.Value{},
+		planned:   map[written]bool{},
+		blind:     map[string]bool{},
+		made:      map[string]string{},
+		parked:    map[string][2]snapshot{},
+		asked:     map[string]map[string]bool{},
+		wrote:     map[written]bool{},
+		late:      map[string]bool{},
+		touched:   map[string]bool{},
+		rekinded:  map[string]bool{},
+		unread:    map[cell]written{},
+		brought:   map[cell]string{},
+		previous:  map[string]string{},
+		filed:     map[string]string{},
+		excused:   map[string]int{},
+		ruled:     map[string]int{},
+		loose:     map[string]bool{},
+	}
 	o.last = o.look()
 	return o
 }
@@ -325,6 +362,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.takeBack(now, c)
 			}
 			o.undone[c] = name == restorer && o.unsure[c]
+			if delete(o.away, c); name == restorer {
+				o.away[c] = was.values[attr]
+			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if o.travels(side, attr, now[key].kind) {
@@ -462,8 +502,10 @@ func (o *Oracle) settle() {
 			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.unmapped(), is.unmapped())
 		}
 		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
-			if was.values[attr] != is.values[attr] {
-				o.overwritten(now, cell{side, id, attr}, was.values[attr], is.values[attr])
+			if c := (cell{side, id, attr}); o.reformed(now, c, was.values[attr], is.values[attr]) {
+				o.note("%s lets %s %s store %s in its own form: %q -> %q", o.actor, side, id, attr, was.values[attr].Text(), is.values[attr].Text())
+			} else if was.values[attr] != is.values[attr] {
+				o.overwritten(now, c, was.values[attr], is.values[attr])
 			}
 		}
 	}
@@ -495,6 +537,25 @@ func (o *Oracle) settle() {
 		}
 	}
 	o.consume(now)
+}
+
+// reformed reports whether Advoware has stored a value, which the run had read and
+// gave back as it was, in a form of its own: a record may have come there in another
+// form. The whole object goes over, and what a side changes while storing is no edit
+// (design page 2, "Three values per field"). A person's edit is still that.
+func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value) bool {
+	_, espoID := o.partner(now, c)
+	if c.side != record.Advoware || was == is || o.sender[espoID] != o.actor || o.sent[espoID][c.attr] ||
+		!record.FoldEqual(was, is) && !(o.Cuts && record.OwnForm(was, is)) {
+		return false
+	}
+	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; !ok || seen.values[c.attr] != was {
+		return false
+	}
+	if !o.fresh[c] {
+		o.base[c] = is
+	}
+	return true
 }
 
 // deletedWith reports whether a person deleted the record in EspoCRM when it held
@@ -536,6 +597,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.fresh, c)
 	delete(o.reached, c) // the edit itself is gone now
 	delete(o.takenBack, c)
+	delete(o.away, c)
 	o.base[c], o.replaced[c] = is, was
 	if o.brought[c] = o.excuse; o.excuse == "" {
 		delete(o.brought, c)
@@ -622,6 +684,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.rule(FirstContact)
 	case o.blind[espoID] && o.restored[c]: // by its stamps it is old, and nothing says otherwise
 		o.rule(OldByItsStamps)
+	case o.takenFromPair(cell{other, otherID, ""}, c, was):
+		o.rule(TakenFromPair)
 	case o.restored[c] && o.broughtBack(c, was):
 		o.rule(WriteTakenBack)
 	case o.blind[espoID] && o.touched[sideKey(other, otherID)] && c.side == o.loser(espoID, c, was):
@@ -648,6 +712,18 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// takenFromPair reports whether the acting run had itself written the value of a cell
+// on the other side, too, when a backup took it away there: the run knows that both
+// sides held it, so what the backup brought instead is an edit, and the only one.
+func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
+	for f, v := range o.away {
+		if f.side == other.side && f.id == other.id && o.sameField(c, f) && agree(v, was) && o.wrote[written{o.actor, f, v}] {
+			return true
+		}
+	}
+	return false
 }
 
 // broughtBack reports whether a backup has taken back a run's write on its own side
@@ -802,9 +878,9 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.late, espoID)
 	maps.DeleteFunc(o.brought, func(c cell, _ string) bool { return o.espoOf(c) == espoID })
 	o.open = true
-	s := o.last[sideKey(record.EspoCRM, espoID)]
+	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)
-	a := o.last[sideKey(record.Advoware, advoID)]
+	a := o.lately(sideKey(record.Advoware, advoID))
 	for _, m := range []map[cell]bool{o.unsure, o.undone} {
 		maps.DeleteFunc(m, func(c cell, _ bool) bool {
 			return c.side == record.EspoCRM && c.id == espoID || c.side == record.Advoware && c.id == advoID
@@ -828,6 +904,15 @@ func (o *Oracle) InSync(espoID string) {
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// lately is a record as it is, or as it was when it was deleted: a run that ends a
+// moment later has found it in step all the same.
+func (o *Oracle) lately(key string) snapshot {
+	if s, ok := o.last[key]; ok {
+		return s
+	}
+	return o.tomb[key]
 }
 
 // InDoubt tells the oracle that an attempt ended without success, or died: what
@@ -923,6 +1008,12 @@ func (o *Oracle) request(process string, r *http.Request) {
 		return
 	}
 	what, key := r.Method+" "+r.URL.Path, process+" "+id
+	if n, ok := o.advoID(r); ok {
+		if was := o.filed[process+" "+n]; r.Method == http.MethodPut && was != "" && strings.HasPrefix(id, "Advoware ") {
+			key = was // read as a record's, whose link a backup has taken away since
+		}
+		o.filed[process+" "+n] = key
+	}
 	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
 		if last := o.previous[key]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
@@ -1018,26 +1109,24 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one. One that asks for ids and stamps only shows no
-// values: what was read of them before is still what the process knows.
+// that it is about to sync by one. A list that asks who carries a link selects no
+// mapped fields: of those, the process knows what it read before.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			key := sideKey(record.EspoCRM, raw.Get("id").String())
-			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			key, s := sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj)
+			was := o.reads[process][key]
 			o.remember(process, key, s)
-			for attr, v := range s.values {
+			now := o.reads[process][key]
+			for attr, v := range now.values {
 				if !v.IsAbsent() {
 					continue
 				}
-				delete(o.reads[process][key].fresh, attr)
-				if known.fresh[attr] {
-					o.reads[process][key].fresh[attr] = true
-				}
-				if before, ok := known.values[attr]; ok {
-					s.values[attr] = before
+				now.values[attr] = was.values[attr]
+				if delete(now.fresh, attr); was.fresh[attr] {
+					now.fresh[attr] = true
 				}
 			}
 		}

@@ -455,7 +455,7 @@ var operatorRules = []ruleTest{
 		}},
 		{"the command has ended", manual, func(s *story) {
 			s.asked(all(advo))
-			s.o.Carried("run-2", true)
+			s.o.Carried("run-2", s.id, true, true)
 			s.writes("run-2", crm, "email", "a")
 		}},
 	}},
@@ -482,7 +482,7 @@ var operatorRules = []ruleTest{
 		}},
 		{"the command was refused", merge, func(s *story) {
 			s.ordered("run", command{what: forgets})
-			s.o.Carried("run", false)
+			s.o.Carried("run", s.id, false, false)
 			s.edit(advo, "emailGesch", "a")
 			s.writes("run", advo, "emailGesch", "old")
 		}},
@@ -593,7 +593,7 @@ func undoOfAnUndo(s *story, undone string, edited bool) {
 	s.fetched("run-1", "a")
 	s.ordered("run-2", command{what: undoes, run: "run-1"})
 	s.writes("run-2", crm, "email", "old")
-	s.o.Carried("run-2", true)
+	s.o.Carried("run-2", s.id, true, false)
 	if edited {
 		s.edit(crm, "email", "x")
 		s.edit(crm, "email", "y")

@@ -24,6 +24,9 @@ const (
 	OldByItsStamps = "nothing remembered of a restored record"
 	// WriteTakenBack: a backup took back a write whose run could not remember it.
 	WriteTakenBack = "interrupted write taken back by a backup"
+	// TakenFromPair: a backup took a value from one side that the acting run had itself
+	// written there: what it brought instead is the only edit.
+	TakenFromPair = "value on both sides, taken from one by a backup"
 	// NothingRemembered: nobody can tell which side has moved.
 	NothingRemembered = "nothing remembered"
 	// UndoOfABackup: an undo replaces what the undone run wrote and a backup brought back.
