@@ -552,7 +552,7 @@ func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value)
 	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; !ok || seen.values[c.attr] != was {
 		return false
 	}
-	if !o.fresh[c] {
+	if o.rule(StoredInOwnForm); !o.fresh[c] {
 		o.base[c] = is
 	}
 	return true
