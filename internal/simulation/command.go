@@ -318,7 +318,7 @@ func (o *Oracle) taken(cmd *command, c cell) record.Side {
 	return cmd.take["*"]
 }
 
-// Ruled counts the edits that were overruled on an operator's word.
+// Ruled counts what a rule has let pass (rules.go).
 func (o *Oracle) Ruled() map[string]int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -180,7 +180,7 @@ type Oracle struct {
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
-	ruled          map[string]int  // edits overruled by an operator's word
+	ruled          map[string]int  // what a rule has let pass
 	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
@@ -569,7 +569,7 @@ func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value)
 	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; !ok || seen.values[c.attr] != was {
 		return false
 	}
-	if !o.fresh[c] {
+	if o.rule(StoredInOwnForm); !o.fresh[c] {
 		o.base[c] = is
 	}
 	return true
