@@ -705,6 +705,15 @@ var memoryRules = []ruleTest{
 			s.writes("run", advo, "emailGesch", "old")
 		}},
 	}},
+	{TakenFromPair, merge, func(s *story) { takenFromPair(s, restorer, "run-2") }, []neighbour{
+		{"a person took it away", merge, func(s *story) { takenFromPair(s, "anna", "run-2") }},
+		{"another run, which did not write it", merge, func(s *story) { takenFromPair(s, restorer, "run-3") }},
+	}},
+	{StoredInOwnForm, espoWins, func(s *story) { storedInOwnForm(s, "phone", "A") }, []neighbour{
+		{"it was sent", espoWins, func(s *story) { storedInOwnForm(s, "email", "A") }},
+		{"more than its form", espoWins, func(s *story) { storedInOwnForm(s, "phone", "ab") }},
+		{"nothing was sent at all", espoWins, func(s *story) { storedInOwnForm(s, "", "A") }},
+	}},
 	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901) }, []neighbour{
 		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900) }},
 		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
@@ -917,4 +926,28 @@ func throughAWindow(s *story, attr string, inStep bool) {
 	}
 	s.edit(crm, attr, "b")
 	s.writes("run2", crm, attr, "old")
+}
+
+// takenFromPair: an undo puts a value back on both sides, and before the second one
+// who takes it away on the first one again.
+func takenFromPair(s *story, who, last string) {
+	s.writes("run-1", crm, "email", "x")
+	s.writes("run-1", advo, "emailGesch", "x")
+	s.inSync()
+	s.ordered("run-2", command{what: undoes, run: "run-1"})
+	s.writes("run-2", crm, "email", "old")
+	s.save(who, crm, "email", "x")
+	s.writes("run-2", advo, "emailGesch", "old")
+	s.writes(last, advo, "emailGesch", "x")
+}
+
+// storedInOwnForm: a PUT of the whole record, which was announced for one field, and
+// another one, edited there, shows a new value.
+func storedInOwnForm(s *story, sent, form string) {
+	s.edit(advo, "emailGesch", "a")
+	if sent != "" {
+		v := record.Of("x")
+		s.o.Announced("run", s.id, &store.Intent{Fields: map[string]store.IntentField{s.key(sent): {Sent: &v}}})
+	}
+	s.writes("run", advo, "emailGesch", form)
 }

@@ -56,6 +56,8 @@ const (
 	LeftOut = "left out by a restored record"
 	// GivenUpWithTheKind: a field that the new kind does not have.
 	GivenUpWithTheKind = "given up with the kind"
+	// StoredInOwnForm: Advoware stores in a form of its own what it is given back.
+	StoredInOwnForm = "stored in its own form"
 	// AnotherLink: a backup has given the record another link than it had.
 	AnotherLink = "linked to another by a backup"
 )
