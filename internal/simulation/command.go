@@ -88,7 +88,7 @@ func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 func (o *Oracle) Parked(run, espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
+	_, link := o.partner(o.last, cell{side: record.EspoCRM, id: espoID})
 	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
 	o.note("%s parks %s", run, espoID)
 }
@@ -109,7 +109,7 @@ func (o *Oracle) Asked(res result.Record) {
 // said to be about, by itself or as a part of the kind. Whether it was one indeed
 // does not count: somebody has seen both values.
 func (o *Oracle) decided(espoID string, c cell, was record.Value) bool {
-	if o.ordered(resolves, espoID) == nil {
+	if o.Policy != reconcile.Manual || o.ordered(resolves, espoID) == nil {
 		return false
 	}
 	asked := o.asked[espoID]
@@ -184,14 +184,15 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	if cmd == nil || o.carriesOver(c, is) {
 		return false
 	}
-	for w := range o.planned {
-		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
-			return true // nobody knows whether it was overwritten; with force it comes back
-		}
-	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {
 			return true
+		}
+	}
+	for w := range o.planned {
+		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
+			o.rule(ForcedInDoubt)
+			return true // nobody knows whether it was overwritten; with force it comes back
 		}
 	}
 	return false
@@ -223,14 +224,21 @@ func (o *Oracle) undoesWrite(c cell, espoID string, was record.Value) bool {
 }
 
 // forced reports whether an undo overwrites with the operator's consent whatever
-// stands there.
-func (o *Oracle) forced(c cell) bool {
+// stands there: only in fields that the undone run has written, or was to write.
+func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
 	if cmd == nil || !cmd.force {
 		return false
 	}
-	o.ruled[undoes+" --force"]++
-	return true
+	side, id := o.partner(now, c)
+	for _, all := range []map[written]bool{o.wrote, o.planned} {
+		for w := range all {
+			if w.run == cmd.run && (w.cell == c || w.side == side && w.id == id && o.sameField(c, w.cell)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // overrule drops the other side's unsynced edit of a field that an undo --force
@@ -255,18 +263,20 @@ func (o *Oracle) overrule(now map[string]snapshot, c cell) {
 		}
 		delete(o.fresh, f)
 		o.base[f] = v
-		o.ruled[undoes+" --force"]++
+		o.rule(ForcedOver)
 	}
 }
 
 // givesUp drops the unsynced edits of fields that a record has no more, because an
 // undo --force has put back another kind: they go with the kind that they are of, as
 // where a person changes it, whichever run clears them.
-func (o *Oracle) givesUp(side record.Side, id string, is snapshot) {
+func (o *Oracle) givesUp(now map[string]snapshot, side record.Side, id string) {
+	is := now[sideKey(side, id)]
 	for attr := range is.values {
 		c := cell{side, id, attr}
-		if o.fresh[c] && !o.travels(side, attr, is.kind) && o.forced(c) {
+		if cmd := o.ordered(undoes, o.espoOf(c)); cmd != nil && cmd.force && o.fresh[c] && !o.travels(side, attr, is.kind) {
 			delete(o.fresh, c)
+			o.rule(ForcedKind)
 		}
 	}
 }
@@ -293,7 +303,6 @@ func (o *Oracle) loser(espoID string, c cell, was record.Value) record.Side {
 		if take == "" {
 			return ""
 		}
-		o.ruled[resolves]++
 		return take.Other()
 	default:
 		return record.Advoware

@@ -92,6 +92,7 @@ func (s snapshot) unmapped() string {
 type Loss struct {
 	cell
 	Value  record.Value
+	of     string // EspoCRM's id of the record, also where Advoware's value is lost; "": not known any more
 	Excuse string // the open window it fell into; "": it must be in the history
 }
 
@@ -147,8 +148,7 @@ type Oracle struct {
 	// step: no run may have remembered that yet. takenBack are those of them whose
 	// copy on the other side a backup has undone.
 	reached, takenBack map[cell]bool
-	// unsure are cells of EspoCRM that a run has written since the record was last in
-	// step; undone those that a backup has changed since.
+	// unsure are cells that a run has written since the record was last in step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
 	// away is what a backup took out of a cell.
 	away map[cell]record.Value
@@ -161,6 +161,11 @@ type Oracle struct {
 	made map[string]string
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
+	// touched are records that have changed, by whomever, since they were last in
+	// step, by side and id; rekinded those whose kind has.
+	touched, rekinded map[string]bool
+	// unread is what a run has written into a cell of Advoware and has not read back.
+	unread map[cell]written
 	// asked are the attributes that it was said to be about.
 	asked map[string]map[string]bool
 	// sent are the attributes that the tool has written in Advoware, or has said it
@@ -213,6 +218,9 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		asked:     map[string]map[string]bool{},
 		wrote:     map[written]bool{},
 		late:      map[string]bool{},
+		touched:   map[string]bool{},
+		rekinded:  map[string]bool{},
+		unread:    map[cell]written{},
 		brought:   map[cell]string{},
 		previous:  map[string]string{},
 		filed:     map[string]string{},
@@ -244,6 +252,7 @@ func (o *Oracle) look() map[string]snapshot {
 		}
 		s := o.espoSnapshot(r)
 		s.row = r
+		o.moved(key, s)
 		out[key] = s
 	}
 	for _, raw := range o.Advo.All(o.Mapping.AdvoPath()) {
@@ -258,9 +267,20 @@ func (o *Oracle) look() map[string]snapshot {
 		}
 		s := o.advoSnapshot(obj)
 		s.raw = raw
+		o.moved(key, s)
 		out[key] = s
 	}
 	return out
+}
+
+// moved notes that a record is not what it was.
+func (o *Oracle) moved(key string, s snapshot) {
+	was, ok := o.last[key]
+	if !ok {
+		was, ok = o.tomb[key]
+	}
+	o.touched[key] = true
+	o.rekinded[key] = o.rekinded[key] || ok && was.kind != s.kind
 }
 
 func (o *Oracle) espoSnapshot(r map[string]any) snapshot {
@@ -350,13 +370,23 @@ func (o *Oracle) Person(name string, change func() error) error {
 			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
+			if o.travels(side, attr, now[key].kind) {
+				b, ok := o.base[c]
+				switch {
+				case unanswered && b.HasText():
+					o.rule(LeftOut)
+				case ok && b == v && was.there:
+					o.rule(BackToBase)
+				}
+			}
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
-		if name == restorer && was.there && was.link != now[key].link {
-			o.blind[id] = true // what is remembered is of another link
+		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
+			o.blind[id] = true // what is remembered is of the link that the backup took away
+			o.rule(AnotherLink)
 		}
 		if was.there && was.kind != now[key].kind {
 			// A field that the new kind does not have is given up. Those that only the new
@@ -366,16 +396,15 @@ func (o *Oracle) Person(name string, change func() error) error {
 				c := cell{side, id, attr}
 				b, based := o.base[c]
 				switch {
-				case !o.travels(side, attr, now[key].kind):
+				case o.fresh[c] && !o.travels(side, attr, now[key].kind):
 					delete(o.fresh, c)
+					o.rule(GivenUpWithTheKind)
+				case !o.travels(side, attr, now[key].kind):
 				case o.travels(side, attr, was.kind):
 				case now[key].kind != o.kinds[key] && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
 					o.fresh[c] = true
 				}
 			}
-		}
-		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
-			o.blind[id] = true // what is remembered is of the link that the backup took away
 		}
 		if was.there && !now[key].untouched(was) {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
@@ -399,6 +428,7 @@ func (o *Oracle) givenBack(c cell, v record.Value) {
 		if o.losses[i].cell == c {
 			if o.losses[i].Value == v {
 				o.losses = slices.Delete(o.losses, i, i+1)
+				o.rule(BroughtBack)
 			}
 			return
 		}
@@ -469,7 +499,7 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
-			for attr, v := range is.values { // as with any write of the tool: what it wrote is no edit, nor is setting it back
+			for attr, v := range is.values { // back to that is no edit
 				o.base[cell{side, id, attr}] = v
 			}
 			if o.excuse != "" && side == record.Advoware {
@@ -479,7 +509,7 @@ func (o *Oracle) settle() {
 			continue
 		}
 		seen, known := o.reads[o.actor][key]
-		if untouched := is.untouched(was); !untouched && known && seen.rest != was.rest && side == record.Advoware {
+		if untouched := is.untouched(was); !untouched && known && seen.rest != was.rest && is.rest == seen.rest && side == record.Advoware {
 			o.excused[UnseenSave]++
 		} else if !untouched {
 			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.unmapped(), is.unmapped())
@@ -492,7 +522,7 @@ func (o *Oracle) settle() {
 			}
 		}
 		if was.kind != is.kind {
-			o.givesUp(side, id, is)
+			o.givesUp(now, side, id)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -505,13 +535,18 @@ func (o *Oracle) settle() {
 		for _, attr := range slices.Sorted(maps.Keys(before[key].values)) {
 			if v := before[key].values[attr]; v.HasText() {
 				loss := Loss{cell: cell{side, id, attr}, Value: v, Excuse: o.excuse}
+				loss.of = o.espoOf(loss.cell)
 				if seen, ok := o.reads[o.actor][key]; ok && seen.values[attr] != v && loss.Excuse == "" {
 					loss.Excuse = UnseenSave
 				}
 				if loss.Excuse != "" {
 					o.excused[loss.Excuse]++
-				} else if o.fresh[loss.cell] && !o.deletedWith(now, loss.cell, v) {
-					o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
+				} else if o.fresh[loss.cell] {
+					if o.deletedWith(now, loss.cell, v) {
+						o.rule(DeletedWith)
+					} else {
+						o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
+					}
 				}
 				o.losses = append(o.losses, loss)
 			}
@@ -536,6 +571,7 @@ func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value)
 	if !o.fresh[c] {
 		o.base[c] = is
 	}
+	o.rule(OwnForm)
 	return true
 }
 
@@ -559,7 +595,7 @@ func (o *Oracle) deletedWith(now map[string]snapshot, c cell, v record.Value) bo
 // overwritten judges one value that the tool replaced.
 func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Value) {
 	o.note("%s writes %s %s %s: %q -> %q", o.actor, c.side, c.id, c.attr, was.Text(), is.Text())
-	loss := Loss{cell: c, Value: was, Excuse: o.excuse}
+	loss := Loss{cell: c, Value: was, of: o.espoOf(c), Excuse: o.excuse}
 	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; ok && seen.values[c.attr] != was && loss.Excuse == "" {
 		// Nobody could know the value: the read that was decided on is older.
 		if c.side == record.Advoware {
@@ -568,7 +604,11 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 			loss.Excuse = UnguardedSave
 		}
 	}
-	if o.fresh[c] && !o.met[c] && loss.Excuse == "" {
+	switch {
+	case !o.fresh[c] || loss.Excuse != "":
+	case o.met[c]:
+		o.rule(SameEdit)
+	default:
 		o.judge(now, c, was)
 	}
 	delete(o.fresh, c)
@@ -580,8 +620,12 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		delete(o.brought, c)
 	}
 	o.wrote[written{o.actor, c, is}] = true
-	o.unsure[c] = c.side == record.EspoCRM
+	o.unsure[c] = true
 	o.putBack[c] = o.putsBack(c, is)
+	delete(o.met, c)
+	if c.side == record.Advoware {
+		o.unread[c] = written{o.actor, c, is}
+	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
 		o.late[espoID] = true
 	}
@@ -607,26 +651,38 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
 	if c.side == record.Advoware && otherID == "" {
-		otherID = o.linkedWhenRead(c.id)
-	}
-	rival := false
-	rivals := map[string]bool{} // also those that were there when the tool read
-	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
-	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
-		for f := range o.fresh {
-			if f.side == other && f.id == otherID {
-				rivals[f.attr] = true
-			}
+		if otherID = o.linkedWhenRead(c.id); otherID != "" {
+			o.rule(LinkedWhenRead)
 		}
+	}
+	rivals := map[string]string{} // by the rule that lets each count
+	for attr := range o.reads[o.actor][sideKey(other, otherID)].fresh {
+		rivals[attr] = ReadRival
 	}
 	for f := range o.takenBack {
 		if f.side == other && f.id == otherID {
-			rivals[f.attr] = true
+			rivals[f.attr] = TakenBack
+		}
+	}
+	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
+		for f := range o.fresh {
+			if f.side == other && f.id == otherID {
+				rivals[f.attr] = PolicyDecides
+			}
 		}
 	}
 	byField := o.Policy == reconcile.Merge || o.Policy == reconcile.Manual
-	for attr := range rivals {
-		rival = rival || !byField || o.sameField(c, cell{other, otherID, attr})
+	rival := ""
+	for _, attr := range slices.Sorted(maps.Keys(rivals)) {
+		if rival != PolicyDecides && (!byField || o.sameField(c, cell{other, otherID, attr})) {
+			rival = rivals[attr]
+			if byField && o.kindsMoved(c, cell{other, otherID, attr}) {
+				rival = KindAsOne
+			}
+		}
+	}
+	if _, id := o.linked(now, c); rival != "" && id != otherID {
+		o.rule(NotLinkedYet)
 	}
 	window := ""
 	for _, f := range slices.SortedFunc(maps.Keys(o.brought), cell.compare) {
@@ -639,27 +695,35 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		espoID = otherID
 	}
 	switch {
-	case rival && c.side == o.loser(espoID, c, was), o.decided(espoID, c, was):
+	case rival != "" && c.side == o.loser(espoID, c, was):
+		o.rule(rival)
+		if o.Policy == reconcile.Manual {
+			o.rule(resolves)
+		}
+	case o.decided(espoID, c, was):
+		o.rule(AskedAbout)
 	case c.side == record.Advoware && o.first[espoID]:
-		o.ruled["first contact"]++
-	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
-		o.ruled["nothing remembered of a restored record"]++
+		o.rule(FirstContact)
+	case o.blind[espoID] && o.restored[c]: // by its stamps it is old, and nothing says otherwise
+		o.rule(OldByItsStamps)
 	case o.takenFromPair(cell{other, otherID, ""}, c, was):
-		o.ruled["value on both sides, taken from one by a backup"]++
-	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
-		o.ruled["interrupted write taken back by a backup"]++
-	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
-		o.ruled["nothing remembered"]++
+		o.rule(TakenFromPair)
+	case o.restored[c] && o.broughtBack(c, was):
+		o.rule(WriteTakenBack)
+	case o.blind[espoID] && o.touched[sideKey(other, otherID)] && c.side == o.loser(espoID, c, was):
+		o.rule(NothingRemembered)
 	case o.restored[c] && o.undoesWrite(c, espoID, was): // the backup has brought back what the run wrote
-		o.ruled[undoes+" of what a backup brought back"]++
+		o.rule(UndoOfABackup)
 	case o.putBack[c] && o.undoesWrite(c, espoID, was): // an undo that did not get through
-		o.ruled[undoes+" of an undo"]++
-	case o.forced(c):
+		o.rule(UndoOfAnUndo)
+	case o.forced(now, c):
+		o.rule(Forced)
 	case window != "" && c.side == o.loser(espoID, c, was):
 		o.excused[window]++
-	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
+		o.rule(ThroughAWindow)
+	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was && o.unread[c].run == o.actor:
 		o.excused[RevertedAtOnce]++
-	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
+	case c.side == record.Advoware && c.side == o.loser(espoID, c, was) && o.sentFieldEdited(espoID, c, byField):
 		o.excused[CarefulConflict]++
 	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
 		// A late write of one run brought what a later, interrupted one was to bring: that
@@ -697,12 +761,12 @@ func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
 	return false
 }
 
-// broughtBack reports whether a backup of EspoCRM has taken back a run's write there
+// broughtBack reports whether a backup has taken back a run's write on its own side
 // before the run could remember it. To whoever recovers, it has not happened: a cell
 // that shows what it replaced holds no edit, and Advoware's edit has yet to travel.
 func (o *Oracle) broughtBack(c cell, was record.Value) bool {
 	for d, yes := range o.undone {
-		if yes && (d == c && o.replaced[c] == was || d.id == c.id && o.Policy == reconcile.AdvowareWins) {
+		if yes && (d == c && o.replaced[c] == was || c.side == record.EspoCRM && d.side == c.side && d.id == c.id && o.Policy == reconcile.AdvowareWins) {
 			return true
 		}
 	}
@@ -710,12 +774,14 @@ func (o *Oracle) broughtBack(c cell, was record.Value) bool {
 }
 
 // sentFieldEdited reports whether a person edited an attribute in Advoware that
-// the tool had written there, before the tool could tell that it had. The same PUT
-// may have overwritten that edit a moment ago: then the tool's read shows it.
-func (o *Oracle) sentFieldEdited(espoID, advoID string) bool {
-	read := o.reads[o.actor][sideKey(record.Advoware, advoID)].fresh
+// the tool had written there, before the tool could tell that it had; byField: that
+// of the cell, or of the kind with it. The same PUT may have overwritten that edit a
+// moment ago: then the tool's read shows it.
+func (o *Oracle) sentFieldEdited(espoID string, c cell, byField bool) bool {
+	read := o.reads[o.actor][sideKey(c.side, c.id)].fresh
 	for attr := range o.doubtful[espoID] {
-		if read[attr] || o.fresh[cell{record.Advoware, advoID, attr}] {
+		d := cell{c.side, c.id, attr}
+		if (read[attr] || o.fresh[d]) && (!byField || attr == c.attr || o.kindsMoved(d, c)) {
 			return true
 		}
 	}
@@ -734,7 +800,7 @@ func (o *Oracle) sentInDoubt(c cell) bool {
 }
 
 // sameField reports whether two attributes may be the two ends of one field, or
-// belong to the kind, which travels as one.
+// belong to a kind that has changed.
 func (o *Oracle) sameField(a, b cell) bool {
 	if a.side == record.Advoware {
 		a, b = b, a
@@ -744,7 +810,17 @@ func (o *Oracle) sameField(a, b cell) bool {
 			return true
 		}
 	}
-	return o.ofKind(a) && o.ofKind(b)
+	return o.kindsMoved(a, b)
+}
+
+// kindsMoved reports whether two attributes belong to the kind, and the kind is not
+// what it was on one of the two sides, or not the same: then it travels as one.
+func (o *Oracle) kindsMoved(a, b cell) bool {
+	if !o.ofKind(a) || !o.ofKind(b) {
+		return false
+	}
+	keyA, keyB := sideKey(a.side, a.id), sideKey(b.side, b.id)
+	return o.rekinded[keyA] || o.rekinded[keyB] || o.last[keyA].kind != o.last[keyB].kind
 }
 
 func (o *Oracle) ofKind(c cell) bool {
@@ -810,6 +886,9 @@ func (o *Oracle) consume(now map[string]snapshot) {
 				continue
 			}
 			delete(o.fresh, c)
+			for _, read := range o.reads { // whoever has read it as an edit may not let it win once more
+				delete(read[sideKey(c.side, c.id)].fresh, c.attr)
+			}
 			o.reached[c] = true
 			o.base[c] = mine.values[here]
 		}
@@ -833,14 +912,25 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
 	maps.DeleteFunc(o.brought, func(c cell, _ string) bool { return o.espoOf(c) == espoID })
-	maps.DeleteFunc(o.unsure, func(c cell, _ bool) bool { return c.id == espoID })
-	maps.DeleteFunc(o.undone, func(c cell, _ bool) bool { return c.id == espoID })
 	o.open = true
 	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.lately(sideKey(record.Advoware, advoID))
 	if s.there && a.there && s.kind == a.kind {
 		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
+	}
+	for _, m := range []map[cell]bool{o.unsure, o.undone} {
+		maps.DeleteFunc(m, func(c cell, _ bool) bool {
+			return c.side == record.EspoCRM && c.id == espoID || c.side == record.Advoware && c.id == advoID
+		})
+	}
+	delete(o.parked, espoID)
+	delete(o.asked, espoID)
+	for _, key := range []string{sideKey(record.EspoCRM, espoID), sideKey(record.Advoware, advoID)} {
+		delete(o.touched, key)
+		if s.kind == a.kind {
+			delete(o.rekinded, key)
+		}
 	}
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
@@ -1048,6 +1138,12 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 		o.reads[process] = map[string]snapshot{}
 	}
 	o.reads[process][key] = s
+	side, id := splitKey(key)
+	for attr, v := range s.values {
+		if c := (cell{side, id, attr}); o.unread[c] == (written{process, c, v}) {
+			delete(o.unread, c)
+		}
+	}
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
@@ -1138,12 +1234,14 @@ func (o *Oracle) Overwritten(entries []store.Entry) []string {
 			if w.Side == record.Advoware {
 				attr = w.Advoware
 			}
-			known[fmt.Sprint(w.Side, attr, w.Before.Text())] = true
+			for _, of := range []string{e.RecordID, ""} {
+				known[fmt.Sprint(of, " ", w.Side, attr, w.Before.Text())] = true
+			}
 		}
 	}
 	var out []string
 	for _, l := range o.losses {
-		if l.Excuse == "" && l.Value.HasText() && !known[fmt.Sprint(l.side, l.attr, l.Value.Text())] {
+		if l.Excuse == "" && l.Value.HasText() && !known[fmt.Sprint(l.of, " ", l.side, l.attr, l.Value.Text())] {
 			out = append(out, fmt.Sprintf("%q of %s in %s %s was overwritten and is not in the history", l.Value.Text(), l.attr, l.side, l.id))
 		}
 	}
