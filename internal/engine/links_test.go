@@ -242,3 +242,26 @@ func TestANeverSyncedValueIsNotDeleted(t *testing.T) {
 		t.Errorf("%+v", res.Reason)
 	}
 }
+
+// A link's PUT to EspoCRM lands after the command has given it up, and ends a create
+// that way: the next sync names what the create had made (seed 31319 of the
+// simulation).
+func TestALinkThatLandsLateNamesWhatIsLeftOver(t *testing.T) {
+	r := newRig(t, listing)
+	r.linked() // the store is older than the record: nothing is looked up first
+	id := r.person(nil)
+	r.dies(id, "PUT /api/v1/"+ct, 2, simulation.DiesBefore, nil) // the link, after the mark
+	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
+	r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
+	if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other}); res.Error == nil || res.Error.Owner != "system" {
+		t.Fatalf("set-up: %s %+v", res.Outcome, res.Error)
+	}
+	r.proc.Plan = nil
+	r.tick(10 * time.Minute)
+	res := r.sync(id)
+	if r.espoField(id, "advowareId") != other || !strings.Contains(strings.Join(res.Warnings, ""), "Advoware 2 was created for this record and is linked to nothing now") {
+		t.Errorf("%v %v", r.espoField(id, "advowareId"), res.Warnings)
+	}
+	r.loose = map[string]bool{"Advoware 2 is linked to nothing": true}
+	r.quiet(id)
+}

@@ -270,13 +270,12 @@ func (o *Oracle) overrule(now map[string]snapshot, c cell) {
 // givesUp drops the unsynced edits of fields that a record has no more, because an
 // undo --force has put back another kind: they go with the kind that they are of, as
 // where a person changes it, whichever run clears them.
-func (o *Oracle) givesUp(now map[string]snapshot, side record.Side, id string) {
-	is := now[sideKey(side, id)]
+func (o *Oracle) givesUp(side record.Side, id string, is snapshot) {
 	for attr := range is.values {
 		c := cell{side, id, attr}
-		if cmd := o.ordered(undoes, o.espoOf(c)); cmd != nil && cmd.force && o.fresh[c] && !o.travels(side, attr, is.kind) {
+		if cmd := o.ordered(undoes, o.espoOf(c)); o.fresh[c] && !o.travels(side, attr, is.kind) && cmd != nil && cmd.force {
+			o.rule(GivenUpWithTheKind)
 			delete(o.fresh, c)
-			o.rule(ForcedKind)
 		}
 	}
 }
@@ -319,7 +318,7 @@ func (o *Oracle) taken(cmd *command, c cell) record.Side {
 	return cmd.take["*"]
 }
 
-// Ruled counts the edits that were overruled on an operator's word.
+// Ruled counts what a rule has let pass (rules.go).
 func (o *Oracle) Ruled() map[string]int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -180,7 +180,7 @@ type Oracle struct {
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
-	ruled          map[string]int  // edits overruled by an operator's word
+	ruled          map[string]int  // what a rule has let pass
 	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
@@ -396,10 +396,11 @@ func (o *Oracle) Person(name string, change func() error) error {
 				c := cell{side, id, attr}
 				b, based := o.base[c]
 				switch {
-				case o.fresh[c] && !o.travels(side, attr, now[key].kind):
-					delete(o.fresh, c)
-					o.rule(GivenUpWithTheKind)
 				case !o.travels(side, attr, now[key].kind):
+					if o.fresh[c] {
+						o.rule(GivenUpWithTheKind)
+					}
+					delete(o.fresh, c)
 				case o.travels(side, attr, was.kind):
 				case now[key].kind != o.kinds[key] && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
 					o.fresh[c] = true
@@ -522,7 +523,7 @@ func (o *Oracle) settle() {
 			}
 		}
 		if was.kind != is.kind {
-			o.givesUp(now, side, id)
+			o.givesUp(side, id, is)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -568,10 +569,9 @@ func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value)
 	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; !ok || seen.values[c.attr] != was {
 		return false
 	}
-	if !o.fresh[c] {
+	if o.rule(StoredInOwnForm); !o.fresh[c] {
 		o.base[c] = is
 	}
-	o.rule(OwnForm)
 	return true
 }
 
@@ -916,9 +916,6 @@ func (o *Oracle) InSync(espoID string) {
 	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.lately(sideKey(record.Advoware, advoID))
-	if s.there && a.there && s.kind == a.kind {
-		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
-	}
 	for _, m := range []map[cell]bool{o.unsure, o.undone} {
 		maps.DeleteFunc(m, func(c cell, _ bool) bool {
 			return c.side == record.EspoCRM && c.id == espoID || c.side == record.Advoware && c.id == advoID
@@ -931,6 +928,9 @@ func (o *Oracle) InSync(espoID string) {
 		if s.kind == a.kind {
 			delete(o.rekinded, key)
 		}
+	}
+	if s.there && a.there && s.kind == a.kind {
+		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
 	}
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {

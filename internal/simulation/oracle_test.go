@@ -386,10 +386,6 @@ var policyRules = []ruleTest{
 		}},
 		{"the kind stays", merge, func(s *story) { s.edit(crm, "firstName", "Berta"); s.writes("run", crm, "firstName", nil) }},
 	}},
-	{OwnForm, advoWins, func(s *story) { ownForm(s, "telGesch", "ANNA") }, []neighbour{
-		{"it was sent", advoWins, func(s *story) { ownForm(s, "emailGesch", "ANNA") }},
-		{"it is another value", advoWins, func(s *story) { ownForm(s, "telGesch", "BERTA") }},
-	}},
 	{LinkedWhenRead, espoWins, func(s *story) { linkGoes(s, true) }, []neighbour{
 		{"it was gone when it was read", espoWins, func(s *story) { linkGoes(s, false) }},
 	}},
@@ -558,10 +554,6 @@ var operatorRules = []ruleTest{
 	{ForcedInDoubt, manual, func(s *story) { forcedInDoubt(s, "run-1", true) }, []neighbour{
 		{"without --force", manual, func(s *story) { forcedInDoubt(s, "run-1", false) }},
 		{"another run announced it", manual, func(s *story) { forcedInDoubt(s, "run-0", true) }},
-	}},
-	{ForcedKind, merge, func(s *story) { forcedKind(s, true, "firmenname") }, []neighbour{
-		{"without --force", merge, func(s *story) { forcedKind(s, false, "firmenname") }},
-		{"the kind stays", merge, func(s *story) { forcedKind(s, true, "email") }},
 	}},
 	{UndoOfABackup, merge, func(s *story) { undoOfABackup(s, "run-1", restorer) }, []neighbour{
 		{"another run was undone", merge, func(s *story) { undoOfABackup(s, "run-0", restorer) }},
@@ -736,6 +728,15 @@ var memoryRules = []ruleTest{
 			s.edit(advo, "emailGesch", "a")
 			s.writes("run", advo, "emailGesch", "old")
 		}},
+	}},
+	{TakenFromPair, merge, func(s *story) { takenFromPair(s, restorer, "run-2") }, []neighbour{
+		{"a person took it away", merge, func(s *story) { takenFromPair(s, "anna", "run-2") }},
+		{"another run, which did not write it", merge, func(s *story) { takenFromPair(s, restorer, "run-3") }},
+	}},
+	{StoredInOwnForm, espoWins, func(s *story) { storedInOwnForm(s, "phone", "A") }, []neighbour{
+		{"it was sent", espoWins, func(s *story) { storedInOwnForm(s, "email", "A") }},
+		{"more than its form", espoWins, func(s *story) { storedInOwnForm(s, "phone", "ab") }},
+		{"nothing was sent at all", espoWins, func(s *story) { storedInOwnForm(s, "", "A") }},
 	}},
 	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901) }, []neighbour{
 		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900) }},
@@ -951,28 +952,28 @@ func throughAWindow(s *story, attr string, inStep bool) {
 	s.writes("run2", crm, attr, "old")
 }
 
-// forcedKind: a run that is an undo puts back an attribute; then another one clears
-// the edited first name.
-func forcedKind(s *story, force bool, attr string) {
-	s.edit(crm, "firstName", "Berta")
-	s.ordered("run-2", command{what: undoes, run: "run-1", force: force})
-	s.writes("run-2", crm, attr, "Alt GmbH")
-	s.writes("run-3", crm, "firstName", nil)
+// takenFromPair: an undo puts a value back on both sides, and before the second one
+// who takes it away on the first one again.
+func takenFromPair(s *story, who, last string) {
+	s.writes("run-1", crm, "email", "x")
+	s.writes("run-1", advo, "emailGesch", "x")
+	s.inSync()
+	s.ordered("run-2", command{what: undoes, run: "run-1"})
+	s.writes("run-2", crm, "email", "old")
+	s.save(who, crm, "email", "x")
+	s.writes("run-2", advo, "emailGesch", "old")
+	s.writes(last, advo, "emailGesch", "x")
 }
 
-// ownForm: a run announces one field for Advoware, and what stands in emailGesch
-// after its PUT is stored.
-func ownForm(s *story, sent, stored string) {
-	s.edit(advo, "emailGesch", "anna")
-	v := record.Of("x")
-	fields := map[string]store.IntentField{}
-	for _, f := range s.o.Mapping.AllFields() {
-		if f.Advo == sent {
-			fields[f.Key] = store.IntentField{Sent: &v}
-		}
+// storedInOwnForm: a PUT of the whole record, which was announced for one field, and
+// another one, edited there, shows a new value.
+func storedInOwnForm(s *story, sent, form string) {
+	s.edit(advo, "emailGesch", "a")
+	if sent != "" {
+		v := record.Of("x")
+		s.o.Announced("run", s.id, &store.Intent{Fields: map[string]store.IntentField{s.key(sent): {Sent: &v}}})
 	}
-	s.o.Announced("run", s.id, &store.Intent{Kind: store.IntentUpdate, Fields: fields})
-	s.writes("run", advo, "emailGesch", stored)
+	s.writes("run", advo, "emailGesch", form)
 }
 
 // linkGoes: a backup takes the link away, after a run has read it or before, and the

@@ -56,10 +56,8 @@ const (
 	LeftOut = "left out by a restored record"
 	// GivenUpWithTheKind: a field that the new kind does not have.
 	GivenUpWithTheKind = "given up with the kind"
-	// ForcedKind: a field that a kind has not which undo --force puts back.
-	ForcedKind = "given up with a kind by " + undoes + " --force"
-	// OwnForm: Advoware stores what a run gives back as it was in a form of its own.
-	OwnForm = "stored in its own form"
+	// StoredInOwnForm: Advoware stores in a form of its own what it is given back.
+	StoredInOwnForm = "stored in its own form"
 	// LinkedWhenRead: the link was gone when the run wrote, and stood when it read.
 	LinkedWhenRead = "linked when it was read"
 	// AnotherLink: a backup has given the record another link than it had.
