@@ -651,7 +651,9 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
 	if c.side == record.Advoware && otherID == "" {
-		otherID = o.linkedWhenRead(c.id)
+		if otherID = o.linkedWhenRead(c.id); otherID != "" {
+			o.rule(LinkedWhenRead)
+		}
 	}
 	rivals := map[string]string{} // by the rule that lets each count
 	for attr := range o.reads[o.actor][sideKey(other, otherID)].fresh {
