@@ -224,6 +224,27 @@ func TestWhatACreateMadeIsNobodyElses(t *testing.T) {
 	}
 }
 
+// TestWhatBelongsToAnotherIsNotDeleted: of two doubles in EspoCRM, the linked one
+// loses its link and is deleted, and its Advoware record is linked to the other.
+func TestWhatBelongsToAnotherIsNotDeleted(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	stays := r.person(map[string]any{"firstName": "Anna", "lastName": "Alt"})
+	r.espo.SetField(ct, id, "advowareId", nil)
+	if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+		t.Fatal(err)
+	}
+	r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: stays, AdvowareID: advo}), result.Adopted)
+	res := r.sync(id)
+	if r.outcome(res, result.Skipped); res.Reason.Code != "linked_elsewhere" || !strings.Contains(res.Reason.Text, stays) {
+		t.Errorf("%+v", res.Reason)
+	}
+	if _, there := r.advo.Get(sandbox.BeteiligtePath, advo); !there {
+		t.Fatal("deleted")
+	}
+	r.quiet(stays)
+}
+
 // TestANeverSyncedValueIsNotDeleted: Advoware leaves out a field while it is
 // empty, so it has no base. Somebody fills it, and the record is deleted in
 // EspoCRM.
@@ -242,4 +263,27 @@ func TestANeverSyncedValueIsNotDeleted(t *testing.T) {
 	if r.outcome(res, result.Skipped); res.Reason.Code != "never_synced" || !strings.Contains(res.Reason.Text, "telGesch") || r.advoField(advo, "telGesch") != "0511 9" {
 		t.Errorf("%+v", res.Reason)
 	}
+}
+
+// A link's PUT to EspoCRM lands after the command has given it up, and ends a create
+// that way: the next sync names what the create had made (seed 31319 of the
+// simulation).
+func TestALinkThatLandsLateNamesWhatIsLeftOver(t *testing.T) {
+	r := newRig(t, listing)
+	r.linked() // the store is older than the record: nothing is looked up first
+	id := r.person(nil)
+	r.dies(id, "PUT /api/v1/"+ct, 2, simulation.DiesBefore, nil) // the link, after the mark
+	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
+	r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
+	if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other}); res.Error == nil || res.Error.Owner != "system" {
+		t.Fatalf("set-up: %s %+v", res.Outcome, res.Error)
+	}
+	r.proc.Plan = nil
+	r.tick(10 * time.Minute)
+	res := r.sync(id)
+	if r.espoField(id, "advowareId") != other || !strings.Contains(strings.Join(res.Warnings, ""), "Advoware 2 was created for this record and is linked to nothing now") {
+		t.Errorf("%v %v", r.espoField(id, "advowareId"), res.Warnings)
+	}
+	r.loose = map[string]bool{"Advoware 2 is linked to nothing": true}
+	r.quiet(id)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"advosync/internal/fault"
@@ -98,13 +99,13 @@ func (w *work) deletes() bool {
 }
 
 // endsOrphan reports whether an interrupted write is closed because the record is
-// to be deleted. It is not where Advoware holds what was sent, or somebody's edit:
-// then it stays, and so does what tells the two apart, should the record be
-// restored.
+// to be deleted. It is not where Advoware holds what was sent, or somebody's edit,
+// nor where EspoCRM was to get a value, which it holds or not: then it stays, and so
+// does what tells the two apart, should the record be restored.
 func (w *work) endsOrphan(ctx context.Context) (bool, error) {
 	in := w.mem.Intent
 	switch {
-	case !w.deletes() || in.Kind == store.IntentCreate:
+	case !w.deletes() || in.Kind == store.IntentCreate || w.sendsToEspo(in):
 		return false, nil
 	case in.Kind == store.IntentDelete || in.Base == nil || w.advowareID() == 0:
 		return true, nil
@@ -113,6 +114,18 @@ func (w *work) endsOrphan(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return w.advo == nil || w.matches(usable(w.m, in.Base), w.advo), nil
+}
+
+// sendsToEspo reports whether a write was to bring EspoCRM a value that somebody
+// typed.
+func (w *work) sendsToEspo(in *store.Intent) bool {
+	values := map[string]record.Value{}
+	for key, f := range in.Fields {
+		if f.ToEspo != nil {
+			values[key] = *f.ToEspo
+		}
+	}
+	return countReal(w.m, values) > 0
 }
 
 // keepOrphan leaves an interrupted write as it is: a record that is restored in
@@ -164,8 +177,17 @@ func (w *work) closeOrphan(ctx context.Context) error {
 const ReasonNeedsYes = "needs_yes"
 
 // deleteAdvo removes the Advoware record of one that is gone from EspoCRM. What
-// somebody edited in Advoware since the last sync is not deleted.
+// somebody edited in Advoware since the last sync is not deleted, nor what has
+// been linked to another record meanwhile.
 func (w *work) deleteAdvo(ctx context.Context) error {
+	ids, err := w.carriers(ctx, w.advowareID())
+	if err != nil {
+		return err
+	}
+	if len(ids) > 0 {
+		w.skip("linked_elsewhere", fmt.Sprintf("Gone from EspoCRM, but Advoware %d belongs to %s %s now: it is kept.", w.advowareID(), w.key.Entity, strings.Join(ids, ", ")))
+		return w.dropMemory(ctx)
+	}
 	if err := w.readAdvo(ctx); err != nil {
 		return err
 	}
@@ -194,7 +216,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	}
 	wctx, cancel := w.until(ctx, w.mem.Intent.Deadline)
 	defer cancel()
-	err := w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
+	err = w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}

@@ -658,6 +658,49 @@ func TestInterruptedWriteOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
 	r.quiet(id)
 }
 
+// The same where the PUT to Advoware is interrupted: what it brought is told from an
+// edit there by the intent alone.
+func TestInterruptedPutOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge), func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1", "email": "espo@example.de"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, func() {
+		r.editAdvo(advo, map[string]any{"telGesch": "0511 2"})
+		_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
+	})
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	_ = r.o.Person("anna", func() error { return r.espo.Restore(ct, id) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "phone"); got != "0511 2" {
+		t.Errorf("phone %v", got)
+	}
+	r.quiet(id)
+}
+
+// TestFinalPutOfARecordGoneOnBothSidesIsKept: the final PUT arrives, its answer gets
+// lost, and the record is deleted on both sides. Both come back, Advoware's from a
+// backup that is older than the PUT: what the PUT brought is not somebody's edit,
+// and must not win a conflict with one.
+func TestFinalPutOfARecordGoneOnBothSidesIsKept(t *testing.T) {
+	r := newRig(t, policy(reconcile.EspoCRMWins), func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, advo := r.linked()
+	raw := r.advo.All(sandbox.BeteiligtePath)[0]
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.dies(id, "PUT /api/v1", 1, simulation.DiesAfter, func() {
+		_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+		_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
+	})
+	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
+	_ = r.o.Person("the backup", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	_ = r.o.Person("anna", func() error { return r.espo.Restore(ct, id) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "email"); got != "advo@example.de" {
+		t.Errorf("email %v", got)
+	}
+	r.quiet(id)
+}
+
 // An unlink is cut off, and the record comes back in Advoware with an edit: while
 // the link stands, so does the base, by which two disjoint edits both survive.
 func TestInterruptedUnlinkKeepsTheBase(t *testing.T) {

@@ -848,6 +848,55 @@ func TestLink(t *testing.T) {
 	r.outcome(link(other, same), result.Failed)
 }
 
+// TestAnUndoneFieldIsNotInStep: an undo --force puts a value back over an edit of
+// the other side and dies, and so does the run that carries it on. Somebody sets it
+// back to what stood there: that pair was never in step, so the two sides may not
+// stay as they are.
+func TestAnUndoneFieldIsNotInStep(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit, foreign func(r *rig, id string, advo int64, v string)
+		dies          string // the request before which the undo and the next run die
+	}{
+		"in EspoCRM": {
+			edit:    func(r *rig, _ string, advo int64, v string) { r.editAdvo(advo, map[string]any{"emailGesch": v}) },
+			foreign: func(r *rig, id string, _ int64, v string) { r.editEspo(id, map[string]any{"email": v}) },
+			dies:    "PUT /relay",
+		},
+		"in Advoware": {
+			edit:    func(r *rig, id string, _ int64, v string) { r.editEspo(id, map[string]any{"email": v}) },
+			foreign: func(r *rig, _ string, advo int64, v string) { r.editAdvo(advo, map[string]any{"emailGesch": v}) },
+			dies:    "PUT /api/v1/" + ct,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, policy(reconcile.Merge))
+			id, advo := r.linked()
+			c.edit(r, id, advo, "neu@example.de")
+			r.sync(id)
+			run := r.next()
+			c.edit(r, id, advo, "amt@example.de")
+			r.tick(time.Minute)
+			r.decided(func() {
+				r.proc.Plan = on(c.dies, 1, func() simulation.Fate { return simulation.DiesBefore })
+				r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			})
+			if !r.proc.Dead() {
+				t.Fatal("the undo came through")
+			}
+			r.tick(10 * time.Minute)
+			r.start()
+			r.dies(id, c.dies, 1, simulation.DiesBefore, nil)
+			r.decided(func() {
+				c.foreign(r, id, advo, "neu@example.de")
+				r.untilQuiet(id, operation{}, "set back")
+			})
+			if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != a || e != "neu@example.de" {
+				t.Errorf("email %v, emailGesch %v", e, a)
+			}
+		})
+	}
+}
+
 // TestLinkLooksAgainAfterItsWait: what somebody does to a record while link waits
 // for an interrupted create counts.
 func TestLinkLooksAgainAfterItsWait(t *testing.T) {

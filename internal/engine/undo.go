@@ -267,7 +267,11 @@ func (w *work) undoIntent(backs []back) *store.Intent {
 			fi.ToEspo = &v
 		}
 		in.Fields[b.field.Key] = fi
-		w.setBase(in.Planned, b.field.Key, record.Pair{Espo: fi.Espo, Advo: fi.Before})
+		p := record.Pair{Espo: fi.Espo, Advo: fi.Before}
+		if known, ok := in.Planned.Fields[b.field.Key]; (!ok || known.Pair != p) && !record.Agree(p.Espo, p.Advo) {
+			p.Ahead = b.side // edited back to what stood there, it would look like one in step
+		}
+		w.setBase(in.Planned, b.field.Key, p)
 	}
 	return in
 }

@@ -292,7 +292,7 @@ func (w *work) espoMoved() bool {
 			continue
 		}
 		v := w.espo.view.Values[f.Key]
-		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && v != fb.Espo {
+		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && fb.Moved(record.EspoCRM, v) {
 			return true
 		}
 	}

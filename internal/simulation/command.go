@@ -19,6 +19,17 @@ type command struct {
 	force bool
 	take  map[string]record.Side // resolve: by field key, "*" for all
 	first bool                   // it was a first contact already
+	// unseen are the edits that it overrules if it gets through: made after it had
+	// read that side.
+	unseen []unseenEdit
+	failed bool // it did not get through: what it has sent may land yet
+}
+
+// unseenEdit is an edit of a cell from base to value.
+type unseenEdit struct {
+	cell
+	value, base record.Value
+	based       bool
 }
 
 // order names a command: a run has one for a record.
@@ -45,13 +56,26 @@ func (o *Oracle) Ordered(run string, c command) {
 }
 
 // Carried tells it that the command has ended; happened is false where it was
-// refused without any effect. The word of an undo holds on for what it has sent: a
-// put-back that lands after its sender has given it up is one all the same, and has
-// to travel as a person's edit (docs/reliability.md, an interrupted undo).
-func (o *Oracle) Carried(run, espoID string, happened bool) {
+// refused without any effect, through is false where it died or ended without success. Then
+// an edit that it had not seen is not overruled: the undo has said so, or its
+// recovery compares with what the undo had read (design page 2, "Deletes and undo").
+// The word of an undo holds on for what it has sent: a put-back that lands after its
+// sender has given it up is one all the same, and has to travel as a person's edit
+// (docs/reliability.md, an interrupted undo).
+func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.commands[order{run, espoID}]
+	if c.failed = !through; c.failed {
+		for _, e := range c.unseen {
+			if v, ok := o.last[sideKey(e.side, e.id)].values[e.attr]; ok && v == e.value {
+				o.fresh[e.cell] = true
+				if o.base[e.cell] = e.base; !e.based {
+					delete(o.base, e.cell)
+				}
+			}
+		}
+	}
 	if !happened && (c.what == links || c.what == forgets) && !c.first {
 		delete(o.first, c.id)
 	}
@@ -64,7 +88,7 @@ func (o *Oracle) Carried(run, espoID string, happened bool) {
 func (o *Oracle) Parked(run, espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	link := strconv.FormatInt(o.last[sideKey(record.EspoCRM, espoID)].link, 10)
+	_, link := o.partner(o.last, cell{side: record.EspoCRM, id: espoID})
 	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
 	o.note("%s parks %s", run, espoID)
 }
@@ -85,7 +109,7 @@ func (o *Oracle) Asked(res result.Record) {
 // said to be about, by itself or as a part of the kind. Whether it was one indeed
 // does not count: somebody has seen both values.
 func (o *Oracle) decided(espoID string, c cell, was record.Value) bool {
-	if o.ordered(resolves, espoID) == nil {
+	if o.Policy != reconcile.Manual || o.ordered(resolves, espoID) == nil {
 		return false
 	}
 	asked := o.asked[espoID]
@@ -157,16 +181,35 @@ func (o *Oracle) espoOf(c cell) string {
 // tool overwrote it.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
-	if cmd == nil {
+	if cmd == nil || o.carriesOver(c, is) {
 		return false
-	}
-	for w := range o.planned {
-		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
-			return true // nobody knows whether it was overwritten; with force it comes back
-		}
 	}
 	for _, l := range o.losses {
 		if l.cell == c && agree(l.Value, is) {
+			return true
+		}
+	}
+	for w := range o.planned {
+		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
+			o.rule(ForcedInDoubt)
+			return true // nobody knows whether it was overwritten; with force it comes back
+		}
+	}
+	return false
+}
+
+// carriesOver reports whether a value is what the acting run has put back on the other
+// side, as it was read there: writing it here is the sync of that (design page 2,
+// "Deletes and undo"), no word about an edit made there since.
+func (o *Oracle) carriesOver(c cell, is record.Value) bool {
+	side, id := o.partner(o.last, c)
+	for _, f := range o.Mapping.AllFields() {
+		here, there := f.Espo, f.Advo
+		if c.side == record.Advoware {
+			here, there = f.Advo, f.Espo
+		}
+		v := o.reads[o.actor][sideKey(side, id)].values[there]
+		if here == c.attr && there != "" && agree(v, is) && o.wrote[written{o.actor, cell{side, id, there}, v}] {
 			return true
 		}
 	}
@@ -181,28 +224,58 @@ func (o *Oracle) undoesWrite(c cell, espoID string, was record.Value) bool {
 }
 
 // forced reports whether an undo overwrites with the operator's consent whatever
-// stands there.
-func (o *Oracle) forced(c cell) bool {
+// stands there: only in fields that the undone run has written, or was to write.
+func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
 	if cmd == nil || !cmd.force {
 		return false
 	}
-	o.ruled[undoes+" --force"]++
-	return true
+	side, id := o.partner(now, c)
+	for _, all := range []map[written]bool{o.wrote, o.planned} {
+		for w := range all {
+			if w.run == cmd.run && (w.cell == c || w.side == side && w.id == id && o.sameField(c, w.cell)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // overrule drops the other side's unsynced edit of a field that an undo --force
 // puts back: the operator has said whose value it shall be.
 func (o *Oracle) overrule(now map[string]snapshot, c cell) {
-	if cmd := o.ordered(undoes, o.espoOf(c)); cmd == nil || !cmd.force {
+	cmd := o.ordered(undoes, o.espoOf(c))
+	if cmd == nil || !cmd.force {
 		return
 	}
 	side, id := o.partner(now, c)
 	for f := range o.fresh {
-		if f.side == side && f.id == id && o.sameField(c, f) {
-			delete(o.fresh, f)
-			o.base[f] = now[sideKey(side, id)].values[f.attr]
-			o.ruled[undoes+" --force"]++
+		if f.side != side || f.id != id || !o.sameField(c, f) {
+			continue
+		}
+		v := now[sideKey(side, id)].values[f.attr]
+		if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
+			if cmd.failed {
+				continue
+			}
+			b, based := o.base[f]
+			cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+		}
+		delete(o.fresh, f)
+		o.base[f] = v
+		o.rule(ForcedOver)
+	}
+}
+
+// givesUp drops the unsynced edits of fields that a record has no more, because an
+// undo --force has put back another kind: they go with the kind that they are of, as
+// where a person changes it, whichever run clears them.
+func (o *Oracle) givesUp(side record.Side, id string, is snapshot) {
+	for attr := range is.values {
+		c := cell{side, id, attr}
+		if cmd := o.ordered(undoes, o.espoOf(c)); o.fresh[c] && !o.travels(side, attr, is.kind) && cmd != nil && cmd.force {
+			o.rule(GivenUpWithTheKind)
+			delete(o.fresh, c)
 		}
 	}
 }
@@ -229,7 +302,6 @@ func (o *Oracle) loser(espoID string, c cell, was record.Value) record.Side {
 		if take == "" {
 			return ""
 		}
-		o.ruled[resolves]++
 		return take.Other()
 	default:
 		return record.Advoware
@@ -246,7 +318,7 @@ func (o *Oracle) taken(cmd *command, c cell) record.Side {
 	return cmd.take["*"]
 }
 
-// Ruled counts the edits that were overruled on an operator's word.
+// Ruled counts what a rule has let pass (rules.go).
 func (o *Oracle) Ruled() map[string]int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

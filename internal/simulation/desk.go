@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,9 +48,10 @@ func (s *Sim) did(t *Tool, c command, do func() result.Record) result.Record {
 	s.Oracle.Settle()
 	s.tellOf(t, res)
 	s.count(c.what + ": " + string(res.Outcome))
-	happened := t.Process.Dead() || res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome) ||
+	through := !t.Process.Dead() && res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome)
+	happened := through || t.Process.Dead() ||
 		res.Error != nil && (res.Error.Owner == string(fault.OwnerSystem) || res.Error.Code == string(fault.LeaseLost))
-	s.Oracle.Carried(t.Run, c.id, happened)
+	s.Oracle.Carried(t.Run, c.id, happened, through)
 	switch {
 	case t.Process.Dead(), res.Error != nil:
 		s.Oracle.InDoubt(c.id)
@@ -108,6 +110,18 @@ func (s *Sim) link(t *Tool) {
 	}
 	if rec, _ := s.Espo.Get(entityType, id); create && rec["advowareId"] == advo {
 		s.Oracle.Loose(mem.Intent.AdvowareID) // R6: a link to another ends the create; link says what is left over
+	}
+}
+
+// leftOvers takes note of what a sync says is linked to nothing: a link that landed
+// after its command had given up ended a create.
+func (s *Sim) leftOvers(res result.Record) {
+	for _, said := range res.Warnings {
+		var advo int64
+		if n, _ := fmt.Sscanf(said, "Advoware %d was created for this record and is linked to nothing now", &advo); n == 1 {
+			s.count("left over by a late link")
+			s.Oracle.Loose(advo)
+		}
 	}
 }
 

@@ -92,6 +92,7 @@ func (s snapshot) unmapped() string {
 type Loss struct {
 	cell
 	Value  record.Value
+	of     string // EspoCRM's id of the record, also where Advoware's value is lost; "": not known any more
 	Excuse string // the open window it fell into; "": it must be in the history
 }
 
@@ -132,6 +133,8 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
+	// kinds are the records' kinds when they were last in step, by side and id.
+	kinds map[string]string
 	// commands are what operators have ordered.
 	commands map[order]*command
 	// first: the next contact of the EspoCRM record is a first one (link, reset
@@ -145,9 +148,10 @@ type Oracle struct {
 	// step: no run may have remembered that yet. takenBack are those of them whose
 	// copy on the other side a backup has undone.
 	reached, takenBack map[cell]bool
-	// unsure are cells of EspoCRM that a run has written since the record was last in
-	// step; undone those that a backup has changed since.
+	// unsure are cells that a run has written since the record was last in step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
+	// away is what a backup took out of a cell.
+	away map[cell]record.Value
 	// planned are values that a run was to replace, whether it did or not.
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
@@ -157,6 +161,11 @@ type Oracle struct {
 	made map[string]string
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
+	// touched are records that have changed, by whomever, since they were last in
+	// step, by side and id; rekinded those whose kind has.
+	touched, rekinded map[string]bool
+	// unread is what a run has written into a cell of Advoware and has not read back.
+	unread map[cell]written
 	// asked are the attributes that it was said to be about.
 	asked map[string]map[string]bool
 	// sent are the attributes that the tool has written in Advoware, or has said it
@@ -167,10 +176,11 @@ type Oracle struct {
 	reads          map[string]map[string]snapshot
 	answers        map[string]snapshot // by side and id, the last answer as it was read
 	previous       map[string]string   // process and record → its last request about it
+	filed          map[string]string   // process and Advoware id → the key in previous of its last request there
 	losses         []Loss
 	problems       []string
 	excused        map[string]int
-	ruled          map[string]int  // edits overruled by an operator's word
+	ruled          map[string]int  // what a rule has let pass
 	loose          map[string]bool // Advoware ids that came out of an open window
 	trace          []string
 	actor          string
@@ -180,9 +190,44 @@ type Oracle struct {
 // NewOracle begins to watch.
 func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy reconcile.Policy) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
-		last: map[string]snapshot{}, tomb: map[string]snapshot{}, fresh: map[cell]bool{}, met: map[cell]bool{}, replaced: map[cell]record.Value{}, base: map[cell]record.Value{}, sent: map[string]map[string]bool{}, doubtful: map[string]map[string]bool{}, reads: map[string]map[string]snapshot{}, answers: map[string]snapshot{}, sender: map[string]string{}, commands: map[order]*command{}, first: map[string]bool{}, restored: map[cell]bool{}, putBack: map[cell]bool{}, reached: map[cell]bool{}, takenBack: map[cell]bool{}, unsure: map[cell]bool{}, undone: map[cell]bool{}, planned: map[written]bool{}, blind: map[string]bool{}, made: map[string]string{}, parked: map[string][2]snapshot{}, asked: map[string]map[string]bool{},
-		wrote: map[written]bool{}, late: map[string]bool{}, brought: map[cell]string{},
-		previous: map[string]string{}, excused: map[string]int{}, ruled: map[string]int{}, loose: map[string]bool{}}
+		last:      map[string]snapshot{},
+		tomb:      map[string]snapshot{},
+		fresh:     map[cell]bool{},
+		met:       map[cell]bool{},
+		replaced:  map[cell]record.Value{},
+		base:      map[cell]record.Value{},
+		sent:      map[string]map[string]bool{},
+		doubtful:  map[string]map[string]bool{},
+		reads:     map[string]map[string]snapshot{},
+		answers:   map[string]snapshot{},
+		sender:    map[string]string{},
+		commands:  map[order]*command{},
+		kinds:     map[string]string{},
+		first:     map[string]bool{},
+		restored:  map[cell]bool{},
+		putBack:   map[cell]bool{},
+		reached:   map[cell]bool{},
+		takenBack: map[cell]bool{},
+		unsure:    map[cell]bool{},
+		undone:    map[cell]bool{},
+		away:      map[cell]record.Value{},
+		planned:   map[written]bool{},
+		blind:     map[string]bool{},
+		made:      map[string]string{},
+		parked:    map[string][2]snapshot{},
+		asked:     map[string]map[string]bool{},
+		wrote:     map[written]bool{},
+		late:      map[string]bool{},
+		touched:   map[string]bool{},
+		rekinded:  map[string]bool{},
+		unread:    map[cell]written{},
+		brought:   map[cell]string{},
+		previous:  map[string]string{},
+		filed:     map[string]string{},
+		excused:   map[string]int{},
+		ruled:     map[string]int{},
+		loose:     map[string]bool{},
+	}
 	o.last = o.look()
 	return o
 }
@@ -207,6 +252,7 @@ func (o *Oracle) look() map[string]snapshot {
 		}
 		s := o.espoSnapshot(r)
 		s.row = r
+		o.moved(key, s)
 		out[key] = s
 	}
 	for _, raw := range o.Advo.All(o.Mapping.AdvoPath()) {
@@ -221,9 +267,20 @@ func (o *Oracle) look() map[string]snapshot {
 		}
 		s := o.advoSnapshot(obj)
 		s.raw = raw
+		o.moved(key, s)
 		out[key] = s
 	}
 	return out
+}
+
+// moved notes that a record is not what it was.
+func (o *Oracle) moved(key string, s snapshot) {
+	was, ok := o.last[key]
+	if !ok {
+		was, ok = o.tomb[key]
+	}
+	o.touched[key] = true
+	o.rekinded[key] = o.rekinded[key] || ok && was.kind != s.kind
 }
 
 func (o *Oracle) espoSnapshot(r map[string]any) snapshot {
@@ -308,25 +365,47 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.takeBack(now, c)
 			}
 			o.undone[c] = name == restorer && o.unsure[c]
+			if delete(o.away, c); name == restorer {
+				o.away[c] = was.values[attr]
+			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
+			if o.travels(side, attr, now[key].kind) {
+				b, ok := o.base[c]
+				switch {
+				case unanswered && b.HasText():
+					o.rule(LeftOut)
+				case ok && b == v && was.there:
+					o.rule(BackToBase)
+				}
+			}
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
-		if name == restorer && was.there && was.link != now[key].link {
-			o.blind[id] = true // what is remembered is of another link
-		}
-		if was.there && was.kind != now[key].kind {
-			for attr := range now[key].values { // a field that the new kind does not have is given up
-				if c := (cell{side, id, attr}); o.fresh[c] && !o.travels(side, attr, now[key].kind) {
-					delete(o.fresh, c)
-				}
-			}
-		}
 		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away
+			o.rule(AnotherLink)
+		}
+		if was.there && was.kind != now[key].kind {
+			// A field that the new kind does not have is given up. Those that only the new
+			// kind has go over as one with it (design page 1): edits all of them, except
+			// where the kind is back to what it was in step, and the value, too.
+			for attr, v := range now[key].values {
+				c := cell{side, id, attr}
+				b, based := o.base[c]
+				switch {
+				case !o.travels(side, attr, now[key].kind):
+					if o.fresh[c] {
+						o.rule(GivenUpWithTheKind)
+					}
+					delete(o.fresh, c)
+				case o.travels(side, attr, was.kind):
+				case now[key].kind != o.kinds[key] && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
+					o.fresh[c] = true
+				}
+			}
 		}
 		if was.there && !now[key].untouched(was) {
 			o.note("%s edits something unmapped in %s %s", name, side, id)
@@ -350,6 +429,7 @@ func (o *Oracle) givenBack(c cell, v record.Value) {
 		if o.losses[i].cell == c {
 			if o.losses[i].Value == v {
 				o.losses = slices.Delete(o.losses, i, i+1)
+				o.rule(BroughtBack)
 			}
 			return
 		}
@@ -420,6 +500,9 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			for attr, v := range is.values { // back to that is no edit
+				o.base[cell{side, id, attr}] = v
+			}
 			if o.excuse != "" && side == record.Advoware {
 				o.excused[o.excuse]++
 				o.loose[id] = true
@@ -427,15 +510,20 @@ func (o *Oracle) settle() {
 			continue
 		}
 		seen, known := o.reads[o.actor][key]
-		if untouched := is.untouched(was); !untouched && known && seen.rest != was.rest && side == record.Advoware {
+		if untouched := is.untouched(was); !untouched && known && seen.rest != was.rest && is.rest == seen.rest && side == record.Advoware {
 			o.excused[UnseenSave]++
 		} else if !untouched {
 			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, side, id, was.unmapped(), is.unmapped())
 		}
 		for _, attr := range slices.Sorted(maps.Keys(is.values)) {
-			if was.values[attr] != is.values[attr] {
-				o.overwritten(now, cell{side, id, attr}, was.values[attr], is.values[attr])
+			if c := (cell{side, id, attr}); o.reformed(now, c, was.values[attr], is.values[attr]) {
+				o.note("%s lets %s %s store %s in its own form: %q -> %q", o.actor, side, id, attr, was.values[attr].Text(), is.values[attr].Text())
+			} else if was.values[attr] != is.values[attr] {
+				o.overwritten(now, c, was.values[attr], is.values[attr])
 			}
+		}
+		if was.kind != is.kind {
+			o.givesUp(side, id, is)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -448,19 +536,43 @@ func (o *Oracle) settle() {
 		for _, attr := range slices.Sorted(maps.Keys(before[key].values)) {
 			if v := before[key].values[attr]; v.HasText() {
 				loss := Loss{cell: cell{side, id, attr}, Value: v, Excuse: o.excuse}
+				loss.of = o.espoOf(loss.cell)
 				if seen, ok := o.reads[o.actor][key]; ok && seen.values[attr] != v && loss.Excuse == "" {
 					loss.Excuse = UnseenSave
 				}
 				if loss.Excuse != "" {
 					o.excused[loss.Excuse]++
-				} else if o.fresh[loss.cell] && !o.deletedWith(now, loss.cell, v) {
-					o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
+				} else if o.fresh[loss.cell] {
+					if o.deletedWith(now, loss.cell, v) {
+						o.rule(DeletedWith)
+					} else {
+						o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
+					}
 				}
 				o.losses = append(o.losses, loss)
 			}
 		}
 	}
 	o.consume(now)
+}
+
+// reformed reports whether Advoware has stored a value, which the run had read and
+// gave back as it was, in a form of its own: a record may have come there in another
+// form. The whole object goes over, and what a side changes while storing is no edit
+// (design page 2, "Three values per field"). A person's edit is still that.
+func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value) bool {
+	_, espoID := o.partner(now, c)
+	if c.side != record.Advoware || was == is || o.sender[espoID] != o.actor || o.sent[espoID][c.attr] ||
+		!record.FoldEqual(was, is) && !(o.Cuts && record.OwnForm(was, is)) {
+		return false
+	}
+	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; !ok || seen.values[c.attr] != was {
+		return false
+	}
+	if o.rule(StoredInOwnForm); !o.fresh[c] {
+		o.base[c] = is
+	}
+	return true
 }
 
 // deletedWith reports whether a person deleted the record in EspoCRM when it held
@@ -483,7 +595,7 @@ func (o *Oracle) deletedWith(now map[string]snapshot, c cell, v record.Value) bo
 // overwritten judges one value that the tool replaced.
 func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Value) {
 	o.note("%s writes %s %s %s: %q -> %q", o.actor, c.side, c.id, c.attr, was.Text(), is.Text())
-	loss := Loss{cell: c, Value: was, Excuse: o.excuse}
+	loss := Loss{cell: c, Value: was, of: o.espoOf(c), Excuse: o.excuse}
 	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; ok && seen.values[c.attr] != was && loss.Excuse == "" {
 		// Nobody could know the value: the read that was decided on is older.
 		if c.side == record.Advoware {
@@ -492,19 +604,28 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 			loss.Excuse = UnguardedSave
 		}
 	}
-	if o.fresh[c] && !o.met[c] && loss.Excuse == "" {
+	switch {
+	case !o.fresh[c] || loss.Excuse != "":
+	case o.met[c]:
+		o.rule(SameEdit)
+	default:
 		o.judge(now, c, was)
 	}
 	delete(o.fresh, c)
 	delete(o.reached, c) // the edit itself is gone now
 	delete(o.takenBack, c)
+	delete(o.away, c)
 	o.base[c], o.replaced[c] = is, was
 	if o.brought[c] = o.excuse; o.excuse == "" {
 		delete(o.brought, c)
 	}
 	o.wrote[written{o.actor, c, is}] = true
-	o.unsure[c] = c.side == record.EspoCRM
+	o.unsure[c] = true
 	o.putBack[c] = o.putsBack(c, is)
+	delete(o.met, c)
+	if c.side == record.Advoware {
+		o.unread[c] = written{o.actor, c, is}
+	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware && o.excuse != "" {
 		o.late[espoID] = true
 	}
@@ -529,24 +650,37 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 // another person's edit on the other side that has not travelled either.
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
-	rival := false
-	rivals := map[string]bool{} // also those that were there when the tool read
-	maps.Copy(rivals, o.reads[o.actor][sideKey(other, otherID)].fresh)
-	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
-		for f := range o.fresh {
-			if f.side == other && f.id == otherID {
-				rivals[f.attr] = true
-			}
-		}
+	if c.side == record.Advoware && otherID == "" {
+		otherID = o.linkedWhenRead(c.id)
+	}
+	rivals := map[string]string{} // by the rule that lets each count
+	for attr := range o.reads[o.actor][sideKey(other, otherID)].fresh {
+		rivals[attr] = ReadRival
 	}
 	for f := range o.takenBack {
 		if f.side == other && f.id == otherID {
-			rivals[f.attr] = true
+			rivals[f.attr] = TakenBack
+		}
+	}
+	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
+		for f := range o.fresh {
+			if f.side == other && f.id == otherID {
+				rivals[f.attr] = PolicyDecides
+			}
 		}
 	}
 	byField := o.Policy == reconcile.Merge || o.Policy == reconcile.Manual
-	for attr := range rivals {
-		rival = rival || !byField || o.sameField(c, cell{other, otherID, attr})
+	rival := ""
+	for _, attr := range slices.Sorted(maps.Keys(rivals)) {
+		if rival != PolicyDecides && (!byField || o.sameField(c, cell{other, otherID, attr})) {
+			rival = rivals[attr]
+			if byField && o.kindsMoved(c, cell{other, otherID, attr}) {
+				rival = KindAsOne
+			}
+		}
+	}
+	if _, id := o.linked(now, c); rival != "" && id != otherID {
+		o.rule(NotLinkedYet)
 	}
 	window := ""
 	for _, f := range slices.SortedFunc(maps.Keys(o.brought), cell.compare) {
@@ -559,25 +693,35 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		espoID = otherID
 	}
 	switch {
-	case rival && c.side == o.loser(espoID, c, was), o.decided(espoID, c, was):
+	case rival != "" && c.side == o.loser(espoID, c, was):
+		o.rule(rival)
+		if o.Policy == reconcile.Manual {
+			o.rule(resolves)
+		}
+	case o.decided(espoID, c, was):
+		o.rule(AskedAbout)
 	case c.side == record.Advoware && o.first[espoID]:
-		o.ruled["first contact"]++
-	case (o.blind[espoID] || o.first[espoID]) && o.restored[c]: // by its stamps it is old, and nothing says otherwise
-		o.ruled["nothing remembered of a restored record"]++
-	case c.side == record.EspoCRM && o.restored[c] && o.broughtBack(c, was):
-		o.ruled["interrupted write taken back by a backup"]++
-	case o.blind[espoID] && c.side == o.loser(espoID, c, was):
-		o.ruled["nothing remembered"]++
+		o.rule(FirstContact)
+	case o.blind[espoID] && o.restored[c]: // by its stamps it is old, and nothing says otherwise
+		o.rule(OldByItsStamps)
+	case o.takenFromPair(cell{other, otherID, ""}, c, was):
+		o.rule(TakenFromPair)
+	case o.restored[c] && o.broughtBack(c, was):
+		o.rule(WriteTakenBack)
+	case o.blind[espoID] && o.touched[sideKey(other, otherID)] && c.side == o.loser(espoID, c, was):
+		o.rule(NothingRemembered)
 	case o.restored[c] && o.undoesWrite(c, espoID, was): // the backup has brought back what the run wrote
-		o.ruled[undoes+" of what a backup brought back"]++
+		o.rule(UndoOfABackup)
 	case o.putBack[c] && o.undoesWrite(c, espoID, was): // an undo that did not get through
-		o.ruled[undoes+" of an undo"]++
-	case o.forced(c):
+		o.rule(UndoOfAnUndo)
+	case o.forced(now, c):
+		o.rule(Forced)
 	case window != "" && c.side == o.loser(espoID, c, was):
 		o.excused[window]++
-	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was:
+		o.rule(ThroughAWindow)
+	case c.side == record.Advoware && o.sent[espoID][c.attr] && o.replaced[c] == was && o.unread[c].run == o.actor:
 		o.excused[RevertedAtOnce]++
-	case c.side == record.Advoware && o.sentFieldEdited(espoID, c.id):
+	case c.side == record.Advoware && c.side == o.loser(espoID, c, was) && o.sentFieldEdited(espoID, c, byField):
 		o.excused[CarefulConflict]++
 	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
 		// A late write of one run brought what a later, interrupted one was to bring: that
@@ -590,12 +734,37 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	}
 }
 
-// broughtBack reports whether a backup of EspoCRM has taken back a run's write there
+// linkedWhenRead is the EspoCRM record that was linked to an Advoware record when the
+// acting run read it: a backup may have taken the link away before its PUT, and what
+// nobody is linked to by then was decided on as that one's (design page 2, "The order of
+// effects").
+func (o *Oracle) linkedWhenRead(advoID string) string {
+	for _, key := range slices.Sorted(maps.Keys(o.reads[o.actor])) {
+		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(o.reads[o.actor][key].link, 10) == advoID {
+			return id
+		}
+	}
+	return ""
+}
+
+// takenFromPair reports whether the acting run had itself written the value of a cell
+// on the other side, too, when a backup took it away there: the run knows that both
+// sides held it, so what the backup brought instead is an edit, and the only one.
+func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
+	for f, v := range o.away {
+		if f.side == other.side && f.id == other.id && o.sameField(c, f) && agree(v, was) && o.wrote[written{o.actor, f, v}] {
+			return true
+		}
+	}
+	return false
+}
+
+// broughtBack reports whether a backup has taken back a run's write on its own side
 // before the run could remember it. To whoever recovers, it has not happened: a cell
 // that shows what it replaced holds no edit, and Advoware's edit has yet to travel.
 func (o *Oracle) broughtBack(c cell, was record.Value) bool {
 	for d, yes := range o.undone {
-		if yes && (d == c && o.replaced[c] == was || d.id == c.id && o.Policy == reconcile.AdvowareWins) {
+		if yes && (d == c && o.replaced[c] == was || c.side == record.EspoCRM && d.side == c.side && d.id == c.id && o.Policy == reconcile.AdvowareWins) {
 			return true
 		}
 	}
@@ -603,12 +772,14 @@ func (o *Oracle) broughtBack(c cell, was record.Value) bool {
 }
 
 // sentFieldEdited reports whether a person edited an attribute in Advoware that
-// the tool had written there, before the tool could tell that it had. The same PUT
-// may have overwritten that edit a moment ago: then the tool's read shows it.
-func (o *Oracle) sentFieldEdited(espoID, advoID string) bool {
-	read := o.reads[o.actor][sideKey(record.Advoware, advoID)].fresh
+// the tool had written there, before the tool could tell that it had; byField: that
+// of the cell, or of the kind with it. The same PUT may have overwritten that edit a
+// moment ago: then the tool's read shows it.
+func (o *Oracle) sentFieldEdited(espoID string, c cell, byField bool) bool {
+	read := o.reads[o.actor][sideKey(c.side, c.id)].fresh
 	for attr := range o.doubtful[espoID] {
-		if read[attr] || o.fresh[cell{record.Advoware, advoID, attr}] {
+		d := cell{c.side, c.id, attr}
+		if (read[attr] || o.fresh[d]) && (!byField || attr == c.attr || o.kindsMoved(d, c)) {
 			return true
 		}
 	}
@@ -627,7 +798,7 @@ func (o *Oracle) sentInDoubt(c cell) bool {
 }
 
 // sameField reports whether two attributes may be the two ends of one field, or
-// belong to the kind, which travels as one.
+// belong to a kind that has changed.
 func (o *Oracle) sameField(a, b cell) bool {
 	if a.side == record.Advoware {
 		a, b = b, a
@@ -637,7 +808,17 @@ func (o *Oracle) sameField(a, b cell) bool {
 			return true
 		}
 	}
-	return o.ofKind(a) && o.ofKind(b)
+	return o.kindsMoved(a, b)
+}
+
+// kindsMoved reports whether two attributes belong to the kind, and the kind is not
+// what it was on one of the two sides, or not the same: then it travels as one.
+func (o *Oracle) kindsMoved(a, b cell) bool {
+	if !o.ofKind(a) || !o.ofKind(b) {
+		return false
+	}
+	keyA, keyB := sideKey(a.side, a.id), sideKey(b.side, b.id)
+	return o.rekinded[keyA] || o.rekinded[keyB] || o.last[keyA].kind != o.last[keyB].kind
 }
 
 func (o *Oracle) ofKind(c cell) bool {
@@ -703,6 +884,9 @@ func (o *Oracle) consume(now map[string]snapshot) {
 				continue
 			}
 			delete(o.fresh, c)
+			for _, read := range o.reads { // whoever has read it as an edit may not let it win once more
+				delete(read[sideKey(c.side, c.id)].fresh, c.attr)
+			}
 			o.reached[c] = true
 			o.base[c] = mine.values[here]
 		}
@@ -726,12 +910,26 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
 	maps.DeleteFunc(o.brought, func(c cell, _ string) bool { return o.espoOf(c) == espoID })
-	maps.DeleteFunc(o.unsure, func(c cell, _ bool) bool { return c.id == espoID })
-	maps.DeleteFunc(o.undone, func(c cell, _ bool) bool { return c.id == espoID })
 	o.open = true
 	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)
 	a := o.lately(sideKey(record.Advoware, advoID))
+	for _, m := range []map[cell]bool{o.unsure, o.undone} {
+		maps.DeleteFunc(m, func(c cell, _ bool) bool {
+			return c.side == record.EspoCRM && c.id == espoID || c.side == record.Advoware && c.id == advoID
+		})
+	}
+	delete(o.parked, espoID)
+	delete(o.asked, espoID)
+	for _, key := range []string{sideKey(record.EspoCRM, espoID), sideKey(record.Advoware, advoID)} {
+		delete(o.touched, key)
+		if s.kind == a.kind {
+			delete(o.rekinded, key)
+		}
+	}
+	if s.there && a.there && s.kind == a.kind {
+		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
+	}
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
 			e, v := cell{record.EspoCRM, espoID, f.Espo}, cell{record.Advoware, advoID, f.Advo}
@@ -846,6 +1044,12 @@ func (o *Oracle) request(process string, r *http.Request) {
 		return
 	}
 	what, key := r.Method+" "+r.URL.Path, process+" "+id
+	if n, ok := o.advoID(r); ok {
+		if was := o.filed[process+" "+n]; r.Method == http.MethodPut && was != "" && strings.HasPrefix(id, "Advoware ") {
+			key = was // read as a record's, whose link a backup has taken away since
+		}
+		o.filed[process+" "+n] = key
+	}
 	if _, ok := o.advoID(r); ok && r.Method == http.MethodPut {
 		if last := o.previous[key]; last != "GET "+r.URL.Path && last != what {
 			o.problem("%s sent %s right after %q: a read must stand directly before it", process, what, last)
@@ -932,29 +1136,33 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 		o.reads[process] = map[string]snapshot{}
 	}
 	o.reads[process][key] = s
+	side, id := splitKey(key)
+	for attr, v := range s.values {
+		if c := (cell{side, id, attr}); o.unread[c] == (written{process, c, v}) {
+			delete(o.unread, c)
+		}
+	}
 }
 
 // learnList remembers what a list of EspoCRM's shows: a pass reads the records
-// that it is about to sync by one. One that asks for ids and stamps only shows no
-// values: what was read of them before is still what the process knows.
+// that it is about to sync by one. A list that asks who carries a link selects no
+// mapped fields: of those, the process knows what it read before.
 func (o *Oracle) learnList(process string, resp *http.Response) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), errorReader{err}))
 	for _, raw := range gjson.GetBytes(body, "list").Array() {
 		if obj, err := record.ParseObject([]byte(raw.Raw)); err == nil {
-			key := sideKey(record.EspoCRM, raw.Get("id").String())
-			known, s := o.reads[process][key], o.readSnapshot(record.EspoCRM, obj)
+			key, s := sideKey(record.EspoCRM, raw.Get("id").String()), o.readSnapshot(record.EspoCRM, obj)
+			was := o.reads[process][key]
 			o.remember(process, key, s)
-			for attr, v := range s.values {
+			now := o.reads[process][key]
+			for attr, v := range now.values {
 				if !v.IsAbsent() {
 					continue
 				}
-				delete(o.reads[process][key].fresh, attr)
-				if known.fresh[attr] {
-					o.reads[process][key].fresh[attr] = true
-				}
-				if before, ok := known.values[attr]; ok {
-					s.values[attr] = before
+				now.values[attr] = was.values[attr]
+				if delete(now.fresh, attr); was.fresh[attr] {
+					now.fresh[attr] = true
 				}
 			}
 		}
@@ -967,6 +1175,7 @@ func (o *Oracle) readSnapshot(side record.Side, obj record.Object) snapshot {
 		return o.advoSnapshot(obj)
 	}
 	s := snapshot{there: true, values: map[string]record.Value{}}
+	s.link, _ = obj.Int("advowareId")
 	view, _ := o.Mapping.ReadEspo(obj)
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && !f.Clear {
@@ -1023,12 +1232,14 @@ func (o *Oracle) Overwritten(entries []store.Entry) []string {
 			if w.Side == record.Advoware {
 				attr = w.Advoware
 			}
-			known[fmt.Sprint(w.Side, attr, w.Before.Text())] = true
+			for _, of := range []string{e.RecordID, ""} {
+				known[fmt.Sprint(of, " ", w.Side, attr, w.Before.Text())] = true
+			}
 		}
 	}
 	var out []string
 	for _, l := range o.losses {
-		if l.Excuse == "" && l.Value.HasText() && !known[fmt.Sprint(l.side, l.attr, l.Value.Text())] {
+		if l.Excuse == "" && l.Value.HasText() && !known[fmt.Sprint(l.of, " ", l.side, l.attr, l.Value.Text())] {
 			out = append(out, fmt.Sprintf("%q of %s in %s %s was overwritten and is not in the history", l.Value.Text(), l.attr, l.side, l.id))
 		}
 	}

@@ -66,7 +66,7 @@ type Report struct {
 	Seed     uint64
 	Problems []string
 	Excused  map[string]int // fell into open windows
-	Ruled    map[string]int // overruled on an operator's word
+	Ruled    map[string]int // let pass by a rule
 	Counts   map[string]int
 	Trace    []string
 }

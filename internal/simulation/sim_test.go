@@ -45,7 +45,14 @@ var everyKind = []string{
 	"outcome unchanged", "outcome adopted", "outcome created_advoware", "outcome updated_advoware", "outcome updated_espocrm", "outcome merged", "outcome conflict",
 	"outcome failed", "outcome permanently_failed", "outcome skipped", "outcome locked",
 	"fault: dies before", "fault: dies after", "fault: breaks before", "fault: breaks after", "fault: 400", "fault: 401", "fault: 429", "fault: 500", "fault: done and 500", "fault: 503",
-	CarefulConflict, LostLease, UnseenSave, "first contact", resolves, undoes + " --force",
+	CarefulConflict, LostLease, UnseenSave, PolicyDecides, FirstContact, resolves, Forced, ForcedOver, ForcedInDoubt, BroughtBack, BackToBase, GivenUpWithTheKind,
+	AnotherLink,
+}
+
+// rarely is what has to happen in a long run: rules that strike less than once in 600
+// seeds, or hardly more.
+var rarely = []string{
+	LateWrite, RevertedAtOnce, OldByItsStamps, WriteTakenBack, NothingRemembered, UndoOfABackup, UndoOfAnUndo, SameEdit, TakenBack, AskedAbout,
 }
 
 // TestNothingIsLost plays many seeds. A seed that fails is printed; -seed N
@@ -100,14 +107,18 @@ func TestNothingIsLost(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d seeds after %d in %s, %d with trouble", n, *after, time.Since(start).Round(time.Millisecond), bad)
 	t.Logf("fallen into open windows: %v", excused)
-	t.Logf("overruled on an operator's word: %v", ruled)
+	t.Logf("let pass by a rule: %v", ruled)
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%8d %s", counts[k], k)
 	}
 	if n < 300 {
 		return // too few for the rare kinds
 	}
-	for _, k := range everyKind {
+	kinds := everyKind
+	if n >= 5000 {
+		kinds = slices.Concat(everyKind, rarely)
+	}
+	for _, k := range kinds {
 		if counts[k]+excused[k]+ruled[k] == 0 {
 			t.Errorf("it never happened: %s", k)
 		}

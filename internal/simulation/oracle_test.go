@@ -1,0 +1,953 @@
+package simulation
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+	"advosync/internal/store"
+)
+
+const (
+	crm  = record.EspoCRM
+	advo = record.Advoware
+	// The policies that are called by the side that wins.
+	espoWins, advoWins, merge, manual = reconcile.EspoCRMWins, reconcile.AdvowareWins, reconcile.Merge, reconcile.Manual
+)
+
+// story is a small history made by hand: one record that is in step, people, and
+// runs that read and write what they are told to.
+type story struct {
+	t    *testing.T
+	o    *Oracle
+	espo *sandbox.EspoCRM
+	advo *sandbox.Advoware
+	id   string
+	nr   int64
+}
+
+func tell(t *testing.T, p reconcile.Policy) *story {
+	t.Helper()
+	s := &story{t: t, espo: sandbox.NewEspoCRM(sandbox.EspoCRMOptions{}), advo: sandbox.NewAdvoware(sandbox.AdvowareOptions{})}
+	s.o = NewOracle(mappings()[1], s.espo, s.advo, p)
+	s.id, s.nr = s.pair(900)
+	return s
+}
+
+// pair is a record that both sides have, in step.
+func (s *story) pair(nr int64) (string, int64) {
+	var id string
+	s.must(s.o.Person("anna", func() error {
+		s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":`+strconv.FormatInt(nr, 10)+`,"vorname":"Anna","name":"Alt","emailGesch":"old","telGesch":"1","bemerkung":"note"}`))
+		id = s.espo.Seed(entityType, map[string]any{"firstName": "Anna", "lastName": "Alt", "email": "old", "phone": "1", "advowareId": nr, "syncStatus": "clean"})
+		return nil
+	}))
+	s.o.InSync(id)
+	s.o.Settle()
+	return id, nr
+}
+
+func (s *story) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// edit is a person's edit of one attribute; value nil empties it.
+func (s *story) edit(side record.Side, attr string, value any) {
+	s.t.Helper()
+	s.save("bert", side, attr, value)
+}
+
+func (s *story) save(who string, side record.Side, attr string, value any) {
+	s.t.Helper()
+	s.must(s.o.Person(who, func() error {
+		if side == crm {
+			s.espo.SetField(entityType, s.id, attr, value)
+			return nil
+		}
+		return s.advo.Edit(sandbox.BeteiligtePath, s.nr, map[string]any{attr: value})
+	}))
+}
+
+// backup is what both systems hold now; restore brings one side of it back.
+type backup struct {
+	rows []map[string]any
+	raw  []byte
+}
+
+func (s *story) backup() backup {
+	raw, _ := s.advo.Get(sandbox.BeteiligtePath, s.nr)
+	return backup{s.espo.Backup(entityType), raw}
+}
+
+func (s *story) restore(side record.Side, b backup) {
+	s.must(s.o.Person(restorer, func() error {
+		if side == crm {
+			s.espo.RestoreBackup(entityType, b.rows)
+		} else {
+			s.advo.Restore(sandbox.BeteiligtePath, s.nr, b.raw)
+		}
+		return nil
+	}))
+}
+
+func (s *story) path(side record.Side) string {
+	if side == crm {
+		return "https://crm.test/api/v1/" + entityType + "/" + s.id
+	}
+	return "https://advo.test/" + sandbox.BeteiligtePath + "/" + strconv.FormatInt(s.nr, 10)
+}
+
+// send is a request of a run, as the oracle sees it; values are what a PUT changes.
+func (s *story) send(run, method string, side record.Side, values map[string]any) {
+	s.t.Helper()
+	q, err := http.NewRequest(method, s.path(side), nil)
+	s.must(err)
+	resp, err := s.o.Transport(run, roundTrip(func(*http.Request) (*http.Response, error) {
+		var body []byte
+		switch {
+		case method == http.MethodDelete:
+			s.advo.Delete(sandbox.BeteiligtePath, s.nr)
+		case side == advo:
+			if method == http.MethodPut {
+				s.must(s.advo.Edit(sandbox.BeteiligtePath, s.nr, values))
+			}
+			body, _ = s.advo.Get(sandbox.BeteiligtePath, s.nr)
+		default:
+			for attr, v := range values {
+				s.espo.SetField(entityType, s.id, attr, v)
+			}
+			row, _ := s.espo.Get(entityType, s.id)
+			body, _ = json.Marshal(row)
+		}
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(body)))}, nil
+	})).RoundTrip(q)
+	s.must(err)
+	_ = resp.Body.Close()
+}
+
+// reads is a run that reads both sides, Advoware last.
+func (s *story) reads(run string) {
+	s.t.Helper()
+	s.send(run, http.MethodGet, crm, nil)
+	s.send(run, http.MethodGet, advo, nil)
+}
+
+// puts is a run that writes what it decided on its last reads.
+func (s *story) puts(run string, side record.Side, attr string, value any) {
+	s.t.Helper()
+	s.send(run, http.MethodPut, side, map[string]any{attr: value})
+}
+
+// writes is a run that reads both sides and writes one attribute.
+func (s *story) writes(run string, side record.Side, attr string, value any) {
+	s.t.Helper()
+	s.reads(run)
+	s.puts(run, side, attr, value)
+}
+
+func (s *story) inSync()  { s.o.Settle(); s.o.InSync(s.id); s.o.Settle() }
+func (s *story) inDoubt() { s.o.Settle(); s.o.InDoubt(s.id) }
+
+// carried is an edit in EspoCRM that a run has brought to Advoware and remembers.
+func (s *story) carried(run, value string) {
+	s.edit(crm, "email", value)
+	s.writes(run, advo, "emailGesch", value)
+	s.inSync()
+}
+
+// fetched is one in Advoware that a run has brought to EspoCRM and remembers.
+func (s *story) fetched(run, value string) {
+	s.edit(advo, "emailGesch", value)
+	s.writes(run, crm, "email", value)
+	s.inSync()
+}
+
+// ordered is an operator's command for the record.
+func (s *story) ordered(run string, c command) {
+	if c.id == "" {
+		c.id = s.id
+	}
+	s.o.Ordered(run, c)
+}
+
+// key is the field of an attribute of EspoCRM.
+func (s *story) key(attr string) string {
+	for _, f := range s.o.Mapping.AllFields() {
+		if f.Espo == attr {
+			return f.Key
+		}
+	}
+	s.t.Fatal("no field " + attr)
+	return ""
+}
+
+// neighbour differs from the case before it in one thing, and has to be reported.
+type neighbour struct {
+	name   string
+	policy reconcile.Policy
+	tell   func(*story)
+}
+
+// ruleTest is one rule by which an edit may be overwritten, and its neighbours.
+type ruleTest struct {
+	rule       string
+	policy     reconcile.Policy
+	tell       func(*story)
+	neighbours []neighbour
+}
+
+// TestRules: each rule lets its case pass, by that very rule, and nothing beside it.
+func TestRules(t *testing.T) {
+	for _, tt := range slices.Concat(policyRules, operatorRules, memoryRules, windowRules) {
+		t.Run(tt.rule, func(t *testing.T) {
+			s := tell(t, tt.policy)
+			tt.tell(s)
+			if p := s.o.Problems(); len(p) > 0 {
+				t.Errorf("it is reported: %s\n%s", p, strings.Join(s.o.Trace(), "\n"))
+			}
+			if rule := strings.TrimSuffix(tt.rule, inAdvoware); s.o.Ruled()[rule]+s.o.Excused()[rule] == 0 {
+				t.Errorf("another rule has let it pass: %v %v\n%s", s.o.Ruled(), s.o.Excused(), strings.Join(s.o.Trace(), "\n"))
+			}
+			for _, n := range tt.neighbours {
+				s := tell(t, n.policy)
+				n.tell(s)
+				if len(s.o.Problems()) == 0 {
+					t.Errorf("%s: not reported; passed by %v %v\n%s", n.name, s.o.Ruled(), s.o.Excused(), strings.Join(s.o.Trace(), "\n"))
+				}
+			}
+		})
+	}
+}
+
+var policyRules = []ruleTest{
+	{PolicyDecides, espoWins, func(s *story) { // the whole record goes over
+		s.edit(crm, "phone", "2")
+		s.edit(advo, "emailGesch", "a")
+		s.writes("run", advo, "emailGesch", "old")
+	}, []neighbour{
+		{"the other side has no edit", espoWins, func(s *story) { s.edit(advo, "emailGesch", "a"); s.writes("run", advo, "emailGesch", "old") }},
+		{"the winner is overwritten", espoWins, func(s *story) {
+			s.edit(crm, "phone", "2")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", crm, "phone", "1")
+		}},
+		{"the policy of the other side", advoWins, func(s *story) {
+			s.edit(crm, "phone", "2")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"another field, policy merge", merge, func(s *story) {
+			s.edit(crm, "phone", "2")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"policy manual, and nobody was asked", manual, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "b")
+		}},
+		{"the other side's edit is in step already", espoWins, func(s *story) {
+			s.carried("run", "b")
+			s.edit(advo, "telGesch", "2")
+			s.writes("run", advo, "telGesch", "1")
+		}},
+		{"the other side's edit has been carried over by the same run", espoWins, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.writes("run", advo, "emailGesch", "b")
+			s.edit(advo, "telGesch", "2")
+			s.send("run", http.MethodGet, advo, nil)
+			s.puts("run", advo, "telGesch", "1")
+		}},
+		{"the other edit is another record's", espoWins, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.id, s.nr = s.pair(901)
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+	}},
+	{ReadRival, espoWins, func(s *story) {
+		s.edit(crm, "phone", "2")
+		s.edit(advo, "emailGesch", "a")
+		s.reads("run")
+		s.edit(crm, "phone", "1")
+		s.puts("run", advo, "emailGesch", "old")
+	}, []neighbour{{"it was none any more when it was read", espoWins, func(s *story) {
+		s.edit(crm, "phone", "2")
+		s.edit(advo, "emailGesch", "a")
+		s.edit(crm, "phone", "1")
+		s.writes("run", advo, "emailGesch", "old")
+	}}}},
+	{TakenBack, espoWins, func(s *story) { // two copies, of which the backup takes one back
+		s.edit(crm, "email", "b")
+		b := s.backup()
+		s.writes("run", advo, "emailGesch", "b")
+		s.restore(advo, b)
+		s.edit(advo, "telGesch", "2")
+		s.writes("run2", advo, "telGesch", "1")
+	}, []neighbour{
+		{"the run had remembered it", espoWins, func(s *story) {
+			s.edit(crm, "email", "b")
+			b := s.backup()
+			s.writes("run", advo, "emailGesch", "b")
+			s.inSync()
+			s.restore(advo, b)
+			s.edit(advo, "telGesch", "2")
+			s.writes("run2", advo, "telGesch", "1")
+		}},
+		{"another field, policy merge", merge, func(s *story) {
+			s.edit(crm, "email", "b")
+			b := s.backup()
+			s.writes("run", advo, "emailGesch", "b")
+			s.restore(advo, b)
+			s.edit(advo, "telGesch", "2")
+			s.writes("run2", advo, "telGesch", "1")
+		}},
+		{"a person took it back", espoWins, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.writes("run", advo, "emailGesch", "b")
+			s.edit(advo, "emailGesch", "old")
+			s.edit(advo, "telGesch", "2")
+			s.writes("run2", advo, "telGesch", "1")
+		}},
+	}},
+	{KindAsOne, merge, func(s *story) {
+		s.edit(crm, "firmenname", "Alt GmbH")
+		s.edit(advo, "vorname", "Berta")
+		s.writes("run", advo, "vorname", "")
+	}, []neighbour{
+		{"a field of the kind, and the kind stays", merge, func(s *story) {
+			s.edit(crm, "lastName", "Neu")
+			s.edit(advo, "vorname", "Berta")
+			s.writes("run", advo, "vorname", "Anna")
+		}},
+		{"a field of every kind", merge, func(s *story) {
+			s.edit(crm, "firmenname", "Alt GmbH")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"the change of kind is in step already", merge, func(s *story) {
+			s.edit(crm, "firmenname", "Alt GmbH")
+			s.reads("run")
+			s.send("run", http.MethodPut, advo, map[string]any{"vorname": "", "name": "Alt GmbH"})
+			s.inSync()
+			s.edit(advo, "name", "Berg AG")
+			s.writes("run", advo, "name", "Alt GmbH")
+		}},
+	}},
+	{SameEdit, manual, func(s *story) {
+		s.edit(crm, "email", "a")
+		s.edit(advo, "emailGesch", "a")
+		s.edit(crm, "email", "b")
+		s.writes("run", advo, "emailGesch", "b")
+	}, []neighbour{
+		{"it was never the same", manual, func(s *story) {
+			s.edit(crm, "email", "x")
+			s.edit(advo, "emailGesch", "a")
+			s.edit(crm, "email", "b")
+			s.writes("run", advo, "emailGesch", "b")
+		}},
+		{"edited once more on this side", manual, func(s *story) {
+			s.edit(crm, "email", "a")
+			s.edit(advo, "emailGesch", "a")
+			s.edit(advo, "emailGesch", "c")
+			s.edit(crm, "email", "b")
+			s.writes("run", advo, "emailGesch", "b")
+		}},
+	}},
+	{BackToBase, advoWins, func(s *story) {
+		s.edit(advo, "emailGesch", "a")
+		s.edit(advo, "emailGesch", "old")
+		s.writes("run", advo, "emailGesch", "b")
+	}, []neighbour{{"back to what was in step before the last time", advoWins, func(s *story) {
+		s.carried("run", "b")
+		s.edit(advo, "emailGesch", "old")
+		s.writes("run", advo, "emailGesch", "b")
+	}}}},
+	{GivenUpWithTheKind, merge, func(s *story) {
+		s.edit(crm, "firstName", "Berta")
+		s.edit(crm, "firmenname", "Alt GmbH")
+		s.writes("run", crm, "firstName", nil)
+	}, []neighbour{
+		{"a field that the new kind has", merge, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.edit(crm, "firmenname", "Alt GmbH")
+			s.writes("run", crm, "email", nil)
+		}},
+		{"the kind stays", merge, func(s *story) { s.edit(crm, "firstName", "Berta"); s.writes("run", crm, "firstName", nil) }},
+	}},
+	{DeletedWith, espoWins, func(s *story) {
+		s.edit(advo, "emailGesch", "a")
+		s.edit(crm, "email", "a")
+		s.must(s.o.Person("anna", func() error { s.espo.SetField(entityType, s.id, "deleted", true); return nil }))
+		s.reads("run")
+		s.send("run", http.MethodDelete, advo, nil)
+	}, []neighbour{
+		{"EspoCRM's record held another value", espoWins, func(s *story) {
+			s.edit(advo, "emailGesch", "a")
+			s.edit(crm, "email", "b")
+			s.must(s.o.Person("anna", func() error { s.espo.SetField(entityType, s.id, "deleted", true); return nil }))
+			s.reads("run")
+			s.send("run", http.MethodDelete, advo, nil)
+		}},
+		{"EspoCRM's record is there", espoWins, func(s *story) {
+			s.edit(advo, "emailGesch", "a")
+			s.edit(crm, "email", "a")
+			s.reads("run")
+			s.send("run", http.MethodDelete, advo, nil)
+		}},
+	}},
+	{NotLinkedYet, espoWins, func(s *story) {
+		s.espo.SetField(entityType, s.id, "advowareId", nil)
+		s.o.Announced("run", s.id, &store.Intent{Kind: store.IntentCreate, AdvowareID: s.nr})
+		s.edit(crm, "phone", "2")
+		s.edit(advo, "emailGesch", "a")
+		s.writes("run2", advo, "emailGesch", "old")
+	}, []neighbour{{"no run announced that it made it", espoWins, func(s *story) {
+		s.espo.SetField(entityType, s.id, "advowareId", nil)
+		s.edit(crm, "phone", "2")
+		s.edit(advo, "emailGesch", "a")
+		s.writes("run2", advo, "emailGesch", "old")
+	}}}},
+}
+
+// asked is a conflict in email that run-1 has parked; how it is decided is told.
+func (s *story) asked(c command) {
+	s.edit(crm, "email", "b")
+	s.edit(advo, "emailGesch", "a")
+	s.reads("run-1")
+	s.o.Parked("run-1", s.id)
+	c.what = resolves
+	s.ordered("run-2", c)
+}
+
+func all(side record.Side) command { return command{take: map[string]record.Side{"*": side}} }
+
+var operatorRules = []ruleTest{
+	{resolves, manual, func(s *story) {
+		s.asked(command{take: map[string]record.Side{s.key("email"): advo, "*": crm}})
+		s.writes("run-2", crm, "email", "a")
+	}, []neighbour{
+		{"the other side was taken", manual, func(s *story) { s.asked(all(crm)); s.writes("run-2", crm, "email", "a") }},
+		{"another field was named", manual, func(s *story) {
+			s.asked(command{take: map[string]record.Side{s.key("phone"): advo}})
+			s.writes("run-2", crm, "email", "a")
+		}},
+		{"edited after it was asked about", manual, func(s *story) {
+			s.asked(all(advo))
+			s.edit(crm, "email", "c")
+			s.writes("run-2", crm, "email", "a")
+		}},
+		{"another run", manual, func(s *story) { s.asked(all(advo)); s.writes("run-3", crm, "email", "a") }},
+		{"another record", manual, func(s *story) {
+			s.asked(command{id: "another", take: map[string]record.Side{"*": advo}})
+			s.writes("run-2", crm, "email", "a")
+		}},
+		{"the command has ended", manual, func(s *story) {
+			s.asked(all(advo))
+			s.o.Carried("run-2", s.id, true, true)
+			s.writes("run-2", crm, "email", "a")
+		}},
+	}},
+	{AskedAbout, manual, func(s *story) { askedAbout(s, "email", crm, false) }, []neighbour{
+		{"it was about another field", manual, func(s *story) { askedAbout(s, "phone", crm, false) }},
+		{"the other side was taken", manual, func(s *story) { askedAbout(s, "email", advo, false) }},
+		{"it has been in step since", manual, func(s *story) { askedAbout(s, "email", crm, true) }},
+		{"another policy", merge, func(s *story) { askedAbout(s, "email", crm, false) }},
+	}},
+	{FirstContact, merge, func(s *story) {
+		s.ordered("run", command{what: links})
+		s.edit(advo, "emailGesch", "a")
+		s.writes("run", advo, "emailGesch", "old")
+	}, []neighbour{
+		{"EspoCRM's edit is overwritten", merge, func(s *story) {
+			s.ordered("run", command{what: links})
+			s.edit(crm, "email", "b")
+			s.writes("run", crm, "email", "old")
+		}},
+		{"a reset that forgets nothing", merge, func(s *story) {
+			s.ordered("run", command{what: "reset"})
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"the command was refused", merge, func(s *story) {
+			s.ordered("run", command{what: forgets})
+			s.o.Carried("run", s.id, false, false)
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"it was another record that was linked", merge, func(s *story) {
+			s.ordered("run", command{what: links, id: "another"})
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"it has been in step since", merge, func(s *story) {
+			s.ordered("run", command{what: links})
+			s.inSync()
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+	}},
+	{Forced, merge, func(s *story) {
+		s.fetched("run-1", "a")
+		s.edit(crm, "email", "b")
+		s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+		s.writes("run-2", crm, "email", "old")
+	}, []neighbour{
+		{"without --force", merge, func(s *story) {
+			s.fetched("run-1", "a")
+			s.edit(crm, "email", "b")
+			s.ordered("run-2", command{what: undoes, run: "run-1"})
+			s.writes("run-2", crm, "email", "old")
+		}},
+		{"a field that the undone run has not written", merge, func(s *story) {
+			s.fetched("run-1", "a")
+			s.edit(crm, "phone", "2")
+			s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+			s.writes("run-2", crm, "phone", "1")
+		}},
+		{"another run was undone", merge, func(s *story) {
+			s.fetched("run-1", "a")
+			s.edit(crm, "email", "b")
+			s.ordered("run-2", command{what: undoes, run: "run-0", force: true})
+			s.writes("run-2", crm, "email", "old")
+		}},
+	}},
+	{ForcedOver, manual, func(s *story) { forcedOver(s, "email", true) }, []neighbour{
+		{"without --force", manual, func(s *story) { forcedOver(s, "email", false) }},
+		{"another field", manual, func(s *story) { forcedOver(s, "phone", true) }},
+	}},
+	{ForcedInDoubt, manual, func(s *story) { forcedInDoubt(s, "run-1", true) }, []neighbour{
+		{"without --force", manual, func(s *story) { forcedInDoubt(s, "run-1", false) }},
+		{"another run announced it", manual, func(s *story) { forcedInDoubt(s, "run-0", true) }},
+	}},
+	{UndoOfABackup, merge, func(s *story) { undoOfABackup(s, "run-1", restorer) }, []neighbour{
+		{"another run was undone", merge, func(s *story) { undoOfABackup(s, "run-0", restorer) }},
+		{"a person typed it", merge, func(s *story) { undoOfABackup(s, "run-1", "anna") }},
+	}},
+	{UndoOfAnUndo, merge, func(s *story) { undoOfAnUndo(s, "run-2", false) }, []neighbour{
+		{"the first run is undone again", merge, func(s *story) { undoOfAnUndo(s, "run-1", false) }},
+		{"a sync, no undo", merge, func(s *story) { undoOfAnUndo(s, "", false) }},
+		{"a person edited it in between", merge, func(s *story) { undoOfAnUndo(s, "run-2", true) }},
+	}},
+}
+
+// askedAbout: what EspoCRM had edited is no edit any more when the operator decides.
+func askedAbout(s *story, about string, take record.Side, inStep bool) {
+	s.edit(crm, "email", "b")
+	s.edit(advo, "emailGesch", "a")
+	s.reads("run-1")
+	s.o.Parked("run-1", s.id)
+	ends := map[string]string{"email": "emailGesch", "phone": "telGesch"}
+	s.o.Asked(result.Record{ID: s.id, Fields: []result.Field{{Espocrm: about, Advoware: ends[about], Changed: "both"}}})
+	s.edit(crm, "email", "old")
+	if inStep {
+		s.inSync()
+	}
+	s.ordered("run-2", command{what: resolves, take: map[string]record.Side{"*": take}})
+	s.writes("run-2", advo, "emailGesch", "old")
+}
+
+// forcedOver: an undo --force puts email back in EspoCRM, and the sync brings it to
+// Advoware, where attr has been edited.
+func forcedOver(s *story, attr string, force bool) {
+	end := map[string]string{"email": "emailGesch", "phone": "telGesch"}[attr]
+	s.fetched("run-1", "a")
+	s.edit(advo, end, "c")
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: force})
+	s.writes("run-2", crm, "email", "old")
+	s.writes("run-3", advo, end, map[string]string{"email": "old", "phone": "1"}[attr])
+}
+
+// forcedInDoubt: a run announced that it would replace what Advoware held.
+func forcedInDoubt(s *story, by string, force bool) {
+	sent := record.Of("b")
+	s.o.Announced(by, s.id, &store.Intent{Fields: map[string]store.IntentField{s.key("email"): {Before: record.Of("before"), Sent: &sent}}})
+	s.inDoubt()
+	s.edit(advo, "emailGesch", "c")
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: force})
+	s.writes("run-2", advo, "emailGesch", "before")
+}
+
+// undoOfABackup: who brings back what run-1 wrote, and the undo of a run replaces it.
+func undoOfABackup(s *story, undone, who string) {
+	s.fetched("run-1", "a")
+	s.carried("run-2", "b")
+	s.save(who, crm, "email", "a")
+	s.ordered("run-3", command{what: undoes, run: undone})
+	s.writes("run-3", crm, "email", "old")
+}
+
+// undoOfAnUndo: run-2 undoes run-1 and does not get through; run-3 undoes undone.
+func undoOfAnUndo(s *story, undone string, edited bool) {
+	s.fetched("run-1", "a")
+	s.ordered("run-2", command{what: undoes, run: "run-1"})
+	s.writes("run-2", crm, "email", "old")
+	s.o.Carried("run-2", s.id, true, false)
+	if edited {
+		s.edit(crm, "email", "x")
+		s.edit(crm, "email", "y")
+	}
+	if undone != "" {
+		s.ordered("run-3", command{what: undoes, run: undone})
+	}
+	s.writes("run-3", crm, "email", "a")
+}
+
+// What is remembered of the record, and what a backup does to that.
+var memoryRules = []ruleTest{
+	{OldByItsStamps, espoWins, func(s *story) { oldByItsStamps(s, true, restorer) }, []neighbour{
+		{"it is remembered", espoWins, func(s *story) { oldByItsStamps(s, false, restorer) }},
+		{"a person typed it", espoWins, func(s *story) { oldByItsStamps(s, true, "anna") }},
+		{"it has been in step since it was forgotten", espoWins, func(s *story) {
+			b := s.backup()
+			s.carried("run", "b")
+			s.o.Dropped(s.id)
+			s.inSync()
+			s.restore(crm, b)
+			s.writes("run", crm, "email", "b")
+		}},
+		{"a first contact, at which EspoCRM's values go over", espoWins, func(s *story) {
+			b := s.backup()
+			s.carried("run", "b")
+			s.restore(crm, b)
+			s.ordered("run", command{what: links})
+			s.writes("run", crm, "email", "b")
+		}},
+	}},
+	{WriteTakenBack, espoWins, func(s *story) {
+		b := s.backup()
+		s.edit(advo, "emailGesch", "a")
+		s.writes("run", crm, "email", "a")
+		s.restore(crm, b)
+		s.writes("run2", crm, "email", "a")
+	}, []neighbour{
+		{"the run had remembered it", espoWins, func(s *story) {
+			b := s.backup()
+			s.fetched("run", "a")
+			s.restore(crm, b)
+			s.writes("run2", crm, "email", "a")
+		}},
+		{"restored before the write, not after it", espoWins, func(s *story) {
+			b := s.backup()
+			s.carried("run", "a")
+			s.restore(crm, b)
+			s.writes("run2", crm, "email", "a")
+		}},
+		{"the backup is older: it holds another value than the one that was replaced", espoWins, func(s *story) {
+			b := s.backup()
+			s.carried("run", "b")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", crm, "email", "a")
+			s.restore(crm, b)
+			s.writes("run2", crm, "email", "a")
+		}},
+		{"a person took it back", espoWins, func(s *story) {
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", crm, "email", "a")
+			s.edit(crm, "email", "old")
+			s.writes("run2", crm, "email", "a")
+		}},
+		{"another field", espoWins, func(s *story) {
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", crm, "email", "a")
+			s.save(restorer, crm, "phone", "0")
+			s.writes("run2", crm, "phone", "1")
+		}},
+	}},
+	{WriteTakenBack + inAdvoware, manual, func(s *story) { takenBackInAdvoware(s, false, restorer) }, []neighbour{
+		{"the run had remembered it", manual, func(s *story) { takenBackInAdvoware(s, true, restorer) }},
+		{"a person took it back, and the run had read its value", manual, func(s *story) { takenBackInAdvoware(s, false, "bert") }},
+	}},
+	{NothingRemembered, espoWins, func(s *story) {
+		s.o.Dropped(s.id)
+		s.edit(crm, "description", "unmapped")
+		s.edit(advo, "emailGesch", "a")
+		s.writes("run", advo, "emailGesch", "old")
+	}, []neighbour{
+		{"it is remembered", espoWins, func(s *story) {
+			s.edit(crm, "description", "unmapped")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"the winning side has not been touched", espoWins, func(s *story) {
+			s.o.Dropped(s.id)
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"the winner is overwritten", espoWins, func(s *story) {
+			s.o.Dropped(s.id)
+			s.edit(advo, "bemerkung", "unmapped")
+			s.edit(crm, "email", "b")
+			s.writes("run", crm, "email", "old")
+		}},
+		{"it has been in step since", espoWins, func(s *story) {
+			s.o.Dropped(s.id)
+			s.inSync()
+			s.edit(crm, "description", "unmapped")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"policy manual, and nobody was asked", manual, func(s *story) {
+			s.o.Dropped(s.id)
+			s.edit(crm, "description", "unmapped")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+	}},
+	{TakenFromPair, merge, func(s *story) { takenFromPair(s, restorer, "run-2") }, []neighbour{
+		{"a person took it away", merge, func(s *story) { takenFromPair(s, "anna", "run-2") }},
+		{"another run, which did not write it", merge, func(s *story) { takenFromPair(s, restorer, "run-3") }},
+	}},
+	{StoredInOwnForm, espoWins, func(s *story) { storedInOwnForm(s, "phone", "A") }, []neighbour{
+		{"it was sent", espoWins, func(s *story) { storedInOwnForm(s, "email", "A") }},
+		{"more than its form", espoWins, func(s *story) { storedInOwnForm(s, "phone", "ab") }},
+		{"nothing was sent at all", espoWins, func(s *story) { storedInOwnForm(s, "", "A") }},
+	}},
+	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901) }, []neighbour{
+		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900) }},
+		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
+	}},
+	{LeftOut, espoWins, func(s *story) {
+		s.must(s.o.Person(restorer, func() error {
+			s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(`{"betNr":900,"vorname":"Anna","name":"Alt","telGesch":"1","bemerkung":"note"}`))
+			return nil
+		}))
+		s.writes("run", advo, "emailGesch", "old")
+	}, []neighbour{{"it is there, and empty", espoWins, func(s *story) {
+		s.must(s.o.Person(restorer, func() error {
+			s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(`{"betNr":900,"vorname":"Anna","name":"Alt","emailGesch":null,"telGesch":"1","bemerkung":"note"}`))
+			return nil
+		}))
+		s.writes("run", advo, "emailGesch", "old")
+	}}}},
+}
+
+// inAdvoware tells two cases of one rule apart.
+const inAdvoware = ", in Advoware"
+
+// takenBackInAdvoware: what a run has written there is gone again; Advoware carries
+// its old rowId, so the PUT counts as not done (R2).
+func takenBackInAdvoware(s *story, remembered bool, who string) {
+	s.edit(crm, "email", "b")
+	s.writes("run", advo, "emailGesch", "b")
+	s.send("run", http.MethodGet, advo, nil)
+	if remembered {
+		s.inSync()
+	}
+	s.save(who, advo, "emailGesch", "old")
+	s.writes("run2", advo, "emailGesch", "b")
+}
+
+// oldByItsStamps: a value from before the last sync stands in EspoCRM again.
+func oldByItsStamps(s *story, forgotten bool, who string) {
+	s.carried("run", "b")
+	if forgotten {
+		s.o.Dropped(s.id)
+	}
+	s.save(who, crm, "email", "old")
+	s.writes("run", crm, "email", "b")
+}
+
+// anotherLink: who gives the record another link; the record that it was linked to
+// holds an edit, and EspoCRM's has been touched.
+func anotherLink(s *story, who string, nr int64) {
+	first := s.id
+	s.pair(901)
+	var link any
+	if nr != 0 {
+		link = nr
+	}
+	s.id = first
+	s.must(s.o.Person(who, func() error {
+		for _, r := range s.espo.Records(entityType) {
+			if id := r["id"].(string); id != first {
+				s.espo.Remove(entityType, id)
+			}
+		}
+		s.espo.SetField(entityType, first, "advowareId", link)
+		s.espo.SetField(entityType, first, "description", "unmapped")
+		return nil
+	}))
+	if nr != 0 {
+		s.nr = nr
+	}
+	s.edit(advo, "emailGesch", "a")
+	s.writes("run", advo, "emailGesch", "old")
+}
+
+var windowRules = []ruleTest{
+	{UnseenSave, espoWins, func(s *story) {
+		s.reads("run")
+		s.edit(advo, "emailGesch", "a")
+		s.puts("run", advo, "emailGesch", "old")
+	}, []neighbour{
+		{"the run has read it", espoWins, func(s *story) { s.edit(advo, "emailGesch", "a"); s.writes("run", advo, "emailGesch", "old") }},
+		{"it was another run that had read too early", espoWins, func(s *story) {
+			s.reads("run2")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
+		{"in EspoCRM, which refuses a stale write", espoWins, func(s *story) {
+			s.reads("run")
+			s.edit(crm, "email", "b")
+			s.puts("run", crm, "email", "old")
+		}},
+		{"unmapped, and read", espoWins, func(s *story) { s.edit(advo, "bemerkung", "new"); s.writes("run", advo, "bemerkung", "note") }},
+		{"unmapped, and not what was read", espoWins, func(s *story) {
+			s.reads("run")
+			s.edit(advo, "bemerkung", "new")
+			s.puts("run", advo, "bemerkung", "")
+		}},
+	}},
+	{UnguardedSave, espoWins, func(s *story) {
+		s.o.Guarded = false
+		s.reads("run")
+		s.edit(crm, "email", "b")
+		s.puts("run", crm, "email", "old")
+	}, []neighbour{{"the type has versions", espoWins, func(s *story) {
+		s.reads("run")
+		s.edit(crm, "email", "b")
+		s.puts("run", crm, "email", "old")
+	}}}},
+	{LostLease, espoWins, func(s *story) {
+		s.edit(advo, "emailGesch", "a")
+		s.reads("run")
+		s.o.Excuse(LostLease, func() { s.puts("run", advo, "emailGesch", "old") })
+	}, []neighbour{{"the request after it", espoWins, func(s *story) {
+		s.edit(advo, "emailGesch", "a")
+		s.reads("run")
+		s.o.Excuse(LostLease, func() { s.puts("run", advo, "telGesch", "2") })
+		s.writes("run", advo, "emailGesch", "old")
+	}}}},
+	{RevertedAtOnce, espoWins, func(s *story) {
+		s.edit(crm, "email", "b")
+		s.writes("run", advo, "emailGesch", "b")
+		s.edit(advo, "emailGesch", "old")
+		s.writes("run", advo, "emailGesch", "b")
+	}, []neighbour{
+		{"another value", espoWins, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.writes("run", advo, "emailGesch", "b")
+			s.edit(advo, "emailGesch", "a")
+			s.writes("run", advo, "emailGesch", "b")
+		}},
+		{"the run has read its own value back", espoWins, func(s *story) {
+			s.edit(crm, "email", "b")
+			s.writes("run", advo, "emailGesch", "b")
+			s.send("run", http.MethodGet, advo, nil)
+			s.edit(advo, "emailGesch", "old")
+			s.writes("run", advo, "emailGesch", "b")
+		}},
+		{"the attempt has ended", espoWins, func(s *story) {
+			s.carried("run", "b")
+			s.edit(advo, "emailGesch", "old")
+			s.writes("run", advo, "emailGesch", "b")
+		}},
+	}},
+	{CarefulConflict, espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }, []neighbour{
+		{"another field was edited", espoWins, func(s *story) { careful(s, "telGesch", "telGesch", false) }},
+		{"remembered, so not in doubt", espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", true) }},
+		{"Advoware wins", advoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }},
+		{"another field was overwritten, policy merge", merge, func(s *story) { careful(s, "emailGesch", "telGesch", false) }},
+	}},
+	{ThroughAWindow, advoWins, func(s *story) { throughAWindow(s, "email", false) }, []neighbour{
+		{"EspoCRM wins", espoWins, func(s *story) { throughAWindow(s, "email", false) }},
+		{"another field, policy merge", merge, func(s *story) { throughAWindow(s, "phone", false) }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { throughAWindow(s, "email", false) }},
+		{"it has been in step since", advoWins, func(s *story) { throughAWindow(s, "email", true) }},
+		{"it came through no window", advoWins, func(s *story) {
+			s.writes("run", advo, "emailGesch", "x")
+			s.edit(crm, "email", "b")
+			s.writes("run2", crm, "email", "old")
+		}},
+	}},
+	{LateWrite, advoWins, func(s *story) { landedLate(s, "emailGesch", true, false) }, []neighbour{
+		{"it was in time", advoWins, func(s *story) { landedLate(s, "emailGesch", false, false) }},
+		{"nobody meant to send the field", advoWins, func(s *story) { landedLate(s, "telGesch", true, false) }},
+		{"it has been in step since", advoWins, func(s *story) { landedLate(s, "emailGesch", true, true) }},
+		{"EspoCRM wins", espoWins, func(s *story) { landedLate(s, "emailGesch", true, false) }},
+	}},
+}
+
+// careful: an interrupted PUT, then edits of the sent field and of another one in
+// Advoware; the next run overwrites one of them.
+func careful(s *story, edited, overwritten string, remembered bool) {
+	s.edit(crm, "email", "b")
+	s.writes("run", advo, "emailGesch", "b")
+	if remembered {
+		s.inSync()
+	} else {
+		s.inDoubt()
+	}
+	s.edit(advo, edited, "x")
+	if overwritten != edited {
+		s.edit(advo, overwritten, "x")
+	}
+	s.writes("run2", advo, overwritten, "y")
+}
+
+// landedLate: one PUT to Advoware landed late, the next one was interrupted.
+func landedLate(s *story, sent string, late, inStep bool) {
+	put := func() { s.writes("run", advo, sent, "x") }
+	if late {
+		s.o.Excuse(LateWrite, put)
+		s.o.excused[LateWrite] = 0
+	} else {
+		put()
+	}
+	s.writes("run1", advo, sent, "y")
+	s.o.InDoubt(s.id)
+	if inStep {
+		s.inSync()
+	}
+	s.edit(crm, "email", "b")
+	s.writes("run2", crm, "email", "old")
+}
+
+// throughAWindow: a value of email came to Advoware through an open window.
+func throughAWindow(s *story, attr string, inStep bool) {
+	s.reads("run")
+	s.o.Excuse(LostLease, func() { s.puts("run", advo, "emailGesch", "x") })
+	if inStep {
+		s.save("bert", crm, "email", "x")
+		s.inSync()
+	}
+	s.edit(crm, attr, "b")
+	s.writes("run2", crm, attr, "old")
+}
+
+// takenFromPair: an undo puts a value back on both sides, and before the second one
+// who takes it away on the first one again.
+func takenFromPair(s *story, who, last string) {
+	s.writes("run-1", crm, "email", "x")
+	s.writes("run-1", advo, "emailGesch", "x")
+	s.inSync()
+	s.ordered("run-2", command{what: undoes, run: "run-1"})
+	s.writes("run-2", crm, "email", "old")
+	s.save(who, crm, "email", "x")
+	s.writes("run-2", advo, "emailGesch", "old")
+	s.writes(last, advo, "emailGesch", "x")
+}
+
+// storedInOwnForm: a PUT of the whole record, which was announced for one field, and
+// another one, edited there, shows a new value.
+func storedInOwnForm(s *story, sent, form string) {
+	s.edit(advo, "emailGesch", "a")
+	if sent != "" {
+		v := record.Of("x")
+		s.o.Announced("run", s.id, &store.Intent{Fields: map[string]store.IntentField{s.key(sent): {Sent: &v}}})
+	}
+	s.writes("run", advo, "emailGesch", form)
+}
