@@ -91,6 +91,28 @@ func TestAConflictBeforeTheLink(t *testing.T) {
 	}
 }
 
+// TestARefusalAfterAnInterruptedCreate: a create had no answer; the next sync finds
+// what was made, and EspoCRM refuses its writes. Only the intent knows that record:
+// dropped, it would be created a second time.
+func TestARefusalAfterAnInterruptedCreate(t *testing.T) {
+	r := newRig(t, listing)
+	r.linked()
+	id := r.person(nil)
+	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Status: 400, Count: 2}) // the mark, and what is said of the failure
+	r.outcome(r.sync(id), result.Failed)
+	r.tick(time.Hour)
+	r.outcome(r.sync(id), result.UpdatedAdvoware)
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 2 || r.espoField(id, "advowareId") != int64(2) {
+		t.Errorf("%d records in Advoware, linked to %v", n, r.espoField(id, "advowareId"))
+	}
+	r.quiet(id)
+}
+
 // TestABaseIsOfOneLink: a record is linked to another one, and the memory does not
 // know: link --force died or lost its answer, or somebody changed advowareId by
 // hand. What was remembered, an intent too, is of the old link and tells nothing of
