@@ -917,6 +917,27 @@ func TestAnUndoneFieldIsNotInStep(t *testing.T) {
 	}
 }
 
+// TestARefusedUndoKeepsWhatItFoundOut: an interrupted write to Advoware had arrived.
+// The undo that finds this out is refused; that write stays known as the tool's own.
+func TestARefusedUndoKeepsWhatItFoundOut(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.sync(id)
+	run := r.next()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
+	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Path: "*/" + ct + "/*", Status: 400, Count: 1})
+	r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }), result.Failed)
+	r.next()
+	r.editEspo(id, map[string]any{"email": "anna@example.de"}) // as it was before all that
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.quiet(id)
+}
+
 // TestLinkLooksAgainAfterItsWait: what somebody does to a record while link waits
 // for an interrupted create counts.
 func TestLinkLooksAgainAfterItsWait(t *testing.T) {

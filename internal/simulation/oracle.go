@@ -384,6 +384,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
+		if name == restorer && side == record.EspoCRM && o.first[id] && now[key].row["advowareLastSync"] != nil {
+			o.blind[id] = true // nothing is remembered of it, and it is no first contact any more (design page 2, cases 7 to 9)
+		}
 		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away
 			o.rule(AnotherLink)
