@@ -868,11 +868,16 @@ func (o *Oracle) linked(now map[string]snapshot, c cell) (record.Side, string) {
 	return record.EspoCRM, ""
 }
 
-// consume takes note of edits that have reached the other side.
+// consume takes note of edits that have reached the other side, also when their own
+// record was deleted while a run was on its way with them: should it come back, they
+// are no edits any more.
 func (o *Oracle) consume(now map[string]snapshot) {
 	for _, c := range slices.SortedFunc(maps.Keys(o.fresh), cell.compare) {
 		side, id := o.partner(now, c)
 		mine, theirs := now[sideKey(c.side, c.id)], now[sideKey(side, id)]
+		if !mine.there {
+			mine = o.tomb[sideKey(c.side, c.id)]
+		}
 		if !mine.there || !theirs.there {
 			continue
 		}

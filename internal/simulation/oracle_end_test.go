@@ -170,3 +170,24 @@ func TestAReadStandsBeforeEachPUT(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEditOutlivesItsRecord: an edit has travelled when a run brings it to the other
+// side, also where its own record is deleted in between and comes back.
+func TestAnEditOutlivesItsRecord(t *testing.T) {
+	for _, travels := range []bool{true, false} {
+		s := tell(t, advoWins)
+		s.edit(advo, "emailGesch", "a")
+		b := s.backup()
+		s.reads("run")
+		s.must(s.o.Person("bert", func() error { s.advo.Delete(sandbox.BeteiligtePath, s.nr); return nil }))
+		if travels {
+			s.puts("run", crm, "email", "a")
+		}
+		s.edit(crm, "email", "b")
+		s.must(s.o.Person("bert", func() error { s.advo.Restore(sandbox.BeteiligtePath, s.nr, b.raw); return nil }))
+		s.writes("run2", advo, "emailGesch", "b")
+		if p := s.o.Problems(); (len(p) == 0) != travels {
+			t.Errorf("travels %v: %v\n%s", travels, p, strings.Join(s.o.Trace(), "\n"))
+		}
+	}
+}
