@@ -178,14 +178,16 @@ func (o *Oracle) espoOf(c cell) string {
 }
 
 // putsBack reports whether an undo gives a cell a value that it held before the
-// tool overwrote it.
+// tool overwrote it. The history is EspoCRM's record's: what was overwritten in an
+// Advoware record that is gone comes back in the one that was created anew.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
 	if cmd == nil || o.carriesOver(c, is) {
 		return false
 	}
 	for _, l := range o.losses {
-		if l.cell == c && agree(l.Value, is) {
+		_, there := o.last[sideKey(l.side, l.id)]
+		if (l.cell == c || !there && l.of == cmd.id && l.side == c.side && l.attr == c.attr) && agree(l.Value, is) {
 			return true
 		}
 	}

@@ -42,6 +42,10 @@ const (
 	// back to what it was; that cannot be told from a value that was not taken, and
 	// is a conflict.
 	RevertedAtOnce = "edit back to the old value between PUT and read-back"
+	// RevertedInDoubt: after an interrupted PUT a person set a field of Advoware back to
+	// what it was; that cannot be told from a PUT that never arrived (R3), and EspoCRM's
+	// edit goes over once more.
+	RevertedInDoubt = "edit back to the old value after an interrupted PUT"
 )
 
 // cell is one attribute of one record on one side.
@@ -728,6 +732,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.excused[RevertedAtOnce]++
 	case c.side == record.Advoware && c.side == o.loser(espoID, c, was) && o.sentFieldEdited(espoID, c, byField):
 		o.excused[CarefulConflict]++
+	case c.side == record.Advoware && o.doubtful[espoID][c.attr] && o.replaced[c] == was:
+		o.excused[RevertedInDoubt]++
 	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
 		// A late write of one run brought what a later, interrupted one was to bring: that
 		// PUT counts as arrived, and its field that still shows the value before as changed
@@ -977,6 +983,16 @@ func (o *Oracle) Ended(run string) {
 		if o.sender[espoID] == run {
 			o.inDoubt(espoID)
 		}
+	}
+}
+
+// Robbed tells the oracle that a run has lost a record's lock in the middle of its
+// work: what it had sent, it could not tell, nor remember.
+func (o *Oracle) Robbed(run, espoID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sender[espoID] == run {
+		o.inDoubt(espoID)
 	}
 }
 

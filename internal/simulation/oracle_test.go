@@ -216,7 +216,7 @@ func TestRules(t *testing.T) {
 			if p := s.o.Problems(); len(p) > 0 {
 				t.Errorf("it is reported: %s\n%s", p, strings.Join(s.o.Trace(), "\n"))
 			}
-			if rule := strings.TrimSuffix(tt.rule, inAdvoware); s.o.Ruled()[rule]+s.o.Excused()[rule] == 0 {
+			if rule := base(tt.rule); s.o.Ruled()[rule]+s.o.Excused()[rule] == 0 {
 				t.Errorf("another rule has let it pass: %v %v\n%s", s.o.Ruled(), s.o.Excused(), strings.Join(s.o.Trace(), "\n"))
 			}
 			for _, n := range tt.neighbours {
@@ -555,6 +555,9 @@ var operatorRules = []ruleTest{
 		{"without --force", manual, func(s *story) { forcedInDoubt(s, "run-1", false) }},
 		{"another run announced it", manual, func(s *story) { forcedInDoubt(s, "run-0", true) }},
 	}},
+	{PolicyDecides + afterARecreate, advoWins, func(s *story) { undoAfterARecreate(s, true) }, []neighbour{
+		{"the record is another one, and the first still there", advoWins, func(s *story) { undoAfterARecreate(s, false) }},
+	}},
 	{UndoOfABackup, merge, func(s *story) { undoOfABackup(s, "run-1", restorer) }, []neighbour{
 		{"another run was undone", merge, func(s *story) { undoOfABackup(s, "run-0", restorer) }},
 		{"a person typed it", merge, func(s *story) { undoOfABackup(s, "run-1", "anna") }},
@@ -610,6 +613,27 @@ func undoOfABackup(s *story, undone, who string) {
 	s.save(who, crm, "email", "a")
 	s.ordered("run-3", command{what: undoes, run: undone})
 	s.writes("run-3", crm, "email", "old")
+}
+
+// undoAfterARecreate: what a run overwrote in an Advoware record comes back, by an
+// undo, in the record that was made anew; the sync of that overwrites an edit.
+func undoAfterARecreate(s *story, gone bool) {
+	s.carried("run-0", "a")
+	s.carried("run-1", "b")
+	if gone {
+		s.advo.Delete(sandbox.BeteiligtePath, s.nr)
+	}
+	s.nr = 901
+	s.must(s.o.Person(restorer, func() error {
+		s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901,"vorname":"Anna","name":"Alt","emailGesch":"b","telGesch":"1"}`))
+		s.espo.SetField(entityType, s.id, "advowareId", s.nr)
+		return nil
+	}))
+	s.inSync()
+	s.ordered("run-2", command{what: undoes, run: "run-1"})
+	s.writes("run-2", advo, "emailGesch", "a")
+	s.edit(crm, "email", "c")
+	s.writes("run-3", crm, "email", "a")
 }
 
 // undoOfAnUndo: run-2 undoes run-1 and does not get through; run-3 undoes undone.
@@ -757,8 +781,19 @@ var memoryRules = []ruleTest{
 	}}}},
 }
 
-// inAdvoware tells two cases of one rule apart.
-const inAdvoware = ", in Advoware"
+// These tell cases of one rule apart.
+const (
+	inAdvoware     = ", in Advoware"
+	afterALostLock = ", after a lost lock"
+	afterARecreate = ", after a recreate"
+)
+
+func base(rule string) string {
+	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate} {
+		rule = strings.TrimSuffix(rule, which)
+	}
+	return rule
+}
 
 // takenBackInAdvoware: what a run has written there is gone again; Advoware carries
 // its old rowId, so the PUT counts as not done (R2).
@@ -879,12 +914,20 @@ var windowRules = []ruleTest{
 			s.writes("run", advo, "emailGesch", "b")
 		}},
 	}},
+	{RevertedInDoubt, advoWins, func(s *story) { revertedInDoubt(s, "emailGesch", "old", false) }, []neighbour{
+		{"another value", advoWins, func(s *story) { revertedInDoubt(s, "emailGesch", "a", false) }},
+		{"another field", advoWins, func(s *story) { revertedInDoubt(s, "telGesch", "2", false) }},
+		{"remembered, so not in doubt", advoWins, func(s *story) { revertedInDoubt(s, "emailGesch", "old", true) }},
+	}},
 	{CarefulConflict, espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }, []neighbour{
 		{"another field was edited", espoWins, func(s *story) { careful(s, "telGesch", "telGesch", false) }},
 		{"remembered, so not in doubt", espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", true) }},
 		{"Advoware wins", advoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }},
 		{"policy manual, and nobody was asked", manual, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }},
 		{"another field was overwritten, policy merge", merge, func(s *story) { careful(s, "emailGesch", "telGesch", false) }},
+	}},
+	{CarefulConflict + afterALostLock, espoWins, func(s *story) { robbed(s, "run") }, []neighbour{
+		{"another run has lost it", espoWins, func(s *story) { robbed(s, "run2") }},
 	}},
 	{ThroughAWindow, advoWins, func(s *story) { throughAWindow(s, "email", false) }, []neighbour{
 		{"EspoCRM wins", espoWins, func(s *story) { throughAWindow(s, "email", false) }},
@@ -920,6 +963,31 @@ func careful(s *story, edited, overwritten string, remembered bool) {
 		s.edit(advo, overwritten, "x")
 	}
 	s.writes("run2", advo, overwritten, "y")
+}
+
+// revertedInDoubt: an interrupted PUT, then an edit of one attribute in Advoware; the
+// next run sends EspoCRM's values once more.
+func revertedInDoubt(s *story, edited, to string, remembered bool) {
+	s.edit(crm, "email", "b")
+	s.writes("run", advo, "emailGesch", "b")
+	if remembered {
+		s.inSync()
+	} else {
+		s.inDoubt()
+	}
+	s.edit(advo, edited, to)
+	s.writes("run2", advo, edited, "b")
+}
+
+// robbed: a run has lost its lock after its PUT, and the field is edited before the
+// next one.
+func robbed(s *story, who string) {
+	s.edit(crm, "email", "b")
+	s.writes("run", advo, "emailGesch", "b")
+	s.o.Settle()
+	s.o.Robbed(who, s.id)
+	s.edit(advo, "emailGesch", "x")
+	s.writes("run2", advo, "emailGesch", "y")
 }
 
 // landedLate: one PUT to Advoware landed late, the next one was interrupted.

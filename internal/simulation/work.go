@@ -8,6 +8,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/engine"
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
@@ -125,7 +126,10 @@ func (s *Sim) heard(t *Tool, res result.Record) {
 	switch res.Outcome {
 	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
 		s.Oracle.InSync(res.ID)
-	case result.Locked:
+	case result.Locked: // found so, or lost while working
+		if res.Error != nil && res.Error.Code == string(fault.LeaseLost) {
+			s.Oracle.Robbed(t.Run, res.ID)
+		}
 	default:
 		s.Oracle.InDoubt(res.ID)
 	}
