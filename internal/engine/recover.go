@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -160,7 +161,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	w.owe(in)
 	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	next := clone(base)
-	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
+	if k := in.RecordKind; k != "" && w.advo.view.Kind == k && !w.kindToEspo(in) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
 	for key, f := range in.Fields {
@@ -178,6 +179,17 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		}
 	}
 	return next
+}
+
+// kindToEspo reports whether the final PUT was to bring EspoCRM the record's kind:
+// until then EspoCRM is of another one, which is no edit there.
+func (w *work) kindToEspo(in *store.Intent) bool {
+	for key, fi := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Kind != "" && f.Direction == mapping.Both && !f.Clear && !f.Computed && fi.ToEspo != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // setBack reports whether a PUT was to send a field's value of the base, over an

@@ -462,3 +462,19 @@ func TestAfterAStaleVersionTheMemoryIsSomebodyElses(t *testing.T) {
 		t.Error("left in syncing")
 	}
 }
+
+// TestAKindOnItsWayToEspoCRMIsNoEditThere (R3): somebody has made a company of the
+// record in Advoware, and the run that was to tell EspoCRM dies after its PUT of
+// another field. EspoCRM still shows the person then, but nobody has made it one.
+func TestAKindOnItsWayToEspoCRMIsNoEditThere(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"vorname": nil, "name": "Alt GmbH"})
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, func() { r.editAdvo(advo, map[string]any{"name": "Neu GmbH"}) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if e, a := r.espoField(id, "firmenname"), r.advoField(advo, "name"); e != "Neu GmbH" || a != "Neu GmbH" {
+		t.Errorf("firmenname %v, name %q", e, a)
+	}
+	r.quiet(id)
+}
