@@ -137,7 +137,7 @@ func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 // replaySent proves field by field whether the PUT to Advoware arrived (R3).
 // R4: a field that was not sent keeps its base.
 func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Base) *store.Base {
-	ours, proven := map[string]bool{}, false
+	ours, proven, certain := map[string]bool{}, false, false
 	for key, f := range in.Fields {
 		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
 			continue // proves nothing
@@ -145,7 +145,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		// The value before may look like a cut form of the one that was sent.
 		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
 			ours[key] = true
-			proven = proven || !setBack(in, key)
+			if !setBack(in, key) {
+				proven, certain = true, certain || f.Sent.HasText()
+			}
 		}
 	}
 	if !proven {
@@ -170,7 +172,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
 		case ours[key] || read == *f.Sent || knownCut(base, key, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
-		case read == f.Before:
+		case read == f.Before, !certain: // a person may have emptied the other field, too
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
 				w.setBase(next, key, record.Pair{Espo: b.Espo, Advo: *f.Sent})
 			}
