@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"advosync/internal/batch"
+	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -387,6 +388,29 @@ func TestUnlistedFindsARestoredRecord(t *testing.T) {
 			t.Errorf("phone is %v", got)
 		}
 		r.still()
+	})
+}
+
+// A record whose memory was dropped, because it was deleted in Advoware after it was
+// deleted in EspoCRM, is found again when it is restored: it says "clean" and links
+// to nothing.
+func TestUnlistedFindsARestoredRecordThatIsGoneFromAdvoware(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{Unlinked: -1}, unlisted)
+		r.cfg.Engine.OnMissingInEspocrm = engine.MissingDelete
+		r.settled()
+		n := len(r.linked())
+		p := r.linked()[2]
+		if err := r.w.EspoCRM.Delete(ct, p.espo, "anna"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		r.want(r.pass(batch.Options{AllowDeletes: 1}), result.Summary{UpdatedAdvoware: 1, Unchanged: n - 1})
+		if err := r.w.EspoCRM.Restore(ct, p.espo); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Hour)
+		r.want(r.pass(batch.Options{}), result.Summary{Failed: 1, Unchanged: n - 1})
 	})
 }
 

@@ -337,7 +337,8 @@ func (e *entityRun) maxRetries() int {
 
 // lookLinked serves an entity that Advoware cannot list: without a watermark
 // everything linked is compared once; afterwards only that something is linked
-// at all.
+// at all. A deep pass looks at EspoCRM's side of all again: a record that comes
+// back, stamps and all, after its memory was dropped with it shows nowhere else.
 func (e *entityRun) lookLinked(ctx context.Context) error {
 	linked := record.Condition{Field: fieldAdvowareID, Op: record.IsNotNull}
 	if !e.full {
@@ -345,8 +346,9 @@ func (e *entityRun) lookLinked(ctx context.Context) error {
 		if err == nil && len(some) == 0 && e.state.Linked > 1 {
 			e.facts.EspoLost = e.state.Linked
 		}
-		e.linked = e.state.Linked
-		return err
+		if e.linked = e.state.Linked; err != nil || !e.deep {
+			return err
+		}
 	}
 	return e.find(ctx, record.Query{Select: e.fields(), OrderBy: fieldID, Where: []record.Condition{linked}}, func(page []record.Object) error {
 		mems, err := e.memories(ctx, page)
@@ -355,7 +357,9 @@ func (e *entityRun) lookLinked(ctx context.Context) error {
 		}
 		for i, o := range page {
 			e.sees(o)
-			e.linked++
+			if e.full {
+				e.linked++
+			}
 			quiet, err := e.quiet(ctx, o, mems[i])
 			if err != nil {
 				return err

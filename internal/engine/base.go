@@ -185,7 +185,7 @@ func (w *work) matches(b *store.Base, a *advoState) bool {
 			continue
 		}
 		fb, ok := b.Fields[f.Key]
-		if v := a.view.Values[f.Key]; ok && !v.IsAbsent() && fb.Advo != v {
+		if v := a.view.Values[f.Key]; ok && !v.IsAbsent() && fb.Moved(record.Advoware, v) {
 			return false
 		}
 	}

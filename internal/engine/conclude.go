@@ -180,6 +180,10 @@ func (w *work) fail(ctx context.Context, err error) {
 	w.keepBase(&next)
 	if w.endsIntent(f) {
 		next.Intent = nil
+	} else if in := next.Intent; in != nil && in.Kind == store.IntentCreate && w.linkID != 0 { // it may have been found only now
+		found := *in
+		found.AdvowareID = w.linkID
+		next.Intent = &found
 	}
 	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
 	if w.advo != nil {
@@ -256,7 +260,11 @@ func (w *work) endsIntent(f *fault.Error) bool {
 	if w.unproven(in) {
 		return false
 	}
-	return in.Kind != store.IntentCreate || in.AdvowareID == 0 || w.espo.advowareID == in.AdvowareID
+	made := in.AdvowareID
+	if made == 0 {
+		made = w.linkID // found by its values
+	}
+	return in.Kind != store.IntentCreate || made == 0 || w.espo.advowareID == made
 }
 
 // putFailure tells EspoCRM. A link that exists already goes along, so that the

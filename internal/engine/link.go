@@ -163,11 +163,17 @@ func (w *work) linkWords(d reconcile.Decision, r LinkRequest) {
 	w.say("linked", text)
 	if in := w.mem.Intent; in != nil && in.Kind == store.IntentCreate {
 		if in.AdvowareID != 0 && in.AdvowareID != r.AdvowareID {
-			w.warn("Advoware %d was created for this record and is linked to nothing now", in.AdvowareID)
+			w.warnLeftOver(in)
 		} else {
 			w.warn("the create that may have happened is taken as settled by this link")
 		}
 	}
+}
+
+// warnLeftOver names what a create has made for a record that is linked to another
+// one.
+func (w *work) warnLeftOver(in *store.Intent) {
+	w.warn("Advoware %d was created for this record and is linked to nothing now", in.AdvowareID)
 }
 
 func changedNames(d reconcile.Decision) string {

@@ -91,6 +91,28 @@ func TestAConflictBeforeTheLink(t *testing.T) {
 	}
 }
 
+// TestARefusalAfterAnInterruptedCreate: a create had no answer; the next sync finds
+// what was made, and EspoCRM refuses its writes. Only the intent knows that record:
+// dropped, it would be created a second time.
+func TestARefusalAfterAnInterruptedCreate(t *testing.T) {
+	r := newRig(t, listing)
+	r.linked()
+	id := r.person(nil)
+	r.proc.Plan = on("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.tick(10 * time.Minute)
+	r.start()
+	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Status: 400, Count: 2}) // the mark, and what is said of the failure
+	r.outcome(r.sync(id), result.Failed)
+	r.tick(time.Hour)
+	r.outcome(r.sync(id), result.UpdatedAdvoware)
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 2 || r.espoField(id, "advowareId") != int64(2) {
+		t.Errorf("%d records in Advoware, linked to %v", n, r.espoField(id, "advowareId"))
+	}
+	r.quiet(id)
+}
+
 // TestABaseIsOfOneLink: a record is linked to another one, and the memory does not
 // know: link --force died or lost its answer, or somebody changed advowareId by
 // hand. What was remembered, an intent too, is of the old link and tells nothing of
@@ -241,4 +263,27 @@ func TestANeverSyncedValueIsNotDeleted(t *testing.T) {
 	if r.outcome(res, result.Skipped); res.Reason.Code != "never_synced" || !strings.Contains(res.Reason.Text, "telGesch") || r.advoField(advo, "telGesch") != "0511 9" {
 		t.Errorf("%+v", res.Reason)
 	}
+}
+
+// A link's PUT to EspoCRM lands after the command has given it up, and ends a create
+// that way: the next sync names what the create had made (seed 31319 of the
+// simulation).
+func TestALinkThatLandsLateNamesWhatIsLeftOver(t *testing.T) {
+	r := newRig(t, listing)
+	r.linked() // the store is older than the record: nothing is looked up first
+	id := r.person(nil)
+	r.dies(id, "PUT /api/v1/"+ct, 2, simulation.DiesBefore, nil) // the link, after the mark
+	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
+	r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
+	if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other}); res.Error == nil || res.Error.Owner != "system" {
+		t.Fatalf("set-up: %s %+v", res.Outcome, res.Error)
+	}
+	r.proc.Plan = nil
+	r.tick(10 * time.Minute)
+	res := r.sync(id)
+	if r.espoField(id, "advowareId") != other || !strings.Contains(strings.Join(res.Warnings, ""), "Advoware 2 was created for this record and is linked to nothing now") {
+		t.Errorf("%v %v", r.espoField(id, "advowareId"), res.Warnings)
+	}
+	r.loose = map[string]bool{"Advoware 2 is linked to nothing": true}
+	r.quiet(id)
 }

@@ -287,6 +287,9 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		return w.linkedMeanwhile(ctx, in)
 	case id != 0 && id != in.PrevID: // linked to another, by `link`: the intent is of no use
 		w.recovered, w.base, w.prevID = true, nil, 0
+		if in.AdvowareID != 0 {
+			w.warnLeftOver(in)
+		}
 		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 		return true, nil
 	}

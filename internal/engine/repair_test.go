@@ -309,6 +309,26 @@ func TestResolveMeetsAnEditWhileItWorks(t *testing.T) {
 	r.clean(id)
 }
 
+// The decision was to take Advoware's e-mail. Another field is written to Advoware
+// first, and meanwhile somebody types a new e-mail in EspoCRM, which the operator has
+// never seen (seed 47427 of the simulation).
+func TestResolveMeetsAnEditWhileItWritesAnotherField(t *testing.T) {
+	r := newRig(t, policy(reconcile.Manual))
+	id, advo := r.conflict()
+	r.editEspo(id, map[string]any{"geburtsdatum": "1980-02-01"})
+	r.outcome(r.sync(id), result.ConflictWaits)
+	r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, Before: func(*http.Request) { r.editEspo(id, map[string]any{"email": "later@example.de"}) }})
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.Advoware}), result.ConflictWaits)
+	if e, p := r.espoField(id, "email"), r.advoField(advo, "geburtsdatum"); e != "later@example.de" || !strings.HasPrefix(p, "1980-02-01") {
+		t.Errorf("email %v, geburtsdatum %q", e, p)
+	}
+	r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+	if got := r.advoField(advo, "emailGesch"); got != "later@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.clean(id)
+}
+
 func TestResolveWithoutConflict(t *testing.T) {
 	r := newRig(t)
 	id, _ := r.linked()
@@ -846,6 +866,76 @@ func TestLink(t *testing.T) {
 	r.want(r.sync(other), result.Initial, result.UpdatedAdvoware)
 	r.quiet(other)
 	r.outcome(link(other, same), result.Failed)
+}
+
+// TestAnUndoneFieldIsNotInStep: an undo --force puts a value back over an edit of
+// the other side and dies, and so does the run that carries it on. Somebody sets it
+// back to what stood there: that pair was never in step, so the two sides may not
+// stay as they are.
+func TestAnUndoneFieldIsNotInStep(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit, foreign func(r *rig, id string, advo int64, v string)
+		dies          string // the request before which the undo and the next run die
+	}{
+		"in EspoCRM": {
+			edit:    func(r *rig, _ string, advo int64, v string) { r.editAdvo(advo, map[string]any{"emailGesch": v}) },
+			foreign: func(r *rig, id string, _ int64, v string) { r.editEspo(id, map[string]any{"email": v}) },
+			dies:    "PUT /relay",
+		},
+		"in Advoware": {
+			edit:    func(r *rig, id string, _ int64, v string) { r.editEspo(id, map[string]any{"email": v}) },
+			foreign: func(r *rig, _ string, advo int64, v string) { r.editAdvo(advo, map[string]any{"emailGesch": v}) },
+			dies:    "PUT /api/v1/" + ct,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, policy(reconcile.Merge))
+			id, advo := r.linked()
+			c.edit(r, id, advo, "neu@example.de")
+			r.sync(id)
+			run := r.next()
+			c.edit(r, id, advo, "amt@example.de")
+			r.tick(time.Minute)
+			r.decided(func() {
+				r.proc.Plan = on(c.dies, 1, func() simulation.Fate { return simulation.DiesBefore })
+				r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			})
+			if !r.proc.Dead() {
+				t.Fatal("the undo came through")
+			}
+			r.tick(10 * time.Minute)
+			r.start()
+			r.dies(id, c.dies, 1, simulation.DiesBefore, nil)
+			r.decided(func() {
+				c.foreign(r, id, advo, "neu@example.de")
+				r.untilQuiet(id, operation{}, "set back")
+			})
+			if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != a || e != "neu@example.de" {
+				t.Errorf("email %v, emailGesch %v", e, a)
+			}
+		})
+	}
+}
+
+// TestARefusedUndoKeepsWhatItFoundOut: an interrupted write to Advoware had arrived.
+// The undo that finds this out is refused; that write stays known as the tool's own.
+func TestARefusedUndoKeepsWhatItFoundOut(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.sync(id)
+	run := r.next()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
+	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Path: "*/" + ct + "/*", Status: 400, Count: 1})
+	r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }), result.Failed)
+	r.next()
+	r.editEspo(id, map[string]any{"email": "anna@example.de"}) // as it was before all that
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "emailGesch"); got != "anna@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.quiet(id)
 }
 
 // TestLinkLooksAgainAfterItsWait: what somebody does to a record while link waits

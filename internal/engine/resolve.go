@@ -69,7 +69,7 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 			w.say("undecided", "Nothing was written, because a side has to be taken for each of: "+strings.Join(open, ", ")+".")
 			return nil
 		}
-		w.req.Taken, w.seenPrint = maps.Clone(r.Take), w.mem.Parked.Fingerprint
+		w.req.Taken, w.seenPrint, w.seenAdvo = maps.Clone(r.Take), w.mem.Parked.Fingerprint, w.advo.view
 	} else {
 		w.warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
 	}
@@ -97,7 +97,7 @@ func undecided(d reconcile.Decision, take map[string]record.Side) []string {
 }
 
 // reopen takes an operator's decision back when the contents are no longer those
-// he decided on. After our own write to Advoware they are not, and need not be.
+// he decided on.
 func (w *work) reopen() {
 	for _, b := range w.backs {
 		if !b.ready() || w.espo == nil || w.advo == nil {
@@ -116,14 +116,35 @@ func (w *work) reopen() {
 			}
 		}
 	}
-	if w.seenPrint == "" || w.wroteAdvo || w.advo == nil {
+	if w.seenPrint == "" || w.advo == nil {
 		return
 	}
-	if w.contents() != w.seenPrint {
+	if !w.asDecidedOn() {
 		w.req.Taken, w.seenPrint = nil, ""
 		w.mem.Parked = nil
 		w.warn("somebody edited the record while it was resolved: it has to be decided again")
 	}
+}
+
+// asDecidedOn reports whether both sides still hold what an operator has decided
+// on; after a write to Advoware, what this run sent there instead.
+func (w *work) asDecidedOn() bool {
+	if !w.wroteAdvo {
+		return w.contents() == w.seenPrint
+	}
+	if espo, _, _ := strings.Cut(w.seenPrint, ":"); Contents(w.m, w.espoView()) != espo {
+		return false
+	}
+	for _, f := range w.m.Fields(w.advo.view.Kind) {
+		v, known := w.seenAdvo.Values[f.Key]
+		if in := w.mem.Intent; in != nil && in.Fields[f.Key].Sent != nil {
+			v, known = w.base.Fields[f.Key].Advo, true
+		}
+		if known && !f.Clear && !f.Computed && w.advo.view.Values[f.Key] != v {
+			return false
+		}
+	}
+	return true
 }
 
 // FieldKeys finds the mapping's fields by the name that an operator gives: the

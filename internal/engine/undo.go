@@ -267,7 +267,11 @@ func (w *work) undoIntent(backs []back) *store.Intent {
 			fi.ToEspo = &v
 		}
 		in.Fields[b.field.Key] = fi
-		w.setBase(in.Planned, b.field.Key, record.Pair{Espo: fi.Espo, Advo: fi.Before})
+		p := record.Pair{Espo: fi.Espo, Advo: fi.Before}
+		if known, ok := in.Planned.Fields[b.field.Key]; (!ok || known.Pair != p) && !record.Agree(p.Espo, p.Advo) {
+			p.Ahead = b.side // edited back to what stood there, it would look like one in step
+		}
+		w.setBase(in.Planned, b.field.Key, p)
 	}
 	return in
 }
@@ -417,7 +421,8 @@ func (w *work) undoFailed(ctx context.Context, err error) {
 	w.entry.Error, w.entry.ErrorCode = w.res.Error.Message, w.res.Error.Code
 	next := w.mem
 	next.Intent = nil
-	if w.wroteEspo { // part of it stands: the next sync carries that on
+	w.keepBase(&next) // it knows what an interrupted run before has done
+	if w.wroteEspo {  // part of it stands: the next sync carries that on
 		in := w.mem.Intent
 		next.Base = clone(in.Base)
 		next.Base.AdvowareID, next.Base.Mapping, next.Base.Kind = in.Planned.AdvowareID, in.Planned.Mapping, in.Planned.Kind
@@ -440,6 +445,7 @@ func (w *work) undoKeepsMoving(r UndoRequest) error {
 	w.closeEntry(result.Skipped)
 	next := w.mem
 	next.Intent = nil
+	w.keepBase(&next)
 	return w.commit(context.Background(), next)
 }
 

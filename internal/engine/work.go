@@ -68,6 +68,7 @@ type work struct {
 	// seenPrint is the fingerprint of the contents that an operator has decided
 	// on; "" once it is used up.
 	seenPrint string
+	seenAdvo  mapping.View // of Advoware
 	// backs are the values that an undo has put back, on the condition that nobody
 	// edits the field on the other side; none with force.
 	backs []back
@@ -292,7 +293,7 @@ func (w *work) espoMoved() bool {
 			continue
 		}
 		v := w.espo.view.Values[f.Key]
-		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && v != fb.Espo {
+		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && fb.Moved(record.EspoCRM, v) {
 			return true
 		}
 	}

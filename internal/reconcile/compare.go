@@ -116,13 +116,14 @@ func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 // knows, gets EspoCRM's value without a vote on who moved.
 func (it *item) compareTwoWay() {
 	e, a, b, based := it.pair.Espo, it.pair.Advo, &it.base, it.based
+	espoMoved, advoMoved := based && b.Moved(record.EspoCRM, e), based && b.Moved(record.Advoware, a)
 	if !it.answered() {
 		switch {
 		case !based && a.IsAbsent() && e.HasText():
 			it.differs, it.source = true, record.EspoCRM
-		case based && !e.IsAbsent() && e != b.Espo:
+		case !e.IsAbsent() && espoMoved:
 			it.differs, it.moved = true, movedEspo
-		case based && !a.IsAbsent() && a != b.Advo:
+		case !a.IsAbsent() && advoMoved:
 			it.differs, it.moved = true, movedAdvo
 		}
 		return
@@ -132,13 +133,13 @@ func (it *item) compareTwoWay() {
 		it.agreed = !based || *b != it.pair
 	case !based:
 		it.moved, it.differs = movedUnknown, true
-	case e != b.Espo && a != b.Advo && record.Agree(e, a):
+	case espoMoved && advoMoved && record.Agree(e, a):
 		it.agreed = true
-	case e != b.Espo && a != b.Advo:
+	case espoMoved && advoMoved:
 		it.moved, it.differs = movedBoth, true
-	case e != b.Espo:
+	case espoMoved:
 		it.moved, it.differs = movedEspo, true
-	case a != b.Advo:
+	case advoMoved:
 		it.moved, it.differs = movedAdvo, true
 	}
 }
@@ -198,7 +199,7 @@ func (c *comparison) blockMoved(s record.Side) bool {
 			continue
 		}
 		b, based := c.baseOf(f.Key)
-		if v := view.Values[f.Key]; based && !v.IsAbsent() && v != b.On(s) {
+		if v := view.Values[f.Key]; based && !v.IsAbsent() && b.Moved(s, v) {
 			return true
 		}
 	}

@@ -57,17 +57,12 @@ func (s *Sim) advoRows() map[int64][]byte {
 // takeBack notes what else a backup undoes with a cell that it sets. An edit of
 // the other side that had just been carried here, by a run that could not store it
 // as synced, is on one side only again: by the base in force it has changed, and
-// may win a conflict. And a record whose next contact was to be a first one has a
-// lastSync again while nothing is remembered of it, so its stamps decide (design
-// page 2, cases 7 to 9).
+// may win a conflict.
 func (o *Oracle) takeBack(now map[string]snapshot, c cell) {
 	side, id := o.partner(now, c)
 	for f := range o.reached {
 		if f.side == side && f.id == id && o.sameField(c, f) {
 			o.takenBack[f] = true
 		}
-	}
-	if c.side == record.EspoCRM && o.first[c.id] && now[sideKey(c.side, c.id)].row["advowareLastSync"] != nil {
-		o.blind[c.id] = true
 	}
 }

@@ -22,6 +22,7 @@ type command struct {
 	// unseen are the edits that it overrules if it gets through: made after it had
 	// read that side.
 	unseen []unseenEdit
+	failed bool // it did not get through: what it has sent may land yet
 }
 
 // unseenEdit is an edit of a cell from base to value.
@@ -65,7 +66,7 @@ func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.commands[order{run, espoID}]
-	if !through {
+	if c.failed = !through; c.failed {
 		for _, e := range c.unseen {
 			if v, ok := o.last[sideKey(e.side, e.id)].values[e.attr]; ok && v == e.value {
 				o.fresh[e.cell] = true
@@ -180,7 +181,7 @@ func (o *Oracle) espoOf(c cell) string {
 // tool overwrote it.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
-	if cmd == nil {
+	if cmd == nil || o.carriesOver(c, is) {
 		return false
 	}
 	for _, l := range o.losses {
@@ -192,6 +193,24 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 		if cmd.force && w.run == cmd.run && w.cell == c && agree(w.value, is) {
 			o.rule(ForcedInDoubt)
 			return true // nobody knows whether it was overwritten; with force it comes back
+		}
+	}
+	return false
+}
+
+// carriesOver reports whether a value is what the acting run has put back on the other
+// side, as it was read there: writing it here is the sync of that (design page 2,
+// "Deletes and undo"), no word about an edit made there since.
+func (o *Oracle) carriesOver(c cell, is record.Value) bool {
+	side, id := o.partner(o.last, c)
+	for _, f := range o.Mapping.AllFields() {
+		here, there := f.Espo, f.Advo
+		if c.side == record.Advoware {
+			here, there = f.Advo, f.Espo
+		}
+		v := o.reads[o.actor][sideKey(side, id)].values[there]
+		if here == c.attr && there != "" && agree(v, is) && o.wrote[written{o.actor, cell{side, id, there}, v}] {
+			return true
 		}
 	}
 	return false
@@ -231,15 +250,32 @@ func (o *Oracle) overrule(now map[string]snapshot, c cell) {
 	}
 	side, id := o.partner(now, c)
 	for f := range o.fresh {
-		if f.side == side && f.id == id && o.sameField(c, f) {
-			delete(o.fresh, f)
-			v := now[sideKey(side, id)].values[f.attr]
-			if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
-				b, based := o.base[f]
-				cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+		if f.side != side || f.id != id || !o.sameField(c, f) {
+			continue
+		}
+		v := now[sideKey(side, id)].values[f.attr]
+		if o.reads[o.actor][sideKey(side, id)].values[f.attr] != v {
+			if cmd.failed {
+				continue
 			}
-			o.base[f] = v
-			o.rule(ForcedOver)
+			b, based := o.base[f]
+			cmd.unseen = append(cmd.unseen, unseenEdit{f, v, b, based})
+		}
+		delete(o.fresh, f)
+		o.base[f] = v
+		o.rule(ForcedOver)
+	}
+}
+
+// givesUp drops the unsynced edits of fields that a record has no more, because an
+// undo --force has put back another kind: they go with the kind that they are of, as
+// where a person changes it, whichever run clears them.
+func (o *Oracle) givesUp(side record.Side, id string, is snapshot) {
+	for attr := range is.values {
+		c := cell{side, id, attr}
+		if cmd := o.ordered(undoes, o.espoOf(c)); o.fresh[c] && !o.travels(side, attr, is.kind) && cmd != nil && cmd.force {
+			o.rule(GivenUpWithTheKind)
+			delete(o.fresh, c)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -109,6 +110,18 @@ func (s *Sim) link(t *Tool) {
 	}
 	if rec, _ := s.Espo.Get(entityType, id); create && rec["advowareId"] == advo {
 		s.Oracle.Loose(mem.Intent.AdvowareID) // R6: a link to another ends the create; link says what is left over
+	}
+}
+
+// leftOvers takes note of what a sync says is linked to nothing: a link that landed
+// after its command had given up ended a create.
+func (s *Sim) leftOvers(res result.Record) {
+	for _, said := range res.Warnings {
+		var advo int64
+		if n, _ := fmt.Sscanf(said, "Advoware %d was created for this record and is linked to nothing now", &advo); n == 1 {
+			s.count("left over by a late link")
+			s.Oracle.Loose(advo)
+		}
 	}
 }
 

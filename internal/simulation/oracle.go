@@ -133,6 +133,8 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
+	// kinds are the records' kinds when they were last in step, by side and id.
+	kinds map[string]string
 	// commands are what operators have ordered.
 	commands map[order]*command
 	// first: the next contact of the EspoCRM record is a first one (link, reset
@@ -200,6 +202,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		answers:   map[string]snapshot{},
 		sender:    map[string]string{},
 		commands:  map[order]*command{},
+		kinds:     map[string]string{},
 		first:     map[string]bool{},
 		restored:  map[cell]bool{},
 		putBack:   map[cell]bool{},
@@ -381,15 +384,29 @@ func (o *Oracle) Person(name string, change func() error) error {
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
+		if name == restorer && side == record.EspoCRM && o.first[id] && now[key].row["advowareLastSync"] != nil {
+			o.blind[id] = true // nothing is remembered of it, and it is no first contact any more (design page 2, cases 7 to 9)
+		}
 		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away
 			o.rule(AnotherLink)
 		}
 		if was.there && was.kind != now[key].kind {
-			for attr := range now[key].values { // a field that the new kind does not have is given up
-				if c := (cell{side, id, attr}); o.fresh[c] && !o.travels(side, attr, now[key].kind) {
+			// A field that the new kind does not have is given up. Those that only the new
+			// kind has go over as one with it (design page 1): edits all of them, except
+			// where the kind is back to what it was in step, and the value, too.
+			for attr, v := range now[key].values {
+				c := cell{side, id, attr}
+				b, based := o.base[c]
+				switch {
+				case !o.travels(side, attr, now[key].kind):
+					if o.fresh[c] {
+						o.rule(GivenUpWithTheKind)
+					}
 					delete(o.fresh, c)
-					o.rule(GivenUpWithTheKind)
+				case o.travels(side, attr, was.kind):
+				case now[key].kind != o.kinds[key] && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
+					o.fresh[c] = true
 				}
 			}
 		}
@@ -507,6 +524,9 @@ func (o *Oracle) settle() {
 			} else if was.values[attr] != is.values[attr] {
 				o.overwritten(now, c, was.values[attr], is.values[attr])
 			}
+		}
+		if was.kind != is.kind {
+			o.givesUp(side, id, is)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -633,6 +653,11 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 // another person's edit on the other side that has not travelled either.
 func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	other, otherID := o.partner(now, c)
+	if c.side == record.Advoware && otherID == "" {
+		if otherID = o.linkedWhenRead(c.id); otherID != "" {
+			o.rule(LinkedWhenRead)
+		}
+	}
 	rivals := map[string]string{} // by the rule that lets each count
 	for attr := range o.reads[o.actor][sideKey(other, otherID)].fresh {
 		rivals[attr] = ReadRival
@@ -712,6 +737,19 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// linkedWhenRead is the EspoCRM record that was linked to an Advoware record when the
+// acting run read it: a backup may have taken the link away before its PUT, and what
+// nobody is linked to by then was decided on as that one's (design page 2, "The order of
+// effects").
+func (o *Oracle) linkedWhenRead(advoID string) string {
+	for _, key := range slices.Sorted(maps.Keys(o.reads[o.actor])) {
+		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(o.reads[o.actor][key].link, 10) == advoID {
+			return id
+		}
+	}
+	return ""
 }
 
 // takenFromPair reports whether the acting run had itself written the value of a cell
@@ -893,6 +931,9 @@ func (o *Oracle) InSync(espoID string) {
 		if s.kind == a.kind {
 			delete(o.rekinded, key)
 		}
+	}
+	if s.there && a.there && s.kind == a.kind {
+		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
 	}
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
@@ -1139,6 +1180,7 @@ func (o *Oracle) readSnapshot(side record.Side, obj record.Object) snapshot {
 		return o.advoSnapshot(obj)
 	}
 	s := snapshot{there: true, values: map[string]record.Value{}}
+	s.link, _ = obj.Int("advowareId")
 	view, _ := o.Mapping.ReadEspo(obj)
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && !f.Clear {

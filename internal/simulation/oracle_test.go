@@ -386,6 +386,9 @@ var policyRules = []ruleTest{
 		}},
 		{"the kind stays", merge, func(s *story) { s.edit(crm, "firstName", "Berta"); s.writes("run", crm, "firstName", nil) }},
 	}},
+	{LinkedWhenRead, espoWins, func(s *story) { linkGoes(s, true) }, []neighbour{
+		{"it was gone when it was read", espoWins, func(s *story) { linkGoes(s, false) }},
+	}},
 	{DeletedWith, espoWins, func(s *story) {
 		s.edit(advo, "emailGesch", "a")
 		s.edit(crm, "email", "a")
@@ -526,6 +529,27 @@ var operatorRules = []ruleTest{
 	{ForcedOver, manual, func(s *story) { forcedOver(s, "email", true) }, []neighbour{
 		{"without --force", manual, func(s *story) { forcedOver(s, "email", false) }},
 		{"another field", manual, func(s *story) { forcedOver(s, "phone", true) }},
+		{"it only carries over what it has put back there", manual, func(s *story) {
+			s.fetched("run-0", "a")
+			s.carried("run-1", "old")
+			s.carried("run-2", "c")
+			s.ordered("run-3", command{what: undoes, run: "run-2", force: true})
+			s.writes("run-3", advo, "emailGesch", "old")
+			s.reads("run-3")
+			s.edit(advo, "emailGesch", "x")
+			s.puts("run-3", crm, "email", "old")
+			s.o.Carried("run-3", s.id, true, true)
+			s.writes("run-4", advo, "emailGesch", "old")
+		}},
+		{"it failed, and had not seen the edit", manual, func(s *story) {
+			s.fetched("run-1", "a")
+			s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+			s.reads("run-2")
+			s.edit(advo, "emailGesch", "x")
+			s.puts("run-2", crm, "email", "old")
+			s.o.Carried("run-2", s.id, false, false)
+			s.writes("run-3", advo, "emailGesch", "old")
+		}},
 	}},
 	{ForcedInDoubt, manual, func(s *story) { forcedInDoubt(s, "run-1", true) }, []neighbour{
 		{"without --force", manual, func(s *story) { forcedInDoubt(s, "run-1", false) }},
@@ -950,4 +974,19 @@ func storedInOwnForm(s *story, sent, form string) {
 		s.o.Announced("run", s.id, &store.Intent{Fields: map[string]store.IntentField{s.key(sent): {Sent: &v}}})
 	}
 	s.writes("run", advo, "emailGesch", form)
+}
+
+// linkGoes: a backup takes the link away, after a run has read it or before, and the
+// run writes to the Advoware record as at a first contact.
+func linkGoes(s *story, read bool) {
+	s.ordered("desk", command{what: links})
+	s.edit(advo, "emailGesch", "a")
+	if read {
+		s.reads("run")
+	}
+	s.save(restorer, crm, "advowareId", nil)
+	if !read {
+		s.reads("run")
+	}
+	s.puts("run", advo, "emailGesch", "old")
 }

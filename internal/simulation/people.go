@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -107,24 +108,29 @@ func (s *Sim) act(r *rand.Rand, name string) {
 				values["bemerkung"] = s.value(r, "notiz")
 			}
 		}
-		for _, f := range s.storing { // what a person saves is stored in the same form
-			v, ok := values[f.Field].(string)
-			switch {
-			case !ok:
-			case f.Do == "lower":
-				values[f.Field] = strings.ToLower(v)
-			case f.Do == "trim":
-				values[f.Field] = strings.TrimSpace(v)
-			case f.Do == "upper":
-				values[f.Field] = strings.ToUpper(v)
-			case f.Do == "cut":
-				values[f.Field] = string([]rune(v)[:min(f.N, len([]rune(v)))])
-			case f.Do == "phone":
-				values[f.Field] = strings.ReplaceAll(v, " ", "")
-			}
-		}
+		s.store(values)
 		s.count("edits in Advoware")
 		_ = s.Oracle.Person(name, func() error { return s.Advo.Edit(sandbox.BeteiligtePath, advo, values) })
+	}
+}
+
+// store gives what a person saves in Advoware the form in which it is stored there.
+func (s *Sim) store(values map[string]any) {
+	for _, f := range s.storing {
+		v, ok := values[f.Field].(string)
+		switch {
+		case !ok:
+		case f.Do == "lower":
+			values[f.Field] = strings.ToLower(v)
+		case f.Do == "trim":
+			values[f.Field] = strings.TrimSpace(v)
+		case f.Do == "upper":
+			values[f.Field] = strings.ToUpper(v)
+		case f.Do == "cut":
+			values[f.Field] = string([]rune(v)[:min(f.N, len([]rune(v)))])
+		case f.Do == "phone":
+			values[f.Field] = strings.ReplaceAll(v, " ", "")
+		}
 	}
 }
 
@@ -153,9 +159,11 @@ func (s *Sim) newRecord(r *rand.Rand, name string) {
 
 // newInAdvoware is a record that only Advoware has, until somebody links it.
 func (s *Sim) newInAdvoware(r *rand.Rand, name string) (id int64) {
-	raw := fmt.Sprintf(`{"name":%q,"vorname":"Anna","emailGesch":%q}`, strings.TrimSpace(s.text(r, "Berg")), s.text(r, "a@x.de"))
+	values := map[string]any{"name": strings.TrimSpace(s.text(r, "Berg")), "vorname": "Anna", "emailGesch": s.text(r, "a@x.de")}
+	s.store(values)
+	raw, _ := json.Marshal(values)
 	_ = s.Oracle.Person(name, func() error {
-		id = s.Advo.Insert(sandbox.BeteiligtePath, []byte(raw))
+		id = s.Advo.Insert(sandbox.BeteiligtePath, raw)
 		s.Oracle.Loose(id)
 		return nil
 	})

@@ -58,6 +58,8 @@ const (
 	GivenUpWithTheKind = "given up with the kind"
 	// StoredInOwnForm: Advoware stores in a form of its own what it is given back.
 	StoredInOwnForm = "stored in its own form"
+	// LinkedWhenRead: the link was gone when the run wrote, and stood when it read.
+	LinkedWhenRead = "linked when it was read"
 	// AnotherLink: a backup has given the record another link than it had.
 	AnotherLink = "linked to another by a backup"
 )

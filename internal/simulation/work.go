@@ -117,6 +117,7 @@ func (s *Sim) heard(t *Tool, res result.Record) {
 		s.Oracle.InDoubt(res.ID)
 		return
 	}
+	s.leftOvers(res)
 	s.count("outcome " + string(res.Outcome))
 	if res.Verdict == result.MissingInEspocrm { // whatever was done: nothing is in step
 		return
