@@ -231,10 +231,19 @@ func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
 		}
 		pair := record.Pair{Espo: f.Espo, Advo: *f.Sent}
 		if record.FoldEqual(now, f.Espo) {
-			if base == nil || read != base.Fields[key].Advo {
+			b, ok := store.FieldBase{}, false
+			if base != nil {
+				b, ok = base.Fields[key]
+			}
+			switch {
+			case ok && read == b.Advo:
+				pair.Espo = b.Espo
+			case ok && b.Moved(record.EspoCRM, now):
+				pair = b.Pair
+				pair.Ahead = record.EspoCRM // also where it is edited back before the decision
+			default:
 				continue // its base tells both edits
 			}
-			pair.Espo = base.Fields[key].Espo
 		}
 		if next == base {
 			next = clone(base)
