@@ -146,7 +146,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
 			ours[key] = true
 			if !setBack(in, key) {
-				proven, certain = true, certain || f.Sent.HasText()
+				proven, certain = true, certain || f.Sent.HasText() && based(in, key)
 			}
 		}
 	}
@@ -172,7 +172,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
 		case ours[key] || read == *f.Sent || knownCut(base, key, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
-		case read == f.Before, !certain: // a person may have emptied the other field, too
+		case read == f.Before, !certain: // a person may have emptied the other field, a backup have brought it back
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
 				w.setBase(next, key, record.Pair{Espo: b.Espo, Advo: *f.Sent})
 			}
@@ -198,11 +198,18 @@ func (w *work) kindToEspo(in *store.Intent) bool {
 // edit that had lost a conflict. A person who takes that edit back, or a restored
 // backup, leaves the same value: it does not prove that the PUT arrived.
 func setBack(in *store.Intent, key string) bool {
+	return based(in, key) && in.Base.Fields[key].Advo == *in.Fields[key].Sent
+}
+
+// based reports whether it is remembered what both sides held of a field when they
+// were last in step. Where it is not, a value that was sent may have stood in
+// Advoware before, and be set back.
+func based(in *store.Intent, key string) bool {
 	if in.Base == nil {
 		return false
 	}
-	b, ok := in.Base.Fields[key]
-	return ok && b.Advo == *in.Fields[key].Sent
+	_, ok := in.Base.Fields[key]
+	return ok
 }
 
 // firstSent is the base of a first contact whose PUT is not proven: what was to be

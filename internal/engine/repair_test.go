@@ -161,6 +161,29 @@ func TestInterruptedFirstContactMeetsAnEdit(t *testing.T) {
 	r.quiet(id)
 }
 
+// The PUT of a first contact did not arrive, and a backup brings Advoware back to
+// where both sides were in step before, but for the name: two of the three values
+// that were sent stand there, and nobody remembers that they did before. The name of
+// the backup is no later edit on that account.
+func TestAFirstContactIsNotProvenByABackup(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id := r.person(map[string]any{"phone": "0511 1"})
+	advo := *r.sync(id).AdvowareID
+	r.tick(time.Minute)
+	r.editEspo(id, map[string]any{"lastName": "Neu"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0512 2", "name": "Berg"})
+	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.tick(time.Minute)
+	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {
+		r.editAdvo(advo, map[string]any{"emailGesch": "anna@example.de", "telGesch": "0511 1", "name": "Alt"})
+	})
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if e, a := r.espoField(id, "lastName"), r.advoField(advo, "name"); e != "Neu" || a != "Neu" {
+		t.Errorf("lastName %v, name %q", e, a)
+	}
+	r.quiet(id)
+}
+
 // A create whose answer was lost must survive --forget: forgetting it would
 // create the record a second time.
 func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {
