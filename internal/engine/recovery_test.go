@@ -155,6 +155,55 @@ func deletedAndRestored(t *testing.T, missing string) {
 	}
 }
 
+// TestALateWriteIsWaitedFor: until an interrupted PUT can no longer land, a pass leaves
+// the record alone, and so does a sync by a clock that is far behind.
+func TestALateWriteIsWaitedFor(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
+	r.sync(id)
+	r.start()
+	before := len(r.advo.Log().Entries())
+	for name, change := range map[string]func(*engine.Request){
+		"a pass":                 func(q *engine.Request) { q.Pass = true },
+		"a sync by a slow clock": func(*engine.Request) { r.tick(-time.Minute) },
+	} {
+		now := r.now
+		r.wantError(r.sync(id, change), "uncertain")
+		r.now = now
+		if n := len(r.advo.Log().Entries()) - before; n > 0 {
+			t.Errorf("%s: %d requests to Advoware", name, n)
+		}
+	}
+	if err := r.advo.Edit(sandbox.BeteiligtePath, advo, map[string]any{"emailGesch": "neu@example.de"}); err != nil { // it lands
+		t.Fatal(err)
+	}
+	r.tick(r.cfg.WriteTimeout + time.Second)
+	r.want(r.sync(id, func(q *engine.Request) { q.Pass = true }), result.NoChange, result.Adopted)
+	r.quiet(id)
+}
+
+// TestANamedSyncWaitsForALateWrite, and reads EspoCRM after it, not before.
+func TestANamedSyncWaitsForALateWrite(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.tick(r.cfg.WriteTimeout - 10*time.Millisecond)
+	r.start()
+	r.proc.Plan = on("GET /api/v1/"+ct, 2, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"phone": "0511 3"})
+		return simulation.Passes
+	})
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "telGesch"); got != "0511 3" {
+		t.Errorf("telGesch %q", got)
+	}
+	r.quiet(id)
+}
+
 // TestKindSwitchedAfterAnUncertainCreate is EspoCRM's edit, not a conflict.
 func TestKindSwitchedAfterAnUncertainCreate(t *testing.T) {
 	r := newRig(t, listing, policy(reconcile.AdvowareWins))
