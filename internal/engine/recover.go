@@ -354,7 +354,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 	if found {
 		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	} else {
-		if err := w.cameBack(ctx, in); err != nil {
+		if err := w.cameBack(ctx, in.PrevID); err != nil {
 			return true, err
 		}
 		// What was written there once more, before it vanished, nobody can tell.
@@ -367,17 +367,17 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 // cameBack: a record that was to be created anew, and was not, may be in Advoware
 // again, with a backup for instance. Then the link that EspoCRM still carries
 // holds, and so does what was remembered with it.
-func (w *work) cameBack(ctx context.Context, in *store.Intent) error {
-	if in.PrevID == 0 || w.espo.advowareID != in.PrevID {
+func (w *work) cameBack(ctx context.Context, prev int64) error {
+	if prev == 0 || w.espo.advowareID != prev {
 		return nil
 	}
-	if _, err := w.getAdvo(ctx, in.PrevID); fault.Is(err, fault.NotFound) {
+	if _, err := w.getAdvo(ctx, prev); fault.Is(err, fault.NotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
 	w.prevID = 0
-	if b := w.mem.Base; b != nil && b.AdvowareID == in.PrevID {
+	if b := w.mem.Base; b != nil && b.AdvowareID == prev {
 		w.base = usable(w.m, b)
 	}
 	return nil

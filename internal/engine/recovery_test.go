@@ -697,6 +697,25 @@ func TestRecreateIsOffWhenTheRecordCameBack(t *testing.T) {
 	}
 }
 
+// TestRecreateLooksOnceMore: a record is gone from Advoware when it is read, and a
+// backup has brought it back before the new one is made.
+func TestRecreateLooksOnceMore(t *testing.T) {
+	r := newRig(t, listing, func(r *rig) { r.cfg.OnMissingInAdvoware = engine.MissingRecreate })
+	id, advo := r.linked()
+	raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { // the mark for the create, after that for the update
+		_ = r.o.Person("the backup", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+		return simulation.Passes
+	})
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 || r.advoField(advo, "emailGesch") != "neu@example.de" {
+		t.Errorf("%d records, email %q", n, r.advoField(advo, "emailGesch"))
+	}
+	r.quiet(id)
+}
+
 // The final PUT arrives, its answer gets lost, and the record is deleted in EspoCRM.
 // It would be deleted in Advoware, too, but there is an edit there; restored, it has
 // to be told from what the PUT brought.

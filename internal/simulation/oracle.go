@@ -46,6 +46,9 @@ const (
 	// what it was; that cannot be told from a PUT that never arrived (R3), and EspoCRM's
 	// edit goes over once more.
 	RevertedInDoubt = "edit back to the old value after an interrupted PUT"
+	// CameBack: a record of Advoware was gone when a run read it, and a backup brought it
+	// back before that run took its link away, or gave it to a new one.
+	CameBack = "gone when it was read, back before the link was written"
 )
 
 // cell is one attribute of one record on one side.
@@ -169,6 +172,11 @@ type Oracle struct {
 	// recreated are EspoCRM records whose create has not ended in success yet: one that
 	// is created anew still carries the link of what is gone.
 	recreated map[string]bool
+	// maker is the run that has made an Advoware record.
+	maker map[string]string
+	// gone are Advoware records, by process and id, that the process did not find when it
+	// looked last; it has not read their EspoCRM record since.
+	gone map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
 	// touched are records that have changed, by whomever, since they were last in
@@ -226,6 +234,8 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		blind:     map[string]bool{},
 		made:      map[string]string{},
 		recreated: map[string]bool{},
+		maker:     map[string]string{},
+		gone:      map[string]bool{},
 		parked:    map[string][2]snapshot{},
 		asked:     map[string]map[string]bool{},
 		wrote:     map[written]bool{},
@@ -518,6 +528,9 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			if side == record.Advoware {
+				o.maker[id] = o.actor
+			}
 			for attr, v := range is.values { // back to that is no edit
 				o.base[cell{side, id, attr}] = v
 			}
@@ -542,6 +555,9 @@ func (o *Oracle) settle() {
 		}
 		if was.kind != is.kind {
 			o.givesUp(side, id, is)
+		}
+		if was.link != 0 && was.link != is.link {
+			o.losesLink(now, strconv.FormatInt(was.link, 10))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -572,6 +588,16 @@ func (o *Oracle) settle() {
 		}
 	}
 	o.consume(now)
+}
+
+// losesLink judges the loss of a link: no edit depends on it, but the Advoware record
+// belongs to nothing by then. The acting run could not know that it is there.
+func (o *Oracle) losesLink(now map[string]snapshot, advoID string) {
+	if now[sideKey(record.Advoware, advoID)].there && o.gone[o.actor+" "+advoID] {
+		o.excused[CameBack]++
+		o.note("excused: %s", CameBack)
+		o.loose[advoID] = true
+	}
 }
 
 // reformed reports whether Advoware has stored a value, which the run had read and
@@ -1157,6 +1183,10 @@ func (o *Oracle) advoID(r *http.Request) (string, bool) {
 
 // learn remembers what a process was answered about one record.
 func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
+	if id, ok := o.advoID(r); ok && r.Method == http.MethodGet {
+		_, there := o.last[sideKey(record.Advoware, id)]
+		o.gone[process+" "+id] = !there && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotFound)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return
 	}
@@ -1201,6 +1231,7 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 		o.reads[process] = map[string]snapshot{}
 	}
 	o.reads[process][key] = s
+	delete(o.gone, process+" "+strconv.FormatInt(s.link, 10)) // begun anew: that needs another look
 	side, id := splitKey(key)
 	for attr, v := range s.values {
 		if c := (cell{side, id, attr}); o.unread[c] == (written{process, c, v}) {
@@ -1365,6 +1396,21 @@ func (o *Oracle) Differences() []string {
 		}
 	}
 	return out
+}
+
+// Unclaimed is an Advoware record that a run has made and whose id it never learned;
+// 0: none.
+func (o *Oracle) Unclaimed(run string) int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	claimed := slices.Collect(maps.Values(o.made))
+	for _, id := range slices.Sorted(maps.Keys(o.maker)) {
+		if o.maker[id] == run && !o.loose[id] && !slices.Contains(claimed, id) {
+			n, _ := strconv.ParseInt(id, 10, 64)
+			return n
+		}
+	}
+	return 0
 }
 
 // Forget takes the present state of both systems as it is, without edits.
