@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -136,7 +137,7 @@ func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 // replaySent proves field by field whether the PUT to Advoware arrived (R3).
 // R4: a field that was not sent keeps its base.
 func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Base) *store.Base {
-	ours, proven := map[string]bool{}, false
+	ours, proven, certain := map[string]bool{}, false, false
 	for key, f := range in.Fields {
 		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
 			continue // proves nothing
@@ -144,7 +145,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		// The value before may look like a cut form of the one that was sent.
 		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
 			ours[key] = true
-			proven = proven || !setBack(in, key)
+			if !setBack(in, key) {
+				proven, certain = true, certain || f.Sent.HasText()
+			}
 		}
 	}
 	if !proven {
@@ -160,7 +163,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	w.owe(in)
 	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	next := clone(base)
-	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
+	if k := in.RecordKind; k != "" && w.advo.view.Kind == k && !w.kindToEspo(in) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
 	for key, f := range in.Fields {
@@ -169,7 +172,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
 		case ours[key] || read == *f.Sent || knownCut(base, key, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
-		case read == f.Before:
+		case read == f.Before, !certain: // a person may have emptied the other field, too
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
 				w.setBase(next, key, record.Pair{Espo: b.Espo, Advo: *f.Sent})
 			}
@@ -178,6 +181,17 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		}
 	}
 	return next
+}
+
+// kindToEspo reports whether the final PUT was to bring EspoCRM the record's kind:
+// until then EspoCRM is of another one, which is no edit there.
+func (w *work) kindToEspo(in *store.Intent) bool {
+	for key, fi := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Kind != "" && f.Direction == mapping.Both && !f.Clear && !f.Computed && fi.ToEspo != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // setBack reports whether a PUT was to send a field's value of the base, over an
@@ -217,10 +231,19 @@ func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
 		}
 		pair := record.Pair{Espo: f.Espo, Advo: *f.Sent}
 		if record.FoldEqual(now, f.Espo) {
-			if base == nil || read != base.Fields[key].Advo {
+			b, ok := store.FieldBase{}, false
+			if base != nil {
+				b, ok = base.Fields[key]
+			}
+			switch {
+			case ok && read == b.Advo:
+				pair.Espo = b.Espo
+			case ok && b.Moved(record.EspoCRM, now):
+				pair = b.Pair
+				pair.Ahead = record.EspoCRM // also where it is edited back before the decision
+			default:
 				continue // its base tells both edits
 			}
-			pair.Espo = base.Fields[key].Espo
 		}
 		if next == base {
 			next = clone(base)

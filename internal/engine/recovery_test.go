@@ -238,6 +238,24 @@ func TestEditedBackWhileAWriteWasInDoubt(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestEditedBackBetweenRecoveryAndDecision: the same, and the edit in EspoCRM is taken
+// back after recovery has read the record, and before it is marked.
+func TestEditedBackBetweenRecoveryAndDecision(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, func() { r.editAdvo(advo, map[string]any{"telGesch": "0511 2"}) })
+	r.proc.Plan = on("GET /relay", 1, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"phone": nil})
+		return simulation.Passes
+	})
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "telGesch"); got != "" {
+		t.Errorf("telGesch %q", got)
+	}
+	r.quiet(id)
+}
+
 // TestEditedBackInAdvowareWhileAWriteWasInDoubt: both sides had an edit, EspoCRM's
 // overwrote Advoware's and the process died; then somebody sets the field in
 // Advoware back to what it once was. That is an edit, and nobody's to overwrite
