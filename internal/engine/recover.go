@@ -170,7 +170,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		read := w.advo.view.Values[key]
 		switch {
 		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
-		case ours[key] || read == *f.Sent || knownCut(base, key, read):
+		case ours[key] || read == *f.Sent || knownCut(base, key, read) && record.OwnForm(*f.Sent, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
 		case read == f.Before, !certain: // a person may have emptied the other field, a backup have brought it back
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed

@@ -153,6 +153,27 @@ func TestAKnownCutIsNoEditAfterACrash(t *testing.T) {
 	}
 }
 
+// TestAnOwnFormOfTheOldValueIsNotTheNewOne (R3): a PUT never arrived, and somebody makes
+// one of its edits in Advoware, too, which proves it. The other field shows what Advoware
+// had made of the value before.
+func TestAnOwnFormOfTheOldValueIsNotTheNewOne(t *testing.T) {
+	r := newRig(t, flat(emailField, phoneField))
+	r.storing(sandbox.StoredForm{Field: "emailGesch", Do: "upper"})
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	r.tick(time.Minute)
+	r.editEspo(id, map[string]any{"email": "neu@example.de", "phone": nil})
+	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {
+		r.editAdvo(advo, map[string]any{"telGesch": nil})
+	})
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "emailGesch"); got != "NEU@EXAMPLE.DE" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.quiet(id)
+}
+
 // TestACutValueProvesThePut (R3): what Advoware has made of the value that was
 // sent is ours, not an edit made there.
 func TestACutValueProvesThePut(t *testing.T) {

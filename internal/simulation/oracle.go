@@ -140,6 +140,9 @@ type Oracle struct {
 	// base is what a cell held when it was last in step: editing it back to that is
 	// no edit any more.
 	base map[cell]record.Value
+	// inStep is what a cell held when its record was last in step, whatever was written
+	// since.
+	inStep map[cell]record.Value
 	// kinds are the records' kinds when they were last in step, by side and id.
 	kinds map[string]string
 	// commands are what operators have ordered.
@@ -214,6 +217,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		met:       map[cell]bool{},
 		replaced:  map[cell]record.Value{},
 		base:      map[cell]record.Value{},
+		inStep:    map[cell]record.Value{},
 		sent:      map[string]map[string]bool{},
 		doubtful:  map[string]map[string]bool{},
 		reads:     map[string]map[string]snapshot{},
@@ -577,11 +581,7 @@ func (o *Oracle) settle() {
 				if loss.Excuse != "" {
 					o.excused[loss.Excuse]++
 				} else if o.fresh[loss.cell] {
-					if o.deletedWith(now, loss.cell, v) {
-						o.rule(DeletedWith)
-					} else {
-						o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, side, id, attr)
-					}
+					o.judgeDelete(now, loss.cell, v)
 				}
 				o.losses = append(o.losses, loss)
 			}
@@ -619,17 +619,28 @@ func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value)
 	return true
 }
 
-// deletedWith reports whether a person deleted the record in EspoCRM when it held
-// the value, too: the edit had reached the other side (promise 2), and was given
-// up there.
-func (o *Oracle) deletedWith(now map[string]snapshot, c cell, v record.Value) bool {
+// judgeDelete says whether a person's edit could be deleted with its record: only after
+// that of EspoCRM, and where it had reached that one (promise 2) or is no edit.
+func (o *Oracle) judgeDelete(now map[string]snapshot, c cell, v record.Value) {
 	side, id := o.partner(now, c)
-	key := sideKey(side, id)
-	if side != record.EspoCRM || now[key].there {
-		return false
+	gone := side == record.EspoCRM && !now[sideKey(side, id)].there
+	switch {
+	case gone && o.deletedWith(cell{side, id, ""}, c, v):
+		o.rule(DeletedWith)
+	case gone && o.met[c]:
+		o.rule(SameEdit)
+	case gone && o.restored[c] && o.broughtBack(c, v):
+		o.rule(WriteTakenBack)
+	default:
+		o.problem("%s deleted %s %s with the unsynced edit of %s", o.actor, c.side, c.id, c.attr)
 	}
-	for attr, held := range o.tomb[key].values {
-		if o.sameField(c, cell{side, id, attr}) && held.HasText() && agree(held, v) {
+}
+
+// deletedWith reports whether the record of EspoCRM held the value, too, when a person
+// deleted it, and gave it up there.
+func (o *Oracle) deletedWith(other, c cell, v record.Value) bool {
+	for attr, held := range o.tomb[sideKey(other.side, other.id)].values {
+		if o.sameField(c, cell{other.side, other.id, attr}) && held.HasText() && agree(held, v) {
 			return true
 		}
 	}
@@ -819,10 +830,11 @@ func (o *Oracle) takenFromPair(other, c cell, was record.Value) bool {
 
 // broughtBack reports whether a backup has taken back a run's write on its own side
 // before the run could remember it. To whoever recovers, it has not happened: a cell
-// that shows what it replaced holds no edit, and Advoware's edit has yet to travel.
+// that shows what it replaced, or what was in step before, holds no edit, and Advoware's
+// edit has yet to travel.
 func (o *Oracle) broughtBack(c cell, was record.Value) bool {
 	for d, yes := range o.undone {
-		if yes && (d == c && o.replaced[c] == was || c.side == record.EspoCRM && d.side == c.side && d.id == c.id && o.Policy == reconcile.AdvowareWins) {
+		if yes && (d == c && (o.replaced[c] == was || o.inStep[c] == was) || c.side == record.EspoCRM && d.side == c.side && d.id == c.id && o.Policy == reconcile.AdvowareWins) {
 			return true
 		}
 	}
@@ -1012,6 +1024,7 @@ func (o *Oracle) InSync(espoID string) {
 				delete(m, v)
 			}
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
+			o.inStep[e], o.inStep[v] = o.base[e], o.base[v]
 		}
 	}
 }

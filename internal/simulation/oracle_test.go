@@ -392,14 +392,14 @@ var policyRules = []ruleTest{
 	{DeletedWith, espoWins, func(s *story) {
 		s.edit(advo, "emailGesch", "a")
 		s.edit(crm, "email", "a")
-		s.must(s.o.Person("anna", func() error { s.espo.SetField(entityType, s.id, "deleted", true); return nil }))
+		s.deleteInEspo()
 		s.reads("run")
 		s.send("run", http.MethodDelete, advo, nil)
 	}, []neighbour{
 		{"EspoCRM's record held another value", espoWins, func(s *story) {
 			s.edit(advo, "emailGesch", "a")
 			s.edit(crm, "email", "b")
-			s.must(s.o.Person("anna", func() error { s.espo.SetField(entityType, s.id, "deleted", true); return nil }))
+			s.deleteInEspo()
 			s.reads("run")
 			s.send("run", http.MethodDelete, advo, nil)
 		}},
@@ -409,6 +409,11 @@ var policyRules = []ruleTest{
 			s.reads("run")
 			s.send("run", http.MethodDelete, advo, nil)
 		}},
+	}},
+	{SameEdit + thenDeleted, espoWins, func(s *story) { deletedAfter(s, "a", "b", true) }, []neighbour{
+		{"another edit", espoWins, func(s *story) { deletedAfter(s, "b", "c", true) }},
+		{"EspoCRM's record is there", espoWins, func(s *story) { deletedAfter(s, "a", "b", false) }},
+		{"edited in Advoware since", espoWins, func(s *story) { deletedAfter(s, "a", "b", true, "c") }},
 	}},
 	{NotLinkedYet, espoWins, func(s *story) {
 		s.espo.SetField(entityType, s.id, "advowareId", nil)
@@ -809,6 +814,11 @@ var memoryRules = []ruleTest{
 			s.writes("run2", crm, "phone", "1")
 		}},
 	}},
+	{WriteTakenBack + thenDeleted, espoWins, func(s *story) { deletedTakenBack(s, restorer, "old", false) }, []neighbour{
+		{"the run had remembered it", espoWins, func(s *story) { deletedTakenBack(s, restorer, "old", true) }},
+		{"a person took it back", espoWins, func(s *story) { deletedTakenBack(s, "bert", "old", false) }},
+		{"another value than what was in step", espoWins, func(s *story) { deletedTakenBack(s, restorer, "older", false) }},
+	}},
 	{WriteTakenBack + inAdvoware, manual, func(s *story) { takenBackInAdvoware(s, false, restorer) }, []neighbour{
 		{"the run had remembered it", manual, func(s *story) { takenBackInAdvoware(s, true, restorer) }},
 		{"a person took it back, and the run had read its value", manual, func(s *story) { takenBackInAdvoware(s, false, "bert") }},
@@ -884,6 +894,7 @@ var memoryRules = []ruleTest{
 // These tell cases of one rule apart.
 const (
 	inAdvoware     = ", in Advoware"
+	thenDeleted    = ", then deleted in EspoCRM"
 	afterALostLock = ", after a lost lock"
 	afterARecreate = ", after a recreate"
 	byABackup      = ", by a backup"
@@ -891,7 +902,7 @@ const (
 )
 
 func base(rule string) string {
-	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin} {
+	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -1074,6 +1085,43 @@ var windowRules = []ruleTest{
 		{"it has been in step since", advoWins, func(s *story) { landedLate(s, "emailGesch", true, true) }},
 		{"EspoCRM wins", espoWins, func(s *story) { landedLate(s, "emailGesch", true, false) }},
 	}},
+}
+
+// deleteInEspo is a person who deletes the record in EspoCRM.
+func (s *story) deleteInEspo() {
+	s.must(s.o.Person("anna", func() error { s.espo.SetField(entityType, s.id, "deleted", true); return nil }))
+}
+
+// deletedAfter: Advoware's edit a, EspoCRM's edits one after the other, and the record is
+// deleted there, or not; a run deletes it in Advoware.
+func deletedAfter(s *story, first, then string, gone bool, again ...string) {
+	s.edit(advo, "emailGesch", "a")
+	s.edit(crm, "email", first)
+	s.reads("run1") // it may have found them in step
+	s.edit(crm, "email", then)
+	for _, v := range again {
+		s.edit(advo, "emailGesch", v)
+	}
+	if gone {
+		s.deleteInEspo()
+	}
+	s.reads("run")
+	s.send("run", http.MethodDelete, advo, nil)
+}
+
+// deletedTakenBack: a run overwrites Advoware's edit, and somebody sets the field to a
+// value from before; the record is deleted in EspoCRM, then in Advoware.
+func deletedTakenBack(s *story, who, value string, remembered bool) {
+	s.edit(advo, "emailGesch", "a")
+	s.edit(crm, "email", "b")
+	s.writes("run1", advo, "emailGesch", "b")
+	if remembered {
+		s.inSync()
+	}
+	s.save(who, advo, "emailGesch", value)
+	s.deleteInEspo()
+	s.reads("run")
+	s.send("run", http.MethodDelete, advo, nil)
 }
 
 // careful: an interrupted PUT, then edits of the sent field and of another one in
