@@ -393,6 +393,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 		}
 		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away
+			if now[key].row["advowareLastSync"] == nil {
+				o.first[id] = true // no lastSync, and no base of this link (design page 2, case 5)
+			}
 			o.rule(AnotherLink)
 		}
 		if was.there && was.kind != now[key].kind {

@@ -762,9 +762,21 @@ var memoryRules = []ruleTest{
 		{"more than its form", espoWins, func(s *story) { storedInOwnForm(s, "phone", "ab") }},
 		{"nothing was sent at all", espoWins, func(s *story) { storedInOwnForm(s, "", "A") }},
 	}},
-	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901) }, []neighbour{
-		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900) }},
-		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
+	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }, []neighbour{
+		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900, synced) }},
+		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0, synced) }},
+		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }},
+	}},
+	{FirstContact + afterABackup, advoWins, func(s *story) { anotherLink(s, restorer, 901, nil) }, []neighbour{
+		{"it was synced with that link", advoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }},
+		{"the same link, whose base is remembered", advoWins, func(s *story) { anotherLink(s, restorer, 900, nil) }},
+		{"a person linked it, past the tool", advoWins, func(s *story) { anotherLink(s, "anna", 901, nil) }},
+		{"it is the second contact", advoWins, func(s *story) {
+			anotherLink(s, restorer, 901, nil)
+			s.inSync()
+			s.edit(advo, "emailGesch", "b")
+			s.writes("run", advo, "emailGesch", "old")
+		}},
 	}},
 	{LeftOut, espoWins, func(s *story) {
 		s.must(s.o.Person(restorer, func() error {
@@ -786,10 +798,13 @@ const (
 	inAdvoware     = ", in Advoware"
 	afterALostLock = ", after a lost lock"
 	afterARecreate = ", after a recreate"
+	afterABackup   = ", after a backup"
+	// synced is a stamp of EspoCRM.
+	synced = "2000-01-01 00:00:00"
 )
 
 func base(rule string) string {
-	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate} {
+	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, afterABackup} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -820,7 +835,7 @@ func oldByItsStamps(s *story, forgotten bool, who string) {
 
 // anotherLink: who gives the record another link; the record that it was linked to
 // holds an edit, and EspoCRM's has been touched.
-func anotherLink(s *story, who string, nr int64) {
+func anotherLink(s *story, who string, nr int64, lastSync any) {
 	first := s.id
 	s.pair(901)
 	var link any
@@ -835,6 +850,7 @@ func anotherLink(s *story, who string, nr int64) {
 			}
 		}
 		s.espo.SetField(entityType, first, "advowareId", link)
+		s.espo.SetField(entityType, first, "advowareLastSync", lastSync)
 		s.espo.SetField(entityType, first, "description", "unmapped")
 		return nil
 	}))
