@@ -898,6 +898,9 @@ func (o *Oracle) consume(now map[string]snapshot) {
 			if here != c.attr || there == "" || !agree(mine.values[here], theirs.values[there]) {
 				continue
 			}
+			if !o.travels(side, there, theirs.kind) {
+				continue // a field of another kind holds it by chance
+			}
 			if o.fresh[cell{side, id, there}] {
 				o.met[c] = true
 				continue

@@ -345,6 +345,10 @@ var policyRules = []ruleTest{
 			s.writes("run", advo, "name", "Alt GmbH")
 		}},
 	}},
+	{PolicyDecides + againstAnotherKind, advoWins, func(s *story) { sameName(s, "Neu AG") }, []neighbour{
+		{"of the same kind: the edit is there already", advoWins, func(s *story) { sameName(s, nil) }},
+		{"EspoCRM wins", espoWins, func(s *story) { sameName(s, "Neu AG") }},
+	}},
 	{SameEdit, manual, func(s *story) {
 		s.edit(crm, "email", "a")
 		s.edit(advo, "emailGesch", "a")
@@ -795,19 +799,31 @@ var memoryRules = []ruleTest{
 
 // These tell cases of one rule apart.
 const (
-	inAdvoware     = ", in Advoware"
-	afterALostLock = ", after a lost lock"
-	afterARecreate = ", after a recreate"
-	afterABackup   = ", after a backup"
+	inAdvoware         = ", in Advoware"
+	afterALostLock     = ", after a lost lock"
+	afterARecreate     = ", after a recreate"
+	afterABackup       = ", after a backup"
+	againstAnotherKind = ", against another kind"
 	// synced is a stamp of EspoCRM.
 	synced = "2000-01-01 00:00:00"
 )
 
 func base(rule string) string {
-	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, afterABackup} {
+	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, afterABackup, againstAnotherKind} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
+}
+
+// sameName: Advoware's edit of the name is what EspoCRM's last name holds, which
+// does not travel where a company's name has made the record one; then a run
+// overwrites an edit of EspoCRM's.
+func sameName(s *story, company any) {
+	s.writes("run", crm, "lastName", "Berg")
+	s.edit(crm, "firmenname", company)
+	s.edit(advo, "name", "Berg")
+	s.edit(crm, "phone", "2")
+	s.writes("run2", crm, "phone", "1")
 }
 
 // takenBackInAdvoware: what a run has written there is gone again; Advoware carries
