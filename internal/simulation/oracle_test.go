@@ -951,6 +951,17 @@ var windowRules = []ruleTest{
 		{"another field", advoWins, func(s *story) { revertedInDoubt(s, "telGesch", "2", false) }},
 		{"remembered, so not in doubt", advoWins, func(s *story) { revertedInDoubt(s, "emailGesch", "old", true) }},
 	}},
+	{UndoInDoubt, advoWins, func(s *story) { undoInDoubt(s, undone{}) }, []neighbour{
+		{"another value that it put back stands", advoWins, func(s *story) { undoInDoubt(s, undone{both: true}) }},
+		{"it came through", advoWins, func(s *story) { undoInDoubt(s, undone{through: true}) }},
+		{"it went over no edit", advoWins, func(s *story) { undoInDoubt(s, undone{unedited: true}) }},
+		{"EspoCRM wins", espoWins, func(s *story) { undoInDoubt(s, undone{}) }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { undoInDoubt(s, undone{}) }},
+	}},
+	{UndoInDoubt + inAdvoware, merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", false) }, []neighbour{
+		{"another field, policy merge", merge, func(s *story) { undoInDoubtInAdvoware(s, "telGesch", false) }},
+		{"what it went over is no more", merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", true) }},
+	}},
 	{CarefulConflict, espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }, []neighbour{
 		{"another field was edited", espoWins, func(s *story) { careful(s, "telGesch", "telGesch", false) }},
 		{"remembered, so not in doubt", espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", true) }},
@@ -995,6 +1006,48 @@ func careful(s *story, edited, overwritten string, remembered bool) {
 		s.edit(advo, overwritten, "x")
 	}
 	s.writes("run2", advo, overwritten, "y")
+}
+
+// undone is what differs from the story of undoInDoubt.
+type undone struct{ both, through, unedited bool }
+
+// undoInDoubt: an undo --force puts a value back in EspoCRM over Advoware's edit of it
+// and is cut off, and that value is edited; the next run brings Advoware's.
+func undoInDoubt(s *story, u undone) {
+	back := map[string]any{"email": "old"}
+	if u.both {
+		s.writes("run-1", crm, "phone", "2")
+		s.writes("run-1", advo, "telGesch", "2")
+		back["phone"] = "1"
+	}
+	s.fetched("run-1", "a")
+	is := "a"
+	if !u.unedited {
+		is = "x"
+		s.edit(advo, "emailGesch", is)
+	}
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+	s.reads("run-2")
+	s.send("run-2", http.MethodPut, crm, back)
+	s.o.Carried("run-2", s.id, true, u.through)
+	s.edit(crm, "email", "b")
+	s.writes("run-3", crm, "email", is)
+}
+
+// undoInDoubtInAdvoware is the same on the other side, where two values are edited
+// and one is overwritten. settled: EspoCRM's edit has been taken back meanwhile.
+func undoInDoubtInAdvoware(s *story, overwritten string, settled bool) {
+	s.carried("run-1", "b")
+	s.edit(crm, "email", "x")
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+	s.writes("run-2", advo, "emailGesch", "old")
+	s.o.Carried("run-2", s.id, true, false)
+	s.edit(advo, "emailGesch", "y")
+	s.edit(advo, "telGesch", "3")
+	if settled {
+		s.writes("run-2", crm, "email", "old")
+	}
+	s.writes("run-3", advo, overwritten, "x")
 }
 
 // revertedInDoubt: an interrupted PUT, then an edit of one attribute in Advoware; the
