@@ -58,6 +58,15 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if in.Highest, err = w.highest(ctx); err != nil {
 		return false, err
 	}
+	if prev := w.prevID; prev != 0 { // the read that found it gone is some requests old
+		if err := w.cameBack(ctx, prev); err != nil {
+			return false, err
+		}
+		if w.prevID == 0 {
+			w.res.Verdict, w.res.Reason = "", result.Reason{}
+			return false, nil
+		}
+	}
 	w.history()
 	if err := w.announce(ctx, in); err != nil {
 		return false, err

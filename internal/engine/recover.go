@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -139,7 +140,7 @@ func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 // replaySent proves field by field whether the PUT to Advoware arrived (R3).
 // R4: a field that was not sent keeps its base.
 func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Base) *store.Base {
-	ours, proven := map[string]bool{}, false
+	ours, proven, certain := map[string]bool{}, false, false
 	for key, f := range in.Fields {
 		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
 			continue // proves nothing
@@ -147,7 +148,9 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		// The value before may look like a cut form of the one that was sent.
 		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
 			ours[key] = true
-			proven = proven || !setBack(in, key)
+			if !setBack(in, key) {
+				proven, certain = true, certain || f.Sent.HasText()
+			}
 		}
 	}
 	if !proven {
@@ -163,7 +166,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 	w.owe(in)
 	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	next := clone(base)
-	if k := in.RecordKind; k != "" && w.advo.view.Kind == k {
+	if k := in.RecordKind; k != "" && w.advo.view.Kind == k && !w.kindToEspo(in) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
 	for key, f := range in.Fields {
@@ -172,7 +175,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
 		case ours[key] || read == *f.Sent || knownCut(base, key, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
-		case read == f.Before:
+		case read == f.Before, !certain: // a person may have emptied the other field, too
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
 				w.setBase(next, key, record.Pair{Espo: b.Espo, Advo: *f.Sent})
 			}
@@ -181,6 +184,17 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		}
 	}
 	return next
+}
+
+// kindToEspo reports whether the final PUT was to bring EspoCRM the record's kind:
+// until then EspoCRM is of another one, which is no edit there.
+func (w *work) kindToEspo(in *store.Intent) bool {
+	for key, fi := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Kind != "" && f.Direction == mapping.Both && !f.Clear && !f.Computed && fi.ToEspo != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // setBack reports whether a PUT was to send a field's value of the base, over an
@@ -220,10 +234,19 @@ func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
 		}
 		pair := record.Pair{Espo: f.Espo, Advo: *f.Sent}
 		if record.FoldEqual(now, f.Espo) {
-			if base == nil || read != base.Fields[key].Advo {
+			b, ok := store.FieldBase{}, false
+			if base != nil {
+				b, ok = base.Fields[key]
+			}
+			switch {
+			case ok && read == b.Advo:
+				pair.Espo = b.Espo
+			case ok && b.Moved(record.EspoCRM, now):
+				pair = b.Pair
+				pair.Ahead = record.EspoCRM // also where it is edited back before the decision
+			default:
 				continue // its base tells both edits
 			}
-			pair.Espo = base.Fields[key].Espo
 		}
 		if next == base {
 			next = clone(base)
@@ -327,7 +350,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 	if found {
 		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	} else {
-		if err := w.cameBack(ctx, in); err != nil {
+		if err := w.cameBack(ctx, in.PrevID); err != nil {
 			return true, err
 		}
 		// What was written there once more, before it vanished, nobody can tell.
@@ -340,17 +363,17 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 // cameBack: a record that was to be created anew, and was not, may be in Advoware
 // again, with a backup for instance. Then the link that EspoCRM still carries
 // holds, and so does what was remembered with it.
-func (w *work) cameBack(ctx context.Context, in *store.Intent) error {
-	if in.PrevID == 0 || w.espo.advowareID != in.PrevID {
+func (w *work) cameBack(ctx context.Context, prev int64) error {
+	if prev == 0 || w.espo.advowareID != prev {
 		return nil
 	}
-	if _, err := w.getAdvo(ctx, in.PrevID); fault.Is(err, fault.NotFound) {
+	if _, err := w.getAdvo(ctx, prev); fault.Is(err, fault.NotFound) {
 		return nil
 	} else if err != nil {
 		return err
 	}
 	w.prevID = 0
-	if b := w.mem.Base; b != nil && b.AdvowareID == in.PrevID {
+	if b := w.mem.Base; b != nil && b.AdvowareID == prev {
 		w.base = usable(w.m, b)
 	}
 	return nil

@@ -238,6 +238,24 @@ func TestEditedBackWhileAWriteWasInDoubt(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestEditedBackBetweenRecoveryAndDecision: the same, and the edit in EspoCRM is taken
+// back after recovery has read the record, and before it is marked.
+func TestEditedBackBetweenRecoveryAndDecision(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, func() { r.editAdvo(advo, map[string]any{"telGesch": "0511 2"}) })
+	r.proc.Plan = on("GET /relay", 1, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"phone": nil})
+		return simulation.Passes
+	})
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if got := r.advoField(advo, "telGesch"); got != "" {
+		t.Errorf("telGesch %q", got)
+	}
+	r.quiet(id)
+}
+
 // TestEditedBackInAdvowareWhileAWriteWasInDoubt: both sides had an edit, EspoCRM's
 // overwrote Advoware's and the process died; then somebody sets the field in
 // Advoware back to what it once was. That is an edit, and nobody's to overwrite
@@ -677,6 +695,25 @@ func TestRecreateIsOffWhenTheRecordCameBack(t *testing.T) {
 	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 || r.advoField(advo, "emailGesch") != "neu@example.de" {
 		t.Errorf("%d records, email %q", n, r.advoField(advo, "emailGesch"))
 	}
+}
+
+// TestRecreateLooksOnceMore: a record is gone from Advoware when it is read, and a
+// backup has brought it back before the new one is made.
+func TestRecreateLooksOnceMore(t *testing.T) {
+	r := newRig(t, listing, func(r *rig) { r.cfg.OnMissingInAdvoware = engine.MissingRecreate })
+	id, advo := r.linked()
+	raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+	_ = r.o.Person("bert", func() error { r.advo.Delete(sandbox.BeteiligtePath, advo); return nil })
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { // the mark for the create, after that for the update
+		_ = r.o.Person("the backup", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+		return simulation.Passes
+	})
+	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 || r.advoField(advo, "emailGesch") != "neu@example.de" {
+		t.Errorf("%d records, email %q", n, r.advoField(advo, "emailGesch"))
+	}
+	r.quiet(id)
 }
 
 // The final PUT arrives, its answer gets lost, and the record is deleted in EspoCRM.

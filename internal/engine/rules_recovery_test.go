@@ -462,3 +462,40 @@ func TestAfterAStaleVersionTheMemoryIsSomebodyElses(t *testing.T) {
 		t.Error("left in syncing")
 	}
 }
+
+// TestAKindOnItsWayToEspoCRMIsNoEditThere (R3): somebody has made a company of the
+// record in Advoware, and the run that was to tell EspoCRM dies after its PUT of
+// another field. EspoCRM still shows the person then, but nobody has made it one.
+func TestAKindOnItsWayToEspoCRMIsNoEditThere(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"vorname": nil, "name": "Alt GmbH"})
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, func() { r.editAdvo(advo, map[string]any{"name": "Neu GmbH"}) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if e, a := r.espoField(id, "firmenname"), r.advoField(advo, "name"); e != "Neu GmbH" || a != "Neu GmbH" {
+		t.Errorf("firmenname %v, name %q", e, a)
+	}
+	r.quiet(id)
+}
+
+// TestAnEmptiedFieldIsAWeakProof (R3): a number was to be emptied and an address to
+// be replaced, and nothing arrived. Then somebody empties the number in Advoware, too,
+// and types another address: the number looks as if the PUT had arrived and the
+// address had been edited after it. It may have been so; both addresses are edits.
+func TestAnEmptiedFieldIsAWeakProof(t *testing.T) {
+	for name, fate := range map[string]simulation.Fate{"arrived": simulation.DiesAfter, "did not arrive": simulation.DiesBefore} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, policy(reconcile.Manual))
+			id := r.person(map[string]any{"phone": "0511 1"})
+			advo := *r.sync(id).AdvowareID
+			r.tick(10 * time.Second)
+			r.editEspo(id, map[string]any{"email": "espo@example.de", "phone": nil})
+			r.dies(id, "PUT /relay", 1, fate, func() { r.editAdvo(advo, map[string]any{"telGesch": nil, "emailGesch": "advo@example.de"}) })
+			r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+			if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "espo@example.de" || a != "advo@example.de" {
+				t.Errorf("email %v, emailGesch %q", e, a)
+			}
+		})
+	}
+}

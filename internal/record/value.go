@@ -128,7 +128,8 @@ type Pair struct {
 	Espo Value `json:"espocrm"`
 	Advo Value `json:"advoware"`
 	// Ahead is the side on which an undo has put a value back over a pair that was
-	// not in step: whatever stands there, also the pair's own value, has to travel.
+	// not in step, or whose value in between may have reached the other side: whatever
+	// stands there, also the pair's own value, has to travel.
 	Ahead Side `json:"ahead,omitempty"`
 }
 

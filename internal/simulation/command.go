@@ -131,7 +131,7 @@ func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if in.Kind == store.IntentCreate && in.AdvowareID != 0 {
-		o.made[espoID] = strconv.FormatInt(in.AdvowareID, 10)
+		o.made[espoID], o.recreated[espoID] = strconv.FormatInt(in.AdvowareID, 10), true
 	}
 	for _, f := range o.Mapping.AllFields() {
 		fi := in.Fields[f.Key]

@@ -86,16 +86,23 @@ func (s *Sim) leftOver(t *Tool, lost []string) {
 	for _, id := range lost {
 		mem, _ := s.Store.Load(context.Background(), store.Key{Entity: s.Mapping.Entity(), ID: id})
 		in := mem.Intent
-		if in == nil || in.Kind != store.IntentCreate || in.AdvowareID == 0 {
+		if in == nil || in.Kind != store.IntentCreate {
 			continue
+		}
+		made, told := in.AdvowareID, fmt.Sprintf("Advoware %d was created for it and is linked to nothing", in.AdvowareID)
+		if made == 0 { // the POST's answer got lost, so no id can be named
+			if made = s.Oracle.Unclaimed(in.Run); made == 0 {
+				continue
+			}
+			told = "A record may have been created for it in Advoware, linked to nothing"
 		}
 		s.count("creates cut off by a backup")
 		res := t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id})
-		if !strings.Contains(res.Reason.Text, fmt.Sprintf("Advoware %d was created for it and is linked to nothing", in.AdvowareID)) {
-			s.wrong("nobody is told that Advoware %d is left over of %s: %+v", in.AdvowareID, id, res)
+		if !strings.Contains(res.Reason.Text, told) {
+			s.wrong("nobody is told that Advoware %d is left over of %s: %+v", made, id, res)
 			continue
 		}
-		s.Oracle.Loose(in.AdvowareID)
+		s.Oracle.Loose(made)
 	}
 }
 

@@ -50,6 +50,9 @@ const (
 	// the other side, and a person edited each of them; that cannot be told from an undo
 	// that never arrived, and is a conflict with those edits.
 	UndoInDoubt = "edit of what an interrupted undo put back"
+	// CameBack: a record of Advoware was gone when a run read it, and a backup brought it
+	// back before that run took its link away, or gave it to a new one.
+	CameBack = "gone when it was read, back before the link was written"
 )
 
 // cell is one attribute of one record on one side.
@@ -156,6 +159,9 @@ type Oracle struct {
 	// step: no run may have remembered that yet. takenBack are those of them whose
 	// copy on the other side a backup has undone.
 	reached, takenBack map[cell]bool
+	// recased are edits that change nothing but the case of what was in step: they
+	// travel (design page 2, "Own form or foreign edit"), although both sides agree.
+	recased map[cell]bool
 	// unsure are cells that a run has written since the record was last in step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
 	// away is what a backup took out of a cell.
@@ -167,6 +173,14 @@ type Oracle struct {
 	// made is the Advoware record that a run has made for an EspoCRM record; until it
 	// is linked, nothing else says that the two belong together.
 	made map[string]string
+	// recreated are EspoCRM records whose create has not ended in success yet: one that
+	// is created anew still carries the link of what is gone.
+	recreated map[string]bool
+	// maker is the run that has made an Advoware record.
+	maker map[string]string
+	// gone are Advoware records, by process and id, that the process did not find when it
+	// looked last; it has not read their EspoCRM record since.
+	gone map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
 	// touched are records that have changed, by whomever, since they were last in
@@ -216,12 +230,16 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		putBack:   map[cell]bool{},
 		reached:   map[cell]bool{},
 		takenBack: map[cell]bool{},
+		recased:   map[cell]bool{},
 		unsure:    map[cell]bool{},
 		undone:    map[cell]bool{},
 		away:      map[cell]record.Value{},
 		planned:   map[written]bool{},
 		blind:     map[string]bool{},
 		made:      map[string]string{},
+		recreated: map[string]bool{},
+		maker:     map[string]string{},
+		gone:      map[string]bool{},
 		parked:    map[string][2]snapshot{},
 		asked:     map[string]map[string]bool{},
 		wrote:     map[written]bool{},
@@ -361,6 +379,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 			c := cell{side, id, attr}
 			delete(o.met, c)
 			delete(o.fresh, c)
+			delete(o.recased, c)
 			delete(o.brought, c)
 			if !was.there && !v.HasText() {
 				o.base[c] = v // emptied again before it was synced: no edit
@@ -368,12 +387,11 @@ func (o *Oracle) Person(name string, change func() error) error {
 			delete(o.putBack, c)
 			// Restored with other values than when it was deleted: a backup has put them
 			// into the bin meanwhile.
-			if o.restored[c] = name == restorer || !known && was.there; o.restored[c] {
+			o.restored[c] = name == restorer || !known && was.there
+			o.undone[c] = o.restored[c] && o.unsure[c]
+			if delete(o.away, c); o.restored[c] {
 				o.givenBack(c, v)
 				o.takeBack(now, c)
-			}
-			o.undone[c] = name == restorer && o.unsure[c]
-			if delete(o.away, c); name == restorer {
 				o.away[c] = was.values[attr]
 			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
@@ -397,10 +415,10 @@ func (o *Oracle) Person(name string, change func() error) error {
 		}
 		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away
-			if now[key].row["advowareLastSync"] == nil {
-				o.first[id] = true // no lastSync, and no base of this link (design page 2, case 5)
-			}
 			o.rule(AnotherLink)
+			if now[key].row["advowareLastSync"] == nil { // neither base nor lastSync (design page 2, case 5)
+				o.first[id] = true
+			}
 		}
 		if was.there && was.kind != now[key].kind {
 			// A field that the new kind does not have is given up. Those that only the new
@@ -514,6 +532,9 @@ func (o *Oracle) settle() {
 		was, is := before[key], now[key]
 		if !was.there {
 			o.note("%s makes %s %s", o.actor, side, id)
+			if side == record.Advoware {
+				o.maker[id] = o.actor
+			}
 			for attr, v := range is.values { // back to that is no edit
 				o.base[cell{side, id, attr}] = v
 			}
@@ -538,6 +559,9 @@ func (o *Oracle) settle() {
 		}
 		if was.kind != is.kind {
 			o.givesUp(side, id, is)
+		}
+		if was.link != 0 && was.link != is.link {
+			o.losesLink(now, strconv.FormatInt(was.link, 10))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
@@ -568,6 +592,16 @@ func (o *Oracle) settle() {
 		}
 	}
 	o.consume(now)
+}
+
+// losesLink judges the loss of a link: no edit depends on it, but the Advoware record
+// belongs to nothing by then. The acting run could not know that it is there.
+func (o *Oracle) losesLink(now map[string]snapshot, advoID string) {
+	if now[sideKey(record.Advoware, advoID)].there && o.gone[o.actor+" "+advoID] {
+		o.excused[CameBack]++
+		o.note("excused: %s", CameBack)
+		o.loose[advoID] = true
+	}
 }
 
 // reformed reports whether Advoware has stored a value, which the run had read and
@@ -627,6 +661,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	}
 	delete(o.fresh, c)
 	delete(o.reached, c) // the edit itself is gone now
+	delete(o.recased, c)
 	delete(o.takenBack, c)
 	delete(o.away, c)
 	o.base[c], o.replaced[c] = is, was
@@ -676,6 +711,15 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 	for f := range o.takenBack {
 		if f.side == other && f.id == otherID {
 			rivals[f.attr] = TakenBack
+		}
+	}
+	for f := range o.reached {
+		switch {
+		case f.side != other || f.id != otherID:
+		case o.recased[f]:
+			rivals[f.attr] = ChangeOfCase
+		case o.putBack[f]:
+			rivals[f.attr] = UndoCutOff
 		}
 	}
 	if now[sideKey(other, otherID)].there { // else only what the tool read before it was deleted
@@ -855,16 +899,23 @@ func (o *Oracle) ofKind(c cell) bool {
 func (o *Oracle) partner(now map[string]snapshot, c cell) (record.Side, string) {
 	side, id := o.linked(now, c)
 	switch {
-	case side == record.Advoware && id == "0" && o.made[c.id] != "":
+	case side == record.Advoware && o.made[c.id] != "" && o.unlinked(now, c.id):
 		return side, o.made[c.id]
 	case side == record.EspoCRM && id == "":
 		for _, espoID := range slices.Sorted(maps.Keys(o.made)) {
-			if o.made[espoID] == c.id && now[sideKey(side, espoID)].link == 0 {
+			if o.made[espoID] == c.id && o.unlinked(now, espoID) {
 				return side, espoID
 			}
 		}
 	}
 	return side, id
+}
+
+// unlinked reports whether an EspoCRM record carries no link, or while it is created
+// anew still that of an Advoware record which is gone.
+func (o *Oracle) unlinked(now map[string]snapshot, espoID string) bool {
+	link := now[sideKey(record.EspoCRM, espoID)].link
+	return link == 0 || o.recreated[espoID] && !now[sideKey(record.Advoware, strconv.FormatInt(link, 10))].there
 }
 
 // linked is the linked record on the other side, which may be a deleted one of
@@ -916,6 +967,9 @@ func (o *Oracle) consume(now map[string]snapshot) {
 				delete(read[sideKey(c.side, c.id)].fresh, c.attr)
 			}
 			o.reached[c] = true
+			if b := o.base[c]; mine.values[here] != theirs.values[there] && record.FoldEqual(b, mine.values[here]) {
+				o.recased[c] = true
+			}
 			o.base[c] = mine.values[here]
 		}
 	}
@@ -934,6 +988,7 @@ func (o *Oracle) InSync(espoID string) {
 	defer o.mu.Unlock()
 	delete(o.doubtful, espoID)
 	delete(o.sent, espoID)
+	delete(o.recreated, espoID)
 	delete(o.first, espoID)
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
@@ -966,13 +1021,20 @@ func (o *Oracle) InSync(espoID string) {
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {
 			e, v := cell{record.EspoCRM, espoID, f.Espo}, cell{record.Advoware, advoID, f.Advo}
-			for _, m := range []map[cell]bool{o.fresh, o.reached, o.takenBack} {
+			for _, m := range []map[cell]bool{o.fresh, o.reached, o.takenBack, o.recased} {
 				delete(m, e)
 				delete(m, v)
 			}
 			o.base[e], o.base[v] = s.values[f.Espo], a.values[f.Advo]
 		}
 	}
+}
+
+// carries reports whether an EspoCRM record is linked to an Advoware record.
+func (o *Oracle) carries(espoID string, advoID int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lately(sideKey(record.EspoCRM, espoID)).link == advoID
 }
 
 // lately is a record as it is, or as it was when it was deleted: a run that ends a
@@ -1135,6 +1197,10 @@ func (o *Oracle) advoID(r *http.Request) (string, bool) {
 
 // learn remembers what a process was answered about one record.
 func (o *Oracle) learn(process string, r *http.Request, resp *http.Response) {
+	if id, ok := o.advoID(r); ok && r.Method == http.MethodGet {
+		_, there := o.last[sideKey(record.Advoware, id)]
+		o.gone[process+" "+id] = !there && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNotFound)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return
 	}
@@ -1179,6 +1245,7 @@ func (o *Oracle) remember(process, key string, s snapshot) {
 		o.reads[process] = map[string]snapshot{}
 	}
 	o.reads[process][key] = s
+	delete(o.gone, process+" "+strconv.FormatInt(s.link, 10)) // begun anew: that needs another look
 	side, id := splitKey(key)
 	for attr, v := range s.values {
 		if c := (cell{side, id, attr}); o.unread[c] == (written{process, c, v}) {
@@ -1343,6 +1410,21 @@ func (o *Oracle) Differences() []string {
 		}
 	}
 	return out
+}
+
+// Unclaimed is an Advoware record that a run has made and whose id it never learned;
+// 0: none.
+func (o *Oracle) Unclaimed(run string) int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	claimed := slices.Collect(maps.Values(o.made))
+	for _, id := range slices.Sorted(maps.Keys(o.maker)) {
+		if o.maker[id] == run && !o.loose[id] && !slices.Contains(claimed, id) {
+			n, _ := strconv.ParseInt(id, 10, 64)
+			return n
+		}
+	}
+	return 0
 }
 
 // Forget takes the present state of both systems as it is, without edits.

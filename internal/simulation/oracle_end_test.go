@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -114,6 +115,80 @@ func TestWhatMayDifferAtTheEnd(t *testing.T) {
 			t.Errorf("%s: %v", name, d)
 		}
 	}
+}
+
+// TestWhatComesBackUnseen: a record of Advoware may be linked to nothing in the end where
+// a run did not find it when it looked last, and only then wrote the link.
+func TestWhatComesBackUnseen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tell    func(s *story, b backup)
+		excused bool
+	}{
+		"back after the look":            {func(s *story, b backup) { s.looks("run"); s.restore(advo, b); s.relinks("run") }, true},
+		"given to a new one":             {func(s *story, b backup) { s.looks("run"); s.made(); s.restore(advo, b); s.relinksTo("run", 902) }, true},
+		"back before the look":           {func(s *story, b backup) { s.restore(advo, b); s.looks("run"); s.relinks("run") }, false},
+		"nobody looked":                  {func(s *story, b backup) { s.restore(advo, b); s.relinks("run") }, false},
+		"another run looked":             {func(s *story, b backup) { s.looks("run2"); s.restore(advo, b); s.relinks("run") }, false},
+		"looked once more, and it there": {func(s *story, b backup) { s.looks("run"); s.restore(advo, b); s.looks("run"); s.relinks("run") }, false},
+		"begun anew since the look": {func(s *story, b backup) {
+			s.looks("run")
+			s.send("run", http.MethodGet, crm, nil)
+			s.restore(advo, b)
+			s.relinks("run")
+		}, false},
+		"marked since the look": {func(s *story, b backup) {
+			s.looks("run")
+			s.send("run", http.MethodPut, crm, map[string]any{"syncStatus": "syncing"})
+			s.restore(advo, b)
+			s.relinks("run")
+		}, false},
+	} {
+		s := tell(t, espoWins)
+		b := s.backup()
+		s.must(s.o.Person("bert", func() error { s.advo.Delete(sandbox.BeteiligtePath, s.nr); return nil }))
+		tt.tell(s, b)
+		left := strings.Contains(strings.Join(s.o.Differences(), "; "), "Advoware 900 is linked to nothing")
+		if left == tt.excused || (s.o.Excused()[CameBack] == 1) != tt.excused {
+			t.Errorf("%s: left over %v, %v", name, left, s.o.Excused())
+		}
+	}
+}
+
+// TestWhatARunNeverLearned: only what that run has made, and has no id of.
+func TestWhatARunNeverLearned(t *testing.T) {
+	s := tell(t, espoWins)
+	post := func() {
+		q, err := http.NewRequest(http.MethodPost, "https://advo.test/"+sandbox.BeteiligtePath, nil)
+		s.must(err)
+		_, _ = s.o.Transport("run", roundTrip(func(*http.Request) (*http.Response, error) {
+			s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":902,"vorname":"Anna","name":"Neu"}`))
+			return nil, io.ErrUnexpectedEOF
+		})).RoundTrip(q)
+	}
+	if n := s.o.Unclaimed("run"); n != 0 {
+		t.Errorf("before the POST: %d", n)
+	}
+	post()
+	if n := s.o.Unclaimed("run"); n != 902 {
+		t.Errorf("after the POST: %d", n)
+	}
+	if n := s.o.Unclaimed("run2"); n != 0 {
+		t.Errorf("of another run: %d", n)
+	}
+	s.o.Announced("run", s.id, &store.Intent{Kind: store.IntentCreate, AdvowareID: 902})
+	if n := s.o.Unclaimed("run"); n != 0 {
+		t.Errorf("once its id is known: %d", n)
+	}
+}
+
+// looks is a run that reads the record in Advoware, there or not; relinks takes the
+// link away, or gives it to another record.
+func (s *story) looks(run string) { s.send(run, http.MethodGet, advo, nil) }
+
+func (s *story) relinks(run string) { s.relinksTo(run, nil) }
+
+func (s *story) relinksTo(run string, nr any) {
+	s.send(run, http.MethodPut, crm, map[string]any{"advowareId": nr})
 }
 
 // made is a record that a run makes in Advoware.

@@ -426,6 +426,50 @@ var policyRules = []ruleTest{
 		s.edit(advo, "emailGesch", "a")
 		s.writes("run2", advo, "emailGesch", "old")
 	}}}},
+	{NotLinkedYet + afterARecreate, espoWins, func(s *story) { recreated(s, true, true, false) }, []neighbour{
+		{"no run announced that it made it", espoWins, func(s *story) { recreated(s, true, false, false) }},
+		{"what it is linked to is there", espoWins, func(s *story) { recreated(s, false, true, false) }},
+		{"it has been in step since", espoWins, func(s *story) { recreated(s, true, true, true) }},
+	}},
+	{ChangeOfCase, merge, func(s *story) { changeOfCase(s, "email", "OLD", false) }, []neighbour{
+		{"it is what was in step", merge, func(s *story) { changeOfCase(s, "email", "old", false) }},
+		{"another field", merge, func(s *story) { changeOfCase(s, "lastName", "ALT", false) }},
+		{"it has been in step since", merge, func(s *story) { changeOfCase(s, "email", "OLD", true) }},
+		{"the other side wins", advoWins, func(s *story) { changeOfCase(s, "email", "OLD", false) }},
+	}},
+}
+
+// recreated: an Advoware record is gone, or not, and another one takes its place, to
+// which EspoCRM's record is not linked yet; both have edits.
+func recreated(s *story, gone, announced, inStep bool) {
+	s.must(s.o.Person("anna", func() error {
+		if gone {
+			s.advo.Delete(sandbox.BeteiligtePath, s.nr)
+		}
+		s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901,"vorname":"Anna","name":"Alt","emailGesch":"old","telGesch":"1"}`))
+		return nil
+	}))
+	s.nr = 901
+	if announced {
+		s.o.Announced("run", s.id, &store.Intent{Kind: store.IntentCreate, AdvowareID: s.nr})
+	}
+	if inStep {
+		s.inSync()
+	}
+	s.edit(crm, "phone", "2")
+	s.edit(advo, "emailGesch", "a")
+	s.writes("run2", advo, "emailGesch", "old")
+}
+
+// changeOfCase: an edit in EspoCRM that may be nothing but one, and an edit of the
+// e-mail address in Advoware.
+func changeOfCase(s *story, attr, value string, inStep bool) {
+	s.edit(crm, attr, value)
+	if inStep {
+		s.inSync()
+	}
+	s.edit(advo, "emailGesch", "a")
+	s.writes("run", advo, "emailGesch", value)
 }
 
 // asked is a conflict in email that run-1 has parked; how it is decided is told.
@@ -562,6 +606,16 @@ var operatorRules = []ruleTest{
 	{PolicyDecides + afterARecreate, advoWins, func(s *story) { undoAfterARecreate(s, true) }, []neighbour{
 		{"the record is another one, and the first still there", advoWins, func(s *story) { undoAfterARecreate(s, false) }},
 	}},
+	{FirstContact + byABackup, manual, func(s *story) { firstByABackup(s, restorer, false, 901) }, []neighbour{
+		{"a person changed the link", manual, func(s *story) { firstByABackup(s, "anna", false, 901) }},
+		{"it was synced with that record", manual, func(s *story) { firstByABackup(s, restorer, true, 901) }},
+		{"the link is the same", manual, func(s *story) { firstByABackup(s, restorer, false, 900) }},
+	}},
+	{UndoCutOff, merge, func(s *story) { undoCutOff(s, "old", "a", false) }, []neighbour{
+		{"it was found in step", merge, func(s *story) { undoCutOff(s, "old", "a", true) }},
+		{"a person typed it, and it has reached the other side", merge, func(s *story) { undoCutOff(s, "b", "a", false) }},
+		{"the other side wins", advoWins, func(s *story) { undoCutOff(s, "old", "a", false) }},
+	}},
 	{UndoOfABackup, merge, func(s *story) { undoOfABackup(s, "run-1", restorer) }, []neighbour{
 		{"another run was undone", merge, func(s *story) { undoOfABackup(s, "run-0", restorer) }},
 		{"a person typed it", merge, func(s *story) { undoOfABackup(s, "run-1", "anna") }},
@@ -617,6 +671,48 @@ func undoOfABackup(s *story, undone, who string) {
 	s.save(who, crm, "email", "a")
 	s.ordered("run-3", command{what: undoes, run: undone})
 	s.writes("run-3", crm, "email", "old")
+}
+
+// firstByABackup: who gives the record another link, with or without the time of a
+// sync; the record that it is linked to then holds an edit.
+func firstByABackup(s *story, who string, synced bool, nr int64) {
+	first := s.id
+	another, _ := s.pair(901)
+	s.id = first
+	s.must(s.o.Person(who, func() error {
+		s.espo.Remove(entityType, another)
+		var at any
+		if synced {
+			at = "2026-11-23 08:00:00"
+		}
+		s.espo.SetField(entityType, s.id, "advowareId", nr)
+		s.espo.SetField(entityType, s.id, "advowareLastSync", at)
+		return nil
+	}))
+	s.nr = nr
+	s.edit(advo, "emailGesch", "a")
+	s.writes("run", advo, "emailGesch", "old")
+}
+
+// undoCutOff: what a run had brought to EspoCRM is put back there by an undo, when a
+// backup has brought the same to Advoware, or set by a person and carried over; then
+// somebody edits it in Advoware, and the next run takes EspoCRM's.
+func undoCutOff(s *story, put, edit string, inStep bool) {
+	s.fetched("run-1", "x")
+	if put == "old" {
+		s.save(restorer, advo, "emailGesch", put)
+		s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+		s.writes("run-2", crm, "email", put)
+		s.o.Carried("run-2", s.id, true, false)
+	} else {
+		s.edit(crm, "email", put)
+		s.writes("run-2", advo, "emailGesch", put)
+	}
+	if inStep {
+		s.inSync()
+	}
+	s.edit(advo, "emailGesch", edit)
+	s.writes("run-3", advo, "emailGesch", put)
 }
 
 // undoAfterARecreate: what a run overwrote in an Advoware record comes back, by an
@@ -721,6 +817,10 @@ var memoryRules = []ruleTest{
 		{"the run had remembered it", manual, func(s *story) { takenBackInAdvoware(s, true, restorer) }},
 		{"a person took it back, and the run had read its value", manual, func(s *story) { takenBackInAdvoware(s, false, "bert") }},
 	}},
+	{WriteTakenBack + inTheBin, espoWins, func(s *story) { takenBackInTheBin(s, "admin", false) }, []neighbour{
+		{"it came back as it was, and a person took it back", espoWins, func(s *story) { takenBackInTheBin(s, "", false) }},
+		{"the run had remembered it", espoWins, func(s *story) { takenBackInTheBin(s, "admin", true) }},
+	}},
 	{NothingRemembered, espoWins, func(s *story) {
 		s.o.Dropped(s.id)
 		s.edit(crm, "description", "unmapped")
@@ -771,17 +871,6 @@ var memoryRules = []ruleTest{
 		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0, synced) }},
 		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }},
 	}},
-	{FirstContact + afterABackup, advoWins, func(s *story) { anotherLink(s, restorer, 901, nil) }, []neighbour{
-		{"it was synced with that link", advoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }},
-		{"the same link, whose base is remembered", advoWins, func(s *story) { anotherLink(s, restorer, 900, nil) }},
-		{"a person linked it, past the tool", advoWins, func(s *story) { anotherLink(s, "anna", 901, nil) }},
-		{"it is the second contact", advoWins, func(s *story) {
-			anotherLink(s, restorer, 901, nil)
-			s.inSync()
-			s.edit(advo, "emailGesch", "b")
-			s.writes("run", advo, "emailGesch", "old")
-		}},
-	}},
 	{LeftOut, espoWins, func(s *story) {
 		s.must(s.o.Person(restorer, func() error {
 			s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(`{"betNr":900,"vorname":"Anna","name":"Alt","telGesch":"1","bemerkung":"note"}`))
@@ -802,14 +891,16 @@ const (
 	inAdvoware         = ", in Advoware"
 	afterALostLock     = ", after a lost lock"
 	afterARecreate     = ", after a recreate"
-	afterABackup       = ", after a backup"
+	byABackup          = ", by a backup"
+	inTheBin           = ", in the bin"
 	againstAnotherKind = ", against another kind"
-	// synced is a stamp of EspoCRM.
-	synced = "2000-01-01 00:00:00"
 )
 
+// synced is a stamp of EspoCRM.
+const synced = "2000-01-01 00:00:00"
+
 func base(rule string) string {
-	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, afterABackup, againstAnotherKind} {
+	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -839,6 +930,32 @@ func takenBackInAdvoware(s *story, remembered bool, who string) {
 	s.writes("run2", advo, "emailGesch", "b")
 }
 
+// takenBackInTheBin: what a run has written in EspoCRM is gone again: a backup brought
+// an older state of the record into the bin, from where somebody restores it; who "":
+// it was restored first, and somebody edited it then.
+func takenBackInTheBin(s *story, who string, remembered bool) {
+	s.edit(advo, "emailGesch", "a")
+	s.writes("run", crm, "email", "a")
+	if remembered {
+		s.inSync()
+	}
+	bin := func(deleted bool) func() error {
+		return func() error {
+			s.espo.SetField(entityType, s.id, "deleted", deleted)
+			if who != "" && !deleted {
+				s.espo.SetField(entityType, s.id, "email", "old")
+			}
+			return nil
+		}
+	}
+	s.must(s.o.Person("anna", bin(true)))
+	s.must(s.o.Person("admin", bin(false)))
+	if who == "" {
+		s.edit(crm, "email", "old")
+	}
+	s.writes("run2", crm, "email", "a")
+}
+
 // oldByItsStamps: a value from before the last sync stands in EspoCRM again.
 func oldByItsStamps(s *story, forgotten bool, who string) {
 	s.carried("run", "b")
@@ -851,7 +968,7 @@ func oldByItsStamps(s *story, forgotten bool, who string) {
 
 // anotherLink: who gives the record another link; the record that it was linked to
 // holds an edit, and EspoCRM's has been touched.
-func anotherLink(s *story, who string, nr int64, lastSync any) {
+func anotherLink(s *story, who string, nr int64, lastSync string) {
 	first := s.id
 	s.pair(901)
 	var link any

@@ -11,6 +11,12 @@ const (
 	// TakenBack: the other side's edit had come here, and a backup took it back before
 	// a run could remember that.
 	TakenBack = "an edit whose copy a backup took back wins"
+	// ChangeOfCase: the other side's edit changes nothing but upper and lower case, and
+	// has not travelled yet.
+	ChangeOfCase = "a change of case wins"
+	// UndoCutOff: what an undo has put back on the other side counts as an edit there
+	// until a run has found the record in step, also where both sides held it for a while.
+	UndoCutOff = "what an " + undoes + " put back that was cut off wins"
 	// KindAsOne: the record's kind has changed, and that travels as one.
 	KindAsOne = "a change of kind decides its fields"
 	// AskedAbout: an operator decided what a conflict was said to be about.
@@ -18,7 +24,8 @@ const (
 	// ThroughAWindow: what came through an open window to the other side is an edit to
 	// every run since, and wins.
 	ThroughAWindow = "what came through an open window wins"
-	// FirstContact: EspoCRM's values go over at a first contact (link, reset --forget).
+	// FirstContact: EspoCRM's values go over at a first contact (link, reset --forget), also
+	// at one that a backup has brought back together with another link.
 	FirstContact = "first contact"
 	// OldByItsStamps: nothing is remembered of a record that a backup has restored.
 	OldByItsStamps = "nothing remembered of a restored record"

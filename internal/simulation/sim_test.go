@@ -52,7 +52,7 @@ var everyKind = []string{
 // rarely is what has to happen in a long run: rules that strike less than once in 600
 // seeds, or hardly more.
 var rarely = []string{
-	LateWrite, RevertedAtOnce, RevertedInDoubt, OldByItsStamps, WriteTakenBack, NothingRemembered, UndoOfABackup, UndoOfAnUndo, SameEdit, TakenBack, AskedAbout,
+	LateWrite, RevertedAtOnce, RevertedInDoubt, OldByItsStamps, WriteTakenBack, NothingRemembered, UndoOfABackup, UndoOfAnUndo, UndoCutOff, SameEdit, TakenBack, AskedAbout,
 }
 
 // TestNothingIsLost plays many seeds. A seed that fails is printed; -seed N

@@ -125,7 +125,9 @@ func (s *Sim) heard(t *Tool, res result.Record) {
 	}
 	switch res.Outcome {
 	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
-		s.Oracle.InSync(res.ID)
+		if res.AdvowareID == nil || s.Oracle.carries(res.ID, *res.AdvowareID) { // a backup may have changed the link since
+			s.Oracle.InSync(res.ID)
+		}
 	case result.Locked: // found so, or lost while working
 		if res.Error != nil && res.Error.Code == string(fault.LeaseLost) {
 			s.Oracle.Robbed(t.Run, res.ID)
