@@ -866,10 +866,10 @@ var memoryRules = []ruleTest{
 		{"more than its form", espoWins, func(s *story) { storedInOwnForm(s, "phone", "ab") }},
 		{"nothing was sent at all", espoWins, func(s *story) { storedInOwnForm(s, "", "A") }},
 	}},
-	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }, []neighbour{
-		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900, synced) }},
-		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0, synced) }},
-		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901, synced) }},
+	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901) }, []neighbour{
+		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900) }},
+		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
+		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901) }},
 	}},
 	{LeftOut, espoWins, func(s *story) {
 		s.must(s.o.Person(restorer, func() error {
@@ -895,9 +895,6 @@ const (
 	inTheBin           = ", in the bin"
 	againstAnotherKind = ", against another kind"
 )
-
-// synced is a stamp of EspoCRM.
-const synced = "2000-01-01 00:00:00"
 
 func base(rule string) string {
 	for _, which := range []string{inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind} {
@@ -968,7 +965,7 @@ func oldByItsStamps(s *story, forgotten bool, who string) {
 
 // anotherLink: who gives the record another link; the record that it was linked to
 // holds an edit, and EspoCRM's has been touched.
-func anotherLink(s *story, who string, nr int64, lastSync string) {
+func anotherLink(s *story, who string, nr int64) {
 	first := s.id
 	s.pair(901)
 	var link any
@@ -983,7 +980,7 @@ func anotherLink(s *story, who string, nr int64, lastSync string) {
 			}
 		}
 		s.espo.SetField(entityType, first, "advowareId", link)
-		s.espo.SetField(entityType, first, "advowareLastSync", lastSync)
+		s.espo.SetField(entityType, first, "advowareLastSync", "2000-01-01 00:00:00")
 		s.espo.SetField(entityType, first, "description", "unmapped")
 		return nil
 	}))
