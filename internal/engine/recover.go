@@ -96,6 +96,9 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 	case in.RowBefore != "" && w.advo.row == in.RowBefore: // R2
 		w.base = base
 		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
+	case in.EspoRow != "" && w.advo.row == in.EspoRow: // older than the PUT, as a backup brings it back: its values prove nothing
+		w.base = base
+		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
 	default: // R3 to R5
 		w.base = w.replaySent(ctx, in, base)
 	}

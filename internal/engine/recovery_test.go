@@ -787,6 +787,29 @@ func TestFinalPutOfARecordGoneOnBothSidesIsKept(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestARestoredRecordProvesNoPut: a first contact dies before its PUT, and a backup
+// brings Advoware's record back to what was in step: in a field that nobody had edited
+// in EspoCRM that is the value that was to be sent. The rowId tells it from a PUT that
+// arrived.
+func TestARestoredRecordProvesNoPut(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"phone": "0511 1"})
+	r.sync(id)
+	raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 2", "emailGesch": "advo@example.de"})
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {
+		_ = r.o.Person("the backup", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
+	})
+	r.sync(id)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "neu@example.de" || a != e {
+		t.Errorf("email %v, emailGesch %v", e, a)
+	}
+	r.quiet(id)
+}
+
 // An unlink is cut off, and the record comes back in Advoware with an edit: while
 // the link stands, so does the base, by which two disjoint edits both survive.
 func TestInterruptedUnlinkKeepsTheBase(t *testing.T) {

@@ -940,6 +940,55 @@ func TestAnUndoneFieldIsNotInStep(t *testing.T) {
 	}
 }
 
+// TestAnEditAfterAnInterruptedUndo: an undo --force puts two values back over edits of
+// the other side and dies before it can carry them there. Somebody edits one of the
+// two: the other one shows that the undo got that far, so this is the only edit, also
+// where the policy is the other side's.
+func TestAnEditAfterAnInterruptedUndo(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy reconcile.Policy
+		espo   bool // the side that gets its values back
+		dies   string
+	}{
+		"in EspoCRM":  {reconcile.AdvowareWins, true, "PUT /api/v1/" + ct},
+		"in Advoware": {reconcile.EspoCRMWins, false, "PUT /relay"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, policy(c.policy))
+			id, advo := r.linked()
+			edit := func(espo bool, phone, email string) {
+				if espo {
+					r.editEspo(id, map[string]any{"phone": phone, "email": email})
+				} else {
+					r.editAdvo(advo, map[string]any{"telGesch": phone, "emailGesch": email})
+				}
+			}
+			edit(!c.espo, "0511 2", "neu@example.de")
+			r.sync(id)
+			run := r.next()
+			edit(!c.espo, "0511 3", "amt@example.de")
+			r.tick(time.Minute)
+			r.decided(func() {
+				r.proc.Plan = on(c.dies, 1, func() simulation.Fate { return simulation.DiesAfter })
+				r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			})
+			if !r.proc.Dead() {
+				t.Fatal("the undo came through")
+			}
+			edit(c.espo, "0511 4", "anna@example.de")
+			r.tick(10 * time.Minute)
+			r.start()
+			r.decided(func() { r.untilQuiet(id, operation{}, "edited") })
+			for attr, v := range map[string][2]any{"phone": {r.espoField(id, "phone"), "0511 4"}, "telGesch": {r.advoField(advo, "telGesch"), "0511 4"},
+				"email": {r.espoField(id, "email"), "anna@example.de"}, "emailGesch": {r.advoField(advo, "emailGesch"), "anna@example.de"}} {
+				if v[0] != v[1] {
+					t.Errorf("%s is %v, want %v", attr, v[0], v[1])
+				}
+			}
+		})
+	}
+}
+
 // TestARefusedUndoKeepsWhatItFoundOut: an interrupted write to Advoware had arrived.
 // The undo that finds this out is refused; that write stays known as the tool's own.
 func TestARefusedUndoKeepsWhatItFoundOut(t *testing.T) {

@@ -463,20 +463,37 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 	}
 	planned := usable(w.m, in.Planned)
 	advo, espo := store.WriteNotDone, store.WriteNotDone
+	arrived, later := map[string]bool{}, map[record.Side][]string{}
 	for key, f := range in.Fields {
-		arrived := false
-		if f.Sent != nil && w.advo != nil && w.advo.row != in.RowBefore && isForm(*f.Sent, f.Before, w.advo.view.Values[key]) {
-			advo, arrived = store.WriteDone, true
+		if f.Sent != nil && w.advo != nil && w.advo.row != in.RowBefore {
+			switch v := w.advo.view.Values[key]; {
+			case isForm(*f.Sent, f.Before, v):
+				advo, arrived[key] = store.WriteDone, true
+			case v != f.Before:
+				later[record.Advoware] = append(later[record.Advoware], key)
+			}
 		}
 		if f.ToEspo != nil {
 			switch v := w.espo.view.Values[key]; {
 			case isForm(*f.ToEspo, f.Espo, v):
-				espo, arrived = store.WriteDone, true
-			case v != f.Espo && espo != store.WriteDone: // somebody wrote it since
-				espo = store.WriteUnknown
+				espo, arrived[key] = store.WriteDone, true
+			case v != f.Espo:
+				later[record.EspoCRM] = append(later[record.EspoCRM], key)
 			}
 		}
-		if p, ok := planned.Fields[key]; ok && arrived {
+	}
+	if len(later[record.EspoCRM]) > 0 && espo == store.WriteNotDone { // somebody wrote it since
+		espo = store.WriteUnknown
+	}
+	// A PUT arrives as a whole: beside a field that did, one that shows neither value
+	// was edited since.
+	for side, state := range map[record.Side]store.WriteState{record.EspoCRM: espo, record.Advoware: advo} {
+		for _, key := range later[side] {
+			arrived[key] = arrived[key] || state == store.WriteDone
+		}
+	}
+	for key, yes := range arrived {
+		if p, ok := planned.Fields[key]; ok && yes {
 			if w.base == nil {
 				w.base = clone(nil)
 				w.base.Kind = planned.Kind

@@ -22,7 +22,10 @@ type command struct {
 	// unseen are the edits that it overrules if it gets through: made after it had
 	// read that side.
 	unseen []unseenEdit
-	failed bool // it did not get through: what it has sent may land yet
+	// overruled are the values of the other side over which an undo --force has put
+	// others back, until the record is in step.
+	overruled map[cell]record.Value
+	failed    bool // it did not get through: what it has sent may land yet
 }
 
 // unseenEdit is an edit of a cell from base to value.
@@ -265,8 +268,42 @@ func (o *Oracle) overrule(now map[string]snapshot, c cell) {
 		}
 		delete(o.fresh, f)
 		o.base[f] = v
+		if cmd.overruled == nil {
+			cmd.overruled = map[cell]record.Value{}
+		}
+		cmd.overruled[f] = v
 		o.rule(ForcedOver)
 	}
+}
+
+// undoInDoubt reports whether an undo --force was cut off after it had written a cell's
+// side, and nothing of that is left there for the acting run to see: then what it was
+// forced over counts as an edit again. byField: what it was forced over in the cell's
+// field.
+func (o *Oracle) undoInDoubt(now map[string]snapshot, espoID string, c cell, byField bool) bool {
+	for which, cmd := range o.commands {
+		if which.id != espoID || !cmd.failed || o.standing(which.run, c) {
+			continue
+		}
+		for f, v := range cmd.overruled {
+			if f.side != c.side && now[sideKey(f.side, f.id)].values[f.attr] == v && (!byField || o.sameField(c, f)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// standing reports whether the acting run has read a value, in the record of a cell,
+// that another run had written there.
+func (o *Oracle) standing(run string, c cell) bool {
+	seen := o.reads[o.actor][sideKey(c.side, c.id)]
+	for w := range o.wrote {
+		if w.run == run && w.side == c.side && w.id == c.id && seen.values[w.attr] == w.value {
+			return true
+		}
+	}
+	return false
 }
 
 // givesUp drops the unsynced edits of fields that a record has no more, because an

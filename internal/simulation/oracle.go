@@ -46,6 +46,10 @@ const (
 	// what it was; that cannot be told from a PUT that never arrived (R3), and EspoCRM's
 	// edit goes over once more.
 	RevertedInDoubt = "edit back to the old value after an interrupted PUT"
+	// UndoInDoubt: an undo --force was cut off after it had put values back over edits of
+	// the other side, and a person edited each of them; that cannot be told from an undo
+	// that never arrived, and is a conflict with those edits.
+	UndoInDoubt = "edit of what an interrupted undo put back"
 	// CameBack: a record of Advoware was gone when a run read it, and a backup brought it
 	// back before that run took its link away, or gave it to a new one.
 	CameBack = "gone when it was read, back before the link was written"
@@ -792,6 +796,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.excused[CarefulConflict]++
 	case c.side == record.Advoware && o.doubtful[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedInDoubt]++
+	case c.side == o.loser(espoID, c, was) && o.undoInDoubt(now, espoID, c, byField):
+		o.excused[UndoInDoubt]++
 	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
 		// A late write of one run brought what a later, interrupted one was to bring: that
 		// PUT counts as arrived, and its field that still shows the value before as changed
@@ -961,6 +967,9 @@ func (o *Oracle) consume(now map[string]snapshot) {
 			if here != c.attr || there == "" || !agree(mine.values[here], theirs.values[there]) {
 				continue
 			}
+			if !o.travels(side, there, theirs.kind) {
+				continue // a field of another kind holds it by chance
+			}
 			if o.fresh[cell{side, id, there}] {
 				o.met[c] = true
 				continue
@@ -1015,6 +1024,11 @@ func (o *Oracle) InSync(espoID string) {
 	}
 	if s.there && a.there && s.kind == a.kind {
 		o.kinds[sideKey(record.EspoCRM, espoID)], o.kinds[sideKey(record.Advoware, advoID)] = s.kind, a.kind
+	}
+	for which, c := range o.commands {
+		if which.id == espoID {
+			c.overruled = nil
+		}
 	}
 	for _, f := range o.Mapping.AllFields() {
 		if f.Espo != "" && f.Advo != "" && agree(s.values[f.Espo], a.values[f.Advo]) {

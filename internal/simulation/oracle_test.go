@@ -345,6 +345,10 @@ var policyRules = []ruleTest{
 			s.writes("run", advo, "name", "Alt GmbH")
 		}},
 	}},
+	{PolicyDecides + againstAnotherKind, advoWins, func(s *story) { sameName(s, "Neu AG") }, []neighbour{
+		{"of the same kind: the edit is there already", advoWins, func(s *story) { sameName(s, nil) }},
+		{"EspoCRM wins", espoWins, func(s *story) { sameName(s, "Neu AG") }},
+	}},
 	{SameEdit, manual, func(s *story) {
 		s.edit(crm, "email", "a")
 		s.edit(advo, "emailGesch", "a")
@@ -875,6 +879,7 @@ var memoryRules = []ruleTest{
 	{AnotherLink, espoWins, func(s *story) { anotherLink(s, restorer, 901) }, []neighbour{
 		{"the same link", espoWins, func(s *story) { anotherLink(s, restorer, 900) }},
 		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
+		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901) }},
 	}},
 	{LeftOut, espoWins, func(s *story) {
 		s.must(s.o.Person(restorer, func() error {
@@ -893,19 +898,31 @@ var memoryRules = []ruleTest{
 
 // These tell cases of one rule apart.
 const (
-	inAdvoware     = ", in Advoware"
-	thenDeleted    = ", then deleted in EspoCRM"
-	afterALostLock = ", after a lost lock"
-	afterARecreate = ", after a recreate"
-	byABackup      = ", by a backup"
-	inTheBin       = ", in the bin"
+	inAdvoware         = ", in Advoware"
+	thenDeleted        = ", then deleted in EspoCRM"
+	afterALostLock     = ", after a lost lock"
+	afterARecreate     = ", after a recreate"
+	byABackup          = ", by a backup"
+	inTheBin           = ", in the bin"
+	againstAnotherKind = ", against another kind"
 )
 
 func base(rule string) string {
-	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin} {
+	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
+}
+
+// sameName: Advoware's edit of the name is what EspoCRM's last name holds, which
+// does not travel where a company's name has made the record one; then a run
+// overwrites an edit of EspoCRM's.
+func sameName(s *story, company any) {
+	s.writes("run", crm, "lastName", "Berg")
+	s.edit(crm, "firmenname", company)
+	s.edit(advo, "name", "Berg")
+	s.edit(crm, "phone", "2")
+	s.writes("run2", crm, "phone", "1")
 }
 
 // takenBackInAdvoware: what a run has written there is gone again; Advoware carries
@@ -974,6 +991,7 @@ func anotherLink(s *story, who string, nr int64) {
 			}
 		}
 		s.espo.SetField(entityType, first, "advowareId", link)
+		s.espo.SetField(entityType, first, "advowareLastSync", "2000-01-01 00:00:00")
 		s.espo.SetField(entityType, first, "description", "unmapped")
 		return nil
 	}))
@@ -1058,6 +1076,17 @@ var windowRules = []ruleTest{
 		{"another field", advoWins, func(s *story) { revertedInDoubt(s, "telGesch", "2", false) }},
 		{"remembered, so not in doubt", advoWins, func(s *story) { revertedInDoubt(s, "emailGesch", "old", true) }},
 	}},
+	{UndoInDoubt, advoWins, func(s *story) { undoInDoubt(s, undone{}) }, []neighbour{
+		{"another value that it put back stands", advoWins, func(s *story) { undoInDoubt(s, undone{both: true}) }},
+		{"it came through", advoWins, func(s *story) { undoInDoubt(s, undone{through: true}) }},
+		{"it went over no edit", advoWins, func(s *story) { undoInDoubt(s, undone{unedited: true}) }},
+		{"EspoCRM wins", espoWins, func(s *story) { undoInDoubt(s, undone{}) }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { undoInDoubt(s, undone{}) }},
+	}},
+	{UndoInDoubt + inAdvoware, merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", false) }, []neighbour{
+		{"another field, policy merge", merge, func(s *story) { undoInDoubtInAdvoware(s, "telGesch", false) }},
+		{"what it went over is no more", merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", true) }},
+	}},
 	{CarefulConflict, espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }, []neighbour{
 		{"another field was edited", espoWins, func(s *story) { careful(s, "telGesch", "telGesch", false) }},
 		{"remembered, so not in doubt", espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", true) }},
@@ -1139,6 +1168,48 @@ func careful(s *story, edited, overwritten string, remembered bool) {
 		s.edit(advo, overwritten, "x")
 	}
 	s.writes("run2", advo, overwritten, "y")
+}
+
+// undone is what differs from the story of undoInDoubt.
+type undone struct{ both, through, unedited bool }
+
+// undoInDoubt: an undo --force puts a value back in EspoCRM over Advoware's edit of it
+// and is cut off, and that value is edited; the next run brings Advoware's.
+func undoInDoubt(s *story, u undone) {
+	back := map[string]any{"email": "old"}
+	if u.both {
+		s.writes("run-1", crm, "phone", "2")
+		s.writes("run-1", advo, "telGesch", "2")
+		back["phone"] = "1"
+	}
+	s.fetched("run-1", "a")
+	is := "a"
+	if !u.unedited {
+		is = "x"
+		s.edit(advo, "emailGesch", is)
+	}
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+	s.reads("run-2")
+	s.send("run-2", http.MethodPut, crm, back)
+	s.o.Carried("run-2", s.id, true, u.through)
+	s.edit(crm, "email", "b")
+	s.writes("run-3", crm, "email", is)
+}
+
+// undoInDoubtInAdvoware is the same on the other side, where two values are edited
+// and one is overwritten. settled: EspoCRM's edit has been taken back meanwhile.
+func undoInDoubtInAdvoware(s *story, overwritten string, settled bool) {
+	s.carried("run-1", "b")
+	s.edit(crm, "email", "x")
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+	s.writes("run-2", advo, "emailGesch", "old")
+	s.o.Carried("run-2", s.id, true, false)
+	s.edit(advo, "emailGesch", "y")
+	s.edit(advo, "telGesch", "3")
+	if settled {
+		s.writes("run-2", crm, "email", "old")
+	}
+	s.writes("run-3", advo, overwritten, "x")
 }
 
 // revertedInDoubt: an interrupted PUT, then an edit of one attribute in Advoware; the
