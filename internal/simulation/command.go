@@ -180,17 +180,29 @@ func (o *Oracle) espoOf(c cell) string {
 	return id
 }
 
+// formerly are a cell and those that it stands for now. The history is EspoCRM's
+// record's: what was overwritten in an Advoware record that is gone comes back in the
+// one that was created anew.
+func (o *Oracle) formerly(cmd *command, c cell) map[cell]bool {
+	cells := map[cell]bool{c: true}
+	for _, l := range o.losses {
+		if _, there := o.last[sideKey(l.side, l.id)]; !there && l.of == cmd.id && l.side == c.side && l.attr == c.attr {
+			cells[l.cell] = true
+		}
+	}
+	return cells
+}
+
 // putsBack reports whether an undo gives a cell a value that it held before the
-// tool overwrote it. The history is EspoCRM's record's: what was overwritten in an
-// Advoware record that is gone comes back in the one that was created anew.
+// tool overwrote it.
 func (o *Oracle) putsBack(c cell, is record.Value) bool {
 	cmd := o.ordered(undoes, o.espoOf(c))
 	if cmd == nil || o.carriesOver(c, is) {
 		return false
 	}
+	cells := o.formerly(cmd, c)
 	for _, l := range o.losses {
-		_, there := o.last[sideKey(l.side, l.id)]
-		if (l.cell == c || !there && l.of == cmd.id && l.side == c.side && l.attr == c.attr) && agree(l.Value, is) {
+		if cells[l.cell] && agree(l.Value, is) {
 			return true
 		}
 	}
@@ -236,9 +248,10 @@ func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 		return false
 	}
 	side, id := o.partner(now, c)
+	cells := o.formerly(cmd, c)
 	for _, all := range []map[written]bool{o.wrote, o.planned} {
 		for w := range all {
-			if w.run == cmd.run && (w.cell == c || w.side == side && w.id == id && o.sameField(c, w.cell)) {
+			if w.run == cmd.run && (cells[w.cell] || w.side == side && w.id == id && o.sameField(c, w.cell)) {
 				return true
 			}
 		}

@@ -611,6 +611,10 @@ var operatorRules = []ruleTest{
 	{PolicyDecides + afterARecreate, advoWins, func(s *story) { undoAfterARecreate(s, true) }, []neighbour{
 		{"the record is another one, and the first still there", advoWins, func(s *story) { undoAfterARecreate(s, false) }},
 	}},
+	{Forced + afterARecreate, merge, func(s *story) { forcedAfterARecreate(s, true, "run-1") }, []neighbour{
+		{"the record is another one, and the first still there", merge, func(s *story) { forcedAfterARecreate(s, false, "run-1") }},
+		{"another run was undone", merge, func(s *story) { forcedAfterARecreate(s, true, "run-9") }},
+	}},
 	{FirstContact + byABackup, manual, func(s *story) { firstByABackup(s, restorer, false, 901) }, []neighbour{
 		{"a person changed the link", manual, func(s *story) { firstByABackup(s, "anna", false, 901) }},
 		{"it was synced with that record", manual, func(s *story) { firstByABackup(s, restorer, true, 901) }},
@@ -723,6 +727,25 @@ func undoCutOff(s *story, put, edit string, inStep bool) {
 // undoAfterARecreate: what a run overwrote in an Advoware record comes back, by an
 // undo, in the record that was made anew; the sync of that overwrites an edit.
 func undoAfterARecreate(s *story, gone bool) {
+	s.anew(gone)
+	s.ordered("run-2", command{what: undoes, run: "run-1"})
+	s.writes("run-2", advo, "emailGesch", "a")
+	s.edit(crm, "email", "c")
+	s.writes("run-3", crm, "email", "a")
+}
+
+// forcedAfterARecreate: an undo --force of what a run wrote in an Advoware record meets
+// an edit in the one that was made anew.
+func forcedAfterARecreate(s *story, gone bool, undone string) {
+	s.anew(gone)
+	s.edit(advo, "emailGesch", "x")
+	s.ordered("run-2", command{what: undoes, run: undone, force: true})
+	s.writes("run-2", advo, "emailGesch", "a")
+}
+
+// anew: run-1 has brought an edit to Advoware; then that record is gone, or not, and
+// another one is made for EspoCRM's.
+func (s *story) anew(gone bool) {
 	s.carried("run-0", "a")
 	s.carried("run-1", "b")
 	if gone {
@@ -735,10 +758,6 @@ func undoAfterARecreate(s *story, gone bool) {
 		return nil
 	}))
 	s.inSync()
-	s.ordered("run-2", command{what: undoes, run: "run-1"})
-	s.writes("run-2", advo, "emailGesch", "a")
-	s.edit(crm, "email", "c")
-	s.writes("run-3", crm, "email", "a")
 }
 
 // undoOfAnUndo: run-2 undoes run-1 and does not get through; run-3 undoes undone.
