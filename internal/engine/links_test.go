@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,37 @@ func TestABaseIsOfOneLink(t *testing.T) {
 		r.tick(time.Minute)
 		r.quiet(id)
 	}
+}
+
+// TestAConflictAtAnotherLinkIsAskedAboutOnce: the link is changed by hand, and under
+// manual what both sides hold is a question. Where they agree in nothing, the memory
+// stays that of the old link until it is decided; the question is of the new one.
+func TestAConflictAtAnotherLinkIsAskedAboutOnce(t *testing.T) {
+	r := newRig(t, policy(reconcile.Manual))
+	id, old := r.linked()
+	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Berg GmbH","emailGesch":"advo@example.de","telGesch":"0512 2"}`))
+	r.o.Loose(old)
+	r.editEspo(id, map[string]any{"advowareId": other})
+	r.outcome(r.sync(id), result.ConflictWaits)
+	asked := r.version(id)
+	r.tick(time.Minute)
+	r.outcome(r.sync(id), result.ConflictWaits)
+	if r.version(id) != asked {
+		t.Error("it is asked about once more")
+	}
+	r.decided(func() {
+		r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+	})
+	if got := r.advoField(other, "name"); got != "Alt" {
+		t.Errorf("name %q", got)
+	}
+	r.quiet(id)
+}
+
+// version changes with every write to the EspoCRM record.
+func (r *rig) version(id string) string {
+	o, _ := r.espo.Get(ct, id)
+	return fmt.Sprint(o["versionNumber"])
 }
 
 // TestUndoTakesNoName: an undo gave a company the person's names back that a run had

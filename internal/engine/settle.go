@@ -126,7 +126,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Intent = nil
 	}
 	next.WaitsSince = w.waitsSince()
-	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row}
+	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
 	}

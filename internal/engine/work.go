@@ -171,7 +171,10 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 func (w *work) linkMoved() {
 	id := w.espo.advowareID
 	if b := w.base; b != nil && b.AdvowareID != 0 && w.linkID == 0 && id != 0 && id != w.prevID && id != b.AdvowareID {
-		w.base, w.baseless, w.relinked, w.mem.Parked = nil, false, true, nil
+		w.base, w.baseless, w.relinked = nil, false, true
+		if p := w.mem.Parked; p != nil && p.AdvowareID != id {
+			w.mem.Parked = nil
+		}
 	}
 }
 

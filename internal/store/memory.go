@@ -125,6 +125,9 @@ type Parked struct {
 	At          time.Time `json:"at"`
 	Fields      []string  `json:"fields"`
 	RowID       string    `json:"rowId,omitempty"` // Advoware's at that time
+	// AdvowareID is the record that EspoCRM was linked to; 0: not known, from an earlier
+	// version. A question about another link than the one that stands is asked anew.
+	AdvowareID int64 `json:"advowareId,omitempty"`
 	// Taken is the operator's decision by field key ("*": all), set by resolve.
 	Taken map[string]record.Side `json:"taken,omitempty"`
 }
