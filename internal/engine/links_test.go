@@ -155,6 +155,40 @@ func TestABaseIsOfOneLink(t *testing.T) {
 	}
 }
 
+// TestUndoStaysInItsRecord: a record was linked to the wrong Advoware record, and a run
+// has overwritten a value there. The link is corrected, and the run undone: that value
+// is not put into the right record, with --force neither, unless the one that had it
+// is gone, and the other one made in its place.
+func TestUndoStaysInItsRecord(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		r := newRig(t)
+		id, wrong := r.linked()
+		r.editAdvo(wrong, map[string]any{"emailGesch": "berg@example.de"})
+		r.editEspo(id, map[string]any{"email": "neu@example.de"})
+		r.sync(id)
+		run := r.next()
+		right := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"neu@example.de"}`))
+		r.o.Loose(wrong)
+		r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: right, Force: true}), result.Adopted)
+		r.next()
+		if gone {
+			_ = r.o.Person("anna", func() error { r.advo.Delete(sandbox.BeteiligtePath, wrong); return nil })
+		}
+		for _, force := range []bool{false, true} {
+			r.decided(func() {
+				res := r.undo(id, run, func(q *engine.UndoRequest) { q.Force = force })
+				if (res.Reason.Code == "relinked") == gone {
+					t.Errorf("gone %v, force %v: %s %+v", gone, force, res.Outcome, res.Reason)
+				}
+			})
+		}
+		want := map[bool]string{false: "neu@example.de", true: "berg@example.de"}[gone]
+		if e, a := r.espoField(id, "email"), r.advoField(right, "emailGesch"); e != want || a != want {
+			t.Errorf("gone %v: email %v, emailGesch %q", gone, e, a)
+		}
+	}
+}
+
 // TestAConflictAtAnotherLinkIsAskedAboutOnce: the link is changed by hand, and under
 // manual what both sides hold is a question. Where they agree in nothing, the memory
 // stays that of the old link until it is decided; the question is of the new one.

@@ -16,6 +16,7 @@ type overwrites struct {
 	created bool // it created the record in Advoware
 	unknown bool // whether a write happened is not known
 	values  []overwrite
+	advoIDs []int64 // the Advoware records that it wrote to
 }
 
 // overwrite is one field on one side, from before the run's first write of it
@@ -56,6 +57,9 @@ func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error)
 				continue
 			}
 			out.unknown = out.unknown || wr.State != store.WriteDone
+			if wr.Side == record.Advoware && e.AdvowareID != 0 && !slices.Contains(out.advoIDs, e.AdvowareID) {
+				out.advoIDs = append(out.advoIDs, e.AdvowareID)
+			}
 			out.add(wr)
 		}
 	}

@@ -92,9 +92,29 @@ func (w *work) undoable(ctx context.Context, r UndoRequest, past *overwrites) (d
 	case w.linkID != 0: // only the intent of the create knows that record, and the undo's would replace it (R7)
 		w.skip("not_linked", fmt.Sprintf("An interrupted run made Advoware %d for it, and it is not linked yet. That comes first: %s", w.linkID, w.hint("sync")))
 	default:
-		return false, nil
+		return w.relinkedSince(ctx, past)
 	}
 	return true, nil
+}
+
+// relinkedSince ends an undo, forced or not, of what a run overwrote in an Advoware
+// record that this one is not linked to any more: put back, another client's values
+// would go into the record that it is linked to now. One that is gone was created
+// anew, and stands for it.
+func (w *work) relinkedSince(ctx context.Context, past *overwrites) (done bool, err error) {
+	for _, id := range past.advoIDs {
+		if id == w.advowareID() {
+			continue
+		}
+		if _, err := w.getAdvo(ctx, id); fault.Is(err, fault.NotFound) {
+			continue
+		} else if err != nil {
+			return true, err
+		}
+		w.skip("relinked", fmt.Sprintf("The run wrote to Advoware %d, and the record is linked to Advoware %d now. Nothing was put back; correct the one that is wrong by hand, the old values are shown by: %s --values", id, w.advowareID(), w.hint("history")))
+		return true, nil
+	}
+	return false, nil
 }
 
 func (w *work) skip(code, text string) {
