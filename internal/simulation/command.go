@@ -141,7 +141,9 @@ func (o *Oracle) Announced(run, espoID string, in *store.Intent) {
 		if fi.Sent != nil {
 			o.sends(run, espoID, f.Advo)
 			_, advoID := o.partner(o.last, cell{record.EspoCRM, espoID, f.Espo})
-			o.planned[written{run, cell{record.Advoware, advoID, f.Advo}, fi.Before}] = true
+			c := cell{record.Advoware, advoID, f.Advo}
+			o.planned[written{run, c, fi.Before}] = true
+			o.toBring[written{run, c, *fi.Sent}] = true
 		}
 	}
 }

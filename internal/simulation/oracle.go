@@ -50,6 +50,9 @@ const (
 	// the other side, and a person edited each of them; that cannot be told from an undo
 	// that never arrived, and is a conflict with those edits.
 	UndoInDoubt = "edit of what an interrupted undo put back"
+	// SameAsSent: after an interrupted PUT a person gave a field of Advoware the very value
+	// that it was to bring; that cannot be told from a PUT that arrived (R3).
+	SameAsSent = "edit to the very value of a write in doubt"
 	// CameBack: a record of Advoware was gone when a run read it, and a backup brought it
 	// back before that run took its link away, or gave it to a new one.
 	CameBack = "gone when it was read, back before the link was written"
@@ -197,19 +200,22 @@ type Oracle struct {
 	// would, by EspoCRM id, in the attempt that is under way; doubtful those of attempts that ended
 	// without success, since the record was last in step.
 	sent, doubtful map[string]map[string]bool
-	sender         map[string]string // the run whose attempt it is
-	reads          map[string]map[string]snapshot
-	answers        map[string]snapshot // by side and id, the last answer as it was read
-	previous       map[string]string   // process and record → its last request about it
-	filed          map[string]string   // process and Advoware id → the key in previous of its last request there
-	losses         []Loss
-	problems       []string
-	excused        map[string]int
-	ruled          map[string]int  // what a rule has let pass
-	loose          map[string]bool // Advoware ids that came out of an open window
-	trace          []string
-	actor          string
-	excuse         string // set while a write is carried out that is excused as a whole
+	// toBring is what a run has said it would write in Advoware, since the record was in
+	// step.
+	toBring  map[written]bool
+	sender   map[string]string // the run whose attempt it is
+	reads    map[string]map[string]snapshot
+	answers  map[string]snapshot // by side and id, the last answer as it was read
+	previous map[string]string   // process and record → its last request about it
+	filed    map[string]string   // process and Advoware id → the key in previous of its last request there
+	losses   []Loss
+	problems []string
+	excused  map[string]int
+	ruled    map[string]int  // what a rule has let pass
+	loose    map[string]bool // Advoware ids that came out of an open window
+	trace    []string
+	actor    string
+	excuse   string // set while a write is carried out that is excused as a whole
 }
 
 // NewOracle begins to watch.
@@ -224,6 +230,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		inStep:    map[cell]record.Value{},
 		sent:      map[string]map[string]bool{},
 		doubtful:  map[string]map[string]bool{},
+		toBring:   map[written]bool{},
 		reads:     map[string]map[string]snapshot{},
 		answers:   map[string]snapshot{},
 		sender:    map[string]string{},
@@ -796,6 +803,8 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.excused[CarefulConflict]++
 	case c.side == record.Advoware && o.doubtful[espoID][c.attr] && o.replaced[c] == was:
 		o.excused[RevertedInDoubt]++
+	case c.side == record.Advoware && o.doubtful[espoID][c.attr] && o.sameAsSent(c, was):
+		o.excused[SameAsSent]++
 	case c.side == o.loser(espoID, c, was) && o.undoInDoubt(now, espoID, c, byField):
 		o.excused[UndoInDoubt]++
 	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
@@ -807,6 +816,16 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.problem("%s overwrote the edit of %s in %s %s (%q), and the other side had no edit that wins (policy %s)",
 			o.actor, c.attr, c.side, c.id, was.Text(), o.Policy)
 	}
+}
+
+// sameAsSent reports whether another run than the acting one was to write a value.
+func (o *Oracle) sameAsSent(c cell, v record.Value) bool {
+	for w := range o.toBring {
+		if w.cell == c && w.run != o.actor && agree(w.value, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // linkedWhenRead is the EspoCRM record that was linked to an Advoware record when the
@@ -1005,6 +1024,7 @@ func (o *Oracle) InSync(espoID string) {
 	delete(o.blind, espoID)
 	delete(o.late, espoID)
 	maps.DeleteFunc(o.brought, func(c cell, _ string) bool { return o.espoOf(c) == espoID })
+	maps.DeleteFunc(o.toBring, func(w written, _ bool) bool { return o.espoOf(w.cell) == espoID })
 	o.open = true
 	s := o.lately(sideKey(record.EspoCRM, espoID))
 	advoID := strconv.FormatInt(s.link, 10)

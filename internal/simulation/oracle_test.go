@@ -1106,6 +1106,18 @@ var windowRules = []ruleTest{
 		{"another field, policy merge", merge, func(s *story) { undoInDoubtInAdvoware(s, "telGesch", false) }},
 		{"what it went over is no more", merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", true) }},
 	}},
+	{SameAsSent, manual, func(s *story) { sameAsSent(s, "emailGesch", "b", false) }, []neighbour{
+		{"the run itself was to bring it", manual, func(s *story) {
+			sent := record.Of("b")
+			s.o.Announced("run2", s.id, &store.Intent{Fields: map[string]store.IntentField{s.key("email"): {Before: record.Of("old"), Sent: &sent}}})
+			s.inDoubt()
+			s.edit(advo, "emailGesch", "b")
+			s.writes("run2", advo, "emailGesch", "c")
+		}},
+		{"another value", manual, func(s *story) { sameAsSent(s, "emailGesch", "a", false) }},
+		{"another field", manual, func(s *story) { sameAsSent(s, "telGesch", "b", false) }},
+		{"in step since", manual, func(s *story) { sameAsSent(s, "emailGesch", "b", true) }},
+	}},
 	{CarefulConflict, espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", false) }, []neighbour{
 		{"another field was edited", espoWins, func(s *story) { careful(s, "telGesch", "telGesch", false) }},
 		{"remembered, so not in doubt", espoWins, func(s *story) { careful(s, "emailGesch", "emailGesch", true) }},
@@ -1243,6 +1255,18 @@ func revertedInDoubt(s *story, edited, to string, remembered bool) {
 	}
 	s.edit(advo, edited, to)
 	s.writes("run2", advo, edited, "b")
+}
+
+// sameAsSent: an announced PUT did not arrive, and a person edits one attribute in
+// Advoware; the next run overwrites that.
+func sameAsSent(s *story, edited, to string, inStep bool) {
+	sent := record.Of("b")
+	s.o.Announced("run", s.id, &store.Intent{Fields: map[string]store.IntentField{s.key("email"): {Before: record.Of("old"), Sent: &sent}}})
+	if s.inDoubt(); inStep {
+		s.inSync()
+	}
+	s.edit(advo, edited, to)
+	s.writes("run2", advo, edited, "c")
 }
 
 // robbed: a run has lost its lock after its PUT, and the field is edited before the
