@@ -940,6 +940,42 @@ func TestAnUndoneFieldIsNotInStep(t *testing.T) {
 	}
 }
 
+// TestAnUndoThatArrivedInEspoCRMOnly: a value was to come back on both sides, over an
+// edit in Advoware, and Advoware refuses it, or the undo dies before. What has come back
+// in EspoCRM is the only edit, also where the policy is Advoware's.
+func TestAnUndoThatArrivedInEspoCRMOnly(t *testing.T) {
+	for name, interrupt := range map[string]func(*rig){
+		"refused": func(r *rig) { r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Status: 400, Count: 1}) },
+		"dies":    func(r *rig) { r.proc.Plan = before("PUT /relay", 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, policy(reconcile.AdvowareWins))
+			id, advo := r.linked()
+			r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+			r.sync(id)
+			first := r.next()
+			r.undo(id, first)
+			undone := r.next() // has overwritten the number on both sides
+			r.editAdvo(advo, map[string]any{"telGesch": "0512 2"})
+			r.tick(time.Minute)
+			r.decided(func() {
+				interrupt(r)
+				r.undo(id, undone, func(q *engine.UndoRequest) { q.Force = true })
+			})
+			if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != "0511 1" || a != "0512 2" {
+				t.Fatalf("set-up: phone %v, telGesch %q", e, a)
+			}
+			r.tick(10 * time.Minute)
+			r.start()
+			r.decided(func() { r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware) })
+			if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != "0511 1" || a != "0511 1" {
+				t.Errorf("phone %v, telGesch %q", e, a)
+			}
+			r.quiet(id)
+		})
+	}
+}
+
 // TestAnEditAfterAnInterruptedUndo: an undo --force puts two values back over edits of
 // the other side and dies before it can carry them there. Somebody edits one of the
 // two: the other one shows that the undo got that far, so this is the only edit, also

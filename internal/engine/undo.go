@@ -448,7 +448,7 @@ func (w *work) undoFailed(ctx context.Context, err error) {
 		next.Base.AdvowareID, next.Base.Mapping, next.Base.Kind = in.Planned.AdvowareID, in.Planned.Mapping, in.Planned.Kind
 		for key, f := range in.Fields {
 			if p, ok := in.Planned.Fields[key]; ok && f.ToEspo != nil {
-				next.Base.Fields[key] = p
+				next.Base.Fields[key] = inEspoOnly(p)
 			}
 		}
 	}
@@ -518,6 +518,9 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 				w.base = clone(nil)
 				w.base.Kind = planned.Kind
 			}
+			if in.Fields[key].ToEspo != nil && advo != store.WriteDone {
+				p = inEspoOnly(p)
+			}
 			w.base.Fields[key] = p
 		}
 	}
@@ -527,6 +530,15 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 	w.closeRun(ctx, in, advo, espo)
 	w.recovered = true
 	return nil
+}
+
+// inEspoOnly is the planned base of a field whose old value has come back in EspoCRM,
+// also where it was to come back in Advoware, too: only EspoCRM is ahead of the pair.
+func inEspoOnly(p store.FieldBase) store.FieldBase {
+	if p.Ahead != "" {
+		p.Ahead = record.EspoCRM
+	}
+	return p
 }
 
 // isForm reports whether a value is the one sent, or a system's own form of it.
