@@ -886,6 +886,12 @@ var memoryRules = []ruleTest{
 			s.writes("run", advo, "emailGesch", "old")
 		}},
 	}},
+	{NothingRemembered + byABackup, advoWins, func(s *story) { oldLink(s, restorer, "older") }, []neighbour{
+		{"Advoware's record is as the backup knows it", advoWins, func(s *story) { oldLink(s, restorer, "") }},
+		{"a person changed the link", advoWins, func(s *story) { oldLink(s, "anna", "older") }},
+		{"EspoCRM wins", espoWins, func(s *story) { oldLink(s, restorer, "older") }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { oldLink(s, restorer, "older") }},
+	}},
 	{TakenFromPair, merge, func(s *story) { takenFromPair(s, restorer, "run-2") }, []neighbour{
 		{"a person took it away", merge, func(s *story) { takenFromPair(s, "anna", "run-2") }},
 		{"another run, which did not write it", merge, func(s *story) { takenFromPair(s, restorer, "run-3") }},
@@ -1347,4 +1353,26 @@ func linkGoes(s *story, read bool) {
 		s.reads("run")
 	}
 	s.puts("run", advo, "emailGesch", "old")
+}
+
+// oldLink: who gives the record back the link that it had, to a record of Advoware that
+// has the given rowId in EspoCRM, "" for the one that it has; then a run overwrites
+// EspoCRM's edit.
+func oldLink(s *story, who, row string) {
+	first := s.id
+	another, nr := s.pair(901)
+	s.id = first
+	if row == "" {
+		row = s.advo.Value(sandbox.BeteiligtePath, nr, s.o.Mapping.AdvoRowID())
+	}
+	s.must(s.o.Person(who, func() error {
+		s.espo.Remove(entityType, another)
+		s.espo.SetField(entityType, s.id, "advowareId", nr)
+		s.espo.SetField(entityType, s.id, "advowareRowId", row)
+		s.espo.SetField(entityType, s.id, "advowareLastSync", "2000-01-01 00:00:00")
+		return nil
+	}))
+	s.nr = nr
+	s.edit(crm, "email", "b")
+	s.writes("run", crm, "email", "old")
 }
