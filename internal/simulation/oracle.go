@@ -703,8 +703,8 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 		o.base[c] = was
 		if o.travels(c.side, c.attr, now[sideKey(c.side, c.id)].kind) {
 			o.fresh[c] = true
+			o.overrule(now, c) // a field that the record's kind does not have overrules nothing
 		}
-		o.overrule(now, c)
 	}
 	if _, espoID := o.partner(now, c); c.side == record.Advoware {
 		o.sends(o.actor, espoID, c.attr)

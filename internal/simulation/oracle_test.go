@@ -349,6 +349,18 @@ var policyRules = []ruleTest{
 		{"of the same kind: the edit is there already", advoWins, func(s *story) { sameName(s, nil) }},
 		{"EspoCRM wins", espoWins, func(s *story) { sameName(s, "Neu AG") }},
 	}},
+	{PolicyDecides + afterAnUndo, advoWins, func(s *story) {
+		undoOfAnotherKind(s, "Berg AG")
+		s.edit(crm, "email", "b")
+		s.writes("run-3", crm, "email", "old")
+	}, []neighbour{
+		{"nobody edited the name", advoWins, func(s *story) {
+			undoOfAnotherKind(s, "")
+			s.edit(crm, "email", "b")
+			s.writes("run-3", crm, "email", "old")
+		}},
+		{"it is the name that is overwritten", advoWins, func(s *story) { undoOfAnotherKind(s, "Berg AG"); s.writes("run-3", advo, "name", "Neu AG") }},
+	}},
 	{SameEdit, manual, func(s *story) {
 		s.edit(crm, "email", "a")
 		s.edit(advo, "emailGesch", "a")
@@ -930,10 +942,11 @@ const (
 	byABackup          = ", by a backup"
 	inTheBin           = ", in the bin"
 	againstAnotherKind = ", against another kind"
+	afterAnUndo        = ", after an undo of another kind's field"
 )
 
 func base(rule string) string {
-	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind} {
+	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind, afterAnUndo} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -1375,4 +1388,20 @@ func oldLink(s *story, who, row string) {
 	s.nr = nr
 	s.edit(crm, "email", "b")
 	s.writes("run", crm, "email", "old")
+}
+
+// undoOfAnotherKind: an undo --force puts back a person's last name, which a company does
+// not have; in Advoware the company has got the given name, "" for none.
+func undoOfAnotherKind(s *story, name string) {
+	s.edit(crm, "firmenname", "Neu AG")
+	s.writes("run-1", advo, "vorname", nil)
+	s.writes("run-1", advo, "name", "Neu AG")
+	s.writes("run-1", crm, "lastName", nil)
+	s.inSync()
+	if name != "" {
+		s.edit(advo, "name", name)
+	}
+	s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
+	s.writes("run-2", crm, "lastName", "Alt")
+	s.o.Carried("run-2", s.id, true, false)
 }
