@@ -428,7 +428,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 			o.blind[id] = true // what is remembered is of the link that the backup took away
 			o.rule(AnotherLink)
 			if advo := sideKey(record.Advoware, strconv.FormatInt(link, 10)); gjson.GetBytes(now[advo].raw, o.Mapping.AdvoRowID()).Value() != now[key].row["advowareRowId"] {
-				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (design page 2, case 9)
+				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (design page 2, case 8)
 			}
 			if now[key].row["advowareLastSync"] == nil { // neither base nor lastSync (design page 2, case 5)
 				o.first[id] = true
