@@ -1027,6 +1027,47 @@ func TestAnEditAfterAnInterruptedUndo(t *testing.T) {
 
 // TestARefusedUndoKeepsWhatItFoundOut: an interrupted write to Advoware had arrived.
 // The undo that finds this out is refused; that write stays known as the tool's own.
+// A run has overwritten one field on both sides, and its undo gives both their values
+// back: whoever edits the field from then on edits one side, also where the undo has
+// died, or goes on with its sync.
+func TestAnEditAfterAnUndoOfBothSides(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy reconcile.Policy // the edit of the other side would win
+		edit   func(r *rig, id string, advo int64)
+	}{
+		"in EspoCRM":  {reconcile.AdvowareWins, func(r *rig, id string, _ int64) { r.editEspo(id, map[string]any{"phone": "0511 9"}) }},
+		"in Advoware": {reconcile.EspoCRMWins, func(r *rig, _ string, advo int64) { r.editAdvo(advo, map[string]any{"telGesch": "0511 9"}) }},
+	} {
+		for _, dies := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, dies %v", name, dies), func(t *testing.T) {
+				r := newRig(t, policy(c.policy))
+				id, advo := r.linked()
+				r.editAdvo(advo, map[string]any{"telGesch": "0511 1", "emailGesch": "neu@example.de"})
+				r.sync(id)
+				first := r.next()
+				r.undo(id, first)
+				undone := r.next() // has overwritten both values on both sides
+				r.decided(func() {
+					if dies {
+						r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+						r.undo(id, undone)
+						c.edit(r, id, advo)
+						r.tick(10 * time.Minute)
+						r.start()
+					} else {
+						r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, After: func(*http.Request) { c.edit(r, id, advo) }})
+						r.undo(id, undone)
+					}
+					r.untilQuiet(id, operation{}, "edited")
+				})
+				if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != "0511 9" || a != "0511 9" {
+					t.Errorf("phone %v, telGesch %q", e, a)
+				}
+			})
+		}
+	}
+}
+
 func TestARefusedUndoKeepsWhatItFoundOut(t *testing.T) {
 	r := newRig(t)
 	id, advo := r.linked()

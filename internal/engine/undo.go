@@ -230,6 +230,11 @@ func (w *work) putBack(ctx context.Context, r UndoRequest, backs []back) (again 
 		return false, nil
 	}
 	w.base, w.baseless = usable(w.m, in.Planned), false
+	for key, f := range in.Fields {
+		if p, both := w.onBothSides(f, key); both {
+			w.setBase(w.base, key, p)
+		}
+	}
 	why := w.undoWords(backs, r.Run)
 	if !r.Force {
 		w.backs = backs
@@ -503,7 +508,9 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 		}
 	}
 	if len(later[record.EspoCRM]) > 0 && espo == store.WriteNotDone { // somebody wrote it since
-		espo = store.WriteUnknown
+		if espo = store.WriteUnknown; advo == store.WriteDone { // which comes second (sendBacks)
+			espo = store.WriteDone
+		}
 	}
 	// A PUT arrives as a whole: beside a field that did, one that shows neither value
 	// was edited since.
@@ -518,6 +525,10 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 				w.base = clone(nil)
 				w.base.Kind = planned.Kind
 			}
+			if pair, both := w.onBothSides(in.Fields[key], key); both && advo == store.WriteDone {
+				w.setBase(w.base, key, pair)
+				continue
+			}
 			if in.Fields[key].ToEspo != nil && advo != store.WriteDone {
 				p = inEspoOnly(p)
 			}
@@ -530,6 +541,20 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 	w.closeRun(ctx, in, advo, espo)
 	w.recovered = true
 	return nil
+}
+
+// onBothSides is what both sides held of a field once its old value had come back on
+// both: an edit made since is that side's alone. both is false where the undo gave it
+// to one of them, or one still shows what stood there before.
+func (w *work) onBothSides(f store.IntentField, key string) (p record.Pair, both bool) {
+	if f.Sent == nil || f.ToEspo == nil || w.espo.view.Values[key] == f.Espo || w.advo.view.Values[key] == f.Before {
+		return p, false
+	}
+	p = record.Pair{Espo: *f.ToEspo, Advo: *f.Sent}
+	if v := w.advo.view.Values[key]; isForm(*f.Sent, f.Before, v) {
+		p.Advo = v
+	}
+	return p, true
 }
 
 // inEspoOnly is the planned base of a field whose old value has come back in EspoCRM,
