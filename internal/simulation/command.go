@@ -165,6 +165,13 @@ func (o *Oracle) Dropped(espoID string) {
 	o.note("nothing is remembered of %s", espoID)
 }
 
+// Remembered tells it whether a base is remembered of a record: an unlink drops it.
+func (o *Oracle) Remembered(espoID string, base bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.baseless[espoID] = !base
+}
+
 // ordered is the command that the acting run carries out for a record; nil: none.
 func (o *Oracle) ordered(what, espoID string) *command {
 	if c := o.commands[order{o.actor, espoID}]; c != nil && c.what == what {

@@ -176,6 +176,8 @@ type Oracle struct {
 	planned map[written]bool
 	// blind: nothing is remembered of the EspoCRM record.
 	blind map[string]bool
+	// baseless: no base is remembered of the EspoCRM record, as after an unlink.
+	baseless map[string]bool
 	// made is the Advoware record that a run has made for an EspoCRM record; until it
 	// is linked, nothing else says that the two belong together.
 	made map[string]string
@@ -247,6 +249,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		away:      map[cell]record.Value{},
 		planned:   map[written]bool{},
 		blind:     map[string]bool{},
+		baseless:  map[string]bool{},
 		made:      map[string]string{},
 		recreated: map[string]bool{},
 		maker:     map[string]string{},
@@ -424,8 +427,8 @@ func (o *Oracle) Person(name string, change func() error) error {
 		if name == restorer && side == record.EspoCRM && o.first[id] && now[key].row["advowareLastSync"] != nil {
 			o.blind[id] = true // nothing is remembered of it, and it is no first contact any more (design page 2, cases 7 to 9)
 		}
-		if link := now[key].link; name == restorer && was.link != 0 && link != 0 && link != was.link {
-			o.blind[id] = true // what is remembered is of the link that the backup took away
+		if link := now[key].link; name == restorer && (was.link != 0 || o.baseless[id]) && link != 0 && link != was.link {
+			o.blind[id] = true // what is remembered is of the link that the backup took away, or of none
 			o.rule(AnotherLink)
 			if advo := sideKey(record.Advoware, strconv.FormatInt(link, 10)); gjson.GetBytes(now[advo].raw, o.Mapping.AdvoRowID()).Value() != now[key].row["advowareRowId"] {
 				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (design page 2, case 8)

@@ -918,6 +918,10 @@ var memoryRules = []ruleTest{
 		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
 		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901) }},
 	}},
+	{AnotherLink + itHadBefore, espoWins, func(s *story) { linkGivenBack(s, restorer, false) }, []neighbour{
+		{"its base is remembered", espoWins, func(s *story) { linkGivenBack(s, restorer, true) }},
+		{"a person linked it again", espoWins, func(s *story) { linkGivenBack(s, "anna", false) }},
+	}},
 	{LeftOut, espoWins, func(s *story) {
 		s.must(s.o.Person(restorer, func() error {
 			s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(`{"betNr":900,"vorname":"Anna","name":"Alt","telGesch":"1","bemerkung":"note"}`))
@@ -943,10 +947,11 @@ const (
 	inTheBin           = ", in the bin"
 	againstAnotherKind = ", against another kind"
 	afterAnUndo        = ", after an undo of another kind's field"
+	itHadBefore        = ", one that was taken away"
 )
 
 func base(rule string) string {
-	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind, afterAnUndo} {
+	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -1038,6 +1043,19 @@ func anotherLink(s *story, who string, nr int64) {
 	}
 	s.edit(advo, "emailGesch", "a")
 	s.writes("run", advo, "emailGesch", "old")
+}
+
+// linkGivenBack: a run has taken the link away; who gives the record the same one
+// again, with a value from before.
+func linkGivenBack(s *story, who string, remembered bool) {
+	s.o.Remembered(s.id, remembered)
+	s.send("run", http.MethodPut, crm, map[string]any{"advowareId": nil})
+	s.must(s.o.Person(who, func() error {
+		s.espo.SetField(entityType, s.id, "advowareId", s.nr)
+		s.espo.SetField(entityType, s.id, "email", "older")
+		return nil
+	}))
+	s.writes("run", crm, "email", "old")
 }
 
 var windowRules = []ruleTest{

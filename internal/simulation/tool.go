@@ -165,6 +165,10 @@ func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	if err == nil && c.Memory != nil && c.Memory.Intent != nil {
 		k.oracle.Announced(k.run, c.Key.ID, c.Memory.Intent)
 	}
+	if err == nil && c.Memory != nil {
+		in := c.Memory.Intent
+		k.oracle.Remembered(c.Key.ID, c.Memory.Base != nil || in != nil && in.Base != nil)
+	}
 	if err == nil && c.Memory == nil {
 		k.oracle.Dropped(c.Key.ID)
 	}
