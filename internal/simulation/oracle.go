@@ -592,6 +592,7 @@ func (o *Oracle) settle() {
 			if v := before[key].values[attr]; v.HasText() {
 				loss := Loss{cell: cell{side, id, attr}, Value: v, Excuse: o.excuse}
 				loss.of = o.espoOf(loss.cell)
+				o.planned[written{o.actor, loss.cell, v}] = true // no value takes its place, but an undo of the run brings it back
 				if seen, ok := o.reads[o.actor][key]; ok && seen.values[attr] != v && loss.Excuse == "" {
 					loss.Excuse = UnseenSave
 				}

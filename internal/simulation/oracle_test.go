@@ -627,6 +627,10 @@ var operatorRules = []ruleTest{
 		{"the record is another one, and the first still there", merge, func(s *story) { forcedAfterARecreate(s, false, "run-1") }},
 		{"another run was undone", merge, func(s *story) { forcedAfterARecreate(s, true, "run-9") }},
 	}},
+	{Forced + afterADelete, merge, func(s *story) { forcedAfterADelete(s, "run-1", true) }, []neighbour{
+		{"without force", merge, func(s *story) { forcedAfterADelete(s, "run-1", false) }},
+		{"another run was undone", merge, func(s *story) { forcedAfterADelete(s, "run-9", true) }},
+	}},
 	{FirstContact + byABackup, manual, func(s *story) { firstByABackup(s, restorer, false, 901) }, []neighbour{
 		{"a person changed the link", manual, func(s *story) { firstByABackup(s, "anna", false, 901) }},
 		{"it was synced with that record", manual, func(s *story) { firstByABackup(s, restorer, true, 901) }},
@@ -755,6 +759,21 @@ func forcedAfterARecreate(s *story, gone bool, undone string) {
 	s.writes("run-2", advo, "emailGesch", "a")
 }
 
+// forcedAfterADelete: a run deletes the record in Advoware, it is made anew there, and a
+// person edits it; then some run is undone.
+func forcedAfterADelete(s *story, undone string, force bool) {
+	s.deleteInEspo()
+	s.send("run-1", http.MethodDelete, advo, nil)
+	s.must(s.o.Person("admin", func() error {
+		s.espo.SetField(entityType, s.id, "deleted", false)
+		return nil
+	}))
+	s.linkedToANewOne()
+	s.edit(advo, "emailGesch", "x")
+	s.ordered("run-2", command{what: undoes, run: undone, force: force})
+	s.writes("run-2", advo, "emailGesch", "old")
+}
+
 // anew: run-1 has brought an edit to Advoware; then that record is gone, or not, and
 // another one is made for EspoCRM's.
 func (s *story) anew(gone bool) {
@@ -763,6 +782,11 @@ func (s *story) anew(gone bool) {
 	if gone {
 		s.advo.Delete(sandbox.BeteiligtePath, s.nr)
 	}
+	s.linkedToANewOne()
+}
+
+// linkedToANewOne gives the record another one in Advoware, in step.
+func (s *story) linkedToANewOne() {
 	s.nr = 901
 	s.must(s.o.Person(restorer, func() error {
 		s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901,"vorname":"Anna","name":"Alt","emailGesch":"b","telGesch":"1"}`))
@@ -943,6 +967,7 @@ const (
 	thenDeleted        = ", then deleted in EspoCRM"
 	afterALostLock     = ", after a lost lock"
 	afterARecreate     = ", after a recreate"
+	afterADelete       = ", after a delete"
 	byABackup          = ", by a backup"
 	inTheBin           = ", in the bin"
 	againstAnotherKind = ", against another kind"
@@ -951,7 +976,7 @@ const (
 )
 
 func base(rule string) string {
-	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
+	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
