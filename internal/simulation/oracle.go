@@ -430,11 +430,13 @@ func (o *Oracle) Person(name string, change func() error) error {
 		if link := now[key].link; name == restorer && (was.link != 0 || o.baseless[id]) && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away, or of none
 			o.rule(AnotherLink)
-			if advo := sideKey(record.Advoware, strconv.FormatInt(link, 10)); gjson.GetBytes(now[advo].raw, o.Mapping.AdvoRowID()).Value() != now[key].row["advowareRowId"] {
-				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (design page 2, case 8)
-			}
 			if now[key].row["advowareLastSync"] == nil { // neither base nor lastSync (design page 2, case 5)
 				o.first[id] = true
+			}
+		}
+		if row := now[key].row["advowareRowId"]; side == record.EspoCRM && o.blind[id] && was.there && row != was.row["advowareRowId"] { // the backup's, also of a record in the bin
+			if advo := sideKey(record.Advoware, strconv.FormatInt(now[key].link, 10)); gjson.GetBytes(now[advo].raw, o.Mapping.AdvoRowID()).Value() != row {
+				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (design page 2, case 8)
 			}
 		}
 		if was.there && was.kind != now[key].kind {

@@ -928,6 +928,12 @@ var memoryRules = []ruleTest{
 		{"EspoCRM wins", espoWins, func(s *story) { oldLink(s, restorer, "older") }},
 		{"policy manual, and nobody was asked", manual, func(s *story) { oldLink(s, restorer, "older") }},
 	}},
+	{NothingRemembered + inTheBin, advoWins, func(s *story) { olderInTheBin(s, true, "older") }, []neighbour{
+		{"it is remembered", advoWins, func(s *story) { olderInTheBin(s, false, "older") }},
+		{"the backup is of the last sync", advoWins, func(s *story) { olderInTheBin(s, true, "") }},
+		{"EspoCRM wins", espoWins, func(s *story) { olderInTheBin(s, true, "older") }},
+		{"policy manual, and nobody was asked", manual, func(s *story) { olderInTheBin(s, true, "older") }},
+	}},
 	{TakenFromPair, merge, func(s *story) { takenFromPair(s, restorer, "run-2") }, []neighbour{
 		{"a person took it away", merge, func(s *story) { takenFromPair(s, "anna", "run-2") }},
 		{"another run, which did not write it", merge, func(s *story) { takenFromPair(s, restorer, "run-3") }},
@@ -1080,6 +1086,28 @@ func linkGivenBack(s *story, who string, remembered bool) {
 		s.espo.SetField(entityType, s.id, "email", "older")
 		return nil
 	}))
+	s.writes("run", crm, "email", "old")
+}
+
+// olderInTheBin: of a deleted record nothing may be remembered any more, a backup has
+// given it another rowId ("": its own), and it is restored and edited.
+func olderInTheBin(s *story, forgotten bool, row string) {
+	if row == "" {
+		row = s.advo.Value(sandbox.BeteiligtePath, s.nr, s.o.Mapping.AdvoRowID())
+	}
+	s.deleteInEspo()
+	if forgotten {
+		s.o.Dropped(s.id)
+	}
+	s.must(s.o.Person(restorer, func() error {
+		s.espo.SetField(entityType, s.id, "advowareRowId", row)
+		return nil
+	}))
+	s.must(s.o.Person("anna", func() error {
+		s.espo.SetField(entityType, s.id, "deleted", false)
+		return nil
+	}))
+	s.edit(crm, "email", "b")
 	s.writes("run", crm, "email", "old")
 }
 
