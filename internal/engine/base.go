@@ -2,6 +2,7 @@ package engine
 
 import (
 	"maps"
+	"slices"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -100,7 +101,7 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 		arrived = arrived || w.ownForm(key, v, r) && !record.FoldEqual(b, r)
 	}
 	next := clone(w.base)
-	if k := w.espo.view.Kind; k != "" && k == after.view.Kind {
+	if k := w.espo.view.Kind; k != "" && k == after.view.Kind && w.ownInStep(sent, &before.view, k) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
 	var refused []string
@@ -127,6 +128,19 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 	}
 	w.base, w.baseless = next, false
 	return nil
+}
+
+// ownInStep reports whether the fields that only one kind has were in step before a
+// write, besides those that it sent. Where they were not, the base keeps its kind: what
+// it knows of them is from an earlier time of this one.
+func (w *work) ownInStep(sent map[string]record.Value, before *mapping.View, kind string) bool {
+	return !slices.ContainsFunc(w.m.Fields(kind), func(f mapping.Field) bool {
+		if _, ok := sent[f.Key]; ok || f.Kind == "" || f.Clear || f.Computed || f.Direction != mapping.Both {
+			return false
+		}
+		p := record.Pair{Espo: w.espo.view.Values[f.Key], Advo: before.Values[f.Key]}
+		return !p.Espo.IsAbsent() && !p.Advo.IsAbsent() && !record.Agree(p.Espo, p.Advo) && (w.base == nil || w.base.Fields[f.Key].Pair != p)
+	})
 }
 
 // knownCut reports whether Advoware is known to cut the field to this value: a

@@ -508,9 +508,7 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 		}
 	}
 	if len(later[record.EspoCRM]) > 0 && espo == store.WriteNotDone { // somebody wrote it since
-		if espo = store.WriteUnknown; advo == store.WriteDone { // which comes second (sendBacks)
-			espo = store.WriteDone
-		}
+		espo = store.WriteUnknown
 	}
 	// A PUT arrives as a whole: beside a field that did, one that shows neither value
 	// was edited since.

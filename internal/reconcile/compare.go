@@ -84,6 +84,9 @@ func (c *comparison) add(f *mapping.Field) *item {
 		it.compareOneWay()
 	} else {
 		it.compareTwoWay()
+		if f.Kind != "" && c.rekinded() && (it.moved == movedEspo || it.moved == movedAdvo) {
+			it.moved = movedBoth // its base is from an earlier time of this kind
+		}
 	}
 	if it.agreed {
 		c.agreed[f.Key] = it.pair
@@ -177,6 +180,12 @@ func (c *comparison) compareKinds() item {
 		it.compareTwoWay()
 	}
 	return it
+}
+
+// rekinded reports whether both sides have left the base's kind, for the same one.
+func (c *comparison) rekinded() bool {
+	k := &c.kinds
+	return k.based && k.answered() && !k.differs && k.base.Espo != k.pair.Espo && k.base.Advo != k.pair.Advo
 }
 
 // clashOfKinds finds a change of kind on one side and an edit of the kind's own
