@@ -260,7 +260,8 @@ func (o *Oracle) forced(now map[string]snapshot, c cell) bool {
 	cells := o.formerly(cmd, c)
 	for _, all := range []map[written]bool{o.wrote, o.planned} {
 		for w := range all {
-			if w.run == cmd.run && (cells[w.cell] || w.side == side && w.id == id && o.sameField(c, w.cell)) {
+			d := cell{side, id, w.attr}
+			if w.run == cmd.run && (cells[w.cell] || w.side == side && o.sameField(c, d) && o.formerly(cmd, d)[w.cell]) {
 				return true
 			}
 		}

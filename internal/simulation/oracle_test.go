@@ -627,6 +627,11 @@ var operatorRules = []ruleTest{
 		{"the record is another one, and the first still there", merge, func(s *story) { forcedAfterARecreate(s, false, "run-1") }},
 		{"another run was undone", merge, func(s *story) { forcedAfterARecreate(s, true, "run-9") }},
 	}},
+	{Forced + afterARecreate + onTheOtherSide, merge, func(s *story) { forcedOpposite(s, true, "run-1", "email") }, []neighbour{
+		{"the record is another one, and the first still there", merge, func(s *story) { forcedOpposite(s, false, "run-1", "email") }},
+		{"another run was undone", merge, func(s *story) { forcedOpposite(s, true, "run-9", "email") }},
+		{"another field", merge, func(s *story) { forcedOpposite(s, true, "run-1", "phone") }},
+	}},
 	{Forced + afterADelete, merge, func(s *story) { forcedAfterADelete(s, "run-1", true) }, []neighbour{
 		{"without force", merge, func(s *story) { forcedAfterADelete(s, "run-1", false) }},
 		{"another run was undone", merge, func(s *story) { forcedAfterADelete(s, "run-9", true) }},
@@ -757,6 +762,24 @@ func forcedAfterARecreate(s *story, gone bool, undone string) {
 	s.edit(advo, "emailGesch", "x")
 	s.ordered("run-2", command{what: undoes, run: undone, force: true})
 	s.writes("run-2", advo, "emailGesch", "a")
+}
+
+// forcedOpposite is forcedAfterARecreate with an edit in EspoCRM: the undone run wrote in
+// Advoware, and the undo's sync carries its old value over.
+func forcedOpposite(s *story, gone bool, undone, attr string) {
+	s.edit(crm, "email", "b")
+	s.writes("run-1", advo, "emailGesch", "b")
+	s.inSync()
+	s.must(s.o.Person("anna", func() error {
+		if gone {
+			s.advo.Delete(sandbox.BeteiligtePath, s.nr)
+		}
+		return nil
+	}))
+	s.linkedToANewOne()
+	s.ordered("run-2", command{what: undoes, run: undone, force: true})
+	s.edit(crm, attr, "x")
+	s.writes("run-2", crm, attr, "old")
 }
 
 // forcedAfterADelete: a run deletes the record in Advoware, it is made anew there, and a
@@ -974,6 +997,7 @@ const (
 	afterALostLock     = ", after a lost lock"
 	afterARecreate     = ", after a recreate"
 	afterADelete       = ", after a delete"
+	onTheOtherSide     = ", on the other side"
 	byABackup          = ", by a backup"
 	inTheBin           = ", in the bin"
 	againstAnotherKind = ", against another kind"
@@ -982,7 +1006,7 @@ const (
 )
 
 func base(rule string) string {
-	for _, which := range []string{thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
+	for _, which := range []string{onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
