@@ -82,7 +82,7 @@ func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
 func (w *work) replay(ctx context.Context, in *store.Intent) {
 	base := usable(w.m, in.Base)
 	switch {
-	case in.RowAfter != "" && in.RowAfter != in.EspoRow && w.espo.row == in.RowAfter: // R1
+	case w.finalHappened(in): // R1
 		w.base = w.replayFinal(ctx, in)
 		w.owe(in)
 		w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
@@ -108,6 +108,15 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 			w.clearing = true // of what is done already nothing is left to clear
 		}
 	}
+}
+
+// finalHappened reports whether EspoCRM carries what only the final PUT can have given
+// it (R1): a rowId that it did not have, or where that PUT had none to bring, its lastSync.
+func (w *work) finalHappened(in *store.Intent) bool {
+	if in.RowAfter != "" && in.RowAfter != in.EspoRow && w.espo.row == in.RowAfter {
+		return true
+	}
+	return in.Planned != nil && in.EspoLastSync != nil && in.Planned.LastSync != "" && in.Planned.LastSync != *in.EspoLastSync && w.espo.lastSync == in.Planned.LastSync
 }
 
 // sentMoved reports whether Advoware shows anything but the value before in a
@@ -177,7 +186,11 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
 		case read == f.Before, !certain: // a person may have emptied the other field, a backup have brought it back
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
-				w.setBase(next, key, record.Pair{Espo: b.Espo, Advo: *f.Sent})
+				p := record.Pair{Espo: b.Espo, Advo: *f.Sent}
+				if record.FoldEqual(w.espo.view.Values[key], b.Espo) { // edited back since
+					p.Espo = f.Espo
+				}
+				w.setBase(next, key, p)
 			}
 		default: // what differs is a later edit
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})

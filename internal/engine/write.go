@@ -194,6 +194,8 @@ func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent
 	in := &store.Intent{Kind: kind, Run: w.e.cfg.Run, Command: w.e.cfg.Command, Token: w.lease.Handle().Token,
 		At: w.e.Now(), Deadline: w.deadline(), Verdict: string(w.res.Verdict), RecordKind: d.Kind,
 		EspoRow: w.espo.row, AdvowareID: w.advowareID(), PrevID: w.prevID, Fields: map[string]store.IntentField{}, Notes: w.owed}
+	lastSync := w.espo.lastSync
+	in.EspoLastSync = &lastSync
 	if w.base != nil {
 		in.Base, in.First = clone(w.base), kind == store.IntentUpdate && w.firstContact()
 	}

@@ -101,10 +101,12 @@ type Intent struct {
 	// PrevID is the link that EspoCRM still carried when a record was created
 	// anew (on_missing_in_advoware: recreate); being linked to it is not linked.
 	PrevID int64 `json:"prevId,omitempty"`
-	// EspoRow is the advowareRowId that EspoCRM carried before.
-	EspoRow string                 `json:"espoRow,omitempty"`
-	Fields  map[string]IntentField `json:"fields"`
-	Base    *Base                  `json:"base,omitempty"` // the base in force
+	// EspoRow and EspoLastSync are the advowareRowId and advowareLastSync that EspoCRM
+	// carried before; EspoLastSync is nil in an intent of an earlier version.
+	EspoRow      string                 `json:"espoRow,omitempty"`
+	EspoLastSync *string                `json:"espoLastSync,omitempty"`
+	Fields       map[string]IntentField `json:"fields"`
+	Base         *Base                  `json:"base,omitempty"` // the base in force
 	// First: decided as a first contact, so Base holds what agreed and no more.
 	First bool `json:"first,omitempty"`
 	// Create only.
