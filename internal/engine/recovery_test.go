@@ -60,6 +60,31 @@ func TestCreateEditedAndInterruptedIsNotCreatedTwice(t *testing.T) {
 	}
 }
 
+// A PUT that was to empty a field has no answer, and somebody has emptied the field in
+// Advoware: that does not say that the PUT has arrived. It may still land, and replace
+// what that person saved besides.
+func TestAnEmptiedFieldEndsNoDoubt(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "espo@example.de"})
+	r.sync(id)
+	r.next()
+	r.editEspo(id, map[string]any{"email": nil})
+	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate {
+		r.editAdvo(advo, map[string]any{"emailGesch": "", "telGesch": "0511 1"})
+		return simulation.BreaksBefore
+	})
+	r.outcome(r.sync(id), result.Failed)
+	for _, e := range r.history() {
+		for _, w := range e.Writes {
+			if e.Run == r.cfg.Run && w.Side == record.Advoware && w.Before.Text() == "0511 1" {
+				return
+			}
+		}
+	}
+	t.Error("the number that the PUT may replace is not in the history")
+}
+
 // TestASaveSeenAfterATimeoutIsInTheHistory: a PUT is held back until after its
 // time-out, and the run sees what somebody saves meanwhile. Should the PUT land
 // then, as a whole, what it replaces is in the history (seed 811 of the
