@@ -962,3 +962,34 @@ func TestFinalPutIsKnownByItsTime(t *testing.T) {
 	}
 	r.quiet(id)
 }
+
+// Syncs of one second leave lastSync as it is: that the final PUT happened is told by
+// the rowId that it brought.
+func TestFinalPutIsKnownByItsRowID(t *testing.T) {
+	r := newRig(t, policy(reconcile.Merge))
+	id, advo := r.linked()
+	save := func(phone string) {
+		if err := r.advo.Edit(sandbox.BeteiligtePath, advo, map[string]any{"telGesch": phone}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.decided(func() {
+		for _, phone := range []string{"0511 1", "0511 2"} {
+			save(phone)
+			r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		}
+		before := r.espoField(id, "advowareLastSync")
+		save("0511 3")
+		r.dies(id, "PUT /api/v1/"+ct, 1, simulation.DiesAfter, nil)
+		if after := r.espoField(id, "advowareLastSync"); after != before {
+			t.Fatalf("set-up: lastSync %v, before %v", after, before)
+		}
+	})
+	r.editEspo(id, map[string]any{"phone": "0511 2"})
+	r.editAdvo(advo, map[string]any{"telGesch": "0511 4"})
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != "0511 2" || a != "0511 2" {
+		t.Errorf("phone %v, telGesch %q", e, a)
+	}
+	r.quiet(id)
+}

@@ -140,10 +140,10 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 	}
 	for key, in := range w.mem.Intent.Fields {
 		v := now.view.Values[key]
-		if in.Sent == nil || !in.Sent.HasText() || setBack(w.mem.Intent, key) {
-			continue // somebody may have emptied it, or set it back
+		if in.Sent != nil && !in.Sent.HasText() {
+			continue // somebody may have emptied it
 		}
-		if v != in.Before && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, v) {
+		if in.Sent != nil && v != in.Before && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, v) && !setBack(w.mem.Intent, key) {
 			return nil // ours is there
 		}
 	}
