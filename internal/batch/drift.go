@@ -289,7 +289,8 @@ func news(p pair, m store.Memory) bool {
 	return true
 }
 
-// agreement is a record that one look has shown to be in step, without a base.
+// agreement is a record that one look has shown to be in step, without a base under the
+// mapping in force.
 type agreement struct {
 	p    pair
 	mem  store.Memory
@@ -298,6 +299,9 @@ type agreement struct {
 
 func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
 	if p.missing() || m.Intent != nil || m.Parked != nil || m.Failure != nil || len(m.Notes) > 0 || m.Pending != "" || mayBeCut(p.o) {
+		return nil
+	}
+	if m.Base != nil && m.Base.Mapping == e.m.Fingerprint() { // it differs from what was listed: it may be the newer one
 		return nil
 	}
 	return engine.Agreed(e.m, p.o, p.advo.obj, e.run.now())

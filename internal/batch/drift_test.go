@@ -1,9 +1,11 @@
 package batch_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"advosync/internal/batch"
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/lease"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
@@ -79,6 +82,58 @@ func TestSilentEditIsFoundByContents(t *testing.T) {
 		time.Sleep(15 * time.Minute)
 		r.still()
 	})
+}
+
+// TestAPassKeepsNoBaseOlderThanTheLast: what both sides held when a pass listed them is
+// not remembered over the base of a sync that came between the lists and the store. With
+// the old base, a later edit of one side would be a conflict.
+func TestAPassKeepsNoBaseOlderThanTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{})
+		r.settled()
+		p := r.linked()[4]
+		time.Sleep(25 * time.Hour) // contents are compared again
+		sync := func() {
+			time.Sleep(time.Minute) // until everything has been listed
+			r.editEspo(p.espo, map[string]any{"email": "neu@example.de"})
+			ec, ac := r.clients(r.w.Transport(), 0)
+			owner := store.Owner{Host: "test", PID: 99, Start: "s99", Command: "sync", Run: "between"}
+			e := engine.New(engine.Config{Run: "between"}, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store,
+				Leases: lease.New(r.store, owner, 5*time.Minute, lease.Options{})})
+			if res := e.Sync(t.Context(), engine.Request{Mapping: r.m, ID: p.espo}); res.Outcome != result.UpdatedAdvoware {
+				t.Errorf("between: %s %+v", res.Outcome, res.Error)
+			}
+		}
+		var once atomic.Bool
+		r.watch = func(_ string, rt http.RoundTripper, st store.Store) (http.RoundTripper, store.Store) {
+			return rt, beforeLoad{st, func(ids []string) {
+				if slices.Contains(ids, p.espo) && once.CompareAndSwap(false, true) {
+					sync()
+				}
+			}}
+		}
+		r.pass(batch.Options{})
+		if !once.Load() {
+			t.Fatal("nothing came between")
+		}
+		r.watch = nil
+		r.editAdvo(p.advo, map[string]any{"emailGesch": "spaeter@example.de"})
+		r.want(r.pass(batch.Options{}), result.Summary{UpdatedEspocrm: 1})
+		if v := r.field(p.espo, "email"); v != "spaeter@example.de" {
+			t.Errorf("EspoCRM holds %v", v)
+		}
+	})
+}
+
+// beforeLoad is a store in whose way something comes before memories are loaded.
+type beforeLoad struct {
+	store.Store
+	fn func(ids []string)
+}
+
+func (s beforeLoad) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {
+	s.fn(ids)
+	return s.Store.LoadMany(ctx, entity, ids)
 }
 
 func TestExtensionMarksEdits(t *testing.T) {

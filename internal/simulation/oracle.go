@@ -170,6 +170,9 @@ type Oracle struct {
 	recased map[cell]bool
 	// unsure are cells that a run has written since the record was last in step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
+	// leftOut are cells of Advoware that a backup has left out, and no run has written
+	// since, but by a PUT that left them out again over a save which it had not seen.
+	leftOut map[cell]bool
 	// away is what a backup took out of a cell.
 	away map[cell]record.Value
 	// planned are values that a run was to replace, whether it did or not.
@@ -246,6 +249,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		recased:   map[cell]bool{},
 		unsure:    map[cell]bool{},
 		undone:    map[cell]bool{},
+		leftOut:   map[cell]bool{},
 		away:      map[cell]record.Value{},
 		planned:   map[written]bool{},
 		blind:     map[string]bool{},
@@ -410,6 +414,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			}
 			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
+			if unanswered {
+				o.leftOut[c] = o.restored[c]
+			}
 			if o.travels(side, attr, now[key].kind) {
 				b, ok := o.base[c]
 				switch {
@@ -671,7 +678,8 @@ func (o *Oracle) deletedWith(other, c cell, v record.Value) bool {
 func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Value) {
 	o.note("%s writes %s %s %s: %q -> %q", o.actor, c.side, c.id, c.attr, was.Text(), is.Text())
 	loss := Loss{cell: c, Value: was, of: o.espoOf(c), Excuse: o.excuse}
-	if seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]; ok && seen.values[c.attr] != was && loss.Excuse == "" {
+	seen, ok := o.reads[o.actor][sideKey(c.side, c.id)]
+	if ok && seen.values[c.attr] != was && loss.Excuse == "" {
 		// Nobody could know the value: the read that was decided on is older.
 		if c.side == record.Advoware {
 			loss.Excuse = UnseenSave
@@ -691,6 +699,9 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	delete(o.recased, c)
 	delete(o.takenBack, c)
 	delete(o.away, c)
+	if !is.IsAbsent() || !seen.values[c.attr].IsAbsent() { // else the PUT leaves out what its read left out
+		delete(o.leftOut, c)
+	}
 	o.base[c], o.replaced[c] = is, was
 	if o.brought[c] = o.excuse; o.excuse == "" {
 		delete(o.brought, c)
@@ -1425,7 +1436,7 @@ func (o *Oracle) Differences() []string {
 			if f.Clear || f.Computed || f.Espo == "" || f.Advo == "" {
 				continue
 			}
-			if c := (cell{record.Advoware, strconv.FormatInt(s.link, 10), f.Advo}); a.values[f.Advo].IsAbsent() && o.restored[c] {
+			if c := (cell{record.Advoware, strconv.FormatInt(s.link, 10), f.Advo}); a.values[f.Advo].IsAbsent() && o.leftOut[c] {
 				continue // the backup's record does not answer the field, and absent is never cleared
 			}
 			if !agree(s.values[f.Espo], a.values[f.Advo]) && !(o.Cuts && record.OwnForm(s.values[f.Espo], a.values[f.Advo])) {

@@ -84,17 +84,61 @@ func TestWhatAWindowOverwroteIsNotOwed(t *testing.T) {
 // TestWhatMayDifferAtTheEnd: hardly anything.
 func TestWhatMayDifferAtTheEnd(t *testing.T) {
 	bare := `{"betNr":900,"vorname":"Anna","name":"Alt","telGesch":"1","bemerkung":"note"}`
+	leaveOut := func(s *story, who string) {
+		s.must(s.o.Person(who, func() error { s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(bare)); return nil }))
+	}
+	putsBare := func(s *story) { // as a run does whose read has no such field
+		q, err := http.NewRequest(http.MethodPut, s.path(advo), nil)
+		s.must(err)
+		_, err = s.o.Transport("run", roundTrip(func(*http.Request) (*http.Response, error) {
+			s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(bare))
+			return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
+		})).RoundTrip(q)
+		s.must(err)
+	}
 	for name, tt := range map[string]struct {
 		tell    func(*story)
 		differs bool
 	}{
-		"in step": {func(*story) {}, false},
-		"an edit": {func(s *story) { s.edit(crm, "email", "b") }, true},
-		"left out by a restored record": {func(s *story) {
-			s.must(s.o.Person(restorer, func() error { s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(bare)); return nil }))
+		"in step":                       {func(*story) {}, false},
+		"an edit":                       {func(s *story) { s.edit(crm, "email", "b") }, true},
+		"left out by a restored record": {func(s *story) { leaveOut(s, restorer) }, false},
+		"left out, and not by a backup": {func(s *story) { leaveOut(s, "bert") }, true},
+		"left out by a restored record, and once more over a save that the run did not see": {func(s *story) {
+			leaveOut(s, restorer)
+			s.reads("run")
+			s.edit(advo, "emailGesch", "a")
+			putsBare(s)
 		}, false},
-		"left out, and not by a backup": {func(s *story) {
-			s.must(s.o.Person("bert", func() error { s.advo.Restore(sandbox.BeteiligtePath, s.nr, []byte(bare)); return nil }))
+		"that save, where it was not a backup": {func(s *story) {
+			leaveOut(s, "bert")
+			s.reads("run")
+			s.edit(advo, "emailGesch", "a")
+			putsBare(s)
+		}, true},
+		"that save, seen": {func(s *story) {
+			leaveOut(s, restorer)
+			s.edit(advo, "emailGesch", "a")
+			s.reads("run")
+			putsBare(s)
+		}, true},
+		"that save, and what it replaced seen": {func(s *story) {
+			leaveOut(s, restorer)
+			s.edit(advo, "emailGesch", "a")
+			s.reads("run")
+			s.edit(advo, "emailGesch", "b")
+			putsBare(s)
+		}, true},
+		"that save, and a run's answer before it": {func(s *story) {
+			leaveOut(s, restorer)
+			s.reads("run")
+			s.writes("run2", advo, "emailGesch", "older")
+			putsBare(s)
+		}, true},
+		"left out by a restored record, then by a person": {func(s *story) {
+			leaveOut(s, restorer)
+			s.edit(advo, "emailGesch", "a")
+			leaveOut(s, "bert")
 		}, true},
 		"empty in a restored record": {func(s *story) { s.save(restorer, advo, "emailGesch", nil) }, true},
 		"cut, where values are cut":  {func(s *story) { s.o.Cuts = true; s.edit(advo, "emailGesch", "ol") }, false},
