@@ -213,6 +213,24 @@ func (w *work) backState(b back, force bool) backState {
 	}
 }
 
+// ownFieldsUnedited reports whether neither side holds an edit, which has not travelled,
+// of a field that only the record's kind has.
+func (w *work) ownFieldsUnedited() bool {
+	if w.base == nil {
+		return true
+	}
+	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
+		v := w.sideView(side)
+		for _, f := range w.m.Fields(v.Kind) {
+			fb, ok := w.base.Fields[f.Key]
+			if now := v.Values[f.Key]; ok && f.Kind != "" && f.Direction == mapping.Both && !f.Clear && !f.Computed && !now.IsAbsent() && now != fb.On(side) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // asWritten reports whether both sides still hold what the run left: the side
 // that was overwritten its value or that value's own form, the other one no
 // later edit. Where the field has been written since, somebody may have typed the
@@ -232,7 +250,7 @@ func (w *work) asWritten(b back) bool {
 		return false // somebody made it a record of another kind since
 	}
 	if w.isClear(b.overwrite) {
-		return true // a field of another kind than the record's: the other side has none of it
+		return w.ownFieldsUnedited() // of another kind than the record's: what it has of its own goes with its kind
 	}
 	other := w.sideView(b.side.Other()).Values[b.field.Key]
 	if other.IsAbsent() || record.FoldEqual(other, b.now) || w.ownForm(b.field.Key, b.after, other) {

@@ -521,6 +521,45 @@ func TestUndoMeetsAChangeOfKind(t *testing.T) {
 	}
 }
 
+// The run took back that EspoCRM had made the record a company. The person's name has
+// been edited since, and a company has no such field.
+func TestUndoOfAKindMeetsAnEditOfTheName(t *testing.T) {
+	for _, where := range []string{"nowhere", "in Advoware", "in EspoCRM"} {
+		t.Run(where, func(t *testing.T) {
+			r := newRig(t, policy(reconcile.AdvowareWins))
+			id, advo := r.linked()
+			r.next()
+			r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"})
+			r.editAdvo(advo, map[string]any{"telGesch": "0511"})
+			r.want(r.sync(id), result.Conflict, result.UpdatedEspocrm)
+			run := r.next()
+			switch where {
+			case "in Advoware":
+				r.editAdvo(advo, map[string]any{"name": "Berg"})
+			case "in EspoCRM":
+				r.editEspo(id, map[string]any{"lastName": "Berg"})
+			}
+			res := r.undo(id, run)
+			if where == "nowhere" {
+				if res.Error != nil || r.espoField(id, "firmenname") != "Alt GmbH" || r.advoField(advo, "name") != "Alt GmbH" {
+					t.Errorf("%s %+v %+v: %v %q", res.Outcome, res.Reason, res.Error, r.espoField(id, "firmenname"), r.advoField(advo, "name"))
+				}
+				r.quiet(id)
+				return
+			}
+			r.outcome(res, result.Skipped)
+			if res.Reason.Code != "moved_on" {
+				t.Errorf("%+v", res.Reason)
+			}
+			r.sync(id)
+			if e, a := r.espoField(id, "lastName"), r.advoField(advo, "name"); e != "Berg" || a != "Berg" {
+				t.Errorf("EspoCRM %v, Advoware %q", e, a)
+			}
+			r.quiet(id)
+		})
+	}
+}
+
 func TestUndoOfAKindSwitch(t *testing.T) {
 	r := newRig(t)
 	id, advo := r.linked()

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strconv"
 
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -87,12 +88,24 @@ func (o *Oracle) Carried(run, espoID string, happened, through bool) {
 	}
 }
 
-// Parked tells it that a run parks a conflict, by what it has read.
+// Parked tells it that a run parks a conflict, by what it has read. A field in which
+// both sides agree has its base by that, whatever it was before.
 func (o *Oracle) Parked(run, espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, link := o.partner(o.last, cell{side: record.EspoCRM, id: espoID})
-	o.parked[espoID] = [2]snapshot{o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]}
+	espo, advo := o.reads[run][sideKey(record.EspoCRM, espoID)], o.reads[run][sideKey(record.Advoware, link)]
+	o.parked[espoID] = [2]snapshot{espo, advo}
+	for _, f := range o.Mapping.Fields("") {
+		e, a := espo.values[f.Espo], advo.values[f.Advo]
+		if f.Direction != mapping.Both || f.Computed || f.Clear || f.Kind != "" || e.IsAbsent() || a.IsAbsent() || !agree(e, a) {
+			continue
+		}
+		if o.common[espoID] == nil {
+			o.common[espoID] = map[cell]record.Value{}
+		}
+		o.common[espoID][cell{record.EspoCRM, espoID, f.Espo}], o.common[espoID][cell{record.Advoware, link, f.Advo}] = e, a
+	}
 	o.note("%s parks %s", run, espoID)
 }
 
@@ -162,6 +175,7 @@ func (o *Oracle) Dropped(espoID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.blind[espoID] = true
+	delete(o.common, espoID)
 	o.note("nothing is remembered of %s", espoID)
 }
 
@@ -169,7 +183,9 @@ func (o *Oracle) Dropped(espoID string) {
 func (o *Oracle) Remembered(espoID string, base bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.baseless[espoID] = !base
+	if o.baseless[espoID] = !base; !base {
+		delete(o.common, espoID)
+	}
 }
 
 // ordered is the command that the acting run carries out for a record; nil: none.

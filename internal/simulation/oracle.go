@@ -194,6 +194,9 @@ type Oracle struct {
 	gone map[string]bool
 	// parked is what both sides held when a conflict was parked, by EspoCRM id.
 	parked map[string][2]snapshot
+	// common is what both sides held of a field, which is the base from then on, when a
+	// conflict in another was parked, by EspoCRM id.
+	common map[string]map[cell]record.Value
 	// touched are records that have changed, by whomever, since they were last in
 	// step, by side and id; rekinded those whose kind has.
 	touched, rekinded map[string]bool
@@ -259,6 +262,7 @@ func NewOracle(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware
 		maker:     map[string]string{},
 		gone:      map[string]bool{},
 		parked:    map[string][2]snapshot{},
+		common:    map[string]map[cell]record.Value{},
 		asked:     map[string]map[string]bool{},
 		wrote:     map[written]bool{},
 		late:      map[string]bool{},
@@ -428,6 +432,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 			}
 			if b, ok := o.base[c]; !unanswered && o.travels(side, attr, now[key].kind) && (!ok || b != v && (b.HasText() || v.HasText())) && (was.there || v.HasText()) {
 				o.fresh[c] = true
+				if b, ok := o.common[o.espoOf(c)][c]; ok && b == v { // back to what the tool has found in step
+					o.met[c] = true
+				}
 			}
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
@@ -710,6 +717,7 @@ func (o *Oracle) overwritten(now map[string]snapshot, c cell, was, is record.Val
 	o.unsure[c] = true
 	o.putBack[c] = o.putsBack(c, is)
 	delete(o.met, c)
+	delete(o.common, loss.of)
 	if c.side == record.Advoware {
 		o.unread[c] = written{o.actor, c, is}
 	}
@@ -1055,6 +1063,7 @@ func (o *Oracle) InSync(espoID string) {
 		})
 	}
 	delete(o.parked, espoID)
+	delete(o.common, espoID)
 	delete(o.asked, espoID)
 	for _, key := range []string{sideKey(record.EspoCRM, espoID), sideKey(record.Advoware, advoID)} {
 		delete(o.touched, key)

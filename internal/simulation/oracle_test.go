@@ -381,6 +381,34 @@ var policyRules = []ruleTest{
 			s.writes("run", advo, "emailGesch", "b")
 		}},
 	}},
+	{SameEdit + whenParked, manual, func(s *story) { backToWhatWasParked(s, "a", "a"); s.writes("run-2", crm, "email", "c") }, []neighbour{
+		{"to another value", manual, func(s *story) { backToWhatWasParked(s, "a", "d"); s.writes("run-2", crm, "email", "c") }},
+		{"both sides differed then", manual, func(s *story) { backToWhatWasParked(s, "x", "a"); s.writes("run-2", crm, "email", "c") }},
+		{"the run read it before they agreed", manual, func(s *story) { sameUnread(s); s.writes("run-2", crm, "email", "c") }},
+		{"in step since, with another value", manual, func(s *story) {
+			backToWhatWasParked(s, "a", "d")
+			s.edit(advo, "emailGesch", "d")
+			s.inSync()
+			s.edit(crm, "email", "a")
+			s.writes("run-2", crm, "email", "d")
+		}},
+		{"a run has written it since", manual, func(s *story) {
+			backToWhatWasParked(s, "a", "a")
+			s.writes("run-2", crm, "email", "c")
+			s.edit(crm, "email", "a")
+			s.writes("run-2", crm, "email", "c")
+		}},
+		{"nothing is remembered since", manual, func(s *story) {
+			s.edit(crm, "email", "a")
+			s.edit(advo, "emailGesch", "a")
+			s.parks("run-1")
+			s.o.Remembered(s.id, false)
+			s.edit(crm, "email", "b")
+			s.edit(advo, "emailGesch", "c")
+			s.edit(crm, "email", "a")
+			s.writes("run-2", crm, "email", "c")
+		}},
+	}},
 	{BackToBase, advoWins, func(s *story) {
 		s.edit(advo, "emailGesch", "a")
 		s.edit(advo, "emailGesch", "old")
@@ -487,6 +515,35 @@ func changeOfCase(s *story, attr, value string, inStep bool) {
 	}
 	s.edit(advo, "emailGesch", "a")
 	s.writes("run", advo, "emailGesch", value)
+}
+
+// parks is a run that reads both sides and parks a conflict.
+func (s *story) parks(run string) {
+	s.reads(run)
+	s.o.Parked(run, s.id)
+}
+
+// backToWhatWasParked: when a conflict in phone is parked, Advoware holds value in email,
+// and EspoCRM "a". Both are edited since, and EspoCRM's is then set to last.
+func backToWhatWasParked(s *story, value, last string) {
+	s.edit(crm, "email", "a")
+	s.edit(advo, "emailGesch", value)
+	s.parks("run-1")
+	s.edit(advo, "emailGesch", "c")
+	s.edit(crm, "email", "b")
+	s.edit(crm, "email", last)
+}
+
+// sameUnread: both sides hold the same for a while, and the run that parks a conflict has
+// read them before.
+func sameUnread(s *story) {
+	s.edit(crm, "email", "a")
+	s.reads("run-1")
+	s.edit(advo, "emailGesch", "a")
+	s.o.Parked("run-1", s.id)
+	s.edit(advo, "emailGesch", "c")
+	s.edit(crm, "email", "b")
+	s.edit(crm, "email", "a")
 }
 
 // asked is a conflict in email that run-1 has parked; how it is decided is told.
@@ -993,6 +1050,7 @@ var memoryRules = []ruleTest{
 // These tell cases of one rule apart.
 const (
 	inAdvoware         = ", in Advoware"
+	whenParked         = ", when a conflict was parked"
 	thenDeleted        = ", then deleted in EspoCRM"
 	afterALostLock     = ", after a lost lock"
 	afterARecreate     = ", after a recreate"
@@ -1006,7 +1064,7 @@ const (
 )
 
 func base(rule string) string {
-	for _, which := range []string{onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
+	for _, which := range []string{whenParked, onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule

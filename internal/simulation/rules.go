@@ -48,7 +48,8 @@ const (
 	// overwritten nobody knows.
 	ForcedInDoubt = undoes + " --force of what was announced"
 	// SameEdit: both sides had the same edit for a while: the tool may have found them
-	// in step.
+	// in step; a run that parked a conflict in another field then has, and an edit back
+	// to it is none.
 	SameEdit = "the same edit on both sides"
 	// NotLinkedYet: the two records belong together by what a run announced.
 	NotLinkedYet = "made and not linked yet"
