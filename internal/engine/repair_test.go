@@ -1107,6 +1107,41 @@ func TestAnEditAfterAnUndoOfBothSides(t *testing.T) {
 	}
 }
 
+// One run has made a company a person and a company again, under another name. Undone
+// with force, it gives each side another name back, which is no pair in step.
+func TestUndoOfTwoChangesOfKind(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		r := newRig(t)
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"firmenname": "Neu AG"})
+		r.sync(id)
+		r.next()
+		r.editAdvo(advo, map[string]any{"vorname": "Anna", "name": "Alt"})
+		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.decided(func() {
+			if dies {
+				r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+			}
+			r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			if dies {
+				r.tick(10 * time.Minute)
+				r.start()
+			}
+			r.untilQuiet(id, operation{}, "undone")
+		})
+		name := r.espoField(id, "firmenname")
+		if r.advoField(advo, "vorname") != "" {
+			name = r.espoField(id, "lastName")
+		}
+		if a := r.advoField(advo, "name"); name != a {
+			t.Errorf("dies %v: EspoCRM holds %v, Advoware %q", dies, name, a)
+		}
+	}
+}
+
 func TestARefusedUndoKeepsWhatItFoundOut(t *testing.T) {
 	r := newRig(t)
 	id, advo := r.linked()

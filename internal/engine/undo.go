@@ -549,6 +549,9 @@ func (w *work) onBothSides(f store.IntentField, key string) (p record.Pair, both
 		return p, false
 	}
 	p = record.Pair{Espo: *f.ToEspo, Advo: *f.Sent}
+	if !record.Agree(p.Espo, p.Advo) {
+		return p, false // the undone run had written it twice, under two kinds: a conflict
+	}
 	if v := w.advo.view.Values[key]; isForm(*f.Sent, f.Before, v) {
 		p.Advo = v
 	}

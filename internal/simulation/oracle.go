@@ -48,7 +48,8 @@ const (
 	RevertedInDoubt = "edit back to the old value after an interrupted PUT"
 	// UndoInDoubt: an undo --force was cut off after it had put values back over edits of
 	// the other side, and a person edited each of them; that cannot be told from an undo
-	// that never arrived, and is a conflict with those edits.
+	// that never arrived, and is a conflict with those edits; where it is back to what was
+	// in step, it counts as none.
 	UndoInDoubt = "edit of what an interrupted undo put back"
 	// SameAsSent: after an interrupted PUT a person gave a field of Advoware the very value
 	// that it was to bring; that cannot be told from a PUT that arrived (R3).
@@ -833,7 +834,7 @@ func (o *Oracle) judge(now map[string]snapshot, c cell, was record.Value) {
 		o.excused[RevertedInDoubt]++
 	case c.side == record.Advoware && o.doubtful[espoID][c.attr] && o.sameAsSent(c, was):
 		o.excused[SameAsSent]++
-	case c.side == o.loser(espoID, c, was) && o.undoInDoubt(now, espoID, c, byField):
+	case (c.side == o.loser(espoID, c, was) || o.inStep[c] == was) && o.undoInDoubt(now, espoID, c, byField):
 		o.excused[UndoInDoubt]++
 	case c.side == record.EspoCRM && o.Policy == reconcile.AdvowareWins && o.late[espoID] && o.sentInDoubt(c):
 		// A late write of one run brought what a later, interrupted one was to bring: that

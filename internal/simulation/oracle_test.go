@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -1061,10 +1062,11 @@ const (
 	againstAnotherKind = ", against another kind"
 	afterAnUndo        = ", after an undo of another kind's field"
 	itHadBefore        = ", one that was taken away"
+	backInStep         = ", back to what was in step"
 )
 
 func base(rule string) string {
-	for _, which := range []string{whenParked, onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore} {
+	for _, which := range []string{whenParked, onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore, backInStep} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -1274,6 +1276,11 @@ var windowRules = []ruleTest{
 		{"EspoCRM wins", espoWins, func(s *story) { undoInDoubt(s, undone{}) }},
 		{"policy manual, and nobody was asked", manual, func(s *story) { undoInDoubt(s, undone{}) }},
 	}},
+	{UndoInDoubt + backInStep, espoWins, func(s *story) { undoInDoubt(s, undone{then: "a"}) }, []neighbour{
+		{"another value", espoWins, func(s *story) { undoInDoubt(s, undone{then: "c"}) }},
+		{"it came through", espoWins, func(s *story) { undoInDoubt(s, undone{then: "a", through: true}) }},
+		{"policy manual, and another value", manual, func(s *story) { undoInDoubt(s, undone{then: "c"}) }},
+	}},
 	{UndoInDoubt + inAdvoware, merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", false) }, []neighbour{
 		{"another field, policy merge", merge, func(s *story) { undoInDoubtInAdvoware(s, "telGesch", false) }},
 		{"what it went over is no more", merge, func(s *story) { undoInDoubtInAdvoware(s, "emailGesch", true) }},
@@ -1374,7 +1381,10 @@ func careful(s *story, edited, overwritten string, remembered bool) {
 }
 
 // undone is what differs from the story of undoInDoubt.
-type undone struct{ both, through, unedited bool }
+type undone struct {
+	both, through, unedited bool
+	then                    string // what EspoCRM's value becomes; "": b
+}
 
 // undoInDoubt: an undo --force puts a value back in EspoCRM over Advoware's edit of it
 // and is cut off, and that value is edited; the next run brings Advoware's.
@@ -1391,11 +1401,14 @@ func undoInDoubt(s *story, u undone) {
 		is = "x"
 		s.edit(advo, "emailGesch", is)
 	}
+	if u.then != "" {
+		s.edit(crm, "email", "y")
+	}
 	s.ordered("run-2", command{what: undoes, run: "run-1", force: true})
 	s.reads("run-2")
 	s.send("run-2", http.MethodPut, crm, back)
 	s.o.Carried("run-2", s.id, true, u.through)
-	s.edit(crm, "email", "b")
+	s.edit(crm, "email", cmp.Or(u.then, "b"))
 	s.writes("run-3", crm, "email", is)
 }
 
