@@ -457,7 +457,9 @@ func (o *Oracle) Person(name string, change func() error) error {
 		if was.there && was.kind != now[key].kind {
 			// A field that the new kind does not have is given up. Those that only the new
 			// kind has go over as one with it (design page 1): edits all of them, except
-			// where the kind is back to what it was in step, and the value, too.
+			// where the kind is back to what it was in step, or never was that to the end of
+			// a run, and the value is, too.
+			inStep, known := o.kinds[key]
 			for attr, v := range now[key].values {
 				c := cell{side, id, attr}
 				b, based := o.base[c]
@@ -468,7 +470,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 					}
 					delete(o.fresh, c)
 				case o.travels(side, attr, was.kind):
-				case now[key].kind != o.kinds[key] && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
+				case known && now[key].kind != inStep && v.HasText(), based && b != v && (b.HasText() || v.HasText()):
 					o.fresh[c] = true
 				}
 			}

@@ -1029,6 +1029,10 @@ var memoryRules = []ruleTest{
 		{"no link", espoWins, func(s *story) { anotherLink(s, restorer, 0) }},
 		{"the other side wins", advoWins, func(s *story) { anotherLink(s, restorer, 901) }},
 	}},
+	{BackToBase + ofAKind, manual, func(s *story) { kindBack(s, "Alt", false) }, []neighbour{
+		{"another value", manual, func(s *story) { kindBack(s, "Neu", false) }},
+		{"a kind that it was not of when it was in step", manual, func(s *story) { kindBack(s, "Alt", true) }},
+	}},
 	{AnotherLink + itHadBefore, espoWins, func(s *story) { linkGivenBack(s, restorer, false) }, []neighbour{
 		{"its base is remembered", espoWins, func(s *story) { linkGivenBack(s, restorer, true) }},
 		{"a person linked it again", espoWins, func(s *story) { linkGivenBack(s, "anna", false) }},
@@ -1063,10 +1067,11 @@ const (
 	afterAnUndo        = ", after an undo of another kind's field"
 	itHadBefore        = ", one that was taken away"
 	backInStep         = ", back to what was in step"
+	ofAKind            = ", of a kind"
 )
 
 func base(rule string) string {
-	for _, which := range []string{whenParked, onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore, backInStep} {
+	for _, which := range []string{whenParked, onTheOtherSide, thenDeleted, inAdvoware, afterALostLock, afterARecreate, afterADelete, byABackup, inTheBin, againstAnotherKind, afterAnUndo, itHadBefore, backInStep, ofAKind} {
 		rule = strings.TrimSuffix(rule, which)
 	}
 	return rule
@@ -1158,6 +1163,25 @@ func anotherLink(s *story, who string, nr int64) {
 	}
 	s.edit(advo, "emailGesch", "a")
 	s.writes("run", advo, "emailGesch", "old")
+}
+
+// kindBack: a run has written both sides alike, and died before it could say so; or it was
+// of another kind when it was found in step. A person makes it a company, and a backup
+// brings it back as a person; Advoware's edit of the name goes over.
+func kindBack(s *story, name string, settled bool) {
+	clear(s.o.kinds)
+	if settled {
+		s.o.kinds[sideKey(crm, s.id)] = "company"
+	}
+	s.edit(advo, "name", "b")
+	s.edit(crm, "firmenname", "Alt GmbH")
+	s.edit(crm, "lastName", "x")
+	s.must(s.o.Person(restorer, func() error {
+		s.espo.SetField(entityType, s.id, "firmenname", nil)
+		s.espo.SetField(entityType, s.id, "lastName", name)
+		return nil
+	}))
+	s.writes("run", crm, "lastName", "b")
 }
 
 // linkGivenBack: a run has taken the link away; who gives the record the same one
