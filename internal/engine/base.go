@@ -135,7 +135,7 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 // it knows of them is from an earlier time of this one.
 func (w *work) ownInStep(sent map[string]record.Value, before *mapping.View, kind string) bool {
 	return !slices.ContainsFunc(w.m.Fields(kind), func(f mapping.Field) bool {
-		if _, ok := sent[f.Key]; ok || f.Kind == "" || f.Clear || f.Computed || f.Direction != mapping.Both {
+		if _, ok := sent[f.Key]; ok || !f.Own() {
 			return false
 		}
 		p := record.Pair{Espo: w.espo.view.Values[f.Key], Advo: before.Values[f.Key]}

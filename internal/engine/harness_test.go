@@ -223,6 +223,14 @@ func (r *rig) advoField(id int64, name string) string {
 	return r.advo.Value(sandbox.BeteiligtePath, id, name)
 }
 
+// phones wants both sides to hold one number.
+func (r *rig) phones(id string, advo int64, want string) {
+	r.t.Helper()
+	if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != want || a != want {
+		r.t.Errorf("phone %v, telGesch %q, want %q", e, a, want)
+	}
+}
+
 func (r *rig) want(res result.Record, v result.Verdict, o result.Outcome) {
 	r.t.Helper()
 	if res.Verdict != v || res.Outcome != o {

@@ -222,8 +222,8 @@ func (w *work) ownFieldsUnedited() bool {
 	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
 		v := w.sideView(side)
 		for _, f := range w.m.Fields(v.Kind) {
-			fb, ok := w.base.Fields[f.Key]
-			if now := v.Values[f.Key]; ok && f.Kind != "" && f.Direction == mapping.Both && !f.Clear && !f.Computed && !now.IsAbsent() && now != fb.On(side) {
+			b, ok := w.base.Fields[f.Key]
+			if now := v.Values[f.Key]; ok && f.Own() && !now.IsAbsent() && b.Moved(side, now) {
 				return false
 			}
 		}

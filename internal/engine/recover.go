@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -203,7 +202,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 // until then EspoCRM is of another one, which is no edit there.
 func (w *work) kindToEspo(in *store.Intent) bool {
 	for key, fi := range in.Fields {
-		if f, ok := w.m.Field(key); ok && f.Kind != "" && f.Direction == mapping.Both && !f.Clear && !f.Computed && fi.ToEspo != nil {
+		if f, ok := w.m.Field(key); ok && f.Own() && fi.ToEspo != nil {
 			return true
 		}
 	}

@@ -52,6 +52,10 @@ type Field struct {
 	Def string
 }
 
+// Own reports whether only records of one kind have the field, and both sides may edit
+// it. Such fields travel with a change of kind (design page 1).
+func (f *Field) Own() bool { return f.Kind != "" && f.Direction == Both }
+
 // List says how the Advoware path lists records.
 type List struct {
 	Path   string            // default: the entity's path

@@ -84,7 +84,7 @@ func (c *comparison) add(f *mapping.Field) *item {
 		it.compareOneWay()
 	} else {
 		it.compareTwoWay()
-		if f.Kind != "" && c.rekinded() && (it.moved == movedEspo || it.moved == movedAdvo) {
+		if f.Own() && c.rekinded() && (it.moved == movedEspo || it.moved == movedAdvo) {
 			it.moved = movedBoth // its base is from an earlier time of this kind
 		}
 	}
@@ -204,7 +204,7 @@ func (c *comparison) blockMoved(s record.Side) bool {
 		view = c.in.Advo
 	}
 	for _, f := range c.in.Schema.Fields(view.Kind) {
-		if f.Kind == "" || f.Clear || f.Direction != mapping.Both {
+		if !f.Own() {
 			continue
 		}
 		b, based := c.baseOf(f.Key)
