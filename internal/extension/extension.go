@@ -90,7 +90,7 @@ func Build(o Options) ([]File, error) {
 		{resources + "i18n/de_DE/" + espoType + ".json", jsonText(labels(german()))},
 		{resources + "i18n/en_US/" + espoType + ".json", jsonText(labels(english()))},
 		{resources + "metadata/clientDefs/" + espoType + ".json", jsonText(clientDefs())},
-		{resources + "metadata/entityDefs/" + espoType + ".json", jsonText(entityDefs())},
+		{resources + "metadata/entityDefs/" + espoType + ".json", jsonText(entityDefs(o))},
 		{resources + "metadata/formula/" + espoType + ".json", jsonText(formula(o))},
 		{resources + "module.json", jsonText(object{"order": 30})},
 	}

@@ -99,7 +99,8 @@ func TestPackageIsDeterministic(t *testing.T) {
 var forms = map[string][]string{
 	"manifest.json":   {"name", "version", "author", "description", "releaseDate", "acceptableVersions", "php"},
 	"module.json":     {"order"},
-	"entityDefs":      {"fields", "indexes", "deleteId", "optimisticConcurrencyControl"},
+	"entityDefs":      {"fields", "indexes", "deleteId", "optimisticConcurrencyControl", "advosync"},
+	"about":           {"version", "form", "userId", "userName", "fields"},
 	"field:int":       {"type", "disableFormatting", "duplicateIgnore"},
 	"field:varchar":   {"type", "maxLength", "duplicateIgnore"},
 	"field:text":      {"type", "maxLength", "duplicateIgnore"},
@@ -150,6 +151,7 @@ func TestMetadataForms(t *testing.T) {
 	only(t, "i18n", decode(t, files, "/de_DE/CBeteiligte.json"))
 	defs := decode(t, files, "/entityDefs/CBeteiligte.json")
 	only(t, "entityDefs", defs)
+	only(t, "about", defs["advosync"].(map[string]any))
 	fields := defs["fields"].(map[string]any)
 	for name, raw := range fields {
 		field := raw.(map[string]any)
@@ -180,7 +182,7 @@ func TestMetadataForms(t *testing.T) {
 
 // TestUniqueIndexSurvivesDeletion: the plain form counts deleted records.
 func TestUniqueIndexSurvivesDeletion(t *testing.T) {
-	defs := entityDefs()
+	defs := entityDefs(Options{Mapping: mapping.Builtin()})
 	index := defs["indexes"].(object)["advosyncId"].(object)
 	if defs["deleteId"] != true || index["type"] != "unique" || !slices.Equal(index["columns"].([]string), []string{"advowareId", "deleteId"}) {
 		t.Errorf("index %v, deleteId %v", index, defs["deleteId"])

@@ -32,13 +32,14 @@ func syncFields() []syncField {
 
 // entityDefs: a plain unique index counts deleted records as well, so deleteId,
 // which EspoCRM sets when it deletes, is part of it.
-func entityDefs() object {
+func entityDefs(o Options) object {
 	fields := object{}
 	for _, f := range syncFields() {
 		fields[f.name] = f.defs
 	}
 	return object{
 		"fields":                       fields,
+		MetadataKey:                    about(o),
 		"deleteId":                     true,
 		"optimisticConcurrencyControl": true,
 		"indexes": object{

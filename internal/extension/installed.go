@@ -1,0 +1,79 @@
+package extension
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"advosync/internal/mapping"
+)
+
+// MetadataKey is the member of a type's entityDefs in which a package says what
+// it was made for. An API user may read entityDefs of the types that its role
+// grants something on; the formula itself only administrators are shown.
+const MetadataKey = "advosync"
+
+// form counts the kinds of package that released versions of this program have
+// written: one more whenever the formula, the fields or what users see changes.
+const form = 1
+
+// Installed is what an installed package says of itself.
+type Installed struct {
+	Version string `json:"version"`
+	Form    int    `json:"form"`
+	// UserID or UserName is the API user whose writes the formula leaves alone.
+	UserID   string `json:"userId,omitempty"`
+	UserName string `json:"userName,omitempty"`
+	// Fields are the EspoCRM fields whose edits the formula marks, sorted.
+	Fields []string `json:"fields"`
+}
+
+// about is what the package that is built says of itself.
+func about(o Options) Installed {
+	i := Installed{Version: o.Version, Form: form, UserID: o.User.ID, Fields: o.Mapping.EspoNames()}
+	if i.UserID == "" {
+		i.UserName = o.User.UserName // as in the formula, where the id goes first
+	}
+	return i
+}
+
+// WrongUser says whose writes the formula leaves alone where that is not the
+// user that signs in; "" where it is. With the wrong one every write to EspoCRM
+// fails: the formula marks it as a person's edit, and syncStatus is not taken.
+func (i Installed) WrongUser(signedIn User) string {
+	switch {
+	case i.UserID != "" && i.UserID != signedIn.ID:
+		return "the API user with id " + i.UserID
+	case i.UserID == "" && i.UserName != "" && i.UserName != signedIn.UserName:
+		return "the API user " + i.UserName
+	}
+	return ""
+}
+
+// Unmarked are the fields of the mapping whose edits the formula does not mark.
+func (i Installed) Unmarked(m *mapping.Mapping) []string {
+	return slices.DeleteFunc(m.EspoNames(), func(name string) bool { return slices.Contains(i.Fields, name) })
+}
+
+// Older: a newer package of this program does more than the installed one.
+func (i Installed) Older() bool { return i.Form < form }
+
+// Next is the least version that EspoCRM takes as an update of the installed
+// one.
+func (i Installed) Next() string {
+	if !versionForm.MatchString(i.Version) {
+		return DefaultVersion
+	}
+	at := strings.LastIndexByte(i.Version, '.') + 1
+	n, err := strconv.Atoi(i.Version[at:])
+	if err != nil {
+		return DefaultVersion
+	}
+	return i.Version[:at] + strconv.Itoa(n+1)
+}
+
+// Renew is what to do about an installed package that does not fit.
+func (i Installed) Renew(entity string) string {
+	return "advosync init espocrm-extension --entity " + entity + " --package-version " + i.Next() +
+		", then install it over the old one: Administration > Extensions > Upload"
+}
