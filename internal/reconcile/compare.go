@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"slices"
+
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 )
@@ -188,6 +190,11 @@ func (c *comparison) rekinded() bool {
 	return k.based && k.answered() && !k.differs && k.base.Espo != k.pair.Espo && k.base.Advo != k.pair.Advo
 }
 
+// ownDiffers reports whether fields that only the kind compared has differ.
+func (c *comparison) ownDiffers() bool {
+	return slices.ContainsFunc(c.items, func(it item) bool { return it.differs && it.f.Own() })
+}
+
 // clashOfKinds finds a change of kind on one side and an edit of the kind's own
 // fields on the other: they cannot both survive.
 func (c *comparison) clashOfKinds() {
@@ -340,10 +347,12 @@ func (c *comparison) kindMoved(s record.Side) bool {
 }
 
 // agreedKind is the pair of kinds that means the same: the one compared, and
-// while the kinds differ, or one is not known, still the base's (B4).
+// while the kinds differ, or one is not known, still the base's (B4). So it is
+// while fields of a kind that both sides have come back to differ: what the base
+// knows of them is from an earlier time of that kind, until they agree.
 func (c *comparison) agreedKind() record.Pair {
 	switch {
-	case !c.kinds.differs && c.kinds.answered():
+	case !c.kinds.differs && c.kinds.answered() && !(c.rekinded() && c.ownDiffers()):
 		return c.kinds.pair
 	case c.in.Base != nil:
 		return c.in.Base.Kind

@@ -114,8 +114,9 @@ type Decision struct {
 	ToAdvo, ToEspo map[string]record.Value
 	// Agreed pairs enter the working base at once (B4).
 	Agreed map[string]record.Pair
-	// AgreedKind is the base's kind from now on: the pair compared; while the kinds
-	// differ the base's own, until a read shows the kind that was written.
+	// AgreedKind is the base's kind from now on: the pair compared; while the kinds,
+	// or fields of one that both sides have come back to, differ, the base's own,
+	// until a read shows what was written.
 	AgreedKind record.Pair
 	// Clash is true when values of one side are overruled by a policy or wait:
 	// somebody has to be told.

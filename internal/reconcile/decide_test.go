@@ -249,9 +249,9 @@ var kindRows = []row{
 	{"clash of kinds, the kind has no base: the fields' bases tell", "kind: firma | person; firm: f | n; first: _ | E | F", "", "conflict write advo(firm=f) clash", ReasonSameField},
 	{"a one-way field of the kind edited by a stranger is no clash", "kind: person | firma | firma; branch: b | b | x; first: E | _", "", "espocrm_newer write advo(first=E) kinds(firma~firma)", ReasonKindChanged},
 	{"both made it a firm", "kind: firma | person | firma; firm: f | f", "row=A/B", "no_change adopt agreed(firm=f~f) kinds(firma~firma) put", ReasonSameContent},
-	{"both made it a firm again, under two names: both have moved, whatever it was called then", "kind: firma | person | firma; firm: f | n | n", "", "conflict write advo(firm=f) kinds(firma~firma) clash", ReasonSameField},
-	{"both made it a firm again, under two names, policy advoware", "kind: firma | person | firma; firm: n | n | f", "policy=advoware", "conflict write espo(firm=f) kinds(firma~firma) clash", ReasonSameField},
-	{"both made it a firm again, under two names, manual", "kind: firma | person | firma; firm: f | n | n", "policy=manual", "conflict park kinds(firma~firma) clash", ReasonSameField},
+	{"both made it a firm again, under two names: both have moved, whatever it was called then", "kind: firma | person | firma; firm: f | n | n", "", "conflict write advo(firm=f) kinds(person~person) clash", ReasonSameField},
+	{"both made it a firm again, under two names, policy advoware", "kind: firma | person | firma; firm: n | n | f", "policy=advoware", "conflict write espo(firm=f) kinds(person~person) clash", ReasonSameField},
+	{"both made it a firm again, under two names, manual", "kind: firma | person | firma; firm: f | n | n", "policy=manual", "conflict park kinds(person~person) clash", ReasonSameField},
 	{"both made it a firm again, under one name", "kind: firma | person | firma; firm: f | n | f", "row=A/B", "no_change adopt agreed(firm=f~f) kinds(firma~firma) put", ReasonSameContent},
 	{"both made it a firm again, each in its own form of the name", "kind: firma | person | firma; firm: f | f~F. | F.; mail: b | a | a", "", "espocrm_newer write advo(mail=b) kinds(firma~firma)", ReasonEspoChanged},
 	{"both made it a firm, a common field has moved on one side", "kind: firma | person | firma; firm: f | n | f; mail: b | a | a", "", "espocrm_newer write advo(mail=b) agreed(firm=f~f) kinds(firma~firma)", ReasonEspoChanged},
@@ -298,6 +298,25 @@ func TestDecide(t *testing.T) {
 				t.Errorf("not a sentence: %s", d.Reason.Text)
 			}
 		})
+	}
+}
+
+// TestParkedStaysParked: what a parked conflict leaves in the base does not make an
+// edit of one side of it. Seed 5566115503676682012 of TestConvergent: both had made
+// it a firm again, the base learnt that, and the firm's name of an earlier time
+// looked like Advoware's edit alone.
+func TestParkedStaysParked(t *testing.T) {
+	for _, fields := range []string{
+		"kind: firma | person | firma; firm: _ | _ | a",
+		"kind: firma | person | firma; firm: f | n | n; mail: b | a | b",
+		"kind: person | firma | person; first: _ | _ | _; last: a | a | _",
+	} {
+		in := parseCase(t, fields, "policy=manual")
+		first := Decide(in)
+		again := Decide(execute(in, Decision{Agreed: first.Agreed, AgreedKind: first.AgreedKind}))
+		if first.Action != Park || again.Action != Park {
+			t.Errorf("%s\n then %s\n  and %s", fields, show(first), show(again))
+		}
 	}
 }
 
