@@ -250,7 +250,7 @@ func TestUsageErrors(t *testing.T) {
 		{argv("sync --id a extra"), nil, "takes no arguments"},
 		{argv("sync --id a --nope"), nil, "unknown flag: --nope"},
 		{argv("sync --id a --action destroy"), nil, "sync_check, create, update, delete"},
-		{argv("sync --id a --conflict mine"), nil, "espocrm, advoware, merge, manual"},
+		{argv("sync --id a --conflict mine"), nil, "merge, espocrm, advoware, manual"},
 		{argv("sync --id a --concurrency 0"), nil, "at least 1"},
 		{argv("sync --id a --concurrency x"), nil, "invalid argument"},
 		{argv("sync --id a --max-duration -1s"), nil, "more than 0"},

@@ -60,7 +60,7 @@ flag that lets it go on.`,
 	f.SortFlags = false
 	f.StringArrayVar(&o.entities, "entity", nil, "`entity`, repeatable (default: all that are configured)")
 	f.BoolVar(&o.options.DryRun, "dry-run", false, "say what would be done, write nothing")
-	f.StringVar(&o.conflict, "conflict", "", "conflict `policy` for this run: espocrm, advoware, merge, manual")
+	f.StringVar(&o.conflict, "conflict", "", "conflict `policy` for this run: merge, espocrm, advoware, manual")
 	f.IntVar(&o.options.Concurrency, "concurrency", 0, "calls in flight at the same time, `n` (default: cron.concurrency)")
 	f.IntVar(&o.options.Limit, "limit", 0, "begin at most `n` records; the rest waits for the next pass")
 	f.DurationVar(&o.options.MaxDuration, "max-duration", 0, "begin no more records after this `time`, such as 10m")

@@ -150,7 +150,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.command(ctx, []int{exitOK}, withIDs("sync", linked[:4])...); err != nil {
 		return err
 	}
-	d.say("Now people work: an edit in EspoCRM, one in Advoware, the same field edited on both sides, " +
+	d.say("Now people work: an edit in EspoCRM, one in Advoware, one record edited on both sides, " +
 		"a new record in EspoCRM. One record stays as it is.")
 	if err := d.edit(mine, theirs, both); err != nil {
 		return err
@@ -159,8 +159,8 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.command(ctx, []int{exitOK}, withIDs("diff", ids)...); err != nil {
 		return err
 	}
-	d.say("Sync it. The conflict is decided by policy: EspoCRM wins, the users are told there, " +
-		"and what was overwritten is kept in the history:")
+	d.say("Sync it. The e-mail address was edited on both sides: EspoCRM wins, the users are told there, " +
+		"and what was overwritten is kept in the history. The phone number that only Advoware edited survives:")
 	if err := d.command(ctx, []int{exitOK}, withIDs("sync", ids)...); err != nil {
 		return err
 	}

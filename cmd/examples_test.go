@@ -89,13 +89,13 @@ func examples() []example {
 			o.inAdvoware(p, map[string]any{"telGesch": "0511 98 76 54"})
 			return p.id
 		}},
-		{name: "conflict-espocrm", play: sameField},
-		{name: "conflict-advoware", flags: []string{"--conflict", "advoware"}, play: sameField},
-		{name: "conflict-other-fields", play: otherField},
-		{name: "conflict-merge", flags: []string{"--conflict", "merge"}, play: otherField},
-		{name: "conflict-merge-same-field", flags: []string{"--conflict", "merge"}, play: both(
+		{name: "conflict-merge", play: otherField},
+		{name: "conflict-merge-same-field", play: both(
 			map[string]any{"email": "buero@example.de", "lastName": "Schmidt-Neumann"},
 			map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"})},
+		{name: "conflict-espocrm", flags: []string{"--conflict", "espocrm"}, play: sameField},
+		{name: "conflict-other-fields", flags: []string{"--conflict", "espocrm"}, play: otherField},
+		{name: "conflict-advoware", flags: []string{"--conflict", "advoware"}, play: sameField},
 		{name: "conflict-manual", flags: []string{"--conflict", "manual"}, play: sameField},
 		{name: "no-base-row-id-equal", play: func(o *office) string {
 			p := o.synced()

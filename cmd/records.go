@@ -22,14 +22,14 @@ type recordFlags struct {
 	maxDuration time.Duration
 }
 
-var policies = []string{"espocrm", "advoware", "merge", "manual"}
+var policies = []string{"merge", "espocrm", "advoware", "manual"}
 
 func (a *app) recordFlags(c *cobra.Command, r *recordFlags) *pflag.FlagSet {
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&r.entity, "entity", "", "`entity`, as named in its mapping (may be left out when there is only one)")
 	f.StringArrayVar(&r.ids, "id", nil, "EspoCRM `id`, repeatable; - reads ids from stdin, one a line")
-	f.StringVar(&r.conflict, "conflict", "", "conflict `policy` for this run: espocrm, advoware, merge, manual")
+	f.StringVar(&r.conflict, "conflict", "", "conflict `policy` for this run: merge, espocrm, advoware, manual")
 	f.IntVar(&r.concurrency, "concurrency", 0, "records worked on at the same time, `n` (default: cron.concurrency)")
 	f.DurationVar(&r.maxDuration, "max-duration", 0, "begin no more records after this `time`, such as 10m")
 	a.complete(c, "conflict", policies)

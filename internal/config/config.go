@@ -72,7 +72,7 @@ type RedisSettings struct{ URL Secret }
 
 // SyncSettings is the section sync.
 type SyncSettings struct {
-	Conflict            string // espocrm, advoware, merge, manual
+	Conflict            string // merge, espocrm, advoware, manual
 	MaxRetries          int
 	LockTTL             time.Duration
 	MarkSyncing         bool

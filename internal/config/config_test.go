@@ -100,7 +100,7 @@ store:
   path: ""
 redis: {url: "redis://u:REDISPW@localhost:6379/0"}
 sync:
-  conflict: espocrm
+  conflict: merge
   max_retries: 5
   lock_ttl: 5m
   mark_syncing: true
@@ -201,7 +201,7 @@ func TestWrongConfigs(t *testing.T) {
 		{name: "key at the top", file: "api_key: SECRETVALUE", want: "advosync.yaml:1: api_key: unknown key (did you mean espocrm.api_key?)"},
 		{name: "key twice", file: "sync: {max_retries: 1}\nsync: {max_retries: 2}", want: "advosync.yaml:2: sync: this key stands here twice"},
 		{name: "section no map", file: "sync: merge", want: "advosync.yaml:1: sync: must be a map of settings"},
-		{name: "enum", file: "sync:\n  conflict: mrege", want: `advosync.yaml:2: sync.conflict: "mrege" is none of espocrm, advoware, merge, manual (did you mean merge?)`},
+		{name: "enum", file: "sync:\n  conflict: mrege", want: `advosync.yaml:2: sync.conflict: "mrege" is none of merge, espocrm, advoware, manual (did you mean merge?)`},
 		{name: "bool", file: "sync:\n  mark_syncing: yes", want: "advosync.yaml:2: sync.mark_syncing: must be true or false"},
 		{name: "bool in quotes", file: "sync:\n  mark_syncing: \"true\"", want: "advosync.yaml:2: sync.mark_syncing: must be true or false"},
 		{name: "int", file: "cron:\n  concurrency: many", want: "advosync.yaml:2: cron.concurrency: must be a whole number from 1 to 256"},
@@ -227,11 +227,11 @@ func TestWrongConfigs(t *testing.T) {
 		{name: "redis", file: "redis:\n  url: localhost:SECRETVALUE", want: "advosync.yaml:2: redis.url: must be an address such as redis://localhost:6379/0"},
 		{name: "secret twice", file: "espocrm:\n  api_key: SECRETVALUE\n  api_key_file: x", want: "advosync.yaml:3: espocrm.api_key_file: espocrm.api_key is set as well; only one of the two may be"},
 		{name: "secret file missing", file: "espocrm:\n  api_key_file: none", want: "advosync.yaml:2: espocrm.api_key_file: none cannot be read: no such file or directory"},
-		{name: "from the environment", env: []string{"ADVOSYNC_SYNC_CONFLICT=mrege"}, want: `ADVOSYNC_SYNC_CONFLICT: "mrege" is none of espocrm, advoware, merge, manual (did you mean merge?)`},
+		{name: "from the environment", env: []string{"ADVOSYNC_SYNC_CONFLICT=mrege"}, want: `ADVOSYNC_SYNC_CONFLICT: "mrege" is none of merge, espocrm, advoware, manual (did you mean merge?)`},
 		{name: "address from the environment", env: []string{"ADVOSYNC_ADVOWARE_URL=http://x"},
 			want: "ADVOSYNC_ADVOWARE_URL: http:// beyond this machine would send credentials and client data readable; use https://, or set advoware.insecure: true"},
 		{name: "from a flag", flags: map[string]string{"cron.concurrency": "0"}, want: "command line: cron.concurrency: must be a whole number from 1 to 256"},
-		{name: "all at once", file: "sync:\n  conflict: x\n  max_retries: 0\ncrn: {}", want: `advosync.yaml:2: sync.conflict: "x" is none of espocrm, advoware, merge, manual
+		{name: "all at once", file: "sync:\n  conflict: x\n  max_retries: 0\ncrn: {}", want: `advosync.yaml:2: sync.conflict: "x" is none of merge, espocrm, advoware, manual
 advosync.yaml:3: sync.max_retries: must be a whole number from 1 to 1000
 advosync.yaml:4: crn: unknown key (did you mean cron?)`},
 	}
@@ -275,7 +275,7 @@ func sample(p *place, key string) string {
 		"espocrm.url": "https://crm.example.de", "espocrm.timeout": "7s", "espocrm.insecure": "true", "espocrm.notify.via": "none", "espocrm.notify.users": "anna, bert",
 		"advoware.api_key": "QUJD", "advoware.product": "65", "advoware.role": "3", "advoware.configurator_url": "https://c.example.de", "advoware.url": "https://a.example.de",
 		"advoware.security_gateway": "https://s.example.de", "advoware.timeout": "8s", "advoware.insecure": "true", "store.driver": "redis", "store.path": "/var/lib/x.db",
-		"sync.conflict": "merge", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.on_missing_in_advoware": "unlink",
+		"sync.conflict": "advoware", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.on_missing_in_advoware": "unlink",
 		"sync.on_missing_in_espocrm": "delete", "cron.concurrency": "9", "cron.recheck_after": "2d", "cron.retry_backoff": "1m", "cron.max_changed_share": "0.25",
 		"cron.max_deletes": "3", "history.retention": "1d12h", "metrics.textfile": "/var/x.prom",
 	}[key]
@@ -373,15 +373,15 @@ func TestEveryFieldHasAKey(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	p := newPlace(t)
 	get := func() (string, int) { c := p.mustLoad(); return c.Sync.Conflict, c.Sync.MaxRetries }
-	if policy, _ := get(); policy != "espocrm" {
+	if policy, _ := get(); policy != "merge" {
 		t.Errorf("default: %s", policy)
 	}
 	p.write("advosync.yaml", "sync: {conflict: advoware, max_retries: 7}")
 	if policy, n := get(); policy != "advoware" || n != 7 {
 		t.Errorf("file: %s %d", policy, n)
 	}
-	p.env = []string{"ADVOSYNC_SYNC_CONFLICT=merge", "ADVOSYNC_SYNC_MAX_RETRIES="}
-	if policy, n := get(); policy != "merge" || n != 7 {
+	p.env = []string{"ADVOSYNC_SYNC_CONFLICT=espocrm", "ADVOSYNC_SYNC_MAX_RETRIES="}
+	if policy, n := get(); policy != "espocrm" || n != 7 {
 		t.Errorf("environment: %s %d", policy, n)
 	}
 	p.flags = map[string]string{"sync.conflict": "manual"}

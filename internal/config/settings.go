@@ -62,7 +62,7 @@ func settings(c *Config) []setting {
 		{key: "store.path", kind: aPath, to: &c.Store.Path},
 		{key: "redis.url", kind: aSecret, to: &c.Redis.URL, def: "redis://localhost:6379/0"},
 
-		{key: "sync.conflict", kind: anEnum, to: &c.Sync.Conflict, def: "espocrm", enum: []string{"espocrm", "advoware", "merge", "manual"}},
+		{key: "sync.conflict", kind: anEnum, to: &c.Sync.Conflict, def: "merge", enum: []string{"merge", "espocrm", "advoware", "manual"}},
 		{key: "sync.max_retries", kind: anInt, to: &c.Sync.MaxRetries, def: "5", least: 1, most: 1000},
 		{key: "sync.lock_ttl", kind: aDuration, to: &c.Sync.LockTTL, def: "5m", least: 1, most: 24 * hour},
 		{key: "sync.mark_syncing", kind: aBool, to: &c.Sync.MarkSyncing, def: "true"},

@@ -70,7 +70,7 @@ type Engine struct {
 // New makes an Engine.
 func New(cfg Config, deps Deps) *Engine {
 	if cfg.Policy == "" {
-		cfg.Policy = reconcile.EspoCRMWins
+		cfg.Policy = reconcile.Merge
 	}
 	if cfg.MaxRetries <= 0 {
 		cfg.MaxRetries = 5

@@ -49,7 +49,7 @@ func explanations() map[string]string {
 		"store.path":   "File of the embedded store. Empty: $XDG_STATE_HOME/advosync/state.db. Keep it on a local disk, in the backup.",
 		"redis.url":    "Address of the Redis server; it must persist, with maxmemory-policy noeviction.",
 
-		"sync.conflict":               "Who wins when both sides were edited: espocrm or advoware (the whole record), merge (field by field, EspoCRM where the same field differs), manual (waits for advosync resolve).",
+		"sync.conflict":               "Who wins when both sides were edited: merge (field by field; EspoCRM only in fields edited on both sides), espocrm or advoware (the whole record, also over edits of other fields), manual (waits for advosync resolve).",
 		"sync.max_retries":            "Failures after which a record is given up until somebody edits or resets it.",
 		"sync.lock_ttl":               "How long a lock outlives a process that died; it is renewed while one works.",
 		"sync.mark_syncing":           "Whether a record shows the status syncing while Advoware is written.",
