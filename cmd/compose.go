@@ -14,6 +14,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/reconcile"
+	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
@@ -27,7 +28,7 @@ func loadConfig(o loadOptions, c *console.Console) (project, error) {
 		return nil, configFault(err, "correct it, then: advosync doctor")
 	}
 	for _, w := range cfg.Warnings {
-		fmt.Fprintf(c.Err, "advosync: warning: %s\n", w)
+		fmt.Fprintf(c.Err, "advosync: warning: %s\n", report.Line(w, c.ErrFacts.UTF8)) // it names files
 	}
 	return &configured{cfg: cfg}, nil
 }

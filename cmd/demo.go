@@ -40,7 +40,7 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		d.console = &c
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
 	}
-	introduce(w, o.Console.Out, file)
+	introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8))
 	<-ctx.Done()
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil

@@ -224,7 +224,7 @@ func (a *app) ask(ctx context.Context, question string, planned []result.Record,
 func (a *app) canAsk() bool { return a.console.InTerminal && a.console.ErrFacts.Terminal }
 
 func (a *app) confirm(ctx context.Context, question string) error {
-	ok, err := a.console.Confirm(ctx, question)
+	ok, err := a.console.Confirm(ctx, report.Line(question, a.console.ErrFacts.UTF8))
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets 
 			q.value = text
 			return nil
 		}
-		asker.Say(strings.TrimPrefix(wrong.Error(), "command line: "))
+		asker.Say(report.Line(strings.TrimPrefix(wrong.Error(), "command line: "), false))
 	}
 }
 

@@ -200,7 +200,7 @@ func quote(v record.Value) string {
 	if !v.HasText() {
 		return "(empty)"
 	}
-	return "“" + cut(v.Text(), 200) + "”"
+	return "“" + fault.Clean(v.Text(), 200) + "”" // on one line: a value makes no lines of its own
 }
 
 func (w *work) note(text string) store.Note {

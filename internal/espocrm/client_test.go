@@ -375,6 +375,39 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// TestNotesArePlainText: what a person or a server has typed is text in a note. An
+// audit, 28: a value that mentions, links or shows a picture did so.
+func TestNotesArePlainText(t *testing.T) {
+	for text, want := range map[string]string{
+		"Müller & Söhne, Str. 5-7 (2. OG), 10:30": "Müller & Söhne, Str. 5-7 (2. OG), 10:30",
+		"“@admin”":                                           "“＠admin”",
+		"\\@admin @@admin":                                   `\\＠admin ＠＠admin`,
+		"a.berg@x.de":                                        "a.berg＠x.de",
+		"[hier](https://boese.example)":                      `\[hier\](https:\//boese.example)`,
+		"![](//boese.example/x.png)":                         `!\[\](//boese.example/x.png)`,
+		"HTTP://boese.example www.boese.example":             `HTTP:\//boese.example www\.boese.example`,
+		"<https://boese.example>":                            `‹https:\//boese.example›`,
+		"<img src=x onerror=alert(1)>":                       "‹img src=x onerror=alert(1)›",
+		"&lt;img&#62; &#x40;admin":                           "＆lt;img＆#62; ＆#x40;admin",
+		"**fett** _kursiv_ ~~weg~~ `code`":                   "\\*\\*fett\\*\\* \\_kursiv\\_ \\~\\~weg\\~\\~ ˋcodeˋ",
+		"# Titel\n- Punkt\n2. Punkt\n    Code\n> Zitat\n---": "\\# Titel\n\\- Punkt\n2\\. Punkt\nCode\n› Zitat\n\\---",
+		"a\x1b[31m\u202eb\x00\xff":                           `a\[31mb` + "\uFFFD",
+	} {
+		if got := plain(text); got != want {
+			t.Errorf("%q:\ngot  %q\nwant %q", text, got, want)
+		}
+	}
+	s := answering(200, `{"id":"n1"}`)
+	c := newClient(t, s)
+	c.notify = Notify{Users: []string{"anna"}}
+	if err := c.Note(context.Background(), "CBeteiligte", id1, "kept “@admin”"); err != nil {
+		t.Fatal(err)
+	}
+	if want := `"post":"kept “＠admin” @anna"`; len(s.bodies) != 1 || !strings.Contains(s.bodies[0], want) {
+		t.Errorf("sent %q, want %s", s.bodies, want)
+	}
+}
+
 func searchOf(t *testing.T, r *http.Request) string {
 	t.Helper()
 	q, err := url.ParseQuery(r.URL.RawQuery)

@@ -3,7 +3,9 @@ package espocrm
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
+	"unicode"
 
 	"advosync/internal/fault"
 	"advosync/internal/record"
@@ -22,8 +24,10 @@ type Notify struct {
 	Users []string // user names
 }
 
-// Note tells the configured users about a record, with text as it stands.
+// Note tells the configured users about a record. EspoCRM shows text as it
+// stands: nothing in it is a mention, a link, a picture, HTML or Markdown.
 func (c *Client) Note(ctx context.Context, entityType, id, text string) error {
+	text = plain(text)
 	switch c.notify.Via {
 	case ViaNone:
 		return nil
@@ -40,6 +44,39 @@ func (c *Client) Note(ctx context.Context, entityType, id, text string) error {
 	p.Put("parentId", id)
 	p.Put("post", withMentions(text, c.notify.Users))
 	return c.post(ctx, r, "Note", p)
+}
+
+// plain makes Markdown that shows text and nothing else. What formats gets a
+// backslash. What EspoCRM itself acts on before it reads Markdown, which differs
+// between its versions, gives way to a sign that looks alike: a mention is found
+// in the text as it was sent, whatever stands before it. Lines stay lines.
+func plain(text string) string {
+	lines := strings.Split(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\r\n", "\n"), "\n")
+	for i, line := range lines {
+		line = reference.ReplaceAllString(alike.Replace(strings.TrimSpace(strings.Map(unseen, line))), "\uFF06$1")
+		line = autolink.ReplaceAllString(formatting.ReplaceAllString(line, `\$0`), `$1\$2`)
+		lines[i] = lineStart.ReplaceAllString(line, `$1\$2`)
+	}
+	return strings.Join(lines, "\n")
+}
+
+var (
+	alike      = strings.NewReplacer("@", "\uFF20", "<", "\u2039", ">", "\u203A", "`", "\u02CB")
+	reference  = regexp.MustCompile(`&(#?\w+;)`)
+	formatting = regexp.MustCompile(`[\\*_\[\]~]`)
+	autolink   = regexp.MustCompile(`(?i)(\bwww|:)(\.|//)`)
+	lineStart  = regexp.MustCompile(`^([0-9]*)([-#+=.)])`)
+)
+
+// unseen drops control characters and those that turn the direction of writing.
+func unseen(r rune) rune {
+	switch {
+	case r == '\t':
+		return ' '
+	case unicode.IsControl(r), r == 0x2028, r == 0x2029, r == 0x61c, r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		return -1
+	}
+	return r
 }
 
 // withMentions appends the users who are to be notified. Followers are anyway.
