@@ -84,7 +84,7 @@ func TestPoisonInEspoCRM(t *testing.T) {
 		}
 		r.w.Faults.Add(sandbox.Fault{System: "espocrm", Method: "PUT", Path: "/api/v1/" + ct + "/" + ids[3].espo, Status: 500, Count: 2})
 		rep := r.pass(batch.Options{})
-		if s := looked(rep); s.Failed != 1 || s.UpdatedAdvoware != 19 {
+		if s := looked(rep); s.Failed != 1 || s.Merged != 19 {
 			t.Fatalf("%+v\n%s", s, short(rep.Document))
 		}
 	})
@@ -184,7 +184,7 @@ func TestFifthFailureNotifiesOnceAndAnEditRearms(t *testing.T) {
 					r.editAdvo(p.advo, map[string]any{"telGesch": "0511 3"})
 				}
 				rep := r.pass(batch.Options{})
-				if s := looked(rep); s.Total != 1 || s.UpdatedAdvoware != 1 || s.Failed+s.PermanentlyFailed > 0 {
+				if s := looked(rep); s.Total != 1 || s.UpdatedAdvoware+s.Merged != 1 || s.Failed+s.PermanentlyFailed > 0 {
 					t.Fatalf("not re-armed: %+v\n%s", s, short(rep.Document))
 				}
 				time.Sleep(15 * time.Minute)

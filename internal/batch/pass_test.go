@@ -34,7 +34,7 @@ func TestMixedPass(t *testing.T) {
 				r.editEspo(p.espo, map[string]any{"email": "neu@example.de", "syncStatus": "dirty"})
 			case i < 60: // Advoware
 				r.editAdvo(p.advo, map[string]any{"telGesch": "0511 1"})
-			case i < 70: // both, another field
+			case i < 70: // both, different fields
 				r.editEspo(p.espo, map[string]any{"email": "neu@example.de"})
 				r.editAdvo(p.advo, map[string]any{"telGesch": "0511 1"})
 			case i < 80: // both, the same
@@ -49,7 +49,7 @@ func TestMixedPass(t *testing.T) {
 			}
 		}
 		rep := r.pass(batch.Options{})
-		r.want(rep, result.Summary{UpdatedAdvoware: 40, UpdatedEspocrm: 30, Adopted: 30})
+		r.want(rep, result.Summary{UpdatedAdvoware: 30, UpdatedEspocrm: 30, Merged: 10, Adopted: 30})
 		if r.field(ids[0].espo, "syncStatus") != "clean" || r.advoField(ids[0].advo, "emailGesch") != "neu@example.de" {
 			t.Error("an EspoCRM edit did not travel")
 		}
