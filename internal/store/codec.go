@@ -26,6 +26,25 @@ func DecodeMemory(doc []byte, rev int64) (Memory, error) {
 	return m, nil
 }
 
+// EncodeIntent is the stored form of an intent, for a store that keeps it beside the
+// rest of the memory.
+func EncodeIntent(in Intent) ([]byte, error) {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("encode intent: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeIntent reads what EncodeIntent wrote.
+func DecodeIntent(doc []byte) (*Intent, error) {
+	var in Intent
+	if err := json.Unmarshal(doc, &in); err != nil {
+		return nil, fmt.Errorf("decode intent: %w", err)
+	}
+	return &in, nil
+}
+
 // EncodeEntry is the stored form of a history entry.
 func EncodeEntry(e Entry) ([]byte, error) {
 	b, err := json.Marshal(e)

@@ -4,7 +4,7 @@ import "time"
 
 // All reports whether the filter asks for every memory.
 func (f ScanFilter) All() bool {
-	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && f.CheckedBefore.IsZero()
+	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && f.AdvowareID == 0 && f.CheckedBefore.IsZero()
 }
 
 // Matches reports whether a memory is selected. A record that was never
@@ -15,7 +15,12 @@ func (f ScanFilter) Matches(m Memory) bool {
 		f.WithNotes && len(m.Notes) > 0 ||
 		f.WithSuspect && m.Pending != "" ||
 		f.WithWaiting && !m.WaitsSince.IsZero() ||
+		f.AdvowareID != 0 && m.knows(f.AdvowareID) ||
 		!f.CheckedBefore.IsZero() && Micros(m.CheckedAt) < Micros(f.CheckedBefore)
+}
+
+func (m Memory) knows(advowareID int64) bool {
+	return m.Base != nil && m.Base.AdvowareID == advowareID || m.Intent != nil && m.Intent.AdvowareID == advowareID
 }
 
 // Matches reports whether an entry is selected; Limit is not looked at.

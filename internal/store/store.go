@@ -128,13 +128,15 @@ type Records interface {
 }
 
 // ScanFilter selects memories; zero: all. Set conditions are OR-ed, After holds
-// for all of them.
+// for all of them. What a scan costs grows with what it selects, not with what is
+// stored; only CheckedBefore looks through an index of all.
 type ScanFilter struct {
 	After         string    // only ids after this one ("": from the start)
 	WithIntent    bool      // an intent is there
 	WithNotes     bool      // a notification is owed
 	WithSuspect   bool      // Memory.Pending is set: left over by an earlier pass
 	WithWaiting   bool      // Memory.WaitsSince is set
+	AdvowareID    int64     // the base, or the intent, is of this Advoware record (0: not asked)
 	CheckedBefore time.Time // last comparison older than this (zero: not asked)
 }
 

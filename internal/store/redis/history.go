@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"strconv"
@@ -20,7 +21,7 @@ func (s *Store) Append(ctx context.Context, es ...store.Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.run(ctx, "store the history", s.scripts.appendAll, call{[]string{historyKey, timeKey}, args})
+	_, err = s.run(ctx, "store the history", s.scripts.appendAll, call{[]string{historyKey, timeKey, entitiesKey}, args})
 	return err
 }
 
@@ -32,40 +33,90 @@ type position struct {
 
 // Entries lists newest first; entries of the same microsecond by descending id.
 func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(store.Entry) error) error {
-	key := timeKey
-	switch {
-	case f.Entity != "" && f.ID != "":
-		key = historyOfRecord(f.Entity, f.ID)
-	case f.Run != "":
-		key = historyOfRun(f.Run)
+	keys, err := s.historyKeys(ctx, f)
+	if err != nil {
+		return err
 	}
-	given := 0
-	for pos, more := (position{at: math.MaxInt64}), true; more; {
-		var es []store.Entry
-		err := s.read(ctx, opHistory, func(ctx context.Context) (err error) {
-			from := pos
-			es, from, more, err = s.historyPage(ctx, key, f.Since, from)
-			if err == nil {
-				pos = from
-			}
-			return err
-		})
-		if err != nil {
+	lists := make([]*listing, len(keys))
+	for i, key := range keys {
+		lists[i] = &listing{key: key, pos: position{at: math.MaxInt64}, more: true}
+	}
+	for given := 0; f.Limit == 0 || given < f.Limit; {
+		e, err := s.newest(ctx, lists, f.Since)
+		if e == nil || err != nil {
 			return err
 		}
-		for _, e := range es {
-			if !f.Matches(e) {
-				continue
-			}
-			if err := fn(e); err != nil {
-				return err
-			}
-			if given++; given == f.Limit {
-				return nil
-			}
+		if !f.Matches(*e) {
+			continue
 		}
+		if err := fn(*e); err != nil {
+			return err
+		}
+		given++
 	}
 	return nil
+}
+
+// historyKeys are the indexes that hold, together, all that a filter asks for: the
+// narrowest there are.
+func (s *Store) historyKeys(ctx context.Context, f store.HistoryFilter) (keys []string, err error) {
+	switch {
+	case f.Entity != "" && f.ID != "":
+		return []string{historyOfRecord(f.Entity, f.ID)}, nil
+	case f.Run != "":
+		return []string{historyOfRun(f.Run)}, nil
+	case f.ID == "" || !s.indexed:
+		return []string{timeKey}, nil
+	}
+	err = s.read(ctx, opHistory, func(ctx context.Context) error {
+		entities, err := s.c.SMembers(ctx, entitiesKey).Result()
+		keys = nil
+		for _, e := range entities {
+			keys = append(keys, historyOfRecord(e, f.ID))
+		}
+		return err
+	})
+	return keys, err
+}
+
+// listing reads one index, a page at a time.
+type listing struct {
+	key  string
+	pos  position
+	page []store.Entry
+	more bool
+}
+
+// newest takes the newest entry of all listings, nil at their end.
+func (s *Store) newest(ctx context.Context, lists []*listing, since time.Time) (*store.Entry, error) {
+	var best *listing
+	for _, l := range lists {
+		for len(l.page) == 0 && l.more {
+			err := s.read(ctx, opHistory, func(ctx context.Context) error {
+				page, pos, more, err := s.historyPage(ctx, l.key, since, l.pos)
+				if err == nil {
+					l.page, l.pos, l.more = page, pos, more
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		if len(l.page) > 0 && (best == nil || newer(l.page[0], best.page[0])) {
+			best = l
+		}
+	}
+	if best == nil {
+		return nil, nil
+	}
+	e := &best.page[0]
+	best.page = best.page[1:]
+	return e, nil
+}
+
+func newer(a, b store.Entry) bool {
+	return cmp.Or(cmp.Compare(store.Micros(a.At), store.Micros(b.At)), cmp.Compare(a.ID, b.ID)) > 0
 }
 
 func (s *Store) historyPage(ctx context.Context, key string, since time.Time, pos position) ([]store.Entry, position, bool, error) {
@@ -120,13 +171,13 @@ const erasePage = 500
 // Prune deletes what is older than before, some at a time.
 func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
 	return s.erase(ctx, "prune the history", s.scripts.prune,
-		call{[]string{historyKey, timeKey}, []any{store.Micros(before), erasePage}})
+		call{[]string{historyKey, timeKey, entitiesKey}, []any{store.Micros(before), erasePage}})
 }
 
 // Forget erases the entries of one record.
 func (s *Store) Forget(ctx context.Context, key store.Key) (int, error) {
 	return s.erase(ctx, "erase a record's history", s.scripts.forget,
-		call{[]string{historyKey, timeKey, historyOfRecord(key.Entity, key.ID)}, []any{erasePage}})
+		call{[]string{historyKey, timeKey, entitiesKey, historyOfRecord(key.Entity, key.ID)}, []any{erasePage}})
 }
 
 func (s *Store) erase(ctx context.Context, op string, lua script, c call) (int, error) {

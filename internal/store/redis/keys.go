@@ -23,6 +23,8 @@ func recordKey(k store.Key) string {
 //	pending  left over by an earlier pass
 //	waiting  with an edit that is not synced
 //	checked  all; scored by the time of the last comparison
+//	advoware with a base; scored by the number of its Advoware record
+//	made     with an intent that names an Advoware record; scored by its number
 type index string
 
 const (
@@ -32,6 +34,9 @@ const (
 	byPending index = "pending"
 	byWaiting index = "waiting"
 	byChecked index = "checked"
+
+	byAdvoware index = "advoware"
+	byMade     index = "made"
 )
 
 func (i index) key(entity string) string {
@@ -41,13 +46,18 @@ func (i index) key(entity string) string {
 const (
 	historyKey = prefix + "history"    // hash: id → index keys and document
 	timeKey    = prefix + "history:at" // sorted set: id by time
-	valueKeys  = prefix + "values"     // sorted set: all keys of values
+	// entitiesKey is a set: the entities of entries, for finding a record's by its id
+	// alone.
+	entitiesKey = prefix + "history:entities"
+	valueKeys   = prefix + "values" // sorted set: all keys of values
 	// expiringKeys is a sorted set: keys of values that expire, by when.
 	expiringKeys = prefix + "values:expiring"
 )
 
+const recordHistory = prefix + "history:rec:"
+
 func historyOfRecord(entity, id string) string {
-	return prefix + "history:rec:" + url.QueryEscape(entity) + ":" + url.QueryEscape(id)
+	return recordHistory + url.QueryEscape(entity) + ":" + url.QueryEscape(id)
 }
 
 func historyOfRun(run string) string { return prefix + "history:run:" + url.QueryEscape(run) }

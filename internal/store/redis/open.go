@@ -37,7 +37,8 @@ type Options struct {
 const (
 	defaultTimeout = 5 * time.Second
 	poolSize       = 32
-	schema         = 1
+	// schema 2 has the set of entities and the indexes of Advoware numbers.
+	schema = 2
 )
 
 // Store is the Redis store.
@@ -47,6 +48,8 @@ type Store struct {
 	now     func() time.Time
 	timeout time.Duration
 	scripts scripts
+	// indexed is false for a store of schema 1 that is opened for reading only.
+	indexed bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -95,6 +98,8 @@ func connect(url string, o Options) (*Store, error) {
 
 var errURL = errors.New("not a Redis URL")
 
+// checkSchema refuses a store of a newer version, and brings one of a former version
+// up to date, unless it is opened for reading only: it is read as it is then.
 func (s *Store) checkSchema(ctx context.Context, readOnly bool) error {
 	key := prefix + "schema"
 	if !readOnly {
@@ -110,13 +115,22 @@ func (s *Store) checkSchema(ctx context.Context, readOnly bool) error {
 		return err
 	}
 	version, err := strconv.Atoi(value)
-	if err != nil || version < 1 {
+	switch {
+	case err != nil || version < 1:
 		return fmt.Errorf("the key %s holds no version", key)
-	}
-	if version > schema {
+	case version > schema:
 		return fmt.Errorf("%w: its schema is %d, this version knows up to %d", store.ErrNewerSchema, version, schema)
+	case version == schema:
+		s.indexed = true
+		return nil
+	case readOnly:
+		return nil
 	}
-	return nil
+	if err := s.reindex(ctx); err != nil {
+		return err
+	}
+	s.indexed = true
+	return s.c.Set(ctx, key, schema, 0).Err()
 }
 
 // Describe names server and database.

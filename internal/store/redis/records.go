@@ -117,7 +117,7 @@ func commitCall(c store.Commit) (call, error) {
 	id, e := nonce(), c.Key.Entity
 	keys := []string{
 		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
-		historyKey, timeKey, goneKey(id),
+		historyKey, timeKey, goneKey(id), entitiesKey, byAdvoware.key(e), byMade.key(e),
 	}
 	entries, err := historyArgs(c.History)
 	if err != nil {
@@ -125,7 +125,7 @@ func commitCall(c store.Commit) (call, error) {
 	}
 	m := c.Memory
 	if m == nil {
-		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0}
+		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0}
 		return call{keys, append(args, entries...)}, nil
 	}
 	doc, err := store.EncodeMemory(*m)
@@ -136,7 +136,20 @@ func commitCall(c store.Commit) (call, error) {
 		opening(c.Lease.Token), m.Rev, id, "put", c.Key.ID, doc,
 		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
 	}
+	base, made := numbers(*m)
+	args = append(args, base, made)
 	return call{keys, append(args, entries...)}, nil
+}
+
+// numbers are the Advoware records that a memory is about, 0: none.
+func numbers(m store.Memory) (base, made int64) {
+	if m.Base != nil {
+		base = m.Base.AdvowareID
+	}
+	if m.Intent != nil {
+		made = m.Intent.AdvowareID
+	}
+	return base, made
 }
 
 func flag(yes bool) int {
@@ -146,15 +159,15 @@ func flag(yes bool) int {
 	return 0
 }
 
-// historyArgs are the entries as scripts take them, five arguments each.
+// historyArgs are the entries as scripts take them, six arguments each.
 func historyArgs(es []store.Entry) ([]any, error) {
-	args := make([]any, 0, 5*len(es))
+	args := make([]any, 0, 6*len(es))
 	for _, e := range es {
 		doc, err := store.EncodeEntry(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", opCommit, err)
 		}
-		args = append(args, e.ID, store.Micros(e.At), historyOfRecord(e.Entity, e.RecordID), historyOfRun(e.Run), doc)
+		args = append(args, e.ID, store.Micros(e.At), historyOfRecord(e.Entity, e.RecordID), historyOfRun(e.Run), e.Entity, doc)
 	}
 	return args, nil
 }

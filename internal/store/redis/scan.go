@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -42,17 +43,24 @@ func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn 
 // ("": there is none).
 func (s *Store) scanPage(ctx context.Context, entity string, f store.ScanFilter, after string) (ids []string, next string, err error) {
 	err = s.read(ctx, opLoad, func(ctx context.Context) error {
-		if !f.CheckedBefore.IsZero() {
+		only := f
+		only.After, only.AdvowareID = "", 0
+		switch {
+		case !f.CheckedBefore.IsZero():
 			ids, next, err = s.pageByCheck(ctx, entity, f, after)
-			return err
+		case f.AdvowareID != 0 && s.indexed && only.All():
+			ids, next, err = s.pageByNumber(ctx, entity, f.AdvowareID, after)
+		case f.AdvowareID != 0: // beside others, or in a store of a former version
+			ids, next, err = s.pageByIndex(ctx, entity, []index{byID}, after)
+		default:
+			ids, next, err = s.pageByIndex(ctx, entity, indexes(f), after)
 		}
-		ids, next, err = s.pageByIndex(ctx, entity, indexes(f), after)
 		return err
 	})
 	return ids, next, err
 }
 
-// indexes are those whose union a filter asks for.
+// indexes are those in the order of ids whose union a filter asks for.
 func indexes(f store.ScanFilter) []index {
 	var use []index
 	if f.WithIntent {
@@ -101,12 +109,35 @@ func (s *Store) pageByIndex(ctx context.Context, entity string, use []index, aft
 	return ids[:page], ids[page-1], nil
 }
 
+// pageByNumber asks the indexes of numbers: the few records, or none, that know one.
+// Scores are floating point: beyond 2^53 they may be of a neighbour, which Scan sorts
+// out.
+func (s *Store) pageByNumber(ctx context.Context, entity string, number int64, after string) ([]string, string, error) {
+	n := strconv.FormatInt(number, 10)
+	use := []index{byAdvoware, byMade}
+	cmds := make([]*redis.StringSliceCmd, len(use))
+	err := s.pipeline(ctx, func(p redis.Pipeliner) {
+		for i, x := range use {
+			cmds[i] = p.ZRangeByScore(ctx, x.key(entity), &redis.ZRangeBy{Min: n, Max: n})
+		}
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	ids := slices.Concat(cmds[0].Val(), cmds[1].Val())
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id <= after }), "", nil
+}
+
 // pageByCheck chooses from a page of all ids by the indexes, without reading
 // the memories: most of them were compared lately.
 func (s *Store) pageByCheck(ctx context.Context, entity string, f store.ScanFilter, after string) ([]string, string, error) {
 	all, next, err := s.pageByIndex(ctx, entity, []index{byID}, after)
 	if err != nil {
 		return nil, "", err
+	}
+	if f.AdvowareID != 0 {
+		return all, next, nil
 	}
 	var others []index
 	if x := indexes(f); x[0] != byID {

@@ -7,6 +7,7 @@ type scripts struct {
 	acquire, extend, release, breakLock script
 	commit, appendAll, prune, forget    script
 	put, putNew, remove                 script
+	reindex                             script
 }
 
 // script is Lua and the digest by which the server knows it.
@@ -21,7 +22,7 @@ func newScripts() scripts {
 		commit: newScript(luaOurs + luaHistory + commitLua), appendAll: newScript(luaHistory + appendLua),
 		prune: newScript(luaHistory + pruneLua), forget: newScript(luaHistory + forgetLua),
 		put: newScript(putLua), putNew: newScript(putNewLua),
-		remove: newScript(removeLua),
+		remove: newScript(removeLua), reindex: newScript(reindexLua),
 	}
 }
 
@@ -85,33 +86,36 @@ local function unindex(id, stored)
 	redis.call('ZREM', string.sub(stored, 1, a - 1), id)
 	redis.call('ZREM', string.sub(stored, a + 1, b - 1), id)
 end
-local function put(history, times, id, at, record, run, doc)
+local function put(history, times, entities, id, at, record, run, entity, doc)
 	local old = redis.call('HGET', history, id)
 	if old then unindex(id, old) end
 	redis.call('HSET', history, id, record .. '\n' .. run .. '\n' .. doc)
 	redis.call('ZADD', times, at, id)
 	redis.call('ZADD', record, at, id)
 	redis.call('ZADD', run, at, id)
+	redis.call('SADD', entities, entity)
 end
-local function put_all(history, times, first)
-	for i = first, #ARGV, 5 do
-		put(history, times, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+local function put_all(history, times, entities, first)
+	for i = first, #ARGV, 6 do
+		put(history, times, entities, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
 	end
 end
-local function erase(history, times, ids)
+local function erase(history, times, entities, ids)
 	for _, id in ipairs(ids) do
 		local old = redis.call('HGET', history, id)
 		if old then unindex(id, old) end
 		redis.call('HDEL', history, id)
 		redis.call('ZREM', times, id)
 	end
+	if redis.call('EXISTS', times) == 0 then redis.call('DEL', entities) end
 	return #ids
 end
 `
 
 // KEYS: lock, record, ids, intent, notes, pending, waiting, checked, history,
-// times, gone. ARGV: opening, rev, nonce, put or del, id, document, intent, notes,
-// pending, waiting (1 or 0), checked, then the entries. Answer: the new rev, -1 lock lost, -2
+// times, gone, entities, advoware, made. ARGV: opening, rev, nonce, put or del, id,
+// document, intent, notes, pending, waiting (1 or 0), checked, the Advoware numbers of
+// base and intent (0: none), then the entries. Answer: the new rev, -1 lock lost, -2
 // changed. The nonce tells that an earlier attempt was done.
 const commitLua = `
 local stored = redis.call('HMGET', KEYS[2], 'rev', 'nonce')
@@ -137,21 +141,32 @@ mark(KEYS[5], put and ARGV[8] == '1', 0)
 mark(KEYS[6], put and ARGV[9] == '1', 0)
 mark(KEYS[7], put and ARGV[10] == '1', 0)
 mark(KEYS[8], put, ARGV[11])
-put_all(KEYS[9], KEYS[10], 12)
+mark(KEYS[13], put and ARGV[12] ~= '0', ARGV[12])
+mark(KEYS[14], put and ARGV[13] ~= '0', ARGV[13])
+put_all(KEYS[9], KEYS[10], KEYS[12], 14)
 return rev`
 
-// KEYS: history, times. ARGV: the entries.
-const appendLua = `
-put_all(KEYS[1], KEYS[2], 1)
+// KEYS: record, advoware, made. ARGV: id, rev, the Advoware numbers of base and intent.
+// A record that has moved on was indexed by who moved it.
+const reindexLua = `
+if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then return 0 end
+for i = 2, 3 do
+	if ARGV[i + 1] ~= '0' then redis.call('ZADD', KEYS[i], ARGV[i + 1], ARGV[1]) end
+end
 return 1`
 
-// KEYS: history, times. ARGV: time, how many at most. Answer: how many.
-const pruneLua = `
-return erase(KEYS[1], KEYS[2], redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2]))`
+// KEYS: history, times, entities. ARGV: the entries.
+const appendLua = `
+put_all(KEYS[1], KEYS[2], KEYS[3], 1)
+return 1`
 
-// KEYS: history, times, the record's index. ARGV: how many at most.
+// KEYS: history, times, entities. ARGV: time, how many at most. Answer: how many.
+const pruneLua = `
+return erase(KEYS[1], KEYS[2], KEYS[3], redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2]))`
+
+// KEYS: history, times, entities, the record's index. ARGV: how many at most.
 const forgetLua = `
-return erase(KEYS[1], KEYS[2], redis.call('ZRANGE', KEYS[3], 0, tonumber(ARGV[1]) - 1))`
+return erase(KEYS[1], KEYS[2], KEYS[3], redis.call('ZRANGE', KEYS[4], 0, tonumber(ARGV[1]) - 1))`
 
 // Values are found through a sorted set of their keys, and those that expire
 // through a second one, by the writer's clock: it only says where to look, a

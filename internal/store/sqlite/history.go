@@ -25,6 +25,15 @@ func historyRows(es []store.Entry) ([][]any, error) {
 
 func (t *tx) putHistory(rows [][]any) error {
 	for _, row := range rows {
+		// An entry that is closed stays where it is in every index.
+		n, err := t.exec("UPDATE history SET doc = ? WHERE id = ? AND at = ? AND run = ? AND entity = ? AND record_id = ?",
+			row[5], row[0], row[1], row[2], row[3], row[4])
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
 		if _, err := t.exec(`INSERT INTO history (id, at, run, entity, record_id, doc) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET at = excluded.at, run = excluded.run, entity = excluded.entity,
 			record_id = excluded.record_id, doc = excluded.doc`, row...); err != nil {
@@ -82,7 +91,16 @@ func scanEntry(rows *sql.Rows) (store.Entry, error) {
 }
 
 func historyQuery(f store.HistoryFilter) (text string, args []any) {
-	text = "SELECT doc FROM history WHERE (at, id) < (?, ?)"
+	by := "history_at"
+	switch { // the narrowest; each is in the order of the listing
+	case f.ID != "":
+		by = "history_record"
+	case f.Run != "":
+		by = "history_run"
+	case f.Entity != "":
+		by = "history_entity"
+	}
+	text = "SELECT doc FROM history INDEXED BY " + by + " WHERE (at, id) < (?, ?)"
 	add := func(condition string, arg any) {
 		text += " AND " + condition
 		args = append(args, arg)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"advosync/internal/store"
@@ -48,11 +49,12 @@ func (s *Store) loadChunk(ctx context.Context, entity string, ids []string) ([]r
 	for _, id := range ids {
 		args = append(args, id)
 	}
-	text := "SELECT id, rev, doc FROM records WHERE entity = ? AND id IN (?" + strings.Repeat(", ?", len(ids)-1) + ")"
+	text := "SELECT r.id, r.rev, r.doc, i.doc FROM records r LEFT JOIN intents i ON i.entity = r.entity AND i.id = r.id" +
+		" WHERE r.entity = ? AND r.id IN (?" + strings.Repeat(", ?", len(ids)-1) + ")"
 	return query(ctx, s, opLoad, text, args, scanMemory)
 }
 
-// remembered is one row of records.
+// remembered is one row of records, with its intent.
 type remembered struct {
 	id     string
 	memory store.Memory
@@ -61,12 +63,14 @@ type remembered struct {
 func scanMemory(rows *sql.Rows) (remembered, error) {
 	var r remembered
 	var rev int64
-	var doc []byte
-	if err := rows.Scan(&r.id, &rev, &doc); err != nil {
+	var doc, intent []byte
+	if err := rows.Scan(&r.id, &rev, &doc, &intent); err != nil {
 		return r, err
 	}
 	var err error
-	r.memory, err = store.DecodeMemory(doc, rev)
+	if r.memory, err = store.DecodeMemory(doc, rev); err == nil && intent != nil {
+		r.memory.Intent, err = store.DecodeIntent(intent)
+	}
 	return r, err
 }
 
@@ -106,12 +110,9 @@ func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
 
 // committer prepares everything that can fail without the database.
 func (s *Store) committer(c store.Commit, rev *int64) (func(*tx) error, error) {
-	var doc []byte
-	if c.Memory != nil {
-		var err error
-		if doc, err = store.EncodeMemory(*c.Memory); err != nil {
-			return nil, err
-		}
+	m, err := memoryRowOf(c.Memory)
+	if err != nil {
+		return nil, err
 	}
 	entries, err := historyRows(c.History)
 	if err != nil {
@@ -125,40 +126,74 @@ func (s *Store) committer(c store.Commit, rev *int64) (func(*tx) error, error) {
 		if !ok {
 			return store.ErrLeaseLost
 		}
-		if *rev, err = t.swap(c, doc); err != nil {
+		if *rev, err = t.swap(c, m); err != nil {
 			return err
 		}
 		return t.putHistory(entries)
 	}, nil
 }
 
-// swap replaces the memory if it is the one that was loaded.
-func (t *tx) swap(c store.Commit, doc []byte) (int64, error) {
-	if c.Memory == nil {
-		return 0, t.forgetMemory(c.Key, c.Rev)
+// memoryRow is the form of a memory in the tables.
+type memoryRow struct {
+	row    []any  // the columns of records from doc on
+	intent []byte // nil: none
+	// made is the Advoware record that the intent is about, 0: none known.
+	made int64
+}
+
+func memoryRowOf(m *store.Memory) (r memoryRow, err error) {
+	if m == nil {
+		return r, nil
 	}
-	m := c.Memory
+	if in := m.Intent; in != nil {
+		if r.intent, err = store.EncodeIntent(*in); err != nil {
+			return r, err
+		}
+		r.made = in.AdvowareID
+	}
+	rest := *m
+	rest.Intent = nil
+	doc, err := store.EncodeMemory(rest)
 	var advoware int64
 	if m.Base != nil {
 		advoware = m.Base.AdvowareID
 	}
-	args := []any{
-		m.Rev + 1, doc, m.Intent != nil, len(m.Notes) > 0, m.Pending != "", !m.WaitsSince.IsZero(),
-		advoware, store.Micros(m.CheckedAt), c.Key.Entity, c.Key.ID,
+	r.row = []any{doc, len(m.Notes) > 0, m.Pending != "", !m.WaitsSince.IsZero(), advoware, store.Micros(m.CheckedAt)}
+	return r, err
+}
+
+// swap replaces the memory if it is the one that was loaded.
+func (t *tx) swap(c store.Commit, m memoryRow) (int64, error) {
+	if c.Memory == nil {
+		return 0, t.forgetMemory(c.Key, c.Rev)
 	}
+	was := c.Memory.Rev
+	args := slices.Concat([]any{was + 1}, m.row, []any{c.Key.Entity, c.Key.ID})
 	var n int64
 	var err error
-	if m.Rev == 0 {
-		n, err = t.exec(`INSERT INTO records (rev, doc, has_intent, has_notes, pending, waiting, advoware_id, checked_at, entity, id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
+	if was == 0 {
+		n, err = t.exec(`INSERT INTO records (rev, doc, has_notes, pending, waiting, advoware_id, checked_at, entity, id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
 	} else {
-		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_intent = ?, has_notes = ?, pending = ?, waiting = ?, advoware_id = ?,
-			checked_at = ? WHERE entity = ? AND id = ? AND rev = ?`, append(args, m.Rev)...)
+		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_notes = ?, pending = ?, waiting = ?, advoware_id = ?,
+			checked_at = ? WHERE entity = ? AND id = ? AND rev = ?`, append(args, was)...)
 	}
-	if err == nil && n == 0 {
+	switch {
+	case err != nil:
+	case n == 0:
 		err = store.ErrChanged
+	case m.intent == nil:
+		err = t.dropIntent(c.Key)
+	default:
+		_, err = t.exec(`INSERT INTO intents (entity, id, advoware_id, doc) VALUES (?, ?, ?, ?)
+			ON CONFLICT (entity, id) DO UPDATE SET advoware_id = excluded.advoware_id, doc = excluded.doc`, c.Key.Entity, c.Key.ID, m.made, m.intent)
 	}
-	return m.Rev + 1, err
+	return was + 1, err
+}
+
+func (t *tx) dropIntent(key store.Key) error {
+	_, err := t.exec("DELETE FROM intents WHERE entity = ? AND id = ?", key.Entity, key.ID)
+	return err
 }
 
 func (t *tx) forgetMemory(key store.Key, rev int64) error {
@@ -169,6 +204,9 @@ func (t *tx) forgetMemory(key store.Key, rev int64) error {
 	}
 	if stored != rev {
 		return store.ErrChanged
+	}
+	if err := t.dropIntent(key); err != nil {
+		return err
 	}
 	_, err = t.exec("DELETE FROM records WHERE entity = ? AND id = ?", key.Entity, key.ID)
 	return err

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,28 +34,36 @@ func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn 
 	}
 }
 
+// scanQuery walks, for every condition that is set, the index of the records that
+// meet it, and none that leads through all of them.
 func scanQuery(f store.ScanFilter) (text string, args []any) {
-	var any []string
+	var ids []string
+	walk := func(from, condition string, arg ...any) {
+		ids = append(ids, "SELECT id FROM "+from+" WHERE entity = ?1 AND id > ?2"+condition)
+		args = append(args, arg...)
+	}
+	if f.All() {
+		walk("records", "")
+	}
 	if f.WithIntent {
-		any = append(any, "has_intent")
+		walk("intents", "")
 	}
 	if f.WithNotes {
-		any = append(any, "has_notes")
+		walk("records INDEXED BY records_notes", " AND has_notes")
 	}
 	if f.WithSuspect {
-		any = append(any, "pending")
+		walk("records INDEXED BY records_pending", " AND pending")
 	}
 	if f.WithWaiting {
-		any = append(any, "waiting")
+		walk("records INDEXED BY records_waiting", " AND waiting")
+	}
+	if f.AdvowareID != 0 {
+		walk("records INDEXED BY records_advoware", " AND advoware_id = ?3 AND advoware_id <> 0", f.AdvowareID)
+		walk("intents INDEXED BY intents_advoware", " AND advoware_id = ?3 AND advoware_id <> 0")
 	}
 	if !f.CheckedBefore.IsZero() {
-		any = append(any, "checked_at < ?")
-		args = append(args, store.Micros(f.CheckedBefore))
+		walk("records INDEXED BY records_checked", fmt.Sprintf(" AND checked_at < ?%d", len(args)+3), store.Micros(f.CheckedBefore))
 	}
-	where := ""
-	if len(any) > 0 {
-		where = " AND (" + strings.Join(any, " OR ") + ")"
-	}
-	return "SELECT id, rev, doc FROM records INDEXED BY records_scan WHERE entity = ? AND id > ?" + where +
-		" ORDER BY id LIMIT ?", args
+	return "SELECT r.id, r.rev, r.doc, i.doc FROM (" + strings.Join(ids, " UNION ") + fmt.Sprintf(" ORDER BY id LIMIT ?%d) p", len(args)+3) +
+		" JOIN records r ON r.entity = ?1 AND r.id = p.id LEFT JOIN intents i ON i.entity = ?1 AND i.id = p.id ORDER BY p.id", args
 }

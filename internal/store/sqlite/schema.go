@@ -13,7 +13,7 @@ const applicationID = 0x41445653
 
 // migrations lead from one schema version to the next; the index is the version
 // they start from.
-func migrations() []string { return []string{schema1, schema2} }
+func migrations() []string { return []string{schema1, schema2, schema3} }
 
 const schema1 = `
 CREATE TABLE leases (
@@ -62,6 +62,55 @@ const schema2 = `
 ALTER TABLE records ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0;
 DROP INDEX records_scan;
 CREATE INDEX records_scan ON records (entity, id, checked_at, has_intent, has_notes, pending, waiting);
+`
+
+// schema3 keeps intents apart: they come and go with every write, and a record
+// that swells and shrinks leaves a page half empty behind. The records are copied,
+// which packs those that earlier versions have left one a page.
+//
+// Every condition of a scan has an index that holds only the records that meet it
+// (an intent's is the table of intents), every listing of the history one in its own
+// order.
+const schema3 = `
+CREATE TABLE intents (
+	entity      TEXT NOT NULL,
+	id          TEXT NOT NULL,
+	advoware_id INTEGER NOT NULL,       -- 0: none known
+	doc         BLOB NOT NULL,          -- JSON
+	PRIMARY KEY (entity, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX intents_advoware ON intents (entity, advoware_id) WHERE advoware_id <> 0;
+INSERT INTO intents
+	SELECT entity, id, ifnull(json_extract(text, '$.intent.advowareId'), 0), CAST(json_extract(text, '$.intent') AS BLOB)
+	FROM (SELECT entity, id, CAST(doc AS TEXT) AS text FROM records WHERE has_intent);
+
+CREATE TABLE packed (
+	entity      TEXT NOT NULL,
+	id          TEXT NOT NULL,
+	rev         INTEGER NOT NULL,
+	doc         BLOB NOT NULL,          -- JSON, without the intent
+	has_notes   INTEGER NOT NULL,
+	pending     INTEGER NOT NULL,
+	waiting     INTEGER NOT NULL,
+	advoware_id INTEGER NOT NULL,       -- 0: none known
+	checked_at  INTEGER NOT NULL,       -- microseconds since 1970, 0: never
+	PRIMARY KEY (entity, id)
+) STRICT;
+INSERT INTO packed
+	SELECT entity, id, rev, CASE WHEN has_intent THEN CAST(json_remove(CAST(doc AS TEXT), '$.intent') AS BLOB) ELSE doc END,
+		has_notes, pending, waiting, advoware_id, checked_at
+	FROM records ORDER BY entity, id;
+DROP TABLE records;
+ALTER TABLE packed RENAME TO records;
+CREATE INDEX records_checked ON records (entity, id, checked_at);
+CREATE INDEX records_notes ON records (entity, id) WHERE has_notes;
+CREATE INDEX records_pending ON records (entity, id) WHERE pending;
+CREATE INDEX records_waiting ON records (entity, id) WHERE waiting;
+CREATE INDEX records_advoware ON records (entity, advoware_id, id) WHERE advoware_id <> 0;
+
+DROP INDEX history_record;
+CREATE INDEX history_record ON history (record_id, at, id);
+CREATE INDEX history_entity ON history (entity, at, id);
 `
 
 // querier is what *sql.DB and *sql.Conn have in common.

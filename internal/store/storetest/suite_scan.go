@@ -51,6 +51,7 @@ func testScan(t *testing.T, b Backend) {
 		t.Errorf("unknown entity: %v", got)
 	}
 	testScanFollowsCommits(t, s, l)
+	testScanByNumber(t, s, l)
 	testScanPages(t, s, l)
 }
 
@@ -86,6 +87,43 @@ func testScanFollowsCommits(t *testing.T, s store.Store, l store.Lease) {
 	}
 	if got := scan(t, s, "E", store.ScanFilter{WithSuspect: true, CheckedBefore: day(2)}); !slices.Equal(got, []string{"B", "a", "c", "d"}) {
 		t.Errorf("pending: %v", got)
+	}
+}
+
+// testScanByNumber: who knows an Advoware record, by the base or by a create that has
+// been answered.
+func testScanByNumber(t *testing.T, s store.Store, l store.Lease) {
+	t.Helper()
+	const n = 9007199254740993 // a neighbour of it is the same floating-point number
+	linked := func(n int64) *store.Base { return &store.Base{AdvowareID: n} }
+	key := store.Key{Entity: "N", ID: "linked"}
+	m := commit(t, s, l, key, store.Memory{Base: linked(n)})
+	commit(t, s, l, store.Key{Entity: "N", ID: "twin"}, store.Memory{Base: linked(n), Intent: &store.Intent{AdvowareID: 8}})
+	commit(t, s, l, store.Key{Entity: "N", ID: "created"}, store.Memory{Intent: &store.Intent{Kind: store.IntentCreate, AdvowareID: n}})
+	commit(t, s, l, store.Key{Entity: "N", ID: "near"}, store.Memory{Base: linked(n - 1)})
+	commit(t, s, l, store.Key{Entity: "N", ID: "note"}, store.Memory{Notes: []store.Note{{ID: "n"}}})
+	commit(t, s, l, store.Key{Entity: "O", ID: "other"}, store.Memory{Base: linked(n)})
+	for _, c := range []struct {
+		filter store.ScanFilter
+		want   string
+	}{
+		{store.ScanFilter{AdvowareID: n}, "[created linked twin]"},
+		{store.ScanFilter{AdvowareID: n, After: "created"}, "[linked twin]"},
+		{store.ScanFilter{AdvowareID: 8}, "[twin]"},
+		{store.ScanFilter{AdvowareID: 5}, "[]"},
+		{store.ScanFilter{AdvowareID: 8, WithNotes: true}, "[note twin]"},
+		{store.ScanFilter{AdvowareID: 8, CheckedBefore: day(1)}, "[created linked near note twin]"},
+	} {
+		if got := fmt.Sprint(scan(t, s, "N", c.filter)); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.filter, got, c.want)
+		}
+	}
+	m.Base = linked(5)
+	commit(t, s, l, key, m)
+	for n, want := range map[int64]string{n: "[created twin]", 5: "[linked]"} {
+		if got := fmt.Sprint(scan(t, s, "N", store.ScanFilter{AdvowareID: n})); got != want {
+			t.Errorf("after a new link, %d: %s, want %s", n, got, want)
+		}
 	}
 }
 
