@@ -39,7 +39,7 @@ func (a *app) completeFromHistory(prefix, entity string, word func(store.Entry) 
 	if err != nil {
 		return nil, none
 	}
-	s, err := p.Open(ctx, openOptions{ReadOnly: true, Command: "completion", Log: slog.New(slog.DiscardHandler)})
+	s, err := p.Open(ctx, openOptions{ReadOnly: true, StoreOnly: true, Command: "completion", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, none
 	}

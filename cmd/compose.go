@@ -56,7 +56,10 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 		return nil, err
 	}
 	s := &opened{cfg: p.cfg, store: st}
-	if err := s.connect(o); err != nil {
+	if err = p.admit(ctx, st, o); err == nil {
+		err = s.connect(o)
+	}
+	if err != nil {
 		_ = st.Close()
 		return nil, err
 	}

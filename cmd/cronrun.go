@@ -36,7 +36,9 @@ type cronFlags struct {
 	entities []string
 	conflict string
 	progress string
-	options  batch.Options
+	// allowMoved: the store goes along with a system that has changed its address.
+	allowMoved bool
+	options    batch.Options
 }
 
 func (a *app) cronRunCommand() *cobra.Command {
@@ -50,8 +52,8 @@ Without a terminal and with nothing wrong it prints nothing, so that cron mails
 only trouble. One pass per entity runs at a time.
 
 Before the first write guards look at the whole: a restored backup, an empty
-list or a changed mapping halts the pass (exit 6), and the message names the one
-flag that lets it go on.`,
+list, a changed mapping or a store of other systems halts the pass (exit 6), and
+the message names the one flag that lets it go on.`,
 		Example: `  advosync cron-run
   advosync cron-run --dry-run`,
 		Args: a.noArgs,
@@ -69,6 +71,7 @@ flag that lets it go on.`,
 	f.IntVar(&o.options.AllowDeletes, "allow-deletes", 0, "go on with up to `n` deletes")
 	f.BoolVar(&o.options.AllowEmpty, "allow-empty", false, "go on although one side is suddenly empty")
 	f.BoolVar(&o.options.AllowMappingChange, "allow-mapping-change", false, "go on although the mapping has changed since the last pass")
+	f.BoolVar(&o.allowMoved, "allow-moved", false, "go on although the store names other systems: they have only changed their addresses")
 	f.BoolVar(&o.options.AllowRegress, "allow-regress", false, "go on although a system looks like a restored backup")
 	a.complete(c, "conflict", policies)
 	a.complete(c, "progress", []string{console.ProgressAuto, console.ProgressAlways, console.ProgressNever})
@@ -112,7 +115,7 @@ func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 		return err
 	}
 	run := a.newRunID()
-	s, err := p.Open(ctx, openOptions{ReadOnly: o.options.DryRun, RunID: run, Command: "cron-run", Log: a.log.With("run", run)})
+	s, err := p.Open(ctx, openOptions{ReadOnly: o.options.DryRun, AllowMoved: o.allowMoved, RunID: run, Command: "cron-run", Log: a.log.With("run", run)})
 	if err != nil {
 		return err
 	}

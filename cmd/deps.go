@@ -51,9 +51,14 @@ type openOptions struct {
 	// ReadOnly is set for check, diff and --dry-run: store and clients refuse
 	// writes.
 	ReadOnly bool
-	RunID    string
-	Command  string
-	Log      *slog.Logger
+	// StoreOnly is set where nothing but what the store holds is read: whose it is
+	// is then only said.
+	StoreOnly bool
+	// AllowMoved: the systems have changed their addresses, and the store goes along.
+	AllowMoved bool
+	RunID      string
+	Command    string
+	Log        *slog.Logger
 }
 
 // session is an open engine. Sync and Plan are safe for concurrent use.

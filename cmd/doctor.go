@@ -66,6 +66,7 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	}
 	p := doctor.Patient{Config: cfg, ConfigErr: err, Now: a.now}
 	if cfg != nil {
+		p.Identity = identityOf(cfg)
 		closeAll := a.connectPatient(&p, cfg, o)
 		defer closeAll()
 	}

@@ -91,6 +91,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, context.Canceled), fault.Is(err, fault.Interrupted):
 		return exitInterrupted
+	case fault.Is(err, fault.Moved):
+		return exitHalted
 	}
 	return exitCannotRun
 }
@@ -99,9 +101,12 @@ func exitCode(err error) int {
 func resultCodes(doc result.Document, differencesCount bool) map[int]bool {
 	codes := map[int]bool{}
 	if doc.Error != nil {
-		if doc.Error.Code == string(fault.Interrupted) {
+		switch doc.Error.Code {
+		case string(fault.Interrupted):
 			codes[exitInterrupted] = true
-		} else {
+		case string(fault.Moved):
+			codes[exitHalted] = true
+		default:
 			codes[exitCannotRun] = true
 		}
 	}

@@ -99,7 +99,7 @@ func (a *app) openHistory(ctx context.Context, h *historyFlags, readOnly bool) (
 		return nil, nil, err
 	}
 	run := a.newRunID()
-	s, err := p.Open(ctx, openOptions{ReadOnly: readOnly, RunID: run, Command: "history", Log: a.log.With("run", run)})
+	s, err := p.Open(ctx, openOptions{ReadOnly: readOnly, StoreOnly: true, RunID: run, Command: "history", Log: a.log.With("run", run)})
 	return s, entities, err
 }
 

@@ -70,7 +70,7 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 		return err
 	}
 	run := a.newRunID()
-	s, err := p.Open(ctx, openOptions{ReadOnly: u.list || u.dryRun, RunID: run, Command: "unlock", Log: a.log.With("run", run)})
+	s, err := p.Open(ctx, openOptions{ReadOnly: u.list || u.dryRun, StoreOnly: u.list, RunID: run, Command: "unlock", Log: a.log.With("run", run)})
 	if err != nil {
 		return err
 	}

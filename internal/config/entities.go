@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"advosync/internal/files"
 	"advosync/internal/mapping"
 	"advosync/internal/mapping/strictyaml"
 )
@@ -27,12 +26,9 @@ func (l *loading) entities() {
 	}
 	seen := map[string]string{} // entity, lower case → file
 	for _, file := range l.expand(from, dir) {
-		src, opened, err := files.Read(file, maxFile)
+		src, err := readFile(file)
 		if err != nil {
 			l.add("entities", from, "%s cannot be read: %v", file, errors.Unwrap(err))
-			continue
-		}
-		if !l.trust("entities", from, file, opened) {
 			continue
 		}
 		m, err := mapping.Parse(file, src)

@@ -56,6 +56,8 @@ type Patient struct {
 	ConfigErr error
 	// OpenStore opens the store so that it refuses every write.
 	OpenStore func(context.Context) (store.Store, error)
+	// Identity names the configured systems, to hold against whose the store is.
+	Identity store.Identity
 	// Redis asks the server behind a store; false: it is another kind.
 	Redis    func(context.Context, store.Store) (RedisSettings, bool, error)
 	EspoCRM  func() (EspoCRM, error)

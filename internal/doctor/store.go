@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"advosync/internal/result"
+	"advosync/internal/store"
 )
 
 // checkStore: the store can be opened by this user, and by nobody else.
@@ -28,13 +29,25 @@ func (v *visit) checkStore(ctx context.Context) []result.Finding {
 		return append(found, broken(err, ""))
 	}
 	v.store = s
-	if _, err := s.Keys(ctx, "birth"); err != nil {
+	if err := v.checkWhose(ctx, s); err != nil {
 		return append(found, broken(err, ""))
 	}
 	if v.Config.Store.Driver == "embedded" && !exists(v.Config.Store.Path) {
 		return orOK(found, "%s is not there yet; the first sync makes it", s.Describe())
 	}
 	return orOK(found, "%s", s.Describe())
+}
+
+// checkWhose: the store remembers no other systems' records.
+func (v *visit) checkWhose(ctx context.Context, s store.Store) error {
+	theirs, known, err := store.IdentityOf(ctx, s)
+	if err != nil || !known || theirs == v.Identity {
+		return err
+	}
+	if knows, err := store.Remembers(ctx, s, v.Config.EntityNames()); err != nil || !knows {
+		return err
+	}
+	return store.Others(s, theirs, v.Identity)
 }
 
 func exists(path string) bool {

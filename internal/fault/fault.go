@@ -66,6 +66,7 @@ const (
 	ServerError  Code = "server_error" // other 5xx
 	BadAnswer    Code = "bad_answer"   // HTML, truncated JSON, wrong shape, too large
 	StoreBroken  Code = "store_broken" // the store cannot be read or written
+	Moved        Code = "guard_moved"  // the store remembers the records of other systems
 	LeaseLost    Code = "lease_lost"   // the lock was lost while working
 	Interrupted  Code = "interrupted"  // cancelled by a signal
 	Uncertain    Code = "uncertain"    // a write whose effect is not known yet

@@ -40,6 +40,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"round trip", testRoundTrip},
 		{"history", testHistory},
 		{"values", testValues},
+		{"identity", testIdentity},
 		{"concurrency", testConcurrency},
 		{"interruption", testInterruption},
 		{"read-only", testReadOnly},
