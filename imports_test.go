@@ -15,7 +15,8 @@ import (
 // layers says which packages of this module each package may import. Left may
 // import right, never back: main → cmd → {config, console, report, batch,
 // adapters} ; batch → engine → reconcile → mapping → record ; adapters →
-// transport, record. fault, callcount and result are leaves that all share.
+// transport, record. fault, callcount, result and files are leaves that
+// all may share.
 var layers = map[string][]string{
 	"cmd":                         {"*"},
 	"internal/record":             {},
@@ -26,7 +27,7 @@ var layers = map[string][]string{
 	"internal/mapping":            {"internal/mapping/strictyaml", "internal/record", "internal/fault"},
 	"internal/reconcile":          {"internal/mapping", "internal/record", "internal/result"},
 	"internal/store":              {"internal/record", "internal/fault"},
-	"internal/store/sqlite":       {"internal/store", "internal/fault", "internal/record"},
+	"internal/store/sqlite":       {"internal/store", "internal/files", "internal/fault", "internal/record"},
 	"internal/store/redis":        {"internal/store", "internal/fault", "internal/record"},
 	"internal/store/memstore":     {"internal/store", "internal/fault", "internal/record"},
 	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
@@ -38,7 +39,8 @@ var layers = map[string][]string{
 	"internal/transport": {"internal/record", "internal/fault", "internal/callcount"},
 	"internal/espocrm":   {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
 	"internal/advoware":  {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
-	"internal/config":    {"internal/mapping", "internal/mapping/strictyaml"},
+	"internal/config":    {"internal/files", "internal/mapping", "internal/mapping/strictyaml"},
+	"internal/files":     {},
 	"internal/console":   {},
 	"internal/metrics":   {"internal/result"},
 	"internal/report":    {"internal/result", "internal/fault", "internal/record"},

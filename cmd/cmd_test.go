@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -341,6 +342,19 @@ func TestIDs(t *testing.T) {
 	}
 	if got := invoke(t, setup{stdin: ""}, argv("sync --id - -o json")...); got.code != 0 || got.document(t).Summary.Total != 0 {
 		t.Errorf("no ids on stdin: code %d\n%s", got.code, got.out)
+	}
+}
+
+// Whoever writes the ids may never come to an end; a signal does.
+func TestSignalWhileIDsAreRead(t *testing.T) {
+	c, _ := console.Test(80, false, false)
+	never, end := io.Pipe()
+	t.Cleanup(func() { _ = end.Close() })
+	c.In = never
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ids, err := (&app{deps: deps{console: c}}).collectIDs(ctx, []string{"-"}); exitCode(err) != exitInterrupted {
+		t.Errorf("%v, %v", ids, err)
 	}
 }
 

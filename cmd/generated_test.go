@@ -169,10 +169,11 @@ func withSections(t *testing.T, page []byte) []byte {
 	if len(rows) == 0 {
 		t.Fatal("README.md has no table of exit codes")
 	}
-	b.WriteString(".PP\nWhen several hold: 130, 1, 6, 3, 4, 11, 5, in that order.\n\n.SH FILES\nThe configuration is the first found of:\n")
-	entry("./advosync.yaml", "in the working directory")
+	b.WriteString(".PP\nWhen several hold: 130, 1, 6, 3, 4, 11, 5, in that order.\n\n.SH FILES\nThe configuration, where none is named, is the one found of:\n")
 	entry("$XDG_CONFIG_HOME/advosync/advosync.yaml", "without that variable ~/.config/advosync/advosync.yaml")
 	entry("/etc/advosync/advosync.yaml", "for the machine")
+	entry("./advosync.yaml", "in the working directory")
+	b.WriteString(".PP\nTwo different ones are an error. One that somebody else than the caller or root can write or exchange is not used.\n")
 	b.WriteString(".PP\nWhat is remembered between runs:\n")
 	entry("$XDG_STATE_HOME/advosync/state.db", "without that variable ~/.local/state/advosync/state.db; or where store.path says")
 	b.WriteString("\n.SH ENVIRONMENT\n")

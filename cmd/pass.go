@@ -39,7 +39,7 @@ type job struct {
 // runJob loads, opens, works and reports. The document is written whatever
 // happened after the configuration was read.
 func (a *app) runJob(ctx context.Context, j job) error {
-	ids, err := a.collectIDs(j.ids)
+	ids, err := a.collectIDs(ctx, j.ids)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -80,7 +81,7 @@ const maxIDLine = 1 << 20
 
 // collectIDs gives the ids in the order given, each once; "-" stands for the
 // lines of stdin. Ids are taken as they are: the client refuses what is none.
-func (a *app) collectIDs(given []string) ([]string, error) {
+func (a *app) collectIDs(ctx context.Context, given []string) ([]string, error) {
 	var ids []string
 	seen := map[string]bool{}
 	add := func(id string) {
@@ -99,11 +100,40 @@ func (a *app) collectIDs(given []string) ([]string, error) {
 			continue
 		}
 		read = true
-		if err := eachLine(a.console.In, add); err != nil {
+		lines, err := untilDone(ctx, func() (lines []string, err error) {
+			err = eachLine(a.console.In, func(id string) { lines = append(lines, id) })
+			return lines, err
+		})
+		if err != nil {
 			return nil, err
+		}
+		for _, id := range lines {
+			add(id)
 		}
 	}
 	return ids, nil
+}
+
+// untilDone waits for what reads from stdin, or for the end of ctx: whoever
+// writes the other end may never come to one. The reader cannot be interrupted;
+// the process ends and takes it along.
+func untilDone[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type end struct {
+		value T
+		err   error
+	}
+	done := make(chan end, 1)
+	go func() {
+		value, err := read()
+		done <- end{value, err}
+	}()
+	select {
+	case e := <-done:
+		return e.value, e.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
 }
 
 func eachLine(r io.Reader, add func(string)) error {

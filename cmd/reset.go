@@ -57,7 +57,7 @@ all linked or unclean ones), and can be narrowed down.`,
 		if err := r.check(c); err != nil {
 			return err
 		}
-		ids, err := a.collectIDs(r.ids)
+		ids, err := a.collectIDs(c.Context(), r.ids)
 		if err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ changed since it was parked is compared anew and asked about again.`,
 		if err := r.check(c); err != nil {
 			return err
 		}
-		ids, err := a.collectIDs(r.ids)
+		ids, err := a.collectIDs(c.Context(), r.ids)
 		if err != nil {
 			return err
 		}

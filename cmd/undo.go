@@ -52,7 +52,7 @@ Nothing is created or deleted by undo.`,
 			e.hint = "runs are shown by: advosync history --runs"
 			return e
 		}
-		ids, err := a.collectIDs(u.ids)
+		ids, err := a.collectIDs(c.Context(), u.ids)
 		if err != nil {
 			return err
 		}

@@ -151,21 +151,27 @@ func TestDefaultsAreTheExample(t *testing.T) {
 
 func TestSearchOrder(t *testing.T) {
 	p := newPlace(t)
-	system := p.write(filepath.Join(p.home, "etc/advosync.yaml"), "")
 	check := func(want string) {
 		t.Helper()
 		if c := p.mustLoad(); c.File != want {
 			t.Errorf("read %s, want %s", c.File, want)
 		}
 	}
-	check(system)
-	dotConfig := p.write(filepath.Join(p.home, ".config/advosync/advosync.yaml"), "")
-	check(dotConfig)
-	xdg := p.write(filepath.Join(p.home, "xdg/advosync/advosync.yaml"), "")
+	alone := func(name string) {
+		t.Helper()
+		path := p.write(name, "")
+		check(path)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone("advosync.yaml")
+	alone(filepath.Join(p.home, "etc/advosync.yaml"))
+	alone(filepath.Join(p.home, ".config/advosync/advosync.yaml"))
+	p.write(filepath.Join(p.home, ".config/advosync/advosync.yaml"), "")
 	p.env = []string{"XDG_CONFIG_HOME=" + filepath.Join(p.home, "xdg")}
-	check(xdg)
-	here := p.write("advosync.yaml", "")
-	check(here)
+	alone(filepath.Join(p.home, "xdg/advosync/advosync.yaml"))
+	p.write("advosync.yaml", "")
 	p.env = append(p.env, "ADVOSYNC_CONFIG="+p.write("env.yaml", ""))
 	check(filepath.Join(p.dir, "env.yaml"))
 	opts := p.options()
@@ -182,6 +188,37 @@ func TestSearchOrder(t *testing.T) {
 	opts.Path = p.dir
 	if _, err := config.Load(opts); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("--config of a directory: %v", err)
+	}
+}
+
+// Two files would each be the right one for somebody; one that two places lead
+// to is one.
+func TestTwoConfigurations(t *testing.T) {
+	p := newPlace(t)
+	system := p.write(filepath.Join(p.home, "etc/advosync.yaml"), "")
+	opts := p.options()
+	opts.Dir = filepath.Join(p.home, "etc")
+	if c, err := config.Load(opts); err != nil || c.File != system {
+		t.Errorf("called in the directory of the machine's file: %v", err)
+	}
+	p.write("advosync.yaml", "")
+	want := "there are two configurations, ~/etc/advosync.yaml and advosync.yaml: remove one, or name one with --config or ADVOSYNC_CONFIG"
+	if _, err := p.load(); err == nil || p.short(err.Error()) != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	opts = p.options()
+	opts.Path = "advosync.yaml"
+	if c, err := config.Load(opts); err != nil || c.File != filepath.Join(p.dir, "advosync.yaml") {
+		t.Errorf("one of two is named: %v", err)
+	}
+}
+
+// What is larger than any configuration is not taken for one, whole or in part.
+func TestLargeFiles(t *testing.T) {
+	p := newPlace(t)
+	p.write("advosync.yaml", "# "+strings.Repeat("x", 1<<20)+"\n")
+	if _, err := p.load(); err == nil || p.short(err.Error()) != "advosync.yaml: cannot be read: larger than 1024 KiB" {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"advosync/internal/files"
 	"advosync/internal/mapping"
 	"advosync/internal/mapping/strictyaml"
 )
@@ -26,9 +27,12 @@ func (l *loading) entities() {
 	}
 	seen := map[string]string{} // entity, lower case → file
 	for _, file := range l.expand(from, dir) {
-		src, err := readFile(file)
+		src, opened, err := files.Read(file, maxFile)
 		if err != nil {
 			l.add("entities", from, "%s cannot be read: %v", file, errors.Unwrap(err))
+			continue
+		}
+		if !l.trust("entities", from, file, opened) {
 			continue
 		}
 		m, err := mapping.Parse(file, src)

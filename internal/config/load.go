@@ -3,16 +3,17 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/viper"
 
+	"advosync/internal/files"
 	"advosync/internal/mapping/strictyaml"
 )
 
@@ -87,6 +88,8 @@ type loading struct {
 	settings []setting
 	sources  map[string]raw // by key, of what is set
 	problems []Problem
+	searched bool        // the configuration file was found, not named
+	opened   fs.FileInfo // of the configuration file
 }
 
 func (l *loading) warn(format string, args ...any) {
@@ -111,7 +114,8 @@ func (l *loading) add(key string, from raw, format string, args ...any) *Problem
 	return &l.problems[len(l.problems)-1]
 }
 
-// find is the file to read: the first there is, or the one that was named.
+// find is the file to read: the one that was named, or the only one in the
+// places in which it is looked for.
 func (l *loading) find() (string, error) {
 	for _, named := range []struct{ path, by string }{{l.opts.Path, "--config"}, {l.env["ADVOSYNC_CONFIG"], "ADVOSYNC_CONFIG"}} {
 		if named.path == "" {
@@ -125,32 +129,47 @@ func (l *loading) find() (string, error) {
 		}
 		return path, nil
 	}
-	for _, dir := range l.places() {
+	l.searched = true
+	return l.search()
+}
+
+// search looks into all places: two different files would each be the right one
+// for somebody.
+func (l *loading) search() (found string, err error) {
+	var first fs.FileInfo
+	for i, dir := range l.places() {
 		path := filepath.Join(dir, FileName)
 		info, err := os.Stat(path)
 		switch {
-		case err == nil && !info.IsDir():
-			return path, nil
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			// There may be a file that says something else than the next one.
-			return "", &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("cannot be read: %v", errors.Unwrap(err))}}}
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), err == nil && info.IsDir():
+		case err == nil && found == "":
+			found, first = path, info
+		case err == nil && !os.SameFile(first, info):
+			return "", &Error{Problems: []Problem{{Text: fmt.Sprintf("there are two configurations, %s and %s: remove one, or name one with --config or ADVOSYNC_CONFIG", found, path)}}}
+		case err != nil && found == "" && i < len(l.places())-1:
+			// There may be a file that says something else than the next one. The
+			// last place is the working directory: where one cannot look into it,
+			// one was not called there for its sake.
+			return "", &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("cannot be read: %v; name the configuration with --config", errors.Unwrap(err))}}}
 		}
 	}
-	return "", nil
+	return found, nil
 }
 
-// places are the directories in which the file is looked for.
+// places are the directories in which the file is looked for, the working
+// directory last: anybody may have put a file there.
 func (l *loading) places() []string {
-	dirs := []string{l.inDir(".")}
+	var dirs []string
 	if xdg := l.env["XDG_CONFIG_HOME"]; filepath.IsAbs(xdg) {
 		dirs = append(dirs, filepath.Join(xdg, "advosync"))
 	} else if l.opts.Home != "" {
 		dirs = append(dirs, filepath.Join(l.opts.Home, ".config", "advosync"))
 	}
-	if l.opts.System != "" {
-		return append(dirs, l.opts.System)
+	system := l.opts.System
+	if system == "" {
+		system = "/etc/advosync"
 	}
-	return append(dirs, "/etc/advosync")
+	return append(dirs, system, l.inDir("."))
 }
 
 // inDir makes path absolute against the working directory, and ~/ the home.
@@ -173,9 +192,16 @@ func (l *loading) file(v *viper.Viper) error {
 		return err
 	}
 	l.cfg.File = path
-	src, err := readFile(path)
+	src, info, err := files.Read(path, maxFile)
 	if err != nil {
 		return &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("cannot be read: %v", errors.Unwrap(err))}}}
+	}
+	l.opened = info
+	if risk := files.Foreign(path, info); risk != nil && l.searched {
+		// Not a word of it is read: it may belong to another office.
+		return &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("is not used: %v; or name it with --config", risk)}}}
+	} else if risk != nil {
+		l.warn("%v", risk)
 	}
 	root, err := strictyaml.Parse(path, src)
 	if err != nil {
@@ -196,19 +222,8 @@ func (l *loading) file(v *viper.Viper) error {
 	return v.MergeConfigMap(values)
 }
 
-// maxFile bounds what is read of any file, in bytes.
+// maxFile bounds a configuration or mapping file, in bytes.
 const maxFile = 1 << 20
-
-// readFile reads at most maxFile and one byte, so that a device or a mistaken
-// path does not fill the memory.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
-}
 
 // branch checks one level of the file against the known keys.
 func (l *loading) branch(n strictyaml.Node, prefix string, into map[string]any) {
@@ -309,6 +324,22 @@ func (l *loading) over(v *viper.Viper, key string, value raw) {
 	if err := v.MergeConfigMap(tree); err != nil {
 		l.add(key, value, "cannot be used: %v", err)
 	}
+}
+
+// trust judges a file that a setting names. What stands in a configuration that
+// was searched is refused like that itself; what somebody has named is warned
+// about.
+func (l *loading) trust(key string, from raw, path string, opened fs.FileInfo) bool {
+	risk := files.Foreign(path, opened)
+	switch {
+	case risk == nil:
+		return true
+	case l.searched && from.layer == fromFile:
+		l.add(key, from, "%s is not used: %v", path, risk)
+		return false
+	}
+	l.warn("%v", risk)
+	return true
 }
 
 func (l *loading) flags(v *viper.Viper) {

@@ -3,7 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/viper"
 
+	"advosync/internal/files"
 	"advosync/internal/mapping/strictyaml"
 )
 
@@ -200,7 +201,7 @@ func (l *loading) secret(v *viper.Viper, s *setting, from raw, set bool) {
 	}
 	l.keep(s, from, from.node.Value)
 	if from.layer == fromFile {
-		l.checkMode(l.cfg.File, s.key)
+		l.checkMode(l.cfg.File, s.key, l.opened)
 	}
 }
 
@@ -214,13 +215,12 @@ func (l *loading) secretFile(s *setting, from raw) {
 		return
 	}
 	path := l.path(from, strings.TrimSpace(from.node.Value))
-	content, err := readFile(path)
+	content, opened, err := files.Read(path, maxSecret)
 	if err != nil {
 		l.add(key, from, "%s cannot be read: %v", path, errors.Unwrap(err))
 		return
 	}
-	if len(content) > maxSecret {
-		l.add(key, from, "%s is larger than any secret", path)
+	if !l.trust(key, from, path, opened) {
 		return
 	}
 	text := strings.TrimRight(string(content), "\r\n")
@@ -233,7 +233,7 @@ func (l *loading) secretFile(s *setting, from raw) {
 		return
 	}
 	l.keep(s, from, text)
-	l.checkMode(path, key)
+	l.checkMode(path, key, opened)
 }
 
 func (l *loading) keep(s *setting, from raw, text string) {
@@ -242,12 +242,11 @@ func (l *loading) keep(s *setting, from raw, text string) {
 }
 
 // checkMode warns once per file that others can read a secret.
-func (l *loading) checkMode(path, key string) {
+func (l *loading) checkMode(path, key string, info fs.FileInfo) {
 	if key == "redis.url" && !hasPassword(l.cfg.Redis.URL.Reveal()) {
 		return
 	}
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
+	if info.Mode().Perm()&0o077 == 0 {
 		return
 	}
 	warning := fmt.Sprintf("%s holds a secret and can be read by others (mode %04o): chmod 600 %s", path, info.Mode().Perm(), path)

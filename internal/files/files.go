@@ -1,0 +1,112 @@
+// Package files opens what the program acts upon and says whose hands are on it.
+// Rights are judged on the opened file, so that what was judged is what is used.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrNotRegular is a directory, pipe, socket or device where a file is expected.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Read reads a regular file of at most max bytes and gives its state as opened.
+// A pipe or device is refused before it is opened: nobody can keep the program
+// waiting with one. The error is a *fs.PathError that may wrap ErrNotRegular.
+func Read(path string, max int64) ([]byte, fs.FileInfo, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() { // exchanged since it was looked at
+		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, max+1))
+	if err == nil && int64(len(b)) > max {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d KiB", max>>10)}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, info, nil
+}
+
+// Risk is a way in which somebody else than root and the caller can put
+// something into a file.
+type Risk struct {
+	What string // "belongs to …", with the path that it is about
+	Mend string // the command that ends it
+}
+
+// Error says what is wrong and how to mend it.
+func (r *Risk) Error() string { return r.What + ": " + r.Mend }
+
+// maxLinks bounds how many links are followed from one to the next.
+const maxLinks = 40
+
+// Foreign judges the file at path, of which opened is the state as it was
+// opened: it and every link on the way to it must belong to the caller or root,
+// nobody else may write it, and in their directories nobody else may put another
+// in its place. Directories above those are not looked at. nil: nobody can, or
+// it cannot be told on this operating system.
+func Foreign(path string, opened fs.FileInfo) *Risk {
+	now, err := os.Stat(path)
+	if err != nil || !os.SameFile(now, opened) {
+		return &Risk{What: path + " is being exchanged", Mend: "look who does that"}
+	}
+	for range maxLinks {
+		if r := ForeignDir(filepath.Dir(path)); r != nil {
+			return r
+		}
+		entry, err := os.Lstat(path)
+		if err != nil || entry.Mode()&fs.ModeSymlink == 0 {
+			break
+		}
+		if r := owned(path, entry); r != nil {
+			return r
+		}
+		target, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	if r := owned(path, opened); r != nil {
+		return r
+	}
+	return unwritable(path, opened)
+}
+
+// ForeignDir judges a directory: it must belong to the caller or root, and
+// nobody else may put another file in the place of one of theirs. In a directory
+// with the sticky bit, such as /tmp, nobody can. One that is not there is nobody's.
+func ForeignDir(dir string) *Risk {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil
+	}
+	if r := owned(dir, info); r != nil {
+		return r
+	}
+	if info.Mode()&fs.ModeSticky != 0 {
+		return nil
+	}
+	return unwritable(dir, info)
+}

@@ -1,0 +1,52 @@
+//go:build !windows
+
+package files
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// nonblock keeps the opening of a pipe, should one stand there after all, from
+// waiting for its other end.
+const nonblock = syscall.O_NONBLOCK
+
+// owned: as ssh does, what belongs to root is trusted as one's own.
+func owned(path string, info fs.FileInfo) *Risk {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	me := os.Geteuid()
+	if !ok || stat.Uid == 0 || int(stat.Uid) == me {
+		return nil
+	}
+	trusted := "root"
+	if me != 0 {
+		trusted = userName(me) + " or root"
+	}
+	return &Risk{
+		What: fmt.Sprintf("%s belongs to %s, not to %s", path, userName(int(stat.Uid)), trusted),
+		Mend: fmt.Sprintf("chown %d %s", me, path),
+	}
+}
+
+// unwritable: as ssh does, a group is somebody else, also where it has one
+// member: its members are not known here.
+func unwritable(path string, info fs.FileInfo) *Risk {
+	if info.Mode().Perm()&0o022 == 0 {
+		return nil
+	}
+	return &Risk{
+		What: fmt.Sprintf("%s can be written by others (mode %04o)", path, info.Mode().Perm()),
+		Mend: "chmod go-w " + path,
+	}
+}
+
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return "uid " + strconv.Itoa(uid)
+}
