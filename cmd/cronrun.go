@@ -220,10 +220,16 @@ func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	silent := a.format == report.Table && !a.console.OutFacts.Terminal && code == exitOK && a.flags.verbose == 0 && !dryRun && len(rep.Warnings) == 0
 	// What kept the pass from looking at a single record says all there is to say.
 	nothing := doc.Error != nil && doc.Summary.Total == 0 && (a.format == report.Table || a.format == report.CSV)
-	if !silent && !nothing && (a.format != report.Table || !a.flags.quiet || code != exitOK) {
-		if err := a.renderPass(rep, dryRun); err != nil {
-			return &reported{code: exitCannotRun, err: errorForm(err)}
-		}
+	var err error
+	switch {
+	case nothing:
+	case silent, a.flags.quiet && a.format == report.Table && code == exitOK:
+		err = report.News(a.console.Out, doc, a.reportOptions(report.Sync))
+	default:
+		err = a.renderPass(rep, dryRun)
+	}
+	if err != nil {
+		return &reported{code: exitCannotRun, err: errorForm(err)}
 	}
 	if code == exitOK {
 		return nil

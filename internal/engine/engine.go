@@ -194,7 +194,22 @@ func (e *Engine) newWork(req Request) *work {
 func (w *work) finish(start time.Time, calls *callcount.Counter) result.Record {
 	w.res.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
 	w.res.DurationMS = w.e.Now().Sub(start).Milliseconds()
+	w.notOverruled()
 	return w.res
+}
+
+// notOverruled takes back what the result says of edits that gave way on a side
+// which this run has not written after all.
+func (w *work) notOverruled() {
+	if w.res.Outcome == result.Planned {
+		return
+	}
+	for i := range w.res.Fields {
+		f := &w.res.Fields[i]
+		if f.Overruled == record.Advoware && !w.wroteAdvo || f.Overruled == record.EspoCRM && !w.wroteEspo {
+			f.Overruled = ""
+		}
+	}
 }
 
 func (w *work) warn(format string, args ...any) {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"advosync/internal/record"
@@ -85,7 +84,7 @@ func (w *work) pastOverwrites(ctx context.Context) {
 		}
 		last, conflict = true, conflict || e.Conflict
 		w.res.Overwritten = append(w.res.Overwritten, result.Overwritten{At: e.At.UTC(), Run: e.Run, Command: e.Command, Conflict: e.Conflict, Fields: fields,
-			Undo: fmt.Sprintf("advosync undo --entity %s --run %s --id %s", w.key.Entity, e.Run, w.key.ID)})
+			Undo: result.UndoCommand(w.key.Entity, e.Run, w.key.ID)})
 		return nil
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
@@ -172,7 +173,7 @@ func (w *work) planGone() error {
 func resultFields(d reconcile.Decision, values bool) []result.Field {
 	out := []result.Field{}
 	for _, c := range d.Changes {
-		f := result.Field{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Changed: c.Moved, Target: c.Target}
+		f := result.Field{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Changed: c.Moved, Target: c.Target, Overruled: c.Overruled()}
 		if values {
 			f.Values = shownValues(c, d.Action == reconcile.Post)
 		}
@@ -211,12 +212,11 @@ func shown(v record.Value) *string {
 // mergeFields adds the fields that a later decision of the same sync brought.
 func mergeFields(have, more []result.Field) []result.Field {
 	for _, f := range more {
-		known := false
-		for _, h := range have {
-			known = known || h.Espocrm == f.Espocrm && h.Advoware == f.Advoware
-		}
-		if !known {
+		i := slices.IndexFunc(have, func(h result.Field) bool { return h.Espocrm == f.Espocrm && h.Advoware == f.Advoware })
+		if i < 0 {
 			have = append(have, f)
+		} else if have[i].Overruled == "" {
+			have[i].Overruled = f.Overruled
 		}
 	}
 	return have

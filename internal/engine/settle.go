@@ -172,18 +172,8 @@ func (w *work) contents() string {
 func (w *work) conflictNote(d reconcile.Decision) store.Note {
 	var lines []string
 	for _, c := range d.Changes {
-		if c.Field.Key == reconcile.KindKey || c.Field.Clear {
-			continue
-		}
-		kept := c.Espo
-		if c.Target == record.EspoCRM {
-			kept = c.Advo
-		}
-		switch {
-		case d.Action == reconcile.Park:
-			lines = append(lines, fmt.Sprintf("%s: EspoCRM %s, Advoware %s", reconcile.FieldName(c), quote(c.Espo), quote(c.Advo)))
-		case c.Target != "":
-			lines = append(lines, fmt.Sprintf("%s: kept %s", reconcile.FieldName(c), quote(kept)))
+		if line := conflictLine(c, d.Action == reconcile.Park); line != "" {
+			lines = append(lines, line)
 		}
 	}
 	sort.Strings(lines)
@@ -191,9 +181,24 @@ func (w *work) conflictNote(d reconcile.Decision) store.Note {
 	if d.Action == reconcile.Park {
 		text += "\nDecide with: " + w.hint("resolve")
 	} else {
-		text += "\nWhat was overwritten: " + w.hint("history") + " --values"
+		text += "\nWhat was overwritten: " + w.hint("history") + " --values\nPut back with: " + result.UndoCommand(w.key.Entity, w.e.cfg.Run, w.key.ID)
 	}
 	return w.note(text)
+}
+
+// conflictLine is one field of a conflict: both values where it waits, else what
+// was kept over whose edit; "": nobody's edit of it gave way.
+func conflictLine(c reconcile.Change, parked bool) string {
+	if c.Field.Key == reconcile.KindKey || c.Field.Clear {
+		return ""
+	}
+	switch over := c.Overruled(); {
+	case parked:
+		return fmt.Sprintf("%s: EspoCRM %s, Advoware %s", reconcile.FieldName(c), quote(c.Espo), quote(c.Advo))
+	case over != "":
+		return fmt.Sprintf("%s: kept %s; overruled: %s's edit", reconcile.FieldName(c), quote(c.On(over.Other())), fault.System(over).Title())
+	}
+	return ""
 }
 
 func quote(v record.Value) string {

@@ -21,6 +21,7 @@ const (
 	fieldModifiedAt = "modifiedAt"
 	fieldModifiedBy = "modifiedById"
 	fieldCreatedAt  = "createdAt"
+	fieldName       = "name"
 )
 
 // The values of syncStatus.
@@ -41,7 +42,7 @@ const maxErrorMessage = 2000
 // read with.
 func ReadFields() []string {
 	return []string{"id", fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldErrorMessage, fieldRetryCount,
-		fieldVersion, fieldModifiedAt, fieldModifiedBy, fieldCreatedAt}
+		fieldVersion, fieldModifiedAt, fieldModifiedBy, fieldCreatedAt, fieldName}
 }
 
 // espoState is one read of EspoCRM.

@@ -153,6 +153,7 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
 	}
 	w.espo = s
+	w.res.Name, _ = o.Text(fieldName)
 	w.linkMoved()
 	w.res.Status, w.res.RetryCount = w.prior, s.retries
 	w.res.RowID.Stored = s.row
@@ -432,7 +433,10 @@ func (w *work) advoView() *mapping.View {
 func (w *work) tell(d reconcile.Decision) {
 	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
 		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
-		w.res.Fields = resultFields(d, false)
+		before := w.res.Fields
+		if w.res.Fields = resultFields(d, false); w.wroteAdvo { // what came before has been carried out
+			w.res.Fields = mergeFields(w.res.Fields, before)
+		}
 		return
 	}
 	w.res.Fields = mergeFields(w.res.Fields, resultFields(d, false))

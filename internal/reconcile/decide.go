@@ -99,6 +99,18 @@ type Change struct {
 	Target record.Side
 }
 
+// Overruled is the side whose edit of the field gives way; "" none does. A
+// one-way field belongs to its owner, so what it replaces is no edit overruled.
+func (c Change) Overruled() record.Side {
+	if f := c.Field; c.Target == "" || f.Direction != mapping.Both || f.Clear || f.Computed {
+		return ""
+	}
+	if c.Moved == movedBoth || c.Moved == string(c.Target) {
+		return c.Target
+	}
+	return ""
+}
+
 // KindKey is the key under which the kind appears among the changes.
 const KindKey = "(kind)"
 

@@ -38,6 +38,7 @@ func (p *page) list(doc result.Document) {
 		}
 	}
 	p.asides(said)
+	p.news(doc)
 	if p.Quiet && len(shown) == 0 {
 		return
 	}

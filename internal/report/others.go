@@ -307,6 +307,7 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	if bad > shown {
 		p.line(fmt.Sprintf("%s and %d more; see advosync history", p.marks.ellipsis, bad-shown))
 	}
+	p.news(doc)
 	p.passSummary(doc.Summary, f)
 	if f.Left > 0 {
 		text := plural(f.Left, "record is", "records are") + " left to the next pass"
@@ -320,6 +321,20 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	}
 	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(doc.Run.ID, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
 	return p.flush()
+}
+
+// News is what is said of a pass even where nobody asked for a summary: edits that
+// gave way.
+func News(w io.Writer, doc result.Document, o Options) error {
+	p := newPage(w, o)
+	p.news(doc)
+	return p.flush()
+}
+
+func (p *page) news(doc result.Document) {
+	for _, l := range overruled(doc, p.UTF8) {
+		p.line(p.warn.Render(l))
+	}
 }
 
 // passSummary says the counts of a pass whose unchanged records are not listed.

@@ -30,6 +30,9 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 			plainUndo(&b, r)
 		}
 	}
+	for _, l := range overruled(doc, true) {
+		b.WriteString(l + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

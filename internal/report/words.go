@@ -162,6 +162,25 @@ func losses(fields []result.Field) string {
 	return strings.Join(parts, " and ") + "; the history keeps the old value"
 }
 
+// overruled names every edit that gave way, one line a field, with the command
+// that puts it back; never the value. What would only happen is not said.
+func overruled(doc result.Document, utf bool) []string {
+	var out []string
+	for _, r := range doc.Results {
+		for _, f := range r.Fields {
+			if f.Overruled == "" || r.Outcome == result.Planned {
+				continue
+			}
+			field := fieldName(f)
+			if field == "(kind)" {
+				field = "the kind"
+			}
+			out = append(out, oneLine(fmt.Sprintf("! overruled: %s, %s; undo: %s", firstOf(r.Name, r.ID), field, result.UndoCommand(r.Entity, doc.Run.ID, r.ID)), utf))
+		}
+	}
+	return out
+}
+
 // names lists at most four names.
 func names(list []string) string {
 	for i, s := range list {

@@ -85,7 +85,9 @@ type Field struct {
 	Changed string `json:"changed"`
 	// Target is where the value goes: espocrm, advoware; "" when nowhere.
 	Target record.Side `json:"target,omitempty"`
-	Values *Values     `json:"values,omitempty"`
+	// Overruled is the side whose edit of the field gave way, or would; "" none.
+	Overruled record.Side `json:"overruled,omitempty"`
+	Values    *Values     `json:"values,omitempty"`
 	// Undo is, for `undo`, what would be put back; only in a plan and where it
 	// was refused.
 	Undo *UndoValues `json:"undo,omitempty"`
@@ -147,6 +149,9 @@ type Record struct {
 	DurationMS int64      `json:"durationMs"`
 	Error      *Error     `json:"error"`
 
+	// Name is what EspoCRM calls the record; "" where it was not read. It is for
+	// the eyes of the operator only: not in JSON, logs or metrics.
+	Name string `json:"-"`
 	// Planned says, for outcome `planned`, what a sync would end in.
 	Planned Outcome `json:"planned,omitempty"`
 	// Status is EspoCRM's syncStatus as read.
@@ -181,6 +186,11 @@ type Overwritten struct {
 	Undo     string         `json:"undo"` // the command that puts it back
 }
 
+// UndoCommand is the command that puts back what a run overwrote in one record.
+func UndoCommand(entity, run, id string) string {
+	return "advosync undo --entity " + entity + " --run " + run + " --id " + id
+}
+
 // Run says which run it was.
 type Run struct {
 	ID         string    `json:"id"`
@@ -204,7 +214,26 @@ type Summary struct {
 	PermanentlyFailed int `json:"permanentlyFailed"`
 	Locked            int `json:"locked"`
 	Skipped           int `json:"skipped"`
+	CreatedEspocrm    int `json:"createdEspocrm"`
 	Planned           int `json:"planned,omitempty"`
+}
+
+// StillOpen counts the records that were open when a pass began and are so at
+// its end: they wait for a decision, for another attempt, or for somebody.
+type StillOpen struct {
+	Conflicts         int `json:"conflicts"`
+	Failed            int `json:"failed"`
+	PermanentlyFailed int `json:"permanentlyFailed"`
+	// Held are creates that a guard has held back.
+	Held int `json:"held"`
+}
+
+// Any reports whether anything is open.
+func (s StillOpen) Any() bool { return s != StillOpen{} }
+
+// Plus is the sum of both.
+func (s StillOpen) Plus(o StillOpen) StillOpen {
+	return StillOpen{s.Conflicts + o.Conflicts, s.Failed + o.Failed, s.PermanentlyFailed + o.PermanentlyFailed, s.Held + o.Held}
 }
 
 // Add counts one outcome.
@@ -241,9 +270,13 @@ func (s *Summary) Add(o Outcome) {
 // Document is the one JSON document of sync, check, diff, cron-run, undo and
 // resolve.
 type Document struct {
-	Run     Run      `json:"run"`
-	Summary Summary  `json:"summary"`
-	Calls   Calls    `json:"calls"`
-	Results []Record `json:"results"`
-	Error   *Error   `json:"error"`
+	Run     Run     `json:"run"`
+	Summary Summary `json:"summary"`
+	Calls   Calls   `json:"calls"`
+	// StillOpen and NewInAdvoware are a pass's; zero elsewhere. NewInAdvoware
+	// counts the records of Advoware's list that no record in EspoCRM is linked to.
+	StillOpen     StillOpen `json:"stillOpen"`
+	NewInAdvoware int       `json:"newInAdvoware"`
+	Results       []Record  `json:"results"`
+	Error         *Error    `json:"error"`
 }
