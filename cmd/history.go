@@ -123,36 +123,44 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 	if len(h.ids) == 1 {
 		filter.ID = h.ids[0]
 	}
-	entries := []store.Entry{}
-	more := false
-	err = s.Parts().store.Entries(ctx, filter, func(e store.Entry) error {
-		if len(h.ids) > 1 && !slices.Contains(h.ids, e.RecordID) {
-			return nil
-		}
-		if limit > 0 && len(entries) == limit && !h.runs {
-			more = true
-			return errEnough
-		}
-		entries = append(entries, e)
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return err
+	all := func(fn func(store.Entry) error) error {
+		return s.Parts().store.Entries(ctx, filter, func(e store.Entry) error {
+			if len(h.ids) > 1 && !slices.Contains(h.ids, e.RecordID) {
+				return nil
+			}
+			return fn(e)
+		})
 	}
 	if h.runs {
-		return report.Runs(a.console.Out, runsOf(entries, limit), o)
+		runs := runsSum{out: result.Runs{Runs: []result.HistoryRun{}}, at: map[string]int{}, records: map[string]map[string]bool{}}
+		if err := all(runs.add); err != nil {
+			return err
+		}
+		return report.Runs(a.console.Out, runs.newest(limit), o)
 	}
-	doc := result.History{Entries: []result.HistoryEntry{}}
-	for _, e := range entries {
-		doc.Entries = append(doc.Entries, historyEntry(e, h.values))
+	given, more := 0, false
+	err = report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
+		err := all(func(e store.Entry) error {
+			if more = limit > 0 && given == limit; more {
+				return errEnough
+			}
+			given++
+			if !yield(historyEntry(e, h.values), nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(result.HistoryEntry{}, err)
+		}
+	}, o)
+	if cut := (*report.HistoryCut)(nil); errors.As(err, &cut) {
+		return &reported{code: exitCode(cut.Err), err: errorForm(cut.Err), cause: err}
 	}
-	if err := report.History(a.console.Out, doc, o); err != nil {
-		return err
-	}
-	if more && !h.limitWasGiven && !a.flags.quiet {
+	if err == nil && more && !h.limitWasGiven && !a.flags.quiet {
 		fmt.Fprintf(a.console.Err, "only the newest %d are shown; more with --limit\n", limit)
 	}
-	return nil
+	return err
 }
 
 // historyEntry is an entry in the words of the contract. Writes that did not
@@ -192,36 +200,42 @@ func text(v record.Value) *string {
 	return &s
 }
 
-// runsOf sums up entries, newest first, by run.
-func runsOf(entries []store.Entry, limit int) result.Runs {
-	out := result.Runs{Runs: []result.HistoryRun{}}
-	at := map[string]int{}
-	records := map[string]map[string]bool{}
-	for _, e := range entries {
-		i, ok := at[e.Run]
-		if !ok {
-			i = len(out.Runs)
-			at[e.Run] = i
-			records[e.Run] = map[string]bool{}
-			out.Runs = append(out.Runs, result.HistoryRun{Run: e.Run, Command: e.Command, By: e.By, From: e.At.UTC(), To: e.At.UTC(), Outcomes: map[string]int{}, Of: e.Of})
-		}
-		r := &out.Runs[i]
-		r.From = e.At.UTC()
-		if e.RecordID != "" {
-			records[e.Run][e.Entity+"/"+e.RecordID] = true
-		}
-		r.Records = len(records[e.Run])
-		r.Outcomes[e.Outcome]++
-		for _, w := range e.Writes {
-			if w.State != store.WriteNotDone && w.Before.HasText() {
-				r.Overwritten++
-			}
+// runsSum sums up entries, newest first, by run.
+type runsSum struct {
+	out     result.Runs
+	at      map[string]int             // of a run in out
+	records map[string]map[string]bool // of a run
+}
+
+func (s *runsSum) add(e store.Entry) error {
+	i, ok := s.at[e.Run]
+	if !ok {
+		i = len(s.out.Runs)
+		s.at[e.Run] = i
+		s.records[e.Run] = map[string]bool{}
+		s.out.Runs = append(s.out.Runs, result.HistoryRun{Run: e.Run, Command: e.Command, By: e.By, From: e.At.UTC(), To: e.At.UTC(), Outcomes: map[string]int{}, Of: e.Of})
+	}
+	r := &s.out.Runs[i]
+	r.From = e.At.UTC()
+	if e.RecordID != "" {
+		s.records[e.Run][e.Entity+"/"+e.RecordID] = true
+	}
+	r.Records = len(s.records[e.Run])
+	r.Outcomes[e.Outcome]++
+	for _, w := range e.Writes {
+		if w.State != store.WriteNotDone && w.Before.HasText() {
+			r.Overwritten++
 		}
 	}
-	if limit > 0 && len(out.Runs) > limit {
-		out.Runs = out.Runs[:limit]
+	return nil
+}
+
+// newest are the newest runs; 0: all.
+func (s *runsSum) newest(limit int) result.Runs {
+	if limit > 0 && len(s.out.Runs) > limit {
+		s.out.Runs = s.out.Runs[:limit]
 	}
-	return out
+	return s.out
 }
 
 // forgetHistory is history --forget.

@@ -226,11 +226,13 @@ func (a *app) importAll(ctx context.Context, s session, m *mapping.Mapping, ids 
 		}
 		return r
 	})
+	made := map[int64]bool{}
 	for _, r := range results {
 		if r.Error == nil && r.AdvowareID != nil {
-			out.OnlyAdvoware = slices.DeleteFunc(out.OnlyAdvoware, func(id int64) bool { return id == *r.AdvowareID })
+			made[*r.AdvowareID] = true
 		}
 	}
+	out.OnlyAdvoware = slices.DeleteFunc(out.OnlyAdvoware, func(id int64) bool { return made[id] })
 	out.Results = append(out.Results, results...)
 	return serr
 }

@@ -91,15 +91,20 @@ func (u *undoFlags) question(planned []result.Record) string {
 // order in which it came to them.
 func (u *undoFlags) targets(ctx context.Context, p parts, ms []*mapping.Mapping, ids []string) ([]target, error) {
 	var out []target
-	known := false
+	known, listed := false, map[target]bool{}
+	asked, touched := map[string]bool{}, map[string]bool{}
+	for _, id := range ids {
+		asked[id] = true
+	}
 	err := p.store.Entries(ctx, store.HistoryFilter{Run: u.run}, func(e store.Entry) error {
 		known = true
 		i := slices.IndexFunc(ms, func(m *mapping.Mapping) bool { return m.Entity() == e.Entity })
-		if i < 0 || e.RecordID == "" || len(ids) == 0 && len(e.Writes) == 0 || len(ids) > 0 && !slices.Contains(ids, e.RecordID) {
+		if i < 0 || e.RecordID == "" || len(ids) == 0 && len(e.Writes) == 0 || len(ids) > 0 && !asked[e.RecordID] {
 			return nil
 		}
 		t := target{ms[i], e.RecordID}
-		if !slices.Contains(out, t) {
+		if !listed[t] {
+			listed[t], touched[t.id] = true, true
 			out = append(out, t)
 		}
 		return nil
@@ -112,7 +117,8 @@ func (u *undoFlags) targets(ctx context.Context, p parts, ms []*mapping.Mapping,
 			Message: fmt.Sprintf("the history knows no run %s", fault.Clean(u.run, 60)), Hint: "runs are shown by: advosync history --runs"}
 	}
 	for _, id := range ids { // named, but not touched by the run: the engine says so
-		if !slices.ContainsFunc(out, func(t target) bool { return t.id == id }) {
+		if !touched[id] {
+			touched[id] = true
 			out = append(out, target{ms[0], id})
 		}
 	}

@@ -190,40 +190,6 @@ func Findings(w io.Writer, f result.Findings, o Options) error {
 	})
 }
 
-// History renders what was done, in the order given.
-func History(w io.Writer, h result.History, o Options) error {
-	entries := make([]result.HistoryEntry, len(h.Entries))
-	for i, e := range h.Entries {
-		if e.Fields == nil {
-			e.Fields = []result.HistoryField{}
-		}
-		entries[i] = e
-	}
-	h.Entries = entries
-	s := sheet{keys: []string{"at", "run", "command", "entity", "id", "advowareId", "verdict", "outcome", "reasonCode", "reasonText",
-		"espocrmField", "advowareField", "side", "before", "after", "rowIdBefore", "rowIdAfter", "errorCode", "errorMessage"}}
-	for _, e := range entries {
-		fields := e.Fields
-		if len(fields) == 0 {
-			fields = []result.HistoryField{{}}
-		}
-		code, message := errorTexts(e.Error)
-		id := advowareID(result.Record{AdvowareID: e.AdvowareID})
-		for _, f := range fields {
-			s.rows = append(s.rows, []string{utc(&e.At), e.Run, e.Command, e.Entity, e.ID, id, string(e.Verdict), string(e.Outcome),
-				e.Reason.Code, e.Reason.Text, f.Espocrm, f.Advoware, f.Side, text(f.Before), text(f.After), e.RowID.Before, e.RowID.After, code, message})
-		}
-	}
-	return s.write(w, h, o, func(p *page, _ func()) {
-		for _, e := range entries {
-			p.historyEntry(e)
-		}
-		if len(entries) == 0 {
-			p.line("Nothing was done.")
-		}
-	})
-}
-
 func text(s *string) string {
 	if s == nil {
 		return ""

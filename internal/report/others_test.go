@@ -54,7 +54,7 @@ func TestGoldenOthers(t *testing.T) {
 		"status":  func(w io.Writer, o Options) error { return Status(w, status, o) },
 		"locks":   func(w io.Writer, o Options) error { return Locks(w, locks, o) },
 		"doctor":  func(w io.Writer, o Options) error { return Findings(w, findings, o) },
-		"history": func(w io.Writer, o Options) error { return History(w, history, o) },
+		"history": func(w io.Writer, o Options) error { return History(w, seqOf(history), o) },
 		"undo": func(w io.Writer, o Options) error {
 			o.View = Undo
 			return Document(w, undo, o)
@@ -93,7 +93,7 @@ func TestGoldenOthers(t *testing.T) {
 
 func TestEmptyListsAreLists(t *testing.T) {
 	for name, f := range map[string]func(io.Writer) error{
-		`"entries": []`:  func(w io.Writer) error { return History(w, result.History{}, Options{Format: JSON}) },
+		`"entries": []`:  func(w io.Writer) error { return History(w, seqOf(result.History{}), Options{Format: JSON}) },
 		`"entities": []`: func(w io.Writer) error { return Status(w, result.Status{}, Options{Format: JSON}) },
 		`"locks": []`:    func(w io.Writer) error { return Locks(w, result.Locks{}, Options{Format: JSON}) },
 		`"findings": []`: func(w io.Writer) error { return Findings(w, result.Findings{}, Options{Format: JSON}) },
