@@ -9,6 +9,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/metrics"
 	"advosync/internal/reconcile"
+	"advosync/internal/store"
 )
 
 // Cron makes one pass, and lets the history forget what is too old.
@@ -34,6 +35,9 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 	if ctx.Err() == nil && !r.Options.DryRun && !fault.Is(err, fault.StoreBroken) {
 		if _, perr := s.engine.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
 			s.log.Warn("old history not pruned", "error", perr.Error())
+		}
+		if terr := store.Tidy(ctx, s.store); terr != nil {
+			s.log.Warn("the store's file not made smaller", "error", terr.Error())
 		}
 	}
 	return rep, err

@@ -192,6 +192,22 @@ func Incarnation(ctx context.Context, s Store) (string, error) {
 	return "", nil
 }
 
+// Tidier is a store that keeps room which it does not need any more, until it is
+// asked to give it back.
+type Tidier interface {
+	// Tidy gives room back, where that is worth it and nobody is kept waiting by it.
+	Tidy(ctx context.Context) error
+}
+
+// Tidy has a store give back the room that it does not need any more; nothing is done
+// to one that keeps none, or that is opened for reading only.
+func Tidy(ctx context.Context, s Store) error {
+	if t, ok := s.(Tidier); ok {
+		return t.Tidy(ctx)
+	}
+	return nil
+}
+
 // Store is everything.
 type Store interface {
 	Leases

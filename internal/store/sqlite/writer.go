@@ -42,12 +42,14 @@ type job struct {
 //   - synchronous=FULL: in WAL mode the default of many set-ups, NORMAL, may lose
 //     the last commits at a power failure. An intent that is lost that way is a
 //     write to Advoware that nobody knows of: a second record, or a lost edit.
+//   - auto_vacuum: pages that are free can be given back (tidy.go). It is set in a
+//     file's first moment; an older file gets there when it is packed.
 //   - secure_delete: what Forget and Prune erase is client data; it is overwritten
 //     in the file, not only unlinked.
 //   - busy_timeout: other processes commit in milliseconds; wait for them.
 func openWriter(ctx context.Context, path string, busy time.Duration) (*writer, error) {
 	db, err := sql.Open("sqlite", dsn(path, url.Values{"_pragma": {
-		busyPragma(busy), "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)",
+		busyPragma(busy), "auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)",
 		"secure_delete(fast)", "journal_size_limit(67108864)",
 	}}))
 	if err != nil {
