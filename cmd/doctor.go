@@ -9,6 +9,7 @@ import (
 	"advosync/internal/batch"
 	"advosync/internal/config"
 	"advosync/internal/doctor"
+	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/report"
 	"advosync/internal/result"
@@ -32,8 +33,10 @@ func (a *app) doctorCommand() *cobra.Command {
 (sign-in, version, clock, rights, sync fields, unique index, optimistic
 concurrency), Advoware (address, sign-in, list), and the mapping, on real records
 in both directions. Every finding says what is wrong, why it matters and what to
-do. Nothing is changed anywhere. With -v every setting in force is listed, secrets
-masked. Exit code 1 when something fails; warnings do not count.`,
+do. Nothing is changed in either system; a store that is not there yet is made, so
+that what people enter from now on is known to be new. With -v every setting in
+force is listed, secrets masked. Exit code 1 when something fails; warnings do not
+count.`,
 		Example: `  advosync doctor
   advosync doctor -o json`,
 		Args: a.noArgs,
@@ -65,14 +68,18 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 		}
 	}
 	p := doctor.Patient{Config: cfg, ConfigErr: err, Now: a.now}
+	var espo *espocrm.Client
 	if cfg != nil {
 		p.Identity = identityOf(cfg)
-		closeAll := a.connectPatient(&p, cfg, o)
+		closeAll := a.connectPatient(&p, cfg, o, &espo)
 		defer closeAll()
 	}
 	findings := doctor.Run(ctx, p, doctor.Options{Timeout: o.timeout, Samples: o.samples, Entity: o.entity, Values: a.flags.verbose > 0})
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if cfg != nil {
+		a.bear(ctx, cfg, espo)
 	}
 	if err := report.Findings(a.console.Out, result.Findings{Findings: findings}, a.reportOptions("")); err != nil {
 		return err
@@ -85,7 +92,7 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 
 // connectPatient says how the systems are reached. A check waits no longer for
 // one answer than it may take in all.
-func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlags) (closeAll func()) {
+func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlags, espo **espocrm.Client) (closeAll func()) {
 	quick := *cfg
 	quick.EspoCRM.Timeout = min(cfg.EspoCRM.Timeout, o.timeout)
 	quick.Advoware.Timeout = min(cfg.Advoware.Timeout, o.timeout)
@@ -101,6 +108,7 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 			return nil, err
 		}
 		closers = append(closers, client.Close)
+		*espo = client
 		return client, nil
 	}
 	p.Advoware = func() (doctor.Advoware, error) {

@@ -127,6 +127,7 @@ func (a *app) askAPIUser(ctx context.Context, cfg *config.Config) (extension.Use
 	if err != nil {
 		return extension.User{}, err
 	}
+	a.bear(ctx, cfg, client)
 	id, _ := user.Text("user.id")
 	return extension.ParseUser(id)
 }

@@ -22,6 +22,7 @@ type linkFlags struct {
 	advowareID int64
 	apply      bool
 	imports    bool
+	allNew     bool
 	force      bool
 }
 
@@ -41,6 +42,11 @@ values go to Advoware; look with diff first). --import also creates in EspoCRM
 the records that are only in Advoware; what EspoCRM takes for a duplicate is
 listed. Both can be repeated at any time.
 
+--all-new says once, with --apply, that nothing of the entity that is not linked
+exists in Advoware yet. It answers for the whole type what a sync otherwise asks
+of each record that is older than this tool's memory, where Advoware cannot be
+searched.
+
 With --id and --advoware-id: link one pair by hand. It also ends the doubt about
 a create that may have happened.`,
 		Example: `  advosync link --entity Beteiligte
@@ -52,6 +58,7 @@ a create that may have happened.`,
 	f.Int64Var(&l.advowareID, "advoware-id", 0, "Advoware's `number` of the record, with --id")
 	f.BoolVar(&l.apply, "apply", false, "link the pairs that were found")
 	f.BoolVar(&l.imports, "import", false, "with --apply: create in EspoCRM what is only in Advoware")
+	f.BoolVar(&l.allNew, "all-new", false, "with --apply: say that what is not linked does not exist in Advoware yet")
 	f.BoolVar(&l.force, "force", false, "with --id: replace the link that the record has")
 	l.writing(f, "ask nothing")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -76,8 +83,10 @@ func (l *linkFlags) check(c *cobra.Command) error {
 		return usagef("--advoware-id must be a number from 1")
 	case hand != (len(l.ids) > 0):
 		return usagef("--id and --advoware-id go together")
-	case hand && (l.apply || l.imports):
-		return usagef("--id links one pair by hand: --apply and --import do not go with it")
+	case hand && (l.apply || l.imports || l.allNew):
+		return usagef("--id links one pair by hand: --apply, --import and --all-new do not go with it")
+	case l.allNew && l.imports:
+		return usagef("--all-new and --import do not go together")
 	case !hand && l.force:
 		return usagef("--force goes with --id")
 	case l.imports && !l.apply:
@@ -112,7 +121,7 @@ func (a *app) link(ctx context.Context, l *linkFlags) error {
 		return err
 	}
 	if l.apply && !l.dryRun && !l.yes && !a.canAsk() {
-		return &console.NeedsYesError{Question: "Link the pairs that are found?"}
+		return &console.NeedsYesError{Question: l.question()}
 	}
 	start := a.now()
 	out := result.Link{Run: a.runOf("link", start, !l.apply || l.dryRun), Entity: entities[0]}
@@ -122,7 +131,11 @@ func (a *app) link(ctx context.Context, l *linkFlags) error {
 		return err
 	}
 	defer a.closeSession(s)
-	err = a.pairUp(counted, s, l, &out, max(p.Concurrency(), 1))
+	if l.allNew {
+		err = a.allNew(counted, s, l, &out)
+	} else {
+		err = a.pairUp(counted, s, l, &out, max(p.Concurrency(), 1))
+	}
 	if isNeedsYes(err) || fault.Is(err, codeDeclined) {
 		return err
 	}
@@ -139,6 +152,13 @@ func (a *app) link(ctx context.Context, l *linkFlags) error {
 		return nil
 	}
 	return &reported{code: code, err: out.Error}
+}
+
+func (l *linkFlags) question() string {
+	if l.allNew {
+		return "Does really nothing that is not linked exist in Advoware?"
+	}
+	return "Link the pairs that are found?"
 }
 
 // pairUp finds the pairs and, with --apply, links them.

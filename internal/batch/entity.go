@@ -80,6 +80,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 		}
 		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false))
 	}
+	r.engine.Born(r.ctx) // also where there is nothing to sync yet
 	e.lookLost()
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseGuard) })
 	limits := r.opts.limits(r.p.cfg)

@@ -2,13 +2,11 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -24,6 +22,9 @@ func (w *work) create(ctx context.Context) (done bool, err error) {
 	if w.req.Action == ActionUpdate {
 		return false, &fault.Error{System: fault.EspoCRM, Code: fault.NotLinked, Owner: fault.OwnerRecord, Op: "update " + w.what(),
 			Message: "the record is not linked to Advoware", Hint: w.hint("sync") + " --action create"}
+	}
+	if err := w.keepOrigin(ctx); err != nil {
+		return false, err
 	}
 	if w.e.cfg.MarkSyncing {
 		if err := w.mark(ctx); err != nil {
@@ -121,12 +122,11 @@ func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool,
 	switch {
 	case w.req.CreateAnyway || w.recovered:
 		return false, nil
-	case w.mem.Lost:
 	case w.prevID != 0: // what this store knows of the record it knows since a sync with it
 		if b := w.mem.Base; b != nil && !w.e.replacedSince(ctx, b.LastSync) {
 			return false, nil
 		}
-	case w.e.olderThan(ctx, w.espo.createdAt) || w.prior == "" || w.prior == StatusPending:
+	case w.isNew(ctx):
 		return false, nil
 	}
 	sent := map[string]record.Value{}
@@ -277,73 +277,12 @@ func (w *work) createDoubt(why string, near []*advoState) error {
 		}
 		msg += " Candidates in Advoware: " + strings.Join(ids, ", ") + "."
 	}
-	names := strings.Join(w.m.Match(), ", ")
+	names, all := strings.Join(w.m.Match(), ", "), ""
+	if w.m.List() == nil && w.mem.Intent == nil {
+		all = fmt.Sprintf("; none of %[1]s without a link is there: advosync link --entity %[1]s --all-new --apply", w.key.Entity)
+	}
 	return &fault.Error{System: fault.Advoware, Code: fault.CreateDoubt, Owner: fault.OwnerRecord, Op: "create " + w.what(),
 		Message: msg + " Look in Advoware for a record with the same " + names + ".",
-		Hint: fmt.Sprintf("it is there: advosync link --entity %[1]s --id %[2]s --advoware-id N; it is not: advosync sync --entity %[1]s --id %[2]s --create-anyway",
-			w.key.Entity, w.key.ID)}
-}
-
-// birthday is the store's birth, read once.
-type birthday struct {
-	mu    sync.Mutex
-	stamp string
-	// later: another server kept this store before.
-	later bool
-}
-
-const birthKey = "birth"
-
-// born stamps a new store with EspoCRM's time, once. A record created after it
-// can only have been posted by a run whose intent is in this store. A server that
-// was restarted or replaced counts as a new store: it may have lost the last
-// writes that its predecessor confirmed.
-func (e *Engine) born(ctx context.Context) {
-	e.birth.mu.Lock()
-	defer e.birth.mu.Unlock()
-	if e.birth.stamp != "" {
-		return
-	}
-	server, err := store.Incarnation(ctx, e.Store)
-	if err != nil {
-		return
-	}
-	birthKey := birthKey
-	if server != "" {
-		birthKey += "/" + server
-		others, err := e.Store.Keys(ctx, "birth/")
-		if err != nil {
-			return
-		}
-		e.birth.later = slices.ContainsFunc(others, func(k string) bool { return k != birthKey })
-	}
-	if raw, ok, err := e.Store.Get(ctx, birthKey); err == nil && ok {
-		_ = json.Unmarshal(raw, &e.birth.stamp)
-		return
-	}
-	now := e.EspoCRM.ServerTime()
-	if now.IsZero() {
-		return
-	}
-	raw, _ := json.Marshal(now.UTC().Format(stampFormat))
-	if inForce, err := e.Store.PutNew(ctx, birthKey, raw); err == nil {
-		_ = json.Unmarshal(inForce, &e.birth.stamp)
-	}
-}
-
-// replacedSince reports whether another server has come in the place of the one
-// that kept this store at that time.
-func (e *Engine) replacedSince(ctx context.Context, stamp string) bool {
-	e.born(ctx)
-	e.birth.mu.Lock()
-	defer e.birth.mu.Unlock()
-	return e.birth.later && stamp < e.birth.stamp
-}
-
-// olderThan reports whether the store is older than a record.
-func (e *Engine) olderThan(ctx context.Context, createdAt string) bool {
-	e.born(ctx)
-	e.birth.mu.Lock()
-	defer e.birth.mu.Unlock()
-	return e.birth.stamp != "" && e.birth.stamp < createdAt
+		Hint: fmt.Sprintf("it is there: advosync link --entity %[1]s --id %[2]s --advoware-id N; it is not: advosync sync --entity %[1]s --id %[2]s --create-anyway%[3]s",
+			w.key.Entity, w.key.ID, all)}
 }

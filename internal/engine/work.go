@@ -54,6 +54,8 @@ type work struct {
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
+	// originDue: what w.mem.Origin says is not stored yet.
+	originDue  bool
 	marked     bool
 	prior      string // status before marking
 	priorStamp [2]string
@@ -161,7 +163,7 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 	if id := w.advowareID(); id != 0 {
 		w.res.AdvowareID = &id
 	}
-	w.e.born(ctx)
+	w.seeOrigin(ctx)
 	return err
 }
 

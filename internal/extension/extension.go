@@ -109,8 +109,10 @@ func manifest(espoType, version string) object {
 }
 
 // Formula is the before-save script: when anybody but the API user changes a
-// mapped field, the record becomes dirty and the marker gets the time. The form
-// is the one that was recorded as working (fixture 14-formula-dirty).
+// mapped field, a linked record becomes dirty, one that is not linked
+// pending_sync, and the marker gets the time. pending_sync tells a record that is
+// to be created from one that a sync has had its hands on. The form is the one
+// that was recorded as working (fixture 14-formula-dirty).
 func Formula(m *mapping.Mapping, u User) string {
 	attribute, value := "id", u.ID
 	if value == "" {
@@ -126,7 +128,7 @@ func Formula(m *mapping.Mapping, u User) string {
 ` + strings.Join(changed, " ||\n") + `
     )
 ) {
-    entity\setAttribute('syncStatus', 'dirty');
+    entity\setAttribute('syncStatus', ifThenElse(entity\attribute('advowareId') == null, 'pending_sync', 'dirty'));
     entity\setAttribute('` + EditedAt + `', datetime\now());
 }`
 }

@@ -221,7 +221,7 @@ kinds:
         entity\isAttributeChanged('titel')
     )
 ) {
-    entity\setAttribute('syncStatus', 'dirty');
+    entity\setAttribute('syncStatus', ifThenElse(entity\attribute('advowareId') == null, 'pending_sync', 'dirty'));
     entity\setAttribute('advowareEditedAt', datetime\now());
 }`
 	if got != want {

@@ -75,6 +75,10 @@ func numbers(ns []int64) string { return strings.Join(texts(ns), " ") }
 const linkShown = 20 // of each list, on a terminal
 
 func (p *page) link(l result.Link) {
+	if l.AllNew != nil {
+		p.allNew(l)
+		return
+	}
 	if len(l.Results) > 0 {
 		p.View = Sync
 		if l.Run.DryRun {
@@ -106,6 +110,16 @@ func (p *page) link(l result.Link) {
 		text += " Nothing was written; --apply links the pairs."
 	}
 	p.say("", text, p.bold)
+}
+
+func (p *page) allNew(l result.Link) {
+	text := plural(len(l.OnlyEspocrm), "record of "+l.Entity+" is", "records of "+l.Entity+" are") + " not linked."
+	if *l.AllNew {
+		p.say("", text+" It is remembered that none of them exists in Advoware.", p.bold)
+		return
+	}
+	p.some("not linked", l.OnlyEspocrm, "if one of these is in Advoware, link it first: advosync link --entity "+l.Entity)
+	p.say("", text+" Nothing was written; --apply says that none of them exists in Advoware.", p.bold)
 }
 
 func (p *page) ambiguous(xs []result.Ambiguous) {

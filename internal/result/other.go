@@ -87,8 +87,11 @@ type Link struct {
 	LeftInAdvoware []int64 `json:"leftInAdvoware"`
 	// Unreadable are records that no kind of the mapping applies to.
 	Unreadable []string `json:"unreadable"`
-	Calls      Calls    `json:"calls"`
-	Error      *Error   `json:"error"`
+	// AllNew, with --all-new: whether it was said that none of OnlyEspocrm exists
+	// in Advoware.
+	AllNew *bool  `json:"allNew,omitempty"`
+	Calls  Calls  `json:"calls"`
+	Error  *Error `json:"error"`
 }
 
 // Ambiguous is an EspoCRM record with several candidates in Advoware, or with a

@@ -161,5 +161,5 @@ func (e *EspoCRM) stockFormula() Formula {
 	if d, ok := e.defs["CBeteiligte"]; ok && d.field("advowareEditedAt") != nil {
 		marker = "advowareEditedAt"
 	}
-	return DirtyFormula("CBeteiligte", "api-apikey", marker, BeteiligteFields()...)
+	return ExtensionFormula("CBeteiligte", "api-apikey", marker, BeteiligteFields()...)
 }

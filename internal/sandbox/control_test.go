@@ -30,7 +30,7 @@ func TestControlEdits(t *testing.T) {
 	espo, advo := EspoMemoryURL+"/_sandbox/", AdvoMemoryURL+"/_sandbox/"
 	id := gjson.Get(s.do("POST", espo+"edit", `{"op":"create","user":"admin","values":{"name":"Neu","phone":"1"}}`), "id").String()
 	s.do("POST", advo+"edit", `{"system":"espocrm","id":"`+id+`","values":{"phone":"2"}}`)
-	if got := gjson.Get(s.do("GET", espo+"state?type=CBeteiligte&id="+id, ""), "[phone,syncStatus,versionNumber]").Raw; got != `["2","dirty",2]` {
+	if got := gjson.Get(s.do("GET", espo+"state?type=CBeteiligte&id="+id, ""), "[phone,syncStatus,versionNumber]").Raw; got != `["2","pending_sync",2]` {
 		t.Error(got)
 	}
 	before := s.Advoware.RowID(BeteiligtePath, 104000)

@@ -19,11 +19,26 @@ type Formula func(*Save)
 // fields, the record becomes dirty. With editedAt set, that attribute gets the server time as well (the marker
 // column of the extension, which the API user never writes).
 func DirtyFormula(entityType, exempt, editedAt string, fields ...string) Formula {
+	return marking(entityType, exempt, editedAt, fields, func(*Save) string { return "dirty" })
+}
+
+// ExtensionFormula is the formula of advosync's extension: as DirtyFormula, but a record that is not linked becomes
+// pending_sync.
+func ExtensionFormula(entityType, exempt, editedAt string, fields ...string) Formula {
+	return marking(entityType, exempt, editedAt, fields, func(s *Save) string {
+		if s.Values["advowareId"] == nil {
+			return "pending_sync"
+		}
+		return "dirty"
+	})
+}
+
+func marking(entityType, exempt, editedAt string, fields []string, status func(*Save) string) Formula {
 	return func(s *Save) {
 		if s.Type != entityType || s.User.UserName == exempt || !slices.ContainsFunc(fields, s.Changed) {
 			return
 		}
-		s.Values["syncStatus"] = "dirty"
+		s.Values["syncStatus"] = status(s)
 		if editedAt != "" {
 			s.Values[editedAt] = s.Now
 		}

@@ -126,6 +126,13 @@ func TestExtensionMarksEdits(t *testing.T) {
 	if r, _ := w.EspoCRM.Get("CBeteiligte", id); r["advowareEditedAt"] != w.EspoCRM.stamp() && r["advowareEditedAt"] == nil || r["syncStatus"] != "dirty" {
 		t.Errorf("a person's edit was not marked: %v %v", r["advowareEditedAt"], r["syncStatus"])
 	}
+	fresh, err := w.EspoCRM.Create("CBeteiligte", "anna", map[string]any{"name": "Neu GmbH", "firmenname": "Neu GmbH"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := w.EspoCRM.Get("CBeteiligte", fresh); r["syncStatus"] != "pending_sync" {
+		t.Errorf("a new record, which is linked to nothing, became %v", r["syncStatus"])
+	}
 }
 
 func TestUnmappedBytesOfAdvowareSurvive(t *testing.T) {

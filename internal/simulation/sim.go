@@ -108,7 +108,7 @@ func newSim(seed uint64) *Sim {
 	s.rate = []float64{0, 0.01, 0.04, 0.12}[r.IntN(4)]
 	s.Espo = sandbox.NewEspoCRM(sandbox.EspoCRMOptions{})
 	if r.IntN(3) == 0 {
-		s.Espo.SetFormula(sandbox.DirtyFormula(entityType, "api-apikey", "", sandbox.BeteiligteFields()...))
+		s.Espo.SetFormula(sandbox.ExtensionFormula(entityType, "api-apikey", "", sandbox.BeteiligteFields()...))
 	}
 	b := sandbox.Behaviour{GetAsList: r.IntN(2) == 0, PostAnswer: []sandbox.PostAnswer{sandbox.PostObject, sandbox.PostList, sandbox.PostID}[r.IntN(3)],
 		NotThere: []sandbox.NotThere{sandbox.NotThere404, sandbox.NotThereEmpty, sandbox.NotThereNull}[r.IntN(3)], TokenSeconds: 60 + r.IntN(600)}

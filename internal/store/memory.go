@@ -18,8 +18,11 @@ type Memory struct {
 	Rev int64 `json:"-"` // +1 at every commit; 0: nothing is stored
 	// Lost: something was stored, and the store has lost it (an evicted key). Not
 	// the same as nothing known: an intent may have been in it.
-	Lost   bool    `json:"-"`
-	Base   *Base   `json:"base,omitempty"`
+	Lost bool  `json:"-"`
+	Base *Base `json:"base,omitempty"`
+	// Origin is what was known of earlier POSTs when this store first saw the
+	// record without a link; nil: it has not.
+	Origin *Origin `json:"origin,omitempty"`
 	Intent *Intent `json:"intent,omitempty"`
 	Parked *Parked `json:"parked,omitempty"`
 	// Notes are owed notifications: sent after the commit that stored them, and
@@ -42,6 +45,17 @@ type Memory struct {
 	// EspoCRM's clock: our own notes of failures move modifiedAt on, this stays.
 	// Zero: nothing is known to wait.
 	WaitsSince time.Time `json:"waitsSince,omitzero"`
+}
+
+// Origin says whether somebody that this store knows nothing of may have posted a
+// record to Advoware. It is fixed once, and no failure changes it.
+type Origin struct {
+	// New: nobody can have.
+	New bool `json:"new"`
+	// At is when it was fixed (our clock); an operator's later word outweighs it.
+	At time.Time `json:"at"`
+	// Server kept the store then; another one may have lost intents since.
+	Server string `json:"server,omitempty"`
 }
 
 // FieldBase is one field's base: a pair known to mean the same, and the
