@@ -6,12 +6,14 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
+	"net/netip"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/firstrun"
 	"advosync/internal/report"
 	"advosync/internal/sandbox"
 )
@@ -19,19 +21,17 @@ import (
 // runSandbox starts both simulators on loopback and serves them until ctx ends,
 // or shows the main job on them.
 func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
-	dir, remove, err := sandboxDir(o.Dir)
+	dir, err := openSandboxDir(o.Dir, func(format string, args ...any) { o.Log.Warn(fmt.Sprintf(format, args...)) })
 	if err != nil {
 		return err
 	}
-	defer remove()
-	w, err := startWorld(ctx, o)
+	defer dir.close()
+	w, kept, err := startWorld(ctx, o, dir)
 	if err != nil {
 		return err
 	}
-	file, err := writeSandboxConfig(w, dir)
-	if err != nil {
-		return err
-	}
+	defer dir.keep(w)
+	file := filepath.Join(dir.path, firstrun.ConfigName)
 	if o.Demo {
 		c := *o.Console
 		if !c.OutFacts.Rich { // piped: the demo is to be read all the same
@@ -40,15 +40,18 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		d.console = &c
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
 	}
-	introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8))
+	introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8), kept)
 	<-ctx.Done()
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil
 }
 
 // introduce says how to use the sandbox, with a record that is there.
-func introduce(w *sandbox.World, out io.Writer, file string) {
-	id, number := "ID", "N"
+func introduce(w *sandbox.World, out io.Writer, file string, kept bool) {
+	id, number, goesOn := "ID", "N", ""
+	if kept {
+		goesOn = "\n          goes on where it was left; --fresh begins anew"
+	}
 	for _, r := range w.EspoCRM.Records(sandboxType) {
 		if r["advowareId"] != nil {
 			id, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
@@ -57,7 +60,7 @@ func introduce(w *sandbox.World, out io.Writer, file string) {
 	}
 	fmt.Fprintf(out, `EspoCRM   %[1]s   (%[2]d records of type CBeteiligte)
 Advoware  %[3]s   (%[4]d Beteiligte)
-config    %[5]s
+config    %[5]s%[8]s
 
 In a second terminal:
   export ADVOSYNC_CONFIG=%[5]s
@@ -70,7 +73,7 @@ Edit that record as a person would, on one side or on both, then look again:
   advosync diff
 
 Ctrl-C stops both.
-`, w.EspoURL, len(w.EspoCRM.Records(sandboxType)), w.AdvoURL, len(w.Advoware.All(sandbox.BeteiligtePath)), file, id, number)
+`, w.EspoURL, len(w.EspoCRM.Records(sandboxType)), w.AdvoURL, len(w.Advoware.All(sandbox.BeteiligtePath)), file, id, number, goesOn)
 }
 
 // demoWidth is how wide the demo's tables are where there is no terminal.
@@ -78,54 +81,61 @@ const demoWidth = 80
 
 const sandboxType = "CBeteiligte"
 
-// sandboxDir is where the sandbox keeps its files; a temporary one is removed.
-func sandboxDir(dir string) (string, func(), error) {
-	if dir == "" {
-		tmp, err := os.MkdirTemp("", "advosync-sandbox-")
-		return tmp, func() { _ = os.RemoveAll(tmp) }, err
-	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", nil, err
-	}
-	return abs, func() {}, os.MkdirAll(abs, 0o700)
-}
-
-func startWorld(ctx context.Context, o sandboxOptions) (*sandbox.World, error) {
+// startWorld starts both systems with the directory's memory of an earlier
+// start, if it has one and it is not to be forgotten.
+func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir) (w *sandbox.World, kept bool, err error) {
 	opts := sandbox.WorldOptions{Seed: o.Seed}
 	if o.Latency > 0 {
 		pace := func(*http.Request, int) time.Duration { return o.Latency }
 		opts.EspoCRM.Pace, opts.Advoware.Pace = pace, pace
 	}
-	w := sandbox.NewWorld(opts)
-	espo, advo := net.JoinHostPort(o.Listen, "0"), net.JoinHostPort(o.Listen, "0")
-	if o.Port > 0 {
-		espo, advo = net.JoinHostPort(o.Listen, strconv.Itoa(o.Port)), net.JoinHostPort(o.Listen, strconv.Itoa(o.Port+1))
-	}
-	if err := w.Start(ctx, espo, advo); err != nil {
-		return nil, &fault.Error{System: fault.Local, Code: "sandbox", Owner: fault.OwnerSystem, Op: "start the sandbox", Message: err.Error(),
-			Hint: "another --port, or none for free ones", Err: err}
-	}
-	return w, nil
-}
-
-// writeSandboxConfig writes what a second terminal needs; files of an earlier
-// sandbox in the same directory are replaced, its memory is not kept: the
-// simulators begin anew.
-func writeSandboxConfig(w *sandbox.World, dir string) (string, error) {
-	file := filepath.Join(dir, "advosync.yaml")
-	if err := os.MkdirAll(filepath.Join(dir, "entities"), 0o700); err != nil {
-		return "", err
-	}
-	for _, stale := range []string{"state.db", "state.db-wal", "state.db-shm"} {
-		if err := os.Remove(filepath.Join(dir, stale)); err != nil && !os.IsNotExist(err) {
-			return "", err
+	w = sandbox.NewWorld(opts)
+	if !o.Fresh {
+		if kept, err = dir.restore(w); err != nil {
+			return nil, false, err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "entities", "beteiligte.yaml"), []byte(w.Mapping()), 0o600); err != nil {
-		return "", err
+	if kept && o.Demo {
+		return nil, false, &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem,
+			Message: dir.path + " holds a sandbox that was used, and the demonstration begins anew",
+			Hint:    "--fresh forgets what is in it; without --dir the demonstration makes a directory for itself"}
 	}
-	return file, os.WriteFile(file, []byte(w.Config(dir, "entities/*.yaml")), 0o600)
+	w.OnChange(func() { dir.keep(w) })
+	espoPort, advoPort := o.ports(dir.mark)
+	listen := func(port int) string { return net.JoinHostPort(o.Listen, strconv.Itoa(port)) }
+	if err := w.Start(ctx, listen(espoPort), listen(advoPort)); err != nil {
+		return nil, false, sandboxFault(err, "another --port, or --port 0 for free ones")
+	}
+	if err := dir.settle(w, o.Fresh); err != nil {
+		return nil, false, err
+	}
+	dir.keep(w) // at once: the sample data is made anew at every start, with its times
+	return w, kept, nil
+}
+
+// ports are those of the command line, else those of the last start, so that
+// its configuration stays true; 0: free ones.
+func (o sandboxOptions) ports(mark sandboxMarks) (espo, advo int) {
+	switch {
+	case o.Port > 0:
+		return o.Port, o.Port + 1
+	case o.AnyPort:
+		return 0, 0
+	}
+	return mark.EspoCRM, mark.Advoware
+}
+
+// loopback is the address to listen on. The simulators take the passwords that
+// the documentation shows: nobody else on the network may reach them.
+func loopback(address string) (string, error) {
+	if strings.EqualFold(address, "localhost") {
+		return "127.0.0.1", nil
+	}
+	ip, err := netip.ParseAddr(address)
+	if err != nil || !ip.Unmap().IsLoopback() {
+		return "", usagef("--listen %q is no loopback address: others on the network could reach the sandbox; 127.0.0.1 and ::1 are", address)
+	}
+	return ip.Unmap().String(), nil
 }
 
 // demo shows the main job with the operator's own commands.

@@ -90,8 +90,10 @@ type request struct {
 type sandboxOptions struct {
 	Demo    bool
 	Listen  string // address to listen on
-	Port    int    // of the EspoCRM simulator, Advoware's is the next; 0: free ones
+	Port    int    // of the EspoCRM simulator, Advoware's is the next; 0: those of the last start, or free ones
+	AnyPort bool   // free ones, whatever the last start had
 	Dir     string // where the configuration for the sandbox is written
+	Fresh   bool   // forget what an earlier start has left there
 	Seed    uint64
 	Latency time.Duration
 	Console *console.Console

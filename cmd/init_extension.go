@@ -76,8 +76,8 @@ func (a *app) writeExtension(ctx context.Context, o extensionFlags) error {
 	if file == "" {
 		file = fmt.Sprintf("advosync-%s-%s.zip", m.EspoType(), o.version)
 	}
-	if _, err := os.Lstat(file); err == nil && !o.force {
-		return fileExists(file)
+	if err := replaceable(file, o.force); err != nil {
+		return err
 	}
 	if o.apiUser == "" {
 		if build.User, err = a.askAPIUser(ctx, cfg); err != nil {
@@ -130,6 +130,23 @@ func (a *app) askAPIUser(ctx context.Context, cfg *config.Config) (extension.Use
 	a.bear(ctx, cfg, client)
 	id, _ := user.Text("user.id")
 	return extension.ParseUser(id)
+}
+
+// replaceable: nothing is at path, or a package of ours and the word to
+// overwrite it. A mistyped --file must not cost a configuration.
+func replaceable(path string, force bool) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil // writing says what is wrong
+	}
+	if !force {
+		return fileExists(path)
+	}
+	if info.Mode().IsRegular() && extension.IsPackage(path) {
+		return nil
+	}
+	return &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem,
+		Message: path + " exists already and is no package of advosync; it is not overwritten", Hint: "name another --file"}
 }
 
 func fileExists(path string) error {

@@ -47,9 +47,11 @@ func newOffice(t *testing.T, mapping ...string) *office {
 		t.Fatal(err)
 	}
 	o := &office{t: t, w: w, dir: t.TempDir(), width: 80}
-	file, err := writeSandboxConfig(w, o.dir)
+	dir, err := openSandboxDir(o.dir, t.Logf)
 	o.must(err)
-	o.file = file
+	t.Cleanup(dir.close)
+	o.must(dir.settle(w, false))
+	o.file = filepath.Join(o.dir, "advosync.yaml")
 	text := strings.NewReplacer(mapping...).Replace(w.Mapping())
 	if len(mapping) > 0 && text == w.Mapping() {
 		t.Fatal("the mapping has nothing of what is to be replaced")

@@ -11,17 +11,23 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Short: "Try advosync on two simulated systems",
 		Long: `Start EspoCRM and Advoware as simulators on this machine, with sample data, and
 say how to use them. Nothing has to be installed, nothing leaves the machine.
-With --demo: show the main job on them and exit.`,
-		Example: "  advosync sandbox --demo",
-		Args:    a.noArgs,
+With --demo: show the main job on them and exit.
+
+A directory must be empty, or a sandbox's own: nothing else is written to. Started
+again in it, the sandbox goes on where it was left; files that you have edited
+there stay. --fresh forgets records and memory, and nothing else.`,
+		Example: `  advosync sandbox --demo
+  advosync sandbox --dir ~/sandbox`,
+		Args: a.noArgs,
 	}
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&o.Demo, "demo", false, "run the guided demonstration and exit")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1", "loopback `address` to listen on")
-	f.IntVar(&o.Port, "port", 0, "`port` of EspoCRM, Advoware gets the next one (default: free ones)")
+	f.IntVar(&o.Port, "port", 0, "`port` of EspoCRM, Advoware gets the next one (default: those of the last start, else free ones)")
 	f.StringVar(&o.Dir, "dir", "", "`directory` for configuration and state (default: a temporary one)")
-	f.Uint64Var(&o.Seed, "seed", 1, "`number` from which the sample data is made")
+	f.BoolVar(&o.Fresh, "fresh", false, "begin anew in a directory that a sandbox has been used in")
+	f.Uint64Var(&o.Seed, "seed", 1, "`number` from which the sample data of a new sandbox is made")
 	f.DurationVar(&o.Latency, "latency", 0, "how `long` each simulated call takes, such as 50ms")
 	must(c.MarkFlagDirname("dir"))
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -31,6 +37,11 @@ With --demo: show the main job on them and exit.`,
 		if o.Latency < 0 {
 			return usagef("--latency must not be negative")
 		}
+		var err error
+		if o.Listen, err = loopback(o.Listen); err != nil {
+			return err
+		}
+		o.AnyPort = c.Flags().Changed("port") && o.Port == 0
 		o.Console, o.Log = a.console, a.log
 		return a.sandbox(c.Context(), o)
 	}

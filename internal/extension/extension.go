@@ -42,6 +42,9 @@ func Statuses() []string {
 // Name is the package's name in EspoCRM: one package per entity type.
 func Name(espoType string) string { return "advosync " + espoType }
 
+// author stands in every manifest, and tells our packages from others.
+const author = "advosync"
+
 // module is the package's directory below custom/Espo/Modules.
 func module(espoType string) string { return "Advosync" + espoType }
 
@@ -100,7 +103,7 @@ func Build(o Options) ([]File, error) {
 
 func manifest(espoType, version string) object {
 	return object{
-		"name": Name(espoType), "version": version, "author": "advosync",
+		"name": Name(espoType), "version": version, "author": author,
 		"description":        "Fields, dirty marking and optimistic concurrency for the sync of " + espoType + " with Advoware",
 		"releaseDate":        "2026-01-01",
 		"acceptableVersions": []string{">=8.4.0"}, // deleteId

@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"io/fs"
+	"os"
 	"time"
 )
 
@@ -11,6 +13,22 @@ import (
 type File struct {
 	Path string
 	Text []byte
+}
+
+// IsPackage reports whether a file is a package that this program has written,
+// or nothing yet.
+func IsPackage(path string) bool {
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+		return true
+	}
+	r, err := zip.OpenReader(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = r.Close() }()
+	raw, err := fs.ReadFile(r, "manifest.json")
+	var m struct{ Author string }
+	return err == nil && json.Unmarshal(raw, &m) == nil && m.Author == author
 }
 
 // jsonText writes metadata the way EspoCRM's own files look.

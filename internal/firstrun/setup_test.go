@@ -177,7 +177,7 @@ func TestSchemasAreReplaced(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.Repeat("STALE", 9000)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(`{"$schema": "`+strings.Repeat("STALE", 9000)+`"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := WriteSchemas(dir); err != nil {

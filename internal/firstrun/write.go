@@ -1,6 +1,7 @@
 package firstrun
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,9 +26,16 @@ type Plan struct {
 }
 
 // ExistsError names a file that is there already. Nothing was written.
-type ExistsError struct{ Path string }
+type ExistsError struct {
+	Path string
+	// What it should be to be replaced; "": it never is.
+	What string
+}
 
 func (e *ExistsError) Error() string {
+	if e.What != "" {
+		return e.Path + " exists already and is no " + e.What + "; it is not overwritten"
+	}
 	return e.Path + " exists already and is never overwritten"
 }
 
@@ -59,14 +67,35 @@ func (p Plan) Write() ([]string, error) {
 // why that could not be seen.
 func (p Plan) Check() error {
 	for _, f := range p.files() {
-		path := filepath.Join(p.Dir, filepath.FromSlash(f.name))
-		if _, err := os.Lstat(path); err == nil && !f.replaced {
-			return &ExistsError{Path: path}
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("look for %s: %w", path, errors.Unwrap(err))
+		if err := f.free(filepath.Join(p.Dir, filepath.FromSlash(f.name))); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// free: nothing is in the way at path but an older one of a file that may be
+// replaced: one that looks like it, and is no link to something else.
+func (f file) free(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for %s: %w", path, errors.Unwrap(err))
+	case !f.replaced:
+		return &ExistsError{Path: path}
+	case !info.Mode().IsRegular():
+		return &ExistsError{Path: path, What: "plain file"}
+	}
+	var head struct {
+		Schema string `json:"$schema"`
+	}
+	raw, err := os.ReadFile(path)
+	if err == nil && len(raw) > 0 && (json.Unmarshal(raw, &head) != nil || head.Schema == "") {
+		return &ExistsError{Path: path, What: "JSON Schema"}
+	}
+	return err
 }
 
 func (p Plan) files() []file {
@@ -99,6 +128,9 @@ func WriteSchemas(dir string) ([]string, error) {
 	var written []string
 	for _, f := range schemas() {
 		path := filepath.Join(dir, filepath.FromSlash(f.name))
+		if err := f.free(path); err != nil {
+			return written, err
+		}
 		if err := put(path, f); err != nil {
 			return written, err
 		}

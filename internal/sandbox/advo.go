@@ -138,6 +138,7 @@ type Advoware struct {
 	requestsLog *Log
 	pace        pacer
 	console     *console
+	changed     func() // nil: nobody wants to know
 }
 
 // resource holds the records of a path as raw JSON.
@@ -199,11 +200,12 @@ func (r *resource) put(id int64, raw []byte) {
 // SampleBeteiligte returns the 60 made-up records of fixtures/advoware as a JSON list.
 func SampleBeteiligte() []byte { return slices.Clone(sampleBeteiligte) }
 
-func (a *Advoware) name() string    { return "advoware" }
-func (a *Advoware) clock() *Clock   { return a.time }
-func (a *Advoware) faults() *Faults { return a.faultList }
-func (a *Advoware) log() *Log       { return a.requestsLog }
-func (a *Advoware) pacer() *pacer   { return &a.pace }
+func (a *Advoware) name() string     { return "advoware" }
+func (a *Advoware) clock() *Clock    { return a.time }
+func (a *Advoware) faults() *Faults  { return a.faultList }
+func (a *Advoware) log() *Log        { return a.requestsLog }
+func (a *Advoware) pacer() *pacer    { return &a.pace }
+func (a *Advoware) onChange() func() { return a.changed }
 
 // Clock returns the system's clock.
 func (a *Advoware) Clock() *Clock { return a.time }

@@ -46,6 +46,7 @@ type EspoCRM struct {
 	requests    *Log
 	console     *console
 	pace        pacer
+	changed     func() // nil: nobody wants to know
 }
 
 // NewEspoCRM returns a running, empty system.
@@ -86,11 +87,12 @@ func NewEspoCRM(opts EspoCRMOptions) *EspoCRM {
 	return e
 }
 
-func (e *EspoCRM) name() string    { return "espocrm" }
-func (e *EspoCRM) clock() *Clock   { return e.time }
-func (e *EspoCRM) faults() *Faults { return e.faultList }
-func (e *EspoCRM) log() *Log       { return e.requests }
-func (e *EspoCRM) pacer() *pacer   { return &e.pace }
+func (e *EspoCRM) name() string     { return "espocrm" }
+func (e *EspoCRM) clock() *Clock    { return e.time }
+func (e *EspoCRM) faults() *Faults  { return e.faultList }
+func (e *EspoCRM) log() *Log        { return e.requests }
+func (e *EspoCRM) pacer() *pacer    { return &e.pace }
+func (e *EspoCRM) onChange() func() { return e.changed }
 
 // Clock returns the system's clock.
 func (e *EspoCRM) Clock() *Clock { return e.time }

@@ -85,6 +85,7 @@ type system interface {
 	faults() *Faults
 	log() *Log
 	pacer() *pacer
+	onChange() func()
 }
 
 const controlPrefix = "/_sandbox/"

@@ -19,7 +19,9 @@ var errDropped = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 // run takes a request through log, faults and the system. An error means: no answer reaches the client.
 func run(s system, r *http.Request, body []byte) (*reply, error) {
 	if isControl(r) {
-		return s.control(r, body), nil
+		answer := s.control(r, body)
+		noteChange(s, r)
+		return answer, nil
 	}
 	entry := &LogEntry{Time: s.clock().Now(), System: s.name(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Body: string(body)}
 	s.log().add(entry)
@@ -51,6 +53,7 @@ func act(s system, r *http.Request, body []byte, entry *LogEntry, fault *Fault) 
 	if fault.After != nil {
 		fault.After(r)
 	}
+	noteChange(s, r)
 	answer = spoil(answer, fault)
 	if fault.Drop == DropAfter {
 		return nil, errDropped
@@ -58,6 +61,13 @@ func act(s system, r *http.Request, body []byte, entry *LogEntry, fault *Fault) 
 	s.log().finish(entry, func(e *LogEntry) { e.Status = answer.status })
 	answer.header.Set("Date", s.clock().Now().Format(http.TimeFormat))
 	return answer, nil
+}
+
+// noteChange tells whoever keeps the world that a request may have changed it.
+func noteChange(s system, r *http.Request) {
+	if fn := s.onChange(); fn != nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		fn()
+	}
 }
 
 // work lets the system process the request on an entry of its own, so that a late one does not race with the log.
