@@ -65,3 +65,24 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSettle20 is a PUT of twenty fields to Advoware that was answered, three
+// of them stored in the system's own form.
+func BenchmarkSettle20(b *testing.B) {
+	decided := twentyFields()
+	in := Settling{Base: decided.Base.Fields, Fate: FateDone, Answer: true, Now: map[string]record.Value{},
+		Open: Announcement{Side: record.Advoware, Fields: map[string]Announced{}}}
+	for i, f := range decided.Schema.Fields("") {
+		target := record.Of(fmt.Sprintf("Am Wall %d", i))
+		in.Open.Fields[f.Key] = Announced{Shown: record.Pair{Espo: target, Advo: decided.Advo.Values[f.Key]}, Target: target}
+		if in.Now[f.Key] = target; i < 3 {
+			in.Now[f.Key] = record.Of(fmt.Sprintf("AM WALL %d", i))
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := Settle(in); got.Fields["field0~feld0"] != OutcomeArrived {
+			b.Fatal("not recognised")
+		}
+	}
+}

@@ -15,6 +15,7 @@ const (
 	empty
 	text
 	unmapped
+	unknown
 )
 
 // Value is one field in canonical form. Values compare with ==.
@@ -45,6 +46,15 @@ func Of(s string) Value {
 // Unmapped is a value that the values table does not list.
 func Unmapped(s string) Value { return Value{state: unmapped, text: s} }
 
+// Unknown is a half of a base that nobody knows: a write to that side ended in a
+// way that proves nothing. No answer ever holds it, so it equals nothing that a
+// side shows, and that side counts as changed (docs/design/protocol.md, "What is
+// remembered").
+func Unknown() Value { return Value{state: unknown} }
+
+// IsUnknown reports whether v is the half that nobody knows.
+func (v Value) IsUnknown() bool { return v.state == unknown }
+
 // IsAbsent reports whether the field was not in the answer.
 func (v Value) IsAbsent() bool { return v.state == absent }
 
@@ -68,6 +78,8 @@ func (v Value) String() string {
 		return "(absent)"
 	case empty:
 		return "(empty)"
+	case unknown:
+		return "(unknown)"
 	default:
 		return "(value)"
 	}
@@ -78,11 +90,12 @@ func (v Value) GoString() string { return v.String() }
 
 type wireValue struct {
 	Absent   bool    `json:"absent,omitempty"`
+	Unknown  bool    `json:"unknown,omitempty"`
 	Unmapped *string `json:"unmapped,omitempty"`
 }
 
 // MarshalJSON writes null for empty, a string for a text, an object for the
-// two states that JSON has no word for.
+// three states that JSON has no word for.
 func (v Value) MarshalJSON() ([]byte, error) {
 	switch v.state {
 	case empty:
@@ -91,6 +104,8 @@ func (v Value) MarshalJSON() ([]byte, error) {
 		return json.Marshal(v.text)
 	case unmapped:
 		return json.Marshal(wireValue{Unmapped: &v.text})
+	case unknown:
+		return json.Marshal(wireValue{Unknown: true})
 	default:
 		return json.Marshal(wireValue{Absent: true})
 	}
@@ -114,8 +129,12 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return fmt.Errorf("canonical value: %w", err)
 	}
-	if w.Unmapped != nil {
+	switch {
+	case w.Unmapped != nil:
 		*v = Unmapped(*w.Unmapped)
+		return nil
+	case w.Unknown:
+		*v = Unknown()
 		return nil
 	}
 	*v = Absent()

@@ -12,13 +12,15 @@ import (
 func anyValue() *rapid.Generator[Value] {
 	return rapid.Custom(func(t *rapid.T) Value {
 		s := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "a", "A", "a.", "-", "1.5", "15", "-5", "null", `"`, "e-\u0301", "é", "ß", "SS"})).Draw(t, "text")
-		switch rapid.IntRange(0, 4).Draw(t, "state") {
+		switch rapid.IntRange(0, 5).Draw(t, "state") {
 		case 0:
 			return Absent()
 		case 1:
 			return Empty()
 		case 2:
 			return Unmapped(s)
+		case 3:
+			return Unknown()
 		default:
 			return Of(s)
 		}
