@@ -1,0 +1,379 @@
+package model
+
+import (
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+)
+
+// Protocol is what is explored: the two pure functions, and the order of effects
+// around them. The zero flaws are the protocol; each flaw is one way to break it.
+type Protocol struct {
+	Settle func(reconcile.Settling) reconcile.Settlement
+	Decide func(reconcile.Input) reconcile.Decision
+	Flaws  Flaws
+}
+
+// Flaws are broken orders of effects, for showing that the explorer sees them.
+type Flaws struct {
+	SendsBeforeAnnouncing bool // the announcement is stored after the answer
+	NoHistory             bool // overwritten values are not kept
+	NoVersion             bool // EspoCRM is written without X-Version-Number
+	ForgetsAnnouncement   bool // a next run drops what is open
+	NoReadBack            bool // an answered PUT counts as stored as sent
+	NoWaiting             bool // a next run does not wait for a late write
+	NotesInMemory         bool // a note is owed only by the process that wrote
+	PlannedBase           bool // the base of the announced write is stored with it
+	RepeatsPost           bool // a POST without an answer is sent again
+	LinksHighest          bool // the newest record is taken for the posted one
+	ConcludesOnReread     bool // the base takes EspoCRM as it is now, not as it was decided on
+	ClosesUnknown         bool // an unknown write is closed as not done at once
+}
+
+// Real is the protocol itself.
+func Real() Protocol { return Protocol{Settle: reconcile.Settle, Decide: reconcile.Decide} }
+
+// Scenario is one world: the policy, what the systems make of values, whether
+// the record exists in Advoware already, and how much may happen.
+type Scenario struct {
+	Name        string
+	Policy      reconcile.Policy
+	Create      bool
+	EspoForm    func(val) val // nil: stored as sent
+	AdvoForm    func(val) val
+	EspoWords   []int // what people type in EspoCRM
+	AdvoWords   []int
+	TouchFields int // people edit the first n fields
+	// UnknownForm: AdvoForm is none that record.OwnForm knows, so the protocol
+	// promises to tell, not to be fair.
+	UnknownForm bool
+	Budget      Budget
+}
+
+type schema []mapping.Field
+
+func (s schema) Fields(string) []mapping.Field { return s }
+
+var theSchema = func() (out schema) {
+	for f := range fields {
+		n := fieldName(f)
+		out = append(out, mapping.Field{Key: n, Espo: n, Advo: n, Type: mapping.String, Direction: mapping.Both, Def: "1"})
+	}
+	return out
+}()
+
+func fieldOf(key string) int {
+	if key == fieldName(0) {
+		return 0
+	}
+	return 1
+}
+
+// explorer applies a protocol to a scenario's states. Settle and Decide are pure,
+// so what they said of the same input is remembered.
+type explorer struct {
+	p        Protocol
+	sc       Scenario
+	settled  map[settleKey]settlement
+	decided  map[decideKey]plan
+	windows  int
+	violated string
+}
+
+func newExplorer(p Protocol, sc Scenario) *explorer {
+	if sc.EspoForm == nil {
+		sc.EspoForm = plain
+	}
+	if sc.AdvoForm == nil {
+		sc.AdvoForm = plain
+	}
+	if sc.TouchFields == 0 {
+		sc.TouchFields = fields
+	}
+	return &explorer{p: p, sc: sc, settled: map[settleKey]settlement{}, decided: map[decideKey]plan{}}
+}
+
+type settleKey struct {
+	base   [fields]pair
+	open   announcement
+	fate   reconcile.Fate
+	now    [fields]val
+	there  bool
+	row    uint8
+	answer bool
+	byUs   bool
+	learnt [fields]pair
+	known  [fields]pair
+}
+
+type settlement struct {
+	base    [fields]pair
+	open    bool
+	outcome [fields]reconcile.Outcome
+}
+
+func (x *explorer) settle(k settleKey) settlement {
+	k.open.note, k.open.id, k.open.waits = [fields]uint32{}, 0, false
+	if got, ok := x.settled[k]; ok {
+		return got
+	}
+	in := reconcile.Settling{Fate: k.fate, Answer: k.answer, ByUs: k.byUs, RowNow: rowText(k.row), Base: map[string]record.Pair{},
+		Open: reconcile.Announcement{Side: record.Advoware, RowID: rowText(k.open.row), RowBefore: rowText(k.open.rowWas), Fields: map[string]reconcile.Announced{}},
+		Form: func(key string, sent, read record.Value) bool {
+			f, seen := fieldOf(key), pair{fromCanonical(sent), fromCanonical(read)}
+			return k.known[f] == seen || k.answer && k.learnt[f] == seen
+		}}
+	if k.open.kind == putEspo {
+		in.Open.Side = record.EspoCRM
+	} else {
+		in.Open.RowID, in.Open.RowBefore = "", ""
+	}
+	if k.there {
+		in.Now = map[string]record.Value{}
+	}
+	for f := range fields {
+		key := fieldName(f)
+		if k.base[f] != (pair{}) {
+			in.Base[key] = k.base[f].canonical()
+		}
+		if k.there {
+			in.Now[key] = k.now[f].canonical()
+		}
+		if k.open.on[f] {
+			in.Open.Fields[key] = reconcile.Announced{Shown: k.open.shown[f].canonical(), Target: k.open.target[f].canonical()}
+		}
+	}
+	got := x.p.Settle(in)
+	out := settlement{open: got.Open}
+	for f := range fields {
+		if b, ok := got.Base[fieldName(f)]; ok {
+			out.base[f] = fromPair(b)
+		}
+		out.outcome[f] = got.Fields[fieldName(f)]
+	}
+	x.settled[k] = out
+	return out
+}
+
+type decideKey struct {
+	e, a   [fields]val
+	base   [fields]pair
+	linked bool
+	row    [2]uint8
+	status status
+	synced bool
+}
+
+// plan is a decision in the model's words.
+type plan struct {
+	action       reconcile.Action
+	toAdvo       [fields]val // none: not sent
+	toEspo       [fields]val
+	agreed       [fields]pair
+	overruled    [fields]uint32 // values that give way to the other side's
+	put          bool
+	clash, parks bool
+}
+
+func (x *explorer) decide(k decideKey) plan {
+	if got, ok := x.decided[k]; ok {
+		return got
+	}
+	in := reconcile.Input{Schema: theSchema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status],
+		RowStored: rowText(k.row[0]), RowCurrent: rowText(k.row[1]), ModifiedAt: "2026-01-02 00:00:00",
+		Espo: &mapping.View{Values: map[string]record.Value{}}}
+	if k.synced {
+		in.LastSync = "2026-01-01 00:00:00"
+	}
+	if k.linked {
+		in.Advo = &mapping.View{Values: map[string]record.Value{}}
+	}
+	for f := range fields {
+		key := fieldName(f)
+		in.Espo.Values[key] = k.e[f].canonical()
+		if in.Advo != nil {
+			in.Advo.Values[key] = k.a[f].canonical()
+		}
+		if k.base[f] != (pair{}) {
+			if in.Base == nil {
+				in.Base = &reconcile.Base{Fields: map[string]record.Pair{}}
+			}
+			in.Base.Fields[key] = k.base[f].canonical()
+		}
+	}
+	d := x.p.Decide(in)
+	out := plan{action: d.Action, put: d.PutNeeded, clash: d.Clash, parks: d.Action == reconcile.Park}
+	for key, v := range d.ToAdvo {
+		out.toAdvo[fieldOf(key)] = fromCanonical(v)
+	}
+	for key, v := range d.ToEspo {
+		out.toEspo[fieldOf(key)] = fromCanonical(v)
+	}
+	for key, p := range d.Agreed {
+		out.agreed[fieldOf(key)] = fromPair(p)
+	}
+	for _, c := range d.Changes {
+		f := fieldOf(c.Field.Key)
+		loser := c.Target
+		if d.Action == reconcile.Park { // told whole: both values
+			out.overruled[f] |= k.e[f].bit() | k.a[f].bit()
+		} else if loser != "" && (c.Moved == string(loser) || c.Moved == "both") {
+			lost := k.e[f]
+			if loser == record.Advoware {
+				lost = k.a[f]
+			}
+			out.overruled[f] |= lost.bit()
+		}
+	}
+	x.decided[k] = out
+	return out
+}
+
+func rowText(n uint8) string {
+	if n == 0 {
+		return ""
+	}
+	return string(rune('A' + n - 1))
+}
+
+// round settles what is open and decides, on the reads that the process holds,
+// up to the next announcement or the conclusion. It is one transaction.
+func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
+	fl := x.p.Flaws
+	s.shown()
+	if s.open.kind == putAdvo || s.open.kind == putEspo || s.open.kind == post {
+		k := settleKey{base: s.base, open: s.open, fate: fate, there: true, answer: answer, row: s.leRow, byUs: s.leByUs, learnt: s.learnt, known: s.known}
+		if k.now = s.la; s.open.kind == putEspo {
+			k.now = s.le
+		}
+		if s.open.kind == post { // the posted record exists: it has arrived
+			k.fate = reconcile.FateDone
+		}
+		got := x.settle(k)
+		s.base = got.base
+		for f := range fields {
+			if !s.open.on[f] {
+				continue
+			}
+			if got.outcome[f] != reconcile.OutcomeNotDone && !fl.NotesInMemory {
+				s.told[f] |= s.open.note[f]
+			}
+			if fate == reconcile.FateDone && fl.NotesInMemory {
+				s.told[f] |= s.open.note[f]
+			}
+			if seen := (pair{s.open.target[f], k.now[f]}); answer && got.outcome[f] == reconcile.OutcomeArrived && s.learnt[f] == seen {
+				s.known[f] = seen
+			}
+			if got.outcome[f] == reconcile.OutcomeUnproven {
+				s.told[f] |= k.now[f].bit()
+				if answer {
+					s.learnt[f] = pair{s.open.target[f], k.now[f]}
+				}
+			}
+			if got.outcome[f] == reconcile.OutcomeNotAccepted {
+				s.refused[s.open.side()][f] = s.open.target[f]
+			}
+		}
+		s.open = announcement{}
+	}
+	la := s.linked()
+	d := x.decide(decideKey{e: s.le, a: s.la, base: s.base, linked: la != nil, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced})
+	for f := range fields {
+		if d.agreed[f] != (pair{}) {
+			s.base[f] = d.agreed[f]
+		}
+	}
+	waits := false
+	for f := range fields { // what a side does not take waits until it changes
+		if d.toAdvo[f] != none && d.toAdvo[f] == s.refused[advo][f] {
+			d.toAdvo[f], waits = none, true
+		}
+		if d.toEspo[f] != none && d.toEspo[f] == s.refused[espo][f] {
+			d.toEspo[f], waits = none, true
+		}
+	}
+	switch s = x.announce(s, d); {
+	case waits && s.pc == sendStatus:
+		if s.want = failed; s.status == failed {
+			s.pc = idle
+		}
+	case waits && s.pc == sendEspo:
+		s.open.waits, s.open.row = true, 0
+	}
+	return s
+}
+
+// maxWrites bounds the writes of one run.
+const maxWrites = 4
+
+// announce stores the next write of a plan with what it is about to overwrite,
+// or concludes.
+func (x *explorer) announce(s state, d plan) state {
+	fl := x.p.Flaws
+	ann := announcement{rowWas: s.leRow}
+	if s.writes == maxWrites && (d.toAdvo != [fields]val{} || d.toEspo != [fields]val{}) {
+		return rest(s) // the record keeps moving; a later run goes on
+	}
+	switch {
+	case d.action == reconcile.Post:
+		ann.kind, s.pc = post, sendPost
+	case d.parks:
+		for f := range fields {
+			s.told[f] |= d.overruled[f]
+		}
+		s.want, s.pc = conflict, sendStatus
+		if s.status == conflict {
+			s.pc = idle
+		}
+		return s
+	case d.toAdvo != [fields]val{}:
+		ann.kind, s.pc = putAdvo, sendAdvo
+	case d.toEspo != [fields]val{}:
+		ann.kind, s.pc, ann.row = putEspo, sendEspo, s.laRow
+	default:
+		if fl.ConcludesOnReread {
+			for f := range fields {
+				s.base[f].e = s.e[f]
+			}
+		}
+		if s.want, s.pc = clean, sendStatus; s.leRow == s.laRow && s.status == clean && s.synced {
+			s.pc = idle
+		}
+		return s
+	}
+	targets := d.toAdvo
+	if ann.kind == putEspo {
+		targets = d.toEspo
+	}
+	s.obj = s.la
+	for f := range fields {
+		if targets[f] == none {
+			continue
+		}
+		s.prior[f] = s.common[f]
+		ann.on[f], ann.target[f], ann.shown[f] = true, targets[f], pair{s.le[f], s.la[f]}
+		over := s.la[f]
+		if ann.kind == putEspo {
+			over = s.le[f]
+		}
+		if over != none && !fl.NoHistory {
+			s.hist[f] |= over.bit()
+		}
+		s.obj[f] = targets[f]
+		// What gives way to this write, and what an earlier one overruled in this field.
+		ann.note[f] = d.overruled[f]
+		if fl.PlannedBase {
+			s.base[f] = pair{s.le[f], targets[f]}
+			if ann.kind == putEspo {
+				s.base[f] = pair{targets[f], s.la[f]}
+			}
+		}
+	}
+	s.writes++
+	if !fl.SendsBeforeAnnouncing {
+		s.open = ann
+	} else {
+		s.open = announcement{kind: ann.kind, on: ann.on, target: ann.target, shown: ann.shown, row: ann.row, note: ann.note}
+	}
+	return s
+}
