@@ -36,8 +36,14 @@ func TestScripts(t *testing.T) {
 }
 
 func runScripts(t *testing.T, s *stage) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	p := s.params()
+	p.Dir = "testdata/script"
+	testscript.Run(t, p)
+}
+
+// params are what all scripts run with.
+func (s *stage) params() testscript.Params {
+	return testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
@@ -70,7 +76,7 @@ func runScripts(t *testing.T, s *stage) {
 			e.Values[worldKey{}] = new(world)
 			return nil
 		},
-	})
+	}
 }
 
 // exitCodeCmd is "exitcode N program args...": runs a program and compares its

@@ -717,8 +717,16 @@ func TestWriteAnswers(t *testing.T) {
 	}{
 		{200, `{"betNr":7}`, "", false}, {200, `null`, "", false}, {204, ``, "", false}, {200, `OK`, "", false}, {200, `true`, "", false},
 		{200, `<html>Anmeldung</html>`, fault.BadAnswer, true},
-		{200, `ist nicht angemeldet`, fault.Unavailable, true},
+		// first week, 1: what refuses says that nothing was done, whatever its number
+		{200, `ist nicht angemeldet`, fault.Unavailable, false},
+		{500, `ist nicht angemeldet`, fault.Unavailable, false},
+		{200, `nicht freigeschaltet`, fault.Unauthorized, false},
+		{302, ``, fault.Unreachable, false},
+		{308, ``, fault.Unreachable, false},
+		{403, `Kein Zugriff`, fault.Forbidden, false},
 		{404, ``, fault.NotFound, false},
+		{405, ``, fault.Rejected, false},
+		{409, ``, fault.Conflict, false},
 		{400, `Ungültig`, fault.Validation, false},
 		{500, ``, fault.ServerError, true},
 		{503, ``, fault.Unavailable, true},

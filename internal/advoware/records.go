@@ -97,7 +97,6 @@ func (c *Client) write(ctx context.Context, r request) error {
 		return c.badAnswer(r, a, "an HTML page")
 	}
 	if f := c.knownRefusal(r.op, a); f != nil {
-		f.Doubt = true
 		return f
 	}
 	return nil

@@ -15,7 +15,7 @@ func (c *Client) refusal(r request, a *transport.Answer) *fault.Error {
 	f := c.knownRefusal(r.op, a)
 	if f == nil {
 		f = c.refusalByStatus(r, a)
-		// A known sentence comes from the gateway, which then passed nothing on.
+		// A known sentence says that nothing was done, whatever its number.
 		f.Doubt = a.Doubt
 	}
 	f.Status, f.RetryAfter = a.Status, a.RetryAfter
@@ -45,8 +45,14 @@ func (c *Client) refusalByStatus(r request, a *transport.Answer) *fault.Error {
 		f = say(fault.Validation, owner, "refused")
 		f.Hint = "correct the value, or the mapping of that field; the next edit or pass tries again"
 	case s == http.StatusForbidden:
+		if r.method != http.MethodGet {
+			owner = fault.OwnerSystem // a pass counts it against a record that meets it alone
+		}
 		f = say(fault.Forbidden, owner, "not allowed")
 		f.Hint = "check the rights of advoware.user in Advoware"
+	case s == http.StatusMethodNotAllowed:
+		f = say(fault.Rejected, fault.OwnerSystem, "method not allowed")
+		f.Hint = "something between here and Advoware does not let " + r.method + " pass; check advoware.path in the mapping, and the proxy"
 	case s == http.StatusConflict:
 		f = say(fault.Conflict, owner, "conflict")
 		f.Hint = "look at the record in Advoware: somebody may have it open; the next pass tries again"
@@ -115,13 +121,13 @@ func knownSentences() []sentence {
 }
 
 // badAnswer is a 2xx that cannot be what Advoware says. A write that is
-// answered so may have been carried out.
+// answered so may have been carried out, unless a known sentence refuses it.
 func (c *Client) badAnswer(r request, a *transport.Answer, what string) *fault.Error {
-	f := c.knownRefusal(r.op, a)
-	if f == nil {
-		f = c.http.Fault(r.op, fault.BadAnswer, fault.OwnerSystem, fmt.Sprintf("answered %d with %s", a.Status, what))
-		f.Hint = "advosync doctor checks that the address leads to Advoware"
+	if f := c.knownRefusal(r.op, a); f != nil {
+		return f
 	}
+	f := c.http.Fault(r.op, fault.BadAnswer, fault.OwnerSystem, fmt.Sprintf("answered %d with %s", a.Status, what))
+	f.Hint = "advosync doctor checks that the address leads to Advoware"
 	f.Status = a.Status
 	f.Doubt = r.method != http.MethodGet
 	return f

@@ -433,13 +433,13 @@ func (e *entityRun) crowd() map[failing]int {
 	return n
 }
 
-// isRecords tells whether a 5xx is the record's: others pass in this pass, by
+// isRecords tells whether a 5xx or 403 is the record's: others pass in this pass, by
 // calls of the same class. Where none came after it, it needs one that was
 // served before, no crowd of the same fate, and an answer to a plain question now.
 func (e *entityRun) isRecords(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
-	if e.run.opts.DryRun || f.Status < 500 || f.Code == fault.Maintenance || b == nil || b.failure() != nil {
+	if e.run.opts.DryRun || f.Status < 500 && f.Code != fault.Forbidden || f.Code == fault.Maintenance || b == nil || b.failure() != nil {
 		return false
 	}
 	after, ever := b.othersServed(s.t)

@@ -41,6 +41,7 @@ func (w *work) conclude(ctx context.Context, err error) {
 		w.fail(ctx, err)
 	default:
 		w.reasonFrom(err)
+		w.closeAnnounced(ctx)
 		w.unmark(ctx, err)
 	}
 }
@@ -54,7 +55,7 @@ func (w *work) reasonFrom(err error) {
 
 // unmark takes the mark `syncing` away after a system's failure, if EspoCRM can
 // still be told: the record is as unsynced as before, and no attempt is
-// counted. An intent stays, so the next run goes on from it.
+// counted.
 func (w *work) unmark(ctx context.Context, err error) {
 	f := fault.As(err)
 	if !w.marked || w.espo == nil || f != nil && f.System == fault.EspoCRM {
@@ -68,10 +69,16 @@ func (w *work) unmark(ctx context.Context, err error) {
 	}
 }
 
-// before is the status to go back to.
+// before is the status to go back to. A new record stays one: what is dirty may
+// have been created by an earlier run.
 func (w *work) before() string {
 	switch w.prior {
-	case "", StatusClean, StatusSyncing:
+	case "":
+		if w.espo.advowareID == 0 {
+			return StatusPending
+		}
+		return StatusDirty
+	case StatusClean, StatusSyncing:
 		return StatusDirty
 	default:
 		return w.prior
@@ -88,6 +95,7 @@ func (w *work) keepsMoving(ctx context.Context) {
 	next := w.mem
 	next.WaitsSince = w.waitsSince()
 	w.keepBase(&next)
+	next.Intent = w.noLateWrite(next.Intent)
 	if next.Intent != nil && next.Intent.Kind != store.IntentCreate {
 		next.Intent = nil
 	}
@@ -160,6 +168,7 @@ func (w *work) keepBase(next *store.Memory) {
 // move, so the edit that failed stays visible.
 func (w *work) fail(ctx context.Context, err error) {
 	if w.espo == nil {
+		w.closeAnnounced(ctx) // a refused delete
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
@@ -178,7 +187,7 @@ func (w *work) fail(ctx context.Context, err error) {
 	w.closeRefused(f)
 	next := w.mem
 	w.keepBase(&next)
-	if w.endsIntent(f) {
+	if next.Intent = w.noLateWrite(next.Intent); w.endsIntent(f) {
 		next.Intent = nil
 	} else if in := next.Intent; in != nil && in.Kind == store.IntentCreate && w.linkID != 0 { // it may have been found only now
 		found := *in
@@ -251,20 +260,14 @@ func (w *work) unproven(in *store.Intent) bool {
 }
 
 // endsIntent: a definite refusal ends the intent, but never one whose record in
-// Advoware exists, or may exist, without a link: it would be created twice.
+// Advoware exists, or may exist, without a link: it would be created twice. Nor
+// one of a dead run that this attempt did not come to look into.
 func (w *work) endsIntent(f *fault.Error) bool {
 	in := w.mem.Intent
 	if in == nil || f.Code == fault.CreateDoubt || f.Doubt {
 		return false
 	}
-	if w.unproven(in) {
-		return false
-	}
-	made := in.AdvowareID
-	if made == 0 {
-		made = w.linkID // found by its values
-	}
-	return in.Kind != store.IntentCreate || made == 0 || w.espo.advowareID == made
+	return w.recovered && !w.unproven(in) && !w.unlinkedYet(in)
 }
 
 // putFailure tells EspoCRM. A link that exists already goes along, so that the

@@ -78,15 +78,15 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	wctx, cancel := w.until(ctx, in.Deadline)
 	defer cancel()
 	id, err := w.e.Advoware.Create(wctx, w.m.AdvoPath(), w.m.AdvoID(), obj)
-	if err != nil {
+	if err = w.told(err); err != nil {
 		return false, err
 	}
 	w.created, w.linkID = true, id
 	w.res.AdvowareID = &id
-	known := *w.mem.Intent
+	known := w.noLateWrite(w.mem.Intent)
 	known.AdvowareID = id
 	w.planCreated(d)
-	if err := w.announce(ctx, &known); err != nil {
+	if err := w.announce(ctx, known); err != nil {
 		return false, err
 	}
 	if err := w.readBack(ctx); err != nil {

@@ -217,7 +217,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	wctx, cancel := w.until(ctx, w.mem.Intent.Deadline)
 	defer cancel()
 	err = w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
-	if err != nil && !fault.Is(err, fault.NotFound) {
+	if w.told(err); err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	w.closeWrites(record.Advoware, store.WriteDone)

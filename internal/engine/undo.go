@@ -229,7 +229,7 @@ func (w *work) putBack(ctx context.Context, r UndoRequest, backs []back) (again 
 		w.undoFailed(ctx, err)
 		return false, nil
 	}
-	w.base, w.baseless = usable(w.m, in.Planned), false
+	w.base, w.baseless, w.learned = usable(w.m, in.Planned), false, true
 	for key, f := range in.Fields {
 		if p, both := w.onBothSides(f, key); both {
 			w.setBase(w.base, key, p)
@@ -357,7 +357,7 @@ func (w *work) sendToEspo(ctx context.Context, values map[string]record.Value) e
 	}
 	p.Put(fieldStatus, StatusDirty)
 	o, err := w.putEspo(ctx, p, w.espo.version)
-	if err != nil {
+	if err = w.told(err); err != nil {
 		return err
 	}
 	if err := w.setEspo(ctx, o); err != nil {
@@ -384,9 +384,9 @@ func (w *work) sendToAdvo(ctx context.Context, values map[string]record.Value, o
 	before := w.advo
 	wctx, cancel := w.until(ctx, w.mem.Intent.Deadline)
 	defer cancel()
-	err := w.e.Advoware.Update(wctx, w.m.AdvoPath(), fmt.Sprint(w.advo.id), obj)
+	err := w.told(w.e.Advoware.Update(wctx, w.m.AdvoPath(), fmt.Sprint(w.advo.id), obj))
 	if f := fault.As(err); f != nil && f.Doubt {
-		err = w.afterDoubt(ctx, f)
+		err = w.told(w.afterDoubt(ctx, f))
 	}
 	if err != nil {
 		return err
@@ -433,11 +433,12 @@ func (w *work) syncBacks(ctx context.Context, backs []back) error {
 	return errKeepsMoving
 }
 
-// undoFailed ends an undo whose put-back was refused; a system's failure leaves
-// the intent, so that the next sync finds out what arrived.
+// undoFailed ends an undo whose put-back was refused or not sent; a system's
+// failure that does not say so leaves the intent, so that the next sync finds out
+// what arrived.
 func (w *work) undoFailed(ctx context.Context, err error) {
 	w.refuse(err)
-	if !fault.OwnedByRecord(err) {
+	if !fault.OwnedByRecord(err) && w.fate != fateNotDone {
 		return
 	}
 	w.closeWrites(record.EspoCRM, store.WriteNotDone)

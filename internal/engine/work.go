@@ -66,6 +66,10 @@ type work struct {
 	wroteAdvo  bool
 	wroteEspo  bool
 	created    bool
+	fate       fate // of the write that was announced last
+	// learned: a dead run's write was looked into, or values were put back, so that
+	// the working base knows more than the stored one.
+	learned bool
 	clashed    bool
 	// seenPrint is the fingerprint of the contents that an operator has decided
 	// on; "" once it is used up.
@@ -99,6 +103,7 @@ func (w *work) sync(ctx context.Context) error {
 		if w.espo == nil {
 			return w.goneFromEspo(ctx)
 		}
+		w.learned = true
 	}
 	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
 		done, err := w.round(ctx)

@@ -123,9 +123,9 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	}
 	wctx, cancel := w.until(ctx, in.Deadline)
 	defer cancel()
-	err = w.e.Advoware.Update(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10), obj)
+	err = w.told(w.e.Advoware.Update(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10), obj))
 	if f := fault.As(err); f != nil && f.Doubt {
-		return w.afterDoubt(ctx, f)
+		return w.told(w.afterDoubt(ctx, f))
 	}
 	return err
 }
@@ -231,7 +231,7 @@ func (w *work) announce(ctx context.Context, in *store.Intent) error {
 	in.HistoryID = w.history().ID
 	next := w.mem
 	next.Intent, next.WaitsSince = in, w.waitsSince()
-	w.recovered = true
+	w.recovered, w.fate = true, fateUnknown
 	return w.commit(ctx, next)
 }
 
@@ -277,7 +277,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 		return false, err
 	}
 	o, err := w.putEspoUntil(ctx, p, w.espo.version, in.Deadline)
-	switch {
+	switch w.told(err); {
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
 		return false, w.stillOurs(ctx)
@@ -494,6 +494,7 @@ func (w *work) clash500(ctx context.Context, err error) error {
 		return err
 	}
 	if cerr := w.carriedElsewhere(ctx, w.linkID, err); cerr != nil && fault.Is(cerr, fault.Duplicate) {
+		w.fate = fateNotDone // the unique index has refused it
 		return cerr
 	}
 	return err

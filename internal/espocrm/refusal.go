@@ -32,6 +32,10 @@ func (c *Client) refusalByStatus(ctx context.Context, r request, a *transport.An
 		f := c.fault(r, fault.RateLimited, fault.OwnerSystem, a, "asks to slow down")
 		f.Transient, f.Hint = true, "lower cron.concurrency"
 		return f
+	case a.Status == http.StatusMethodNotAllowed:
+		f := c.fault(r, fault.Rejected, fault.OwnerSystem, a, "method not allowed")
+		f.Hint = "the web server in front of EspoCRM does not let " + r.method + " pass; have it allowed for /api/v1"
+		return f
 	case a.Status >= 500:
 		return c.serverFault(r, a)
 	}

@@ -221,10 +221,7 @@ func expect(x exchange) (code fault.Code, owner fault.Owner) {
 		}
 		return fault.BadAnswer, fault.OwnerSystem
 	case 405, 414:
-		if x.Response.Status == 414 {
-			return fault.Rejected, fault.OwnerSystem
-		}
-		return fault.Rejected, mine
+		return fault.Rejected, fault.OwnerSystem
 	case 409:
 		return map[string]fault.Code{"modified": fault.Modified, "duplicate": fault.Duplicate}[reason], fault.OwnerRecord
 	case 500:

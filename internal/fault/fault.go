@@ -101,7 +101,8 @@ type Error struct {
 	Others    []string // ids of the records that this one clashes with, if the system named them
 	Transient bool     // true when the same call may pass later without anyone acting
 	// Doubt is true for a write that may have happened: bytes were sent and no
-	// answer told. Such a write is never repeated blindly.
+	// answer told. Such a write is never repeated blindly. False, of a write: it was
+	// not sent, or definitely refused, so it can be sent again like any other.
 	Doubt      bool
 	Status     int           // HTTP status, 0 when there was none
 	RetryAfter time.Duration // what the server asked for, 0 when it did not

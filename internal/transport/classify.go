@@ -103,8 +103,9 @@ func redirected(to string, from *url.URL) *fault.Error {
 		Hint:    "set the URL in the configuration to the address that answers"}
 }
 
-// redirectFault is a redirect of a write, or one without a usable target. 302
-// and 303 are also what a server sends after it has done something.
+// redirectFault is a redirect of a write, or one without a usable target. What is
+// behind it has not been asked, so a write was not carried out: the API answers
+// one that was with 2xx.
 func (c *Client) redirectFault(call Call, a *Answer) *fault.Error {
 	to := "an unknown place"
 	if u, err := call.URL.Parse(a.Header.Get("Location")); err == nil && u.Host != "" {
@@ -113,7 +114,6 @@ func (c *Client) redirectFault(call Call, a *Answer) *fault.Error {
 	f := redirected(to, call.URL)
 	f.System, f.Owner, f.Op, f.Status = c.system, fault.OwnerSystem, call.Op, a.Status
 	f.Message = c.Clean(f.Message, maxMessage)
-	f.Doubt = call.write() && (a.Status == http.StatusFound || a.Status == http.StatusSeeOther)
 	return f
 }
 

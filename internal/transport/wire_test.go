@@ -177,7 +177,7 @@ func TestRedirects(t *testing.T) {
 	if _, f := do("GET", "/loop"); f == nil {
 		t.Fatal("a loop was followed")
 	}
-	if _, f := do("PUT", "/here"); f == nil || !f.Doubt {
+	if _, f := do("PUT", "/here"); f == nil || f.Doubt {
 		t.Fatalf("PUT, 302: %v", f)
 	}
 	if _, f := do("PUT", "/moved"); f == nil || f.Doubt {
