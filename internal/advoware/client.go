@@ -52,6 +52,7 @@ type Client struct {
 	fixed  bases // what the configuration sets; nil members are discovered
 	found  *transport.Once[bases]
 	tokens *tokens
+	pulse  pulse
 }
 
 // bases are the two addresses of an office.
@@ -134,6 +135,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 			Op: r.op, Method: r.method, URL: u, Header: headers(r.body), Body: r.body,
 			Kind: callcount.Advoware, Authorize: bearer(token),
 		})
+		c.pulse.note(r.method, err == nil && a.OK(), false, c.cfg.Now())
 		switch {
 		case err != nil:
 			return nil, err

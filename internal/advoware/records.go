@@ -45,6 +45,14 @@ func (c *Client) Create(ctx context.Context, path, idField string, obj record.Ob
 	if obj.IsZero() {
 		return 0, c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "there is nothing to send")
 	}
+	id, err := c.post(ctx, r, idField)
+	if f := fault.As(err); f != nil {
+		c.pulse.note(r.method, false, f.Doubt, c.cfg.Now())
+	}
+	return id, err
+}
+
+func (c *Client) post(ctx context.Context, r request, idField string) (int64, error) {
 	a, err := c.send(ctx, r)
 	if err != nil {
 		return 0, err

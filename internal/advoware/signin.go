@@ -115,6 +115,7 @@ func (c *Client) readGrant(a *transport.Answer) (grant, error) {
 		return grant{}, f
 	}
 	now := c.cfg.Now()
+	c.pulse.note(http.MethodPost, true, false, now)
 	return grant{token: said.AccessToken, until: now.Add(usableFor(lifetime(said, serverNow(a, now))))}, nil
 }
 

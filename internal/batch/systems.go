@@ -210,6 +210,8 @@ type call struct {
 	keep bool
 	// once: never to be repeated, whatever the system asks for.
 	once bool
+	// quiet: a success says nothing, for often nothing is sent.
+	quiet bool
 	// optional: a refusal says that we may not, not that the system fails.
 	optional bool
 }
@@ -225,7 +227,9 @@ func (s *systems) do(ctx context.Context, c call, fn func() error) error {
 			if c.optional && fault.Is(err, fault.Forbidden) {
 				return err
 			}
-			s.breakers[c.system].note(t, c.write, asFault(c.system, err))
+			if err != nil || !c.quiet {
+				s.breakers[c.system].note(t, c.write, asFault(c.system, err))
+			}
 			return err
 		}
 	}
@@ -252,7 +256,9 @@ func (s *systems) once(ctx context.Context, c call, t *ticket, fn func() error) 
 	}
 	began := time.Now()
 	err := fn()
-	s.governor.learn(c.system, c.write, began, fault.As(err))
+	if err != nil || !c.quiet {
+		s.governor.learn(c.system, c.write, began, fault.As(err))
+	}
 	if t != nil && c.keep && err == nil && !t.wrote {
 		t.held = true
 		return nil
@@ -342,6 +348,10 @@ type governedAdvo struct{ *systems }
 func (a governedAdvo) Get(ctx context.Context, path, id string) (o record.Object, err error) {
 	err = a.do(ctx, call{system: fault.Advoware, keep: true}, func() error { o, err = a.advo.Get(ctx, path, id); return err })
 	return o, err
+}
+
+func (a governedAdvo) Ready(ctx context.Context, path string) error {
+	return a.do(ctx, call{system: fault.Advoware, keep: true, quiet: true}, func() error { return a.advo.Ready(ctx, path) })
 }
 
 func (a governedAdvo) Create(ctx context.Context, path, idField string, obj record.Object) (id int64, err error) {

@@ -68,6 +68,9 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 			return false, nil
 		}
 	}
+	if err := w.e.Advoware.Ready(ctx, w.m.AdvoPath()); err != nil {
+		return false, err
+	}
 	w.history()
 	if err := w.announce(ctx, in); err != nil {
 		return false, err

@@ -34,6 +34,11 @@ type EspoCRM interface {
 type Advoware interface {
 	// Get reads one record whole; 404, an empty list and null are fault.NotFound.
 	Get(ctx context.Context, path, id string) (record.Object, error)
+	// Ready makes sure that a record can be posted to path now: addresses and token
+	// are there, the system has answered with a success within the last minute, and
+	// a read has succeeded since the answer to a POST was lost. An error: nothing
+	// was sent, and nothing is to be announced.
+	Ready(ctx context.Context, path string) error
 	// Create posts obj and returns the new id, from whichever of the three answer
 	// forms came. Never repeated by the transport; fault.Error.Doubt says when it
 	// may have happened all the same.

@@ -70,7 +70,7 @@ type work struct {
 	// learned: a dead run's write was looked into, or values were put back, so that
 	// the working base knows more than the stored one.
 	learned bool
-	clashed    bool
+	clashed bool
 	// seenPrint is the fingerprint of the contents that an operator has decided
 	// on; "" once it is used up.
 	seenPrint string

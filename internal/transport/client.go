@@ -106,6 +106,9 @@ func New(spec Spec, opts Options) *Client {
 	return c
 }
 
+// Timeout is how long one try may take.
+func (c *Client) Timeout() time.Duration { return c.opts.Timeout }
+
 // Close drops idle connections. Calls under way end on their own.
 func (c *Client) Close() {
 	if c.pool != nil {
