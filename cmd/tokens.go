@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,11 +28,13 @@ type storedToken struct {
 	Expires time.Time `json:"expires"`
 }
 
-// newTokens makes the cache of one set of credentials; its key does not tell
-// them.
+// newTokens makes the cache of one set of credentials. Its name in the store
+// changes with each of them, and is keyed with one that the store never holds: who
+// reads the store cannot try passwords on it.
 func newTokens(values store.Values, leases *lease.Manager, a config.AdvowareSettings) *tokens {
-	sum := sha256.Sum256([]byte(strings.Join([]string{a.Kanzlei, a.Database, a.User, a.AppID, a.URL, a.SecurityGateway, a.ConfiguratorURL, a.Password.Reveal()}, "\x00")))
-	return &tokens{values: values, leases: leases, key: hex.EncodeToString(sum[:8])}
+	mac := hmac.New(sha256.New, []byte(a.APIKey.Reveal()))
+	mac.Write([]byte(strings.Join([]string{a.Kanzlei, a.Database, a.User, a.AppID, a.URL, a.SecurityGateway, a.ConfiguratorURL, a.Password.Reveal()}, "\x00")))
+	return &tokens{values: values, leases: leases, key: hex.EncodeToString(mac.Sum(nil)[:8])}
 }
 
 func (t *tokens) name() string { return "token:" + t.key }

@@ -88,7 +88,11 @@ func (c *Client) knownRefusal(op string, a *transport.Answer) *fault.Error {
 	if _, what := a.JSON(); what == "" && a.OK() && !strings.HasPrefix(strings.TrimSpace(string(a.Body)), `"`) {
 		return nil // a record may well contain such words
 	}
-	text := a.Text()
+	var fixed []string
+	for _, k := range knownSentences() {
+		fixed = append(fixed, k.part)
+	}
+	text := a.Text(fixed...)
 	for _, k := range knownSentences() {
 		if !strings.Contains(strings.ToLower(text), k.part) {
 			continue

@@ -59,13 +59,14 @@ func (c *Client) signIn(ctx context.Context, key []byte) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	body, err := json.Marshal(c.tokenRequest(key))
+	asked := c.tokenRequest(key)
+	body, err := json.Marshal(asked)
 	if err != nil {
 		return grant{}, c.http.Fault(opSignIn, fault.Unauthorized, fault.OwnerSystem, "the credentials are not UTF-8")
 	}
 	a, err := c.http.Do(ctx, transport.Call{
 		Op: opSignIn, Method: http.MethodPost, URL: transport.Join(gateway, "api", "v1", "Token"),
-		Header: headers(body), Body: body, Kind: callcount.Auth,
+		Header: headers(body), Body: body, Kind: callcount.Auth, Secret: asked.HMAC512Signature,
 	})
 	if err != nil {
 		f := fault.As(err)

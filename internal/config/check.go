@@ -73,9 +73,7 @@ func (l *loading) check() {
 			l.add("advoware.api_key", l.sources["advoware.api_key"], "is not base64; copy it as it was issued")
 		}
 	}
-	if !redisURL(c.Redis.URL.Reveal()) {
-		l.add("redis.url", l.sources["redis.url"], "must be an address such as redis://localhost:6379/0")
-	}
+	l.checkRedis()
 	for _, t := range []struct {
 		key string
 		is  bool
@@ -97,6 +95,24 @@ func (l *loading) check() {
 	}
 }
 
+// checkRedis never quotes the address: it may hold a password.
+func (l *loading) checkRedis() {
+	address, from := l.cfg.Redis.URL.Reveal(), l.sources["redis.url"]
+	u, err := url.Parse(address)
+	switch {
+	case strings.Count(address, "@") > 0 && (err != nil || u.User == nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@")):
+		// What stands before such a character would pass for the host, and be named as one.
+		l.add("redis.url", from, "must be an address such as redis://:password@localhost:6379/0; in the password write / as %%2F, ? as %%3F, # as %%23, @ as %%40")
+	case !redisURL(address):
+		l.add("redis.url", from, "must be an address such as redis://localhost:6379/0")
+	case l.cfg.Store.Driver != "redis":
+	case u.Scheme == "redis" && !loopback(u.Hostname()) && !l.cfg.Redis.Insecure:
+		l.add("redis.url", from, "redis:// beyond this machine would send its password and client data readable; use rediss://, or set redis.insecure: true")
+	case u.Scheme == "rediss" && u.Query().Get("skip_verify") != "" && u.Query().Get("skip_verify") != "false":
+		l.warn("%s: skip_verify in redis.url accepts any certificate, also that of somebody in between; have the server's authority among the system's instead", l.place(from))
+	}
+}
+
 // stateFile is the default place of the embedded store.
 func (l *loading) stateFile() string {
 	if xdg := l.env["XDG_STATE_HOME"]; filepath.IsAbs(xdg) {
@@ -114,12 +130,13 @@ func plaintext(address string) bool {
 	if err != nil || u.Scheme != "http" {
 		return false
 	}
-	host := u.Hostname()
-	if strings.EqualFold(host, "localhost") {
-		return false
-	}
+	return !loopback(u.Hostname())
+}
+
+// loopback: "" is what stands for it in the address of a Redis.
+func loopback(host string) bool {
 	ip := net.ParseIP(host)
-	return ip == nil || !ip.IsLoopback()
+	return host == "" || strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 func redisURL(text string) bool {

@@ -68,7 +68,10 @@ type StoreSettings struct {
 }
 
 // RedisSettings is the section redis. The URL may hold a password.
-type RedisSettings struct{ URL Secret }
+type RedisSettings struct {
+	URL      Secret
+	Insecure bool // allows redis:// beyond loopback
+}
 
 // SyncSettings is the section sync.
 type SyncSettings struct {

@@ -311,7 +311,7 @@ func sample(p *place, key string) string {
 	return map[string]string{
 		"espocrm.url": "https://crm.example.de", "espocrm.timeout": "7s", "espocrm.insecure": "true", "espocrm.notify.via": "none", "espocrm.notify.users": "anna, bert",
 		"advoware.api_key": "QUJD", "advoware.product": "65", "advoware.role": "3", "advoware.configurator_url": "https://c.example.de", "advoware.url": "https://a.example.de",
-		"advoware.security_gateway": "https://s.example.de", "advoware.timeout": "8s", "advoware.insecure": "true", "store.driver": "redis", "store.path": "/var/lib/x.db",
+		"advoware.security_gateway": "https://s.example.de", "advoware.timeout": "8s", "advoware.insecure": "true", "store.driver": "redis", "store.path": "/var/lib/x.db", "redis.insecure": "true",
 		"sync.conflict": "advoware", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.on_missing_in_advoware": "unlink",
 		"sync.on_missing_in_espocrm": "delete", "cron.concurrency": "9", "cron.recheck_after": "2d", "cron.retry_backoff": "1m", "cron.max_changed_share": "0.25",
 		"cron.max_deletes": "3", "history.retention": "1d12h", "metrics.textfile": "/var/x.prom",
@@ -447,6 +447,46 @@ func TestSecretSources(t *testing.T) {
 		p.write("key", text)
 		if _, err := p.load(); err == nil {
 			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
+// redis:// to another machine is as http:// to one (audit, 26), where it is used;
+// no complaint quotes the password.
+func TestRedisInTheClear(t *testing.T) {
+	const clear = "redis.url: redis:// beyond this machine would send its password and client data readable; use rediss://, or set redis.insecure: true"
+	const skipped = "skip_verify in redis.url accepts any certificate"
+	const escape = "redis.url: must be an address such as redis://:password@localhost:6379/0; in the password write /"
+	for _, tt := range []struct{ url, more, problem, warning string }{
+		{url: "redis://:GEHEIM@store.example.de:6379/0", problem: clear},
+		{url: "redis://:GEHEIM@store.example.de:6379/0", more: "redis: {insecure: true}"},
+		{url: "redis://:GEHEIM@store.example.de:6379/0", more: "store: {driver: embedded}"},
+		{url: "redis://:GEHEIM@192.0.2.1:6379/0", problem: clear},
+		{url: "redis://:GEHEIM@[::1]:6379/0"},
+		{url: "redis://:GEHEIM@localhost:6379/0"},
+		{url: "rediss://:GEHEIM@store.example.de:6379/0"},
+		{url: "rediss://:GEHEIM@store.example.de:6379/0?skip_verify=true", warning: skipped},
+		{url: "unix://:GEHEIM@/run/redis.sock"},
+		{url: "redis://:1/GEHEIM@store.example.de", problem: escape},
+		{url: "redis://GEHEIM#1@store.example.de", problem: escape},
+		{url: "redis://:GEHEIM?1@store.example.de", problem: escape},
+	} {
+		p := newPlace(t)
+		driver := tt.more
+		if !strings.Contains(driver, "driver") {
+			driver += "\nstore: {driver: redis}"
+		}
+		p.write("advosync.yaml", driver)
+		p.env = []string{"ADVOSYNC_REDIS_URL=" + tt.url}
+		c, err := p.load()
+		if got := fmt.Sprint(err); (err != nil) != (tt.problem != "") || !strings.Contains(got, strings.TrimPrefix(tt.problem, "redis.url: ")) || strings.Contains(got, "GEHEIM") {
+			t.Errorf("%s, %s: %v, want %q", tt.url, tt.more, err, tt.problem)
+		}
+		if err != nil {
+			continue
+		}
+		if warnings := strings.Join(c.Warnings, "; "); !strings.Contains(warnings, tt.warning) || tt.warning == "" && warnings != "" {
+			t.Errorf("%s: warnings %q, want %q", tt.url, warnings, tt.warning)
 		}
 	}
 }

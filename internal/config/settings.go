@@ -61,6 +61,7 @@ func settings(c *Config) []setting {
 		{key: "store.driver", kind: anEnum, to: &c.Store.Driver, def: "embedded", enum: []string{"embedded", "redis"}},
 		{key: "store.path", kind: aPath, to: &c.Store.Path},
 		{key: "redis.url", kind: aSecret, to: &c.Redis.URL, def: "redis://localhost:6379/0"},
+		{key: "redis.insecure", kind: aBool, to: &c.Redis.Insecure, def: "false"},
 
 		{key: "sync.conflict", kind: anEnum, to: &c.Sync.Conflict, def: "merge", enum: []string{"merge", "espocrm", "advoware", "manual"}},
 		{key: "sync.max_retries", kind: anInt, to: &c.Sync.MaxRetries, def: "5", least: 1, most: 1000},

@@ -153,7 +153,7 @@ func (c *Client) recordIn(r request, a *transport.Answer, want string) (record.O
 // 07-errors-not-found). Two spellings would be two locks and two memories of
 // one record.
 func (c *Client) otherCase(r request, a *transport.Answer, id string) *fault.Error {
-	f := c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "EspoCRM writes this id "+fault.Clean(id, 64))
+	f := c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "EspoCRM writes this id "+c.http.Clean(id, 64))
 	f.Status, f.Doubt = a.Status, r.method != http.MethodGet
 	f.Hint = "use the id as EspoCRM writes it: upper and lower case count"
 	return f

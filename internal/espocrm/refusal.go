@@ -66,7 +66,7 @@ func (c *Client) fault(r request, code fault.Code, owner fault.Owner, a *transpo
 	return c.http.Fault(r.op, code, owner, msg)
 }
 
-func reason(a *transport.Answer) string { return strings.TrimSpace(a.Header.Get("X-Status-Reason")) }
+func reason(a *transport.Answer) string { return a.Said("X-Status-Reason") }
 
 // unauthorized is not mapped from words: a 401 has neither reason nor body.
 func (c *Client) unauthorized(op string) *fault.Error {
@@ -105,9 +105,10 @@ func (c *Client) invalid(r request, a *transport.Answer) *fault.Error {
 		}
 		return f
 	}
+	field := c.http.Clean(d.Field, 100)
 	f := c.http.Fault(r.op, fault.Validation, fault.OwnerRecord,
-		"the value for field "+d.Field+" was refused: "+whyInvalid(d.Type))
-	f.Field = fault.Clean(d.Field, 100)
+		"the value for field "+field+" was refused: "+whyInvalid(c.http.Clean(d.Type, 60)))
+	f.Field = field
 	f.Hint = "correct the value, or the mapping of this field"
 	return f
 }

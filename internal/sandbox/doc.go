@@ -23,6 +23,7 @@
 //	                            "skip": n, "count": n (0: for ever), "latency": "200ms", "landsLate": true,
 //	                            "held": true (until the rule is removed),
 //	                            "status", "header": {"Retry-After": "5"}, "body", "bodySize": bytes, "processed": true,
+//	                            "echo": true (the request's headers and body in the answer),
 //	                            "truncate": bytes, "drop": "before"|"after"|"middle",
 //	                            "edit": {as above, made before the system works}, "editAfter": {… after it}}
 //	                            The first rule that matches acts.

@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +43,8 @@ type Fault struct {
 	Body   string      `json:"body,omitempty"`
 	// BodySize fills the answer with so many blanks inside a JSON string, for oversized answers.
 	BodySize int `json:"bodySize,omitempty"`
+	// Echo adds the request's headers and body to Body, as debug pages do, each plain and in percent escapes.
+	Echo bool `json:"echo,omitempty"`
 	// Processed lets the system do its work before Status is answered in its place.
 	Processed bool `json:"processed,omitempty"`
 	// Truncate cuts the system's own answer to so many bytes (with a matching Content-Length).
@@ -149,6 +154,18 @@ func (f *Fault) reply() *reply {
 		a.header.Set("Content-Type", guessType(f.Body))
 	}
 	return a
+}
+
+// echo is Body with the request after it.
+func (f *Fault) echo(r *http.Request, body []byte) string {
+	var b strings.Builder
+	b.WriteString(f.Body)
+	add := func(text string) { b.WriteString("\n" + text + "\n" + url.QueryEscape(text)) }
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		add(name + ": " + r.Header.Get(name))
+	}
+	add(string(body))
+	return b.String()
 }
 
 func guessType(body string) string {

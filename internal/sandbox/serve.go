@@ -54,6 +54,9 @@ func act(s system, r *http.Request, body []byte, entry *LogEntry, fault *Fault) 
 		fault.After(r)
 	}
 	noteChange(s, r)
+	if fault.Echo {
+		fault.Body = fault.echo(r, body)
+	}
 	answer = spoil(answer, fault)
 	if fault.Drop == DropAfter {
 		return nil, errDropped

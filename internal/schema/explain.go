@@ -45,9 +45,10 @@ func explanations() map[string]string {
 		"advoware.timeout":          "How long to wait for one answer.",
 		"advoware.insecure":         "Allows http:// to another machine. Credentials and client data then travel readable.",
 
-		"store.driver": "embedded: one file, one host. redis: several hosts share one memory.",
-		"store.path":   "File of the embedded store. Empty: $XDG_STATE_HOME/advosync/state.db. Keep it on a local disk, in the backup.",
-		"redis.url":    "Address of the Redis server; it must persist, with maxmemory-policy noeviction.",
+		"store.driver":   "embedded: one file, one host. redis: several hosts share one memory.",
+		"store.path":     "File of the embedded store. Empty: $XDG_STATE_HOME/advosync/state.db. Keep it on a local disk, in the backup.",
+		"redis.url":      "Address of the Redis server; it must persist, with maxmemory-policy noeviction. rediss:// is TLS.",
+		"redis.insecure": "Allows redis:// to another machine. Its password and client data then travel readable.",
 
 		"sync.conflict":               "Who wins when both sides were edited: merge (field by field; EspoCRM only in fields edited on both sides), espocrm or advoware (the whole record, also over edits of other fields), manual (waits for advosync resolve).",
 		"sync.max_retries":            "Failures after which a record is given up until somebody edits or resets it.",

@@ -63,8 +63,17 @@ func isHTML(s string) bool {
 }
 
 // Text is what an error body says, whatever its form: a message member of a
-// JSON object, an HTML page without its tags, or the text itself.
-func (a *Answer) Text() string {
+// JSON object, an HTML page without its tags, or the text itself. Secrets that
+// the call carried are blotted out, but not of the fixed sentences.
+func (a *Answer) Text(fixed ...string) string { return a.secrets.out(a.text(), fixed...) }
+
+// Said is a header's text, without blanks around it and without the secrets that
+// the call carried.
+func (a *Answer) Said(header string) string {
+	return a.secrets.out(strings.TrimSpace(a.Header.Get(header)))
+}
+
+func (a *Answer) text() string {
 	b := decoded(a)
 	if msg, ok := jsonMessage([]byte(b)); ok {
 		return msg

@@ -24,6 +24,9 @@ type Call struct {
 	Kind   callcount.Kind
 	// Authorize adds credentials; it runs for every try and every hop.
 	Authorize func(*http.Request) error
+	// Secret is what the body holds that nobody may read in an error message,
+	// besides what Authorize adds and the client's own secrets; "": nothing.
+	Secret string
 }
 
 // write reports whether the call changes something.
@@ -39,6 +42,8 @@ type Answer struct {
 	Doubt bool
 	// RetryAfter is what the server asked for, 0 when it did not.
 	RetryAfter time.Duration
+
+	secrets secrets // of the call, not to be told should the server echo them
 }
 
 // OK reports a 2xx.
@@ -72,6 +77,7 @@ type outcome struct {
 	attempt int
 	answer  *Answer
 	err     error
+	secrets secrets
 	unsent  bool // certain that nothing was sent
 	again   bool
 	wait    time.Duration // what the server asked for
@@ -87,17 +93,22 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	defer cancel()
 	resp, err := c.http.Do(newRequest(withFlight(tctx, f), call))
 	if err != nil {
-		return &outcome{attempt: attempt, err: inTime(ctx, tctx, err), unsent: f.unsent(err)}
+		return &outcome{attempt: attempt, err: inTime(ctx, tctx, err), unsent: f.unsent(err), secrets: c.known(call, f)}
 	}
 	defer resp.Body.Close()
 	body, err := readCapped(resp.Body, c.opts.MaxBody)
 	if err != nil {
-		return &outcome{attempt: attempt, err: inTime(ctx, tctx, err)}
+		return &outcome{attempt: attempt, err: inTime(ctx, tctx, err), secrets: c.known(call, f)}
 	}
-	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, secrets: c.known(call, f)}
 	a.RetryAfter = retryAfter(resp.Header)
 	a.Doubt = call.write() && c.doubtful(a.Status)
 	return &outcome{attempt: attempt, answer: a, wait: a.RetryAfter}
+}
+
+// known are the secrets that a call carries.
+func (c *Client) known(call Call, f *flight) secrets {
+	return append(newSecrets(append(f.credentials(), call.Secret)...), c.secrets...)
 }
 
 // inTime tells the end of this try's time from every other failure.
@@ -150,7 +161,9 @@ func (c *Client) doubtful(status int) bool {
 	return status >= 500
 }
 
-// Fault starts a *fault.Error for this system.
+// Fault starts a *fault.Error for this system. The message is our own: what a
+// server said comes into it through Answer.Text, Answer.Said or Clean, which know
+// the secrets.
 func (c *Client) Fault(op string, code fault.Code, owner fault.Owner, message string) *fault.Error {
-	return &fault.Error{System: c.system, Code: code, Owner: owner, Op: op, Message: c.Clean(message, maxMessage)}
+	return &fault.Error{System: c.system, Code: code, Owner: owner, Op: op, Message: fault.Clean(message, maxMessage)}
 }

@@ -27,12 +27,12 @@ const maxMessage = 300
 
 // sendFault turns a call without an answer into a fault.
 func (c *Client) sendFault(ctx context.Context, call Call, o *outcome) *fault.Error {
-	f := c.describe(ctx, call, o.err)
+	f := c.describe(ctx, call, o)
 	f.System, f.Op, f.Err = c.system, call.Op, withoutURL(o.err)
 	if f.Owner == "" {
 		f.Owner = fault.OwnerSystem
 	}
-	f.Message = c.Clean(f.Message, maxMessage)
+	f.Message = fault.Clean(f.Message, maxMessage)
 	f.Doubt = call.write() && o.err != nil && !o.unsent && !errors.Is(o.err, errForeignOrigin)
 	if f.Doubt && f.Hint == doctorHint {
 		f.Hint = doubtHint
@@ -40,29 +40,29 @@ func (c *Client) sendFault(ctx context.Context, call Call, o *outcome) *fault.Er
 	return f
 }
 
-func (c *Client) describe(ctx context.Context, call Call, err error) *fault.Error {
-	host := call.URL.Host
+func (c *Client) describe(ctx context.Context, call Call, o *outcome) *fault.Error {
+	host, err := call.URL.Host, o.err
 	if ctx.Err() != nil {
 		return cutShort(ctx)
 	}
 	var redirect *redirectError
 	switch {
 	case errors.As(err, &redirect):
-		return redirected(redirect.to, call.URL)
+		return redirected(o.secrets.out(redirect.to), call.URL)
 	case errors.Is(err, errTooLarge):
 		return &fault.Error{Code: fault.BadAnswer, Message: "answer larger than " + size(c.opts.MaxBody)}
 	case errors.Is(err, errCallTimeout):
 		return &fault.Error{Code: fault.Timeout, Transient: true, Hint: doctorHint,
 			Message: fmt.Sprintf("%s did not answer within %s", host, c.opts.Timeout)}
 	case isTrustError(err):
-		return &fault.Error{Code: fault.Unreachable, Message: "the certificate of " + host + " is not accepted: " + plain(err),
+		return &fault.Error{Code: fault.Unreachable, Message: "the certificate of " + host + " is not accepted: " + o.secrets.out(plain(err)),
 			Hint: "check the host name and the certificate, or add the office's certificate authority to the system's; " + doctorHint}
 	}
-	return broken(host, err)
+	return broken(host, err, o.secrets)
 }
 
 // broken describes a connection that could not be made or did not last.
-func broken(host string, err error) *fault.Error {
+func broken(host string, err error, s secrets) *fault.Error {
 	f := &fault.Error{Code: fault.Unreachable, Transient: true, Hint: doctorHint}
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
@@ -79,7 +79,7 @@ func broken(host string, err error) *fault.Error {
 		errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed idle connection"):
 		f.Message = host + " broke the connection off before its answer was complete"
 	default:
-		f.Message = "no answer from " + host + ": " + plain(err)
+		f.Message = "no answer from " + host + ": " + s.out(plain(err)) // may quote what the server sent
 	}
 	return f
 }
@@ -109,11 +109,11 @@ func redirected(to string, from *url.URL) *fault.Error {
 func (c *Client) redirectFault(call Call, a *Answer) *fault.Error {
 	to := "an unknown place"
 	if u, err := call.URL.Parse(a.Header.Get("Location")); err == nil && u.Host != "" {
-		to = origin(u) + u.Path
+		to = a.secrets.out(origin(u) + u.Path)
 	}
 	f := redirected(to, call.URL)
 	f.System, f.Owner, f.Op, f.Status = c.system, fault.OwnerSystem, call.Op, a.Status
-	f.Message = c.Clean(f.Message, maxMessage)
+	f.Message = fault.Clean(f.Message, maxMessage)
 	return f
 }
 
@@ -146,14 +146,6 @@ func withoutURL(err error) error {
 
 // plain is an error's text without the URL.
 func plain(err error) string { return withoutURL(err).Error() }
-
-// Clean makes a foreign text fit for a message and blots out known secrets.
-func (c *Client) Clean(s string, limit int) string {
-	for _, secret := range c.secrets {
-		s = strings.ReplaceAll(s, secret, "***")
-	}
-	return fault.Clean(s, limit)
-}
 
 func size(n int64) string {
 	if n >= 1<<20 && n%(1<<20) == 0 {

@@ -60,7 +60,7 @@ type Client struct {
 	retry  retrypolicy.RetryPolicy[*outcome]
 	// refuses503 says that the system answers 503 before it touches anything.
 	refuses503 bool
-	secrets    []string
+	secrets    secrets
 }
 
 // Spec says what is particular to one system.
@@ -69,7 +69,7 @@ type Spec struct {
 	// Refuses503: a 503 is sent before the request is processed, so a write that
 	// met one may be repeated (EspoCRM's maintenance mode, design page 3).
 	Refuses503 bool
-	// Secrets are blotted out of every message, should a server echo them.
+	// Secrets are blotted out of all that a server says, should it echo them.
 	Secrets []string
 }
 
@@ -87,12 +87,7 @@ func New(spec Spec, opts Options) *Client {
 	if opts.Rand == nil {
 		opts.Rand = rand.Float64
 	}
-	c := &Client{system: spec.System, opts: opts, refuses503: spec.Refuses503}
-	for _, s := range spec.Secrets {
-		if len(s) >= 4 { // shorter ones would blot out ordinary words
-			c.secrets = append(c.secrets, s)
-		}
-	}
+	c := &Client{system: spec.System, opts: opts, refuses503: spec.Refuses503, secrets: newSecrets(spec.Secrets...)}
 	base := opts.Base
 	if base == nil {
 		pool := newPool()

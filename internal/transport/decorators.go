@@ -29,6 +29,7 @@ func (t authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := f.authorize(signed); err != nil {
 		return nil, err
 	}
+	f.carries(credentials(req.Header, signed.Header))
 	return t.next.RoundTrip(signed)
 }
 

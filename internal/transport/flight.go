@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +27,7 @@ type flight struct {
 	got      bool         // and gave one
 	conn     *meteredConn // nil when it is not one of our own pool's
 	atHandup int64        // bytes written on conn before this request
+	carried  []string     // the credentials of all hops
 }
 
 type flightKey struct{}
@@ -38,6 +40,18 @@ func withFlight(ctx context.Context, f *flight) context.Context {
 func flightOf(ctx context.Context) *flight {
 	f, _ := ctx.Value(flightKey{}).(*flight)
 	return f
+}
+
+func (f *flight) carries(credentials []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.carried = append(f.carried, credentials...)
+}
+
+func (f *flight) credentials() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.carried)
 }
 
 func (f *flight) getConn(string) {

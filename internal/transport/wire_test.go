@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -248,9 +249,67 @@ func TestLogHoldsNoClientData(t *testing.T) {
 
 func TestSecretsAreBlottedOut(t *testing.T) {
 	c := client(t, Options{})
-	got := c.Fault("op", fault.Rejected, fault.OwnerSystem, "wrong: geheimes-kennwort \x1b[31m\n!").Message
+	got := c.Clean("wrong: geheimes-kennwort \x1b[31m\n!", 300)
 	if strings.Contains(got, "geheim") || strings.ContainsRune(got, 0x1b) {
 		t.Fatal(got)
+	}
+}
+
+// What a call carries besides the configured secrets is blotted out of its
+// answer, before anything is cut, whatever form the answer has.
+func TestEchoedCredentials(t *testing.T) {
+	const token = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.abcdefghijklmnop"
+	c := client(t, Options{})
+	for _, body := range []string{
+		"Authorization: Bearer " + token,
+		`{"Message":"Bearer ` + token + `"}`,
+		"<html><body>Bearer <b>" + token + "</b></body></html>",
+		strings.Repeat("x", 280) + token,
+		"cut by the server itself: " + token[:20],
+		"signature=" + url.QueryEscape("s+/ignature=="),
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Status-Reason", "you said Bearer "+token)
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(body))
+		}))
+		a, err := c.Do(context.Background(), Call{Op: "op", Method: http.MethodPost, URL: mustURL(t, srv.URL), Secret: "s+/ignature==", Authorize: func(r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+token)
+			return nil
+		}})
+		srv.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{a.Text(), a.Said("X-Status-Reason"), c.Fault("op", fault.Rejected, fault.OwnerSystem, a.Text()).Message} {
+			if strings.Contains(text, "eyJh") || strings.Contains(text, "ignature%3D") {
+				t.Errorf("%q says %q", body, text)
+			}
+		}
+	}
+}
+
+// An answer that breaks the protocol is quoted by the error that net/http makes.
+func TestEchoInABrokenAnswer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte("HTTP/1.1 geheimes-kennwort\r\n\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	_, err = client(t, Options{}).Do(context.Background(), call(t, http.MethodPost, "http://"+listener.Addr().String(), ""))
+	if err == nil || strings.Contains(err.Error(), "geheim") || !strings.Contains(err.Error(), blot) {
+		t.Error(err)
 	}
 }
 
