@@ -99,6 +99,7 @@ func (s *opened) connect(o openOptions) error {
 		return err
 	}
 	s.espo, s.log, s.engineConfig = espo, o.Log, engineConfig(cfg, o)
+	s.engineConfig.Misfit = misfit(espo)
 	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
 	if s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log); err != nil {
 		espo.Close()

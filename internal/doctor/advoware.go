@@ -41,7 +41,7 @@ func (v *visit) checkList(ctx context.Context, m *mapping.Mapping) []result.Find
 	if l == nil {
 		return one(ok("not configured: clean records are compared one by one, once in %s", ago(v.Config.Cron.RecheckAfter)))
 	}
-	page, err := v.listPage(ctx, l)
+	page, err := v.listPage(ctx, m)
 	if err != nil {
 		return one(broken(err, "compare advoware.list in the mapping with the office's Swagger page, or leave it out"))
 	}
@@ -51,13 +51,22 @@ func (v *visit) checkList(ctx context.Context, m *mapping.Mapping) []result.Find
 	return judgePage(m, page)
 }
 
-func (v *visit) listPage(ctx context.Context, l *mapping.List) ([]record.Object, error) {
+// listPage is the first page of an entity's list, asked for once.
+func (v *visit) listPage(ctx context.Context, m *mapping.Mapping) ([]record.Object, error) {
+	if page, known := v.pages[m.Entity()]; known {
+		return page, nil
+	}
+	l := m.List()
 	params := maps.Clone(l.Params)
 	if params == nil {
 		params = map[string]string{}
 	}
 	params[l.Page], params[l.Size] = strconv.Itoa(l.First), strconv.Itoa(min(l.Max, 100))
-	return v.advo.List(ctx, l.Path, params, l.Items)
+	page, err := v.advo.List(ctx, l.Path, params, l.Items)
+	if err == nil {
+		v.pages[m.Entity()] = page
+	}
+	return page, err
 }
 
 func judgePage(m *mapping.Mapping, page []record.Object) []result.Finding {

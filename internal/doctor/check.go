@@ -27,8 +27,9 @@ type visit struct {
 	store store.Store
 	espo  EspoCRM
 	advo  Advoware
-	user  record.Object       // answer of App/user
-	defs  map[string]typeDefs // by EspoCRM type
+	user  record.Object              // answer of App/user
+	defs  map[string]typeDefs        // by EspoCRM type
+	pages map[string][]record.Object // first page of Advoware's list, by entity
 }
 
 func (v *visit) close() {

@@ -94,7 +94,7 @@ func Run(ctx context.Context, p Patient, o Options) []result.Finding {
 	if o.Samples <= 0 {
 		o.Samples = DefaultSamples
 	}
-	v := &visit{Patient: p, Options: o, defs: map[string]typeDefs{}}
+	v := &visit{Patient: p, Options: o, defs: map[string]typeDefs{}, pages: map[string][]record.Object{}}
 	defer v.close()
 	var findings []result.Finding
 	culprits := map[string]string{} // check that did not pass → the failed one that it comes from

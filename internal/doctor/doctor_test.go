@@ -312,6 +312,39 @@ func TestMisconfigured(t *testing.T) {
 			o.EspoCRM.SetField("CBeteiligte", linked[0], "advowareId", n)
 		}, []wants{{"Beteiligte duplicates", fail, "1 pair of records shares one", "merge"}}},
 
+		// First week, 21: doctor was green over each of these.
+		"formula for another user": {none, func(o *office) { o.espo(`{"formulaFor": "anna", "formula": true}`) }, []wants{
+			{"Beteiligte edit marker", fail, "made for the API user anna, and this one is api-apikey", "init espocrm-extension --entity Beteiligte --package-version 1.0.1"}}},
+		"formula for another id": {none, func(o *office) {
+			o.espo(`{"about": {"version": "1.4.0", "form": 1, "userId": "6b046acfcce438f19", "fields": []}}`)
+		}, []wants{
+			{"Beteiligte edit marker", fail, "made for the API user with id 6b046acfcce438f19", "--package-version 1.4.1"}}},
+		"formula of another mapping": {none, func(o *office) {
+			o.espo(`{"about": {"version": "1.0.0", "form": 1, "userName": "api-apikey", "fields": ["email", "name", "firstName", "lastName", "firmenname", "geburtsdatum"]}}`)
+		}, []wants{{"Beteiligte edit marker", warn, "does not mark edits of phone", "--package-version 1.0.1"}}},
+		"older extension": {none, func(o *office) {
+			o.espo(`{"about": {"version": "1.0.0", "userName": "api-apikey", "fields": ["email", "name", "firstName", "lastName", "firmenname", "geburtsdatum", "phone"]}}`)
+		}, []wants{{"Beteiligte edit marker", warn, "older than", "--package-version 1.0.1"}}},
+		"extension that says nothing": {none, func(o *office) { o.espo(`{"about": null}`) }, []wants{{"Beteiligte edit marker", warn, "does not say for whom", "init espocrm-extension"}}},
+		"notify user unknown":         {config("users: [admin]", "users: [admin, \"@mueller\"]"), nil, []wants{{"notes in EspoCRM", warn, "no user mueller", "espocrm.notify.users"}}},
+		"notify user inactive": {none, func(o *office) { o.EspoCRM.ChangeUser("admin", func(u *sandbox.User) { u.Inactive = true }) }, []wants{
+			{"notes in EspoCRM", warn, "admin is not active", "espocrm.notify.users"}}},
+		"users not to be seen": {none, onRole(func(r *sandbox.Role) { delete(r.Scopes, "User") }), []wants{{"notes in EspoCRM", okay, "was not seen", ""}}},
+		"person's name": {none, shaped(`"name": {"type": "personName"}`), []wants{
+			{"Beteiligte mapping", fail, "name is put together by EspoCRM", "direction: to_advoware"}}},
+		"foreign field": {none, shaped(`"phone": {"type": "foreign"}`), []wants{{"Beteiligte mapping", fail, "phone is of type foreign", "direction: to_advoware"}}},
+		"not stored":    {none, shaped(`"phone": {"notStorable": true}`), []wants{{"Beteiligte mapping", fail, "phone is shown by EspoCRM and not stored", "leave it out"}}},
+		"link's name": {mapping("espocrm: phone", "espocrm: kanzleiName"), shaped(`"kanzlei": {"type": "link"}`), []wants{
+			{"Beteiligte mapping", fail, "kanzleiName is only the name of what the link kanzlei leads to", "map kanzleiId instead"}}},
+		"link's name, one way": {mapping("espocrm: phone, advoware: telGesch", "espocrm: kanzleiName, advoware: telGesch, direction: to_advoware"),
+			shaped(`"kanzlei": {"type": "link"}`), []wants{{"Beteiligte mapping", okay, "", ""}}},
+		"link's id":                 {mapping("espocrm: phone", "espocrm: kanzleiId"), shaped(`"kanzlei": {"type": "link"}`), []wants{{"Beteiligte mapping", okay, "", ""}}},
+		"shorter, in a listed one":  {none, tried(`"phone": {"maxLength": 40}`), []wants{{"Beteiligte samples", warn, "phone is longer than EspoCRM takes (40 characters)", "raise Max Length"}}},
+		"national numbers":          {none, tried(`"phone": {"type": "phone"}`), []wants{{"Beteiligte samples", warn, "phone is no international phone number", "International, off"}}},
+		"another form":              {none, tried(`"phone": {"pattern": "[0-9]+"}`), []wants{{"Beteiligte samples", warn, "phone does not have the form", "Pattern"}}},
+		"required, empty elsewhere": {none, tried(`"phone": {"required": true}`), []wants{{"Beteiligte samples", warn, "phone is required in EspoCRM and empty in Advoware", "Required"}}},
+		"no address":                {none, tried(`"email": {"type": "email"}`), []wants{{"Beteiligte samples", warn, "email is no e-mail address", "correct the record"}}},
+
 		"cron never":           {none, func(o *office) { o.pass = doctor.Pass{} }, []wants{{"Beteiligte cron", warn, "never run", "crontab"}}},
 		"cron long ago":        {none, func(o *office) { o.pass.LastRun = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "3 days ago", "crontab"}}},
 		"cron only runs":       {none, func(o *office) { o.pass.LastSuccess = time.Now().Add(-72 * time.Hour) }, []wants{{"Beteiligte cron", warn, "everything in step was 3 days ago", "advosync status"}}},
@@ -372,6 +405,22 @@ func (o *office) control(base, what, body string) {
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		o.t.Fatalf("%s: %s", what, resp.Status)
+	}
+}
+
+func (o *office) espo(behaviour string) { o.control(o.EspoURL, "behaviour", behaviour) }
+
+// shaped changes fields of CBeteiligte, in the form of entityDefs.
+func shaped(fields string) func(*office) {
+	return func(o *office) { o.espo(`{"fields": {"CBeteiligte": {` + fields + `}}}`) }
+}
+
+// tried is shaped, with records that only Advoware has to try it on.
+func tried(fields string) func(*office) {
+	return func(o *office) {
+		o.World.Advoware.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":0,"rowId":"","vorname":"Eva","name":"Neu","telGesch":"0511 / 70 (nur dienstags und donnerstags am Vormittag)","emailGesch":"eva at example"}`))
+		o.World.Advoware.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":0,"rowId":"","vorname":"Max","name":"Leer","telGesch":"","emailGesch":""}`))
+		shaped(fields)(o)
 	}
 }
 

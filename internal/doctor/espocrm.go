@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 
@@ -106,7 +107,7 @@ func roundSkew(d time.Duration) string {
 }
 
 // checkNotes: whoever is to be told of conflicts can be told.
-func (v *visit) checkNotes(context.Context) []result.Finding {
+func (v *visit) checkNotes(ctx context.Context) []result.Finding {
 	n := v.Config.EspoCRM.Notify
 	switch {
 	case n.Via == "none":
@@ -119,7 +120,47 @@ func (v *visit) checkNotes(context.Context) []result.Finding {
 	if level := v.permission("mentionPermission"); level == "no" {
 		return one(warn("", "the role does not let the API user mention people; they will not be notified", "Administration > Roles > (role of the API user): Mention Permission, all"))
 	}
-	return one(ok("notes mention %s", strings.Join(n.Users, ", ")))
+	wrong, seen := v.judgeUsers(ctx, n.Users)
+	if !seen {
+		return one(ok("notes mention %s (whether EspoCRM has them was not seen: the role does not let the API user read users)", strings.Join(n.Users, ", ")))
+	}
+	return orOK(wrong, "notes mention %s", strings.Join(n.Users, ", "))
+}
+
+// judgeUsers looks whether EspoCRM has the people who are to be told. False:
+// the API user may not see users.
+func (v *visit) judgeUsers(ctx context.Context, names []string) (wrong []result.Finding, seen bool) {
+	if a := v.access("User"); a.told && (a.none || a.level["read"] == "no") {
+		return nil, false
+	}
+	const hint = "correct espocrm.notify.users: user names as in Administration > Users"
+	active := map[string]bool{}
+	var wanted []string
+	for _, name := range names {
+		wanted = append(wanted, strings.TrimPrefix(strings.TrimSpace(name), "@"))
+	}
+	users, err := v.espo.Find(ctx, "User", record.Query{Where: []record.Condition{{Field: "userName", Op: record.In, Values: wanted}},
+		Select: []string{"id", "userName", "isActive"}, OrderBy: "id", Size: 200})
+	if fault.Is(err, fault.Forbidden) {
+		return nil, false
+	}
+	if err != nil {
+		return one(broken(err, "")), true
+	}
+	for _, u := range users {
+		name, _ := u.Text("userName")
+		raw, _ := u.Get("isActive")
+		active[strings.ToLower(name)] = string(raw) != "false"
+	}
+	for _, name := range wanted {
+		switch on, there := active[strings.ToLower(name)]; {
+		case !there:
+			wrong = append(wrong, warn("", "EspoCRM has no user "+name+"; what is to be told reaches nobody of that name", hint))
+		case !on:
+			wrong = append(wrong, warn("", "user "+name+" is not active in EspoCRM and will read nothing", hint))
+		}
+	}
+	return wrong, true
 }
 
 // permission is a value of the role besides its scopes; "" when it is not told.

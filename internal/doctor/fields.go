@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"advosync/internal/extension"
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 )
@@ -18,6 +19,8 @@ type typeDefs struct {
 	Indexes                      map[string]indexDefs `json:"indexes"`
 	DeleteID                     bool                 `json:"deleteId"`
 	OptimisticConcurrencyControl bool                 `json:"optimisticConcurrencyControl"`
+	// Package is what the extension says of itself; nil: nothing, or there is none.
+	Package *extension.Installed `json:"advosync"`
 }
 
 type fieldDefs struct {
@@ -31,6 +34,8 @@ type fieldDefs struct {
 	Required           bool      `json:"required"`
 	Unique             bool      `json:"unique"`
 	Pattern            string    `json:"pattern"`
+	Min                *float64  `json:"min"`
+	Max                *float64  `json:"max"`
 }
 
 type indexDefs struct {
@@ -166,8 +171,9 @@ func (v *visit) checkConcurrency(_ context.Context, m *mapping.Mapping) []result
 		"Administration > Entity Manager > "+t+" > Edit > Optimistic Concurrency Control, or install the extension"))
 }
 
-// checkMarker looks for the marker that the extension's formula writes. The
-// formula itself is shown to administrators only.
+// checkMarker looks for the marker that the extension's formula writes, and
+// whether that formula was made for this user and this mapping. The formula
+// itself is shown to administrators only; the package says what it was made for.
 func (v *visit) checkMarker(_ context.Context, m *mapping.Mapping) []result.Finding {
 	t := m.EspoType()
 	d, there := v.defs[t].Fields[extension.EditedAt]
@@ -181,5 +187,28 @@ func (v *visit) checkMarker(_ context.Context, m *mapping.Mapping) []result.Find
 		return one(warn("", "the API user may not read "+extension.EditedAt+"; edits are found by modifiedAt alone",
 			"Administration > Roles > (role of the API user) > Field Level > "+t+" > "+extension.EditedAt+": Read yes"))
 	}
-	return one(ok("the extension is installed; its formula marks edits in %s", extension.EditedAt))
+	return orOK(v.judgePackage(m), "the extension is installed; its formula marks edits in %s", extension.EditedAt)
+}
+
+func (v *visit) judgePackage(m *mapping.Mapping) []result.Finding {
+	have := v.defs[m.EspoType()].Package
+	if have == nil {
+		return one(warn("", "the extension does not say for whom its formula was made: an earlier advosync has written it, or somebody made the field by hand",
+			extension.Installed{}.Renew(m.Entity())))
+	}
+	id, _ := v.user.Text("user.id")
+	name, _ := v.user.Text("user.userName")
+	hint := have.Renew(m.Entity())
+	if other := have.WrongUser(extension.User{ID: id, UserName: name}); other != "" {
+		return one(fail(fmt.Sprintf("the extension's formula was made for %s, and this one is %s (%s): it takes every write of advosync for a person's edit, and each fails as syncStatus not taken",
+			fault.Clean(other, 100), fault.Clean(name, 60), id), hint))
+	}
+	var found []result.Finding
+	if fields := have.Unmarked(m); len(fields) > 0 {
+		found = append(found, warn("", "the extension was made of another mapping; its formula does not mark edits of "+some(fields), hint))
+	}
+	if have.Older() {
+		found = append(found, warn("", "the installed extension is older than the one that this advosync writes", hint))
+	}
+	return found
 }

@@ -79,8 +79,8 @@ func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []res
 	d := v.defs[t].Fields[field]
 	var wrong []result.Finding
 	if f.Direction != mapping.ToAdvoware {
-		if d.ReadOnly || d.ReadOnlyAfterwards {
-			wrong = append(wrong, fail(f.Espo+" is read-only in EspoCRM, but Advoware's value is to be written there", fieldHint(t, field)+": take Read-only away, or map it with direction: to_advoware"))
+		if why, hint := unwritable(t, f.Espo, field, d); why != "" {
+			wrong = append(wrong, fail(f.Espo+" "+why+", but Advoware's value is to be written there; EspoCRM drops it without a word", hint))
 		}
 		if _, edit := v.fieldAccess(t, field); !edit {
 			wrong = append(wrong, fail("the API user's role does not let it edit "+f.Espo, "Administration > Roles > (role of the API user) > Field Level > "+t+" > "+field+": Edit yes"))
@@ -98,6 +98,36 @@ func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []res
 		}
 	}
 	return wrong
+}
+
+// unwritable says why EspoCRM takes no value for an attribute, and what to do;
+// "": it takes one.
+func unwritable(t, attribute, field string, d fieldDefs) (why, hint string) {
+	oneWay := "or map it with direction: to_advoware"
+	switch d.Type {
+	case "personName":
+		return "is put together by EspoCRM from " + field + "'s parts (firstName and lastName of name)", "map those instead, and leave " + attribute + " out, " + oneWay
+	case "foreign", "autoincrement", "number":
+		return "is of type " + d.Type + ", which EspoCRM fills itself", "leave it out, " + oneWay
+	case "link", "linkOne", "linkParent", "file", "image", "linkMultiple", "attachmentMultiple":
+		ending := map[bool]string{true: "Ids", false: "Id"}[strings.HasSuffix(d.Type, "Multiple")]
+		if attribute != field+ending && attribute != field+"Type" {
+			return "is only the name of what the link " + field + " leads to", "map " + field + ending + " instead, " + oneWay
+		}
+	case "address":
+		if attribute == field {
+			return "is no value but a group of fields", "map " + field + "Street, " + field + "PostalCode, " + field + "City"
+		}
+	}
+	switch {
+	case d.ReadOnly || d.ReadOnlyAfterwards:
+		return "is read-only in EspoCRM", fieldHint(t, field) + ": take Read-only away, " + oneWay
+	case d.NotStorable && d.Type != "email" && d.Type != "phone":
+		return "is shown by EspoCRM and not stored", "leave it out, " + oneWay
+	case d.Disabled:
+		return "is disabled in EspoCRM", fieldHint(t, field) + ": enable it"
+	}
+	return "", ""
 }
 
 // keys iterates over a map's keys.

@@ -23,7 +23,8 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 	if err != nil {
 		return one(broken(err, ""))
 	}
-	s := &samples{visit: v, m: m, seen: map[string]bool{}}
+	s := &samples{visit: v, m: m, seen: map[string]bool{}, paired: map[int64]bool{}}
+	s.askPatterns(ctx)
 	for _, o := range linked {
 		if s.pairs > 0 && v.late(ctx) {
 			break
@@ -36,6 +37,7 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 		return s.oneSided(ctx)
 	}
 	s.missingNames()
+	s.listed(ctx)
 	return orOK(s.findings(), "%s go through the mapping both ways unchanged", plural(s.pairs, "linked record", "linked records"))
 }
 
@@ -53,6 +55,10 @@ type samples struct {
 	pairs int // records read on both sides
 	seen  map[string]bool
 	notes []*sampleNote
+	// patterns are EspoCRM's named forms of a value, as regular expressions.
+	patterns map[string]string
+	// paired are the Advoware ids that were looked at beside their EspoCRM record.
+	paired map[int64]bool
 }
 
 type sampleNote struct {
@@ -99,6 +105,7 @@ func (s *samples) pair(ctx context.Context, espo record.Object) error {
 		return err
 	}
 	s.pairs++
+	s.paired[n] = true
 	if got, is := idOf(advo, s.m.AdvoID()); !is || got != n {
 		s.note(result.FindingFail, id, s.m.AdvoID()+" in Advoware's answer is not the number that was asked for", "correct advoware.id in the mapping")
 	}
@@ -226,11 +233,7 @@ func (s *samples) toEspoCRM(id string, va mapping.View, espo record.Object) {
 	}
 	back, _ := s.m.ReadEspo(written)
 	s.same(id, "to EspoCRM", values, back)
-	for key, value := range values {
-		if f, known := s.m.Field(key); known {
-			s.accepted(id, f, value)
-		}
-	}
+	s.acceptedAll(id, values)
 }
 
 func (s *samples) refused(id, way string, err error) {

@@ -23,6 +23,7 @@ func (w *work) conclude(ctx context.Context, err error) {
 	if err == nil {
 		return
 	}
+	w.explainStatus(ctx, err)
 	w.res.Outcome = result.Failed
 	w.res.Error = result.FromFault(err)
 	switch {
@@ -43,6 +44,21 @@ func (w *work) conclude(ctx context.Context, err error) {
 		w.reasonFrom(err)
 		w.closeAnnounced(ctx)
 		w.unmark(ctx, err)
+	}
+}
+
+// explainStatus gives a failure the hint that leads to its cause: a status that
+// EspoCRM has not taken was most likely set by a formula that is not meant for
+// this API user.
+func (w *work) explainStatus(ctx context.Context, err error) {
+	f := fault.As(err)
+	if f == nil || w.e.cfg.Misfit == nil || f.Code != fault.NotAccepted || f.System != fault.EspoCRM || !slices.Contains(splitNames(f.Field), fieldStatus) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	if cause := w.e.cfg.Misfit(ctx, w.m); cause != "" {
+		f.Hint = cause
 	}
 }
 

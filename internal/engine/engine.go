@@ -47,6 +47,10 @@ type Config struct {
 	WriteTimeout time.Duration
 	// Run and Command name the run in intents, history and results.
 	Run, Command string
+	// Misfit says what of the extension that EspoCRM has installed does not fit this
+	// installation, and what to do; "": nothing is known. Asked after a failure that
+	// it would explain. nil: nobody is asked.
+	Misfit func(ctx context.Context, m *mapping.Mapping) string
 }
 
 // Deps are the parts an Engine works with.

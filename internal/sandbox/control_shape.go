@@ -23,6 +23,10 @@ type fieldShape struct {
 	Required  *bool
 	ReadOnly  *bool `json:"readOnly"`
 	Unique    *bool
+	// As in entityDefs.
+	NotStorable *bool `json:"notStorable"`
+	Pattern     *string
+	Min, Max    *float64
 }
 
 func (e *EspoCRM) reshape(s shape) error {
@@ -72,6 +76,14 @@ func (d *EntityDef) reshape(name string, raw json.RawMessage) error {
 	replaceBy(&f.Required, s.Required)
 	replaceBy(&f.ReadOnly, s.ReadOnly)
 	replaceBy(&f.Unique, s.Unique)
+	replaceBy(&f.NotStorable, s.NotStorable)
+	replaceBy(&f.Pattern, s.Pattern)
+	if s.Min != nil {
+		f.Min = s.Min
+	}
+	if s.Max != nil {
+		f.Max = s.Max
+	}
 	if s.Options != nil {
 		f.Options = s.Options
 	}

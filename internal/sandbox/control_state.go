@@ -93,9 +93,11 @@ func (a *Advoware) state(r *http.Request) (any, error) {
 // espoBehaviour is the body of POST /_sandbox/behaviour on EspoCRM; what is left out stays.
 type espoBehaviour struct {
 	Maintenance           *bool
-	Formula               *bool // the recorded formula, with advowareEditedAt where the type has it
-	MassUpdate            *bool // of KEY-A
-	UniqueWithDeleteID    *bool `json:"uniqueWithDeleteId"`
+	Formula               *bool           // the recorded formula, with advowareEditedAt where the type has it
+	FormulaFor            *string         // user name whose writes it leaves alone, where that is not KEY-A's
+	About                 json.RawMessage // what the installed extension says of itself in entityDefs; null: nothing
+	MassUpdate            *bool           // of KEY-A
+	UniqueWithDeleteID    *bool           `json:"uniqueWithDeleteId"`
 	Stream                map[string]bool
 	OptimisticConcurrency map[string]bool
 	shape
@@ -130,6 +132,12 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 	if b.Maintenance != nil {
 		e.maintenance = *b.Maintenance
 	}
+	if b.FormulaFor != nil {
+		e.formulaFor = *b.FormulaFor
+	}
+	if b.About != nil {
+		e.about = b.About
+	}
 	if b.Formula != nil {
 		e.formula = nil
 		if *b.Formula {
@@ -161,5 +169,5 @@ func (e *EspoCRM) stockFormula() Formula {
 	if d, ok := e.defs["CBeteiligte"]; ok && d.field("advowareEditedAt") != nil {
 		marker = "advowareEditedAt"
 	}
-	return ExtensionFormula("CBeteiligte", "api-apikey", marker, BeteiligteFields()...)
+	return ExtensionFormula("CBeteiligte", e.formulaFor, marker, BeteiligteFields()...)
 }

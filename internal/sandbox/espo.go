@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"sync"
@@ -40,6 +41,8 @@ type EspoCRM struct {
 	failures    map[string][]time.Time
 	maintenance bool
 	formula     Formula
+	formulaFor  string          // user name whose writes the extension's formula leaves alone
+	about       json.RawMessage // what the extension says of itself; nil: what it was made for
 	stream      stream
 	between     func(entityType, id string)
 	faultList   *Faults
@@ -53,7 +56,7 @@ type EspoCRM struct {
 func NewEspoCRM(opts EspoCRMOptions) *EspoCRM {
 	e := &EspoCRM{
 		pace: pacer{pace: opts.Pace},
-		opts: opts, time: opts.Clock, formula: opts.Formula, faultList: opts.Faults, requests: opts.Log,
+		opts: opts, time: opts.Clock, formula: opts.Formula, formulaFor: "api-apikey", faultList: opts.Faults, requests: opts.Log,
 		defs: map[string]*EntityDef{}, tables: map[string]*table{}, failures: map[string][]time.Time{},
 	}
 	if e.time == nil {

@@ -25,7 +25,7 @@ func (c *call) app() (*reply, error) {
 }
 
 func (c *call) appSettings() map[string]any {
-	return map[string]any{"version": espoVersion, "timeZone": "UTC", "language": "en_US", "recordListMaxSizeLimit": maxListSize,
+	return map[string]any{"version": espoVersion, "timeZone": "UTC", "language": "en_US", "recordListMaxSizeLimit": maxListSize, "phoneNumberInternational": true,
 		"maintenanceMode": c.e.maintenance}
 }
 
@@ -101,9 +101,20 @@ func (c *call) entityDefs() map[string]any {
 		if c.e.opts.UniqueWithDeleteID {
 			def["deleteId"] = true
 		}
+		if d.field(editedAt) != nil {
+			def["advosync"] = c.e.extension()
+		}
 		out[name] = def
 	}
 	return out
+}
+
+// extension is what the installed package says of itself.
+func (e *EspoCRM) extension() any {
+	if e.about != nil {
+		return e.about
+	}
+	return map[string]any{"version": "1.0.0", "form": 1, "userName": e.formulaFor, "fields": BeteiligteFields()}
 }
 
 func fieldMetadata(f Field) map[string]any {
@@ -117,13 +128,22 @@ func fieldMetadata(f Field) map[string]any {
 	if f.Default != nil {
 		m["default"] = f.Default
 	}
-	for name, on := range map[string]bool{"required": f.Required, "unique": f.Unique, "readOnly": f.ReadOnly} {
+	for name, on := range map[string]bool{"required": f.Required, "unique": f.Unique, "readOnly": f.ReadOnly, "notStorable": f.NotStorable} {
 		if on {
 			m[name] = true
 		}
 	}
 	if f.NoBadCharacters {
 		m["pattern"] = "$noBadCharacters"
+	}
+	if f.Pattern != "" {
+		m["pattern"] = f.Pattern
+	}
+	if f.Min != nil {
+		m["min"] = *f.Min
+	}
+	if f.Max != nil {
+		m["max"] = *f.Max
 	}
 	return m
 }

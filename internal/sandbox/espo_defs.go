@@ -16,6 +16,9 @@ const (
 	Link     FieldType = "link"  // attributes <name>Id and <name>Name
 	Email    FieldType = "email" // with its opt-out attributes and data list
 	Phone    FieldType = "phone"
+	// PersonName and Foreign are shown, and never written: the server puts them together.
+	PersonName FieldType = "personName"
+	Foreign    FieldType = "foreign"
 )
 
 // Field is one field of an entity type.
@@ -30,6 +33,9 @@ type Field struct {
 	NoBadCharacters bool
 	Unique          bool // one-column unique index
 	ReadOnly        bool // dropped silently from every body
+	NotStorable     bool // shown only, so dropped as well
+	Pattern         string
+	Min, Max        *float64 // of a number
 	// ReadOnlyAfterCreate drops it silently from updates.
 	ReadOnlyAfterCreate bool
 	Entity              string // the type a link leads to
@@ -106,7 +112,9 @@ func BeteiligteDef() EntityDef {
 }
 
 // EditedAtField is the marker column of the extension: set by the formula alone, never by the API user.
-func EditedAtField() Field { return Field{Name: "advowareEditedAt", Type: Datetime} }
+func EditedAtField() Field { return Field{Name: editedAt, Type: Datetime} }
+
+const editedAt = "advowareEditedAt"
 
 // ContactDef returns Contact with the sync fields, as far as the recordings show it.
 func ContactDef() EntityDef {

@@ -52,7 +52,7 @@ func (e *EspoCRM) accept(d *EntityDef, u *User, body map[string]any, create bool
 	for i := range d.Fields {
 		f := &d.Fields[i]
 		v, sent := body[f.attribute()]
-		if !sent || f.ReadOnly || f.ReadOnlyAfterCreate && !create || !u.editsField(d.Name, f.Name) {
+		if !sent || f.computed() || f.ReadOnlyAfterCreate && !create || !u.editsField(d.Name, f.Name) {
 			continue
 		}
 		in.fields = append(in.fields, f)
@@ -64,6 +64,11 @@ func (e *EspoCRM) accept(d *EntityDef, u *User, body map[string]any, create bool
 		in.values["assignedUserId"] = sanitise(f, v)
 	}
 	return in
+}
+
+// computed: nothing that a client sends for it arrives.
+func (f *Field) computed() bool {
+	return f.ReadOnly || f.NotStorable || f.Type == PersonName || f.Type == Foreign
 }
 
 func assignedUserField() *Field { return &Field{Name: "assignedUser", Type: Link, Entity: "User"} }

@@ -166,10 +166,8 @@ func violation(f *Field, v any) string {
 		if s, ok := v.(string); ok && !e164.MatchString(s) {
 			return "valid"
 		}
-	case Int:
-		if n, ok := v.(int64); ok && (n > math.MaxInt32 || n < math.MinInt32) {
-			return "rangeInternal"
-		}
+	case Int, Float:
+		return numberViolation(f, v)
 	case Enum:
 		if !enumAllows(f, v) {
 			return "valid"
@@ -178,6 +176,27 @@ func violation(f *Field, v any) string {
 		if v == "" {
 			return "pattern"
 		}
+	}
+	return ""
+}
+
+func numberViolation(f *Field, v any) string {
+	var n float64
+	switch v := v.(type) {
+	case int64:
+		n = float64(v)
+	case float64:
+		n = v
+	default:
+		return ""
+	}
+	switch {
+	case f.Type == Int && (n > math.MaxInt32 || n < math.MinInt32):
+		return "rangeInternal"
+	case f.Min != nil && n < *f.Min:
+		return "min"
+	case f.Max != nil && n > *f.Max:
+		return "max"
 	}
 	return ""
 }
@@ -198,6 +217,11 @@ func textViolation(f *Field, v any) string {
 	}
 	if f.NoBadCharacters && strings.ContainsAny(s, "<>=") {
 		return "pattern"
+	}
+	if f.Pattern != "" {
+		if matches, err := regexp.MatchString("^(?:"+f.Pattern+")$", s); err != nil || !matches {
+			return "pattern"
+		}
 	}
 	return ""
 }
