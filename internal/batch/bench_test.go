@@ -2,19 +2,13 @@ package batch_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,7 +146,7 @@ func BenchmarkDriftSweep(b *testing.B) {
 }
 
 func sweep(b *testing.B, kind string, n int) {
-	c := &catalogue{n: n}
+	c := &sandbox.Catalogue{N: n}
 	now := time.Now()
 	r := newRig(b, sandbox.WorldOptions{Empty: true})
 	st, err := sqlite.Open(context.Background(), filepath.Join(b.TempDir(), "state.db"), sqlite.Options{})
@@ -160,7 +154,7 @@ func sweep(b *testing.B, kind string, n int) {
 		b.Fatal(err)
 	}
 	defer st.Close()
-	r.store, r.base, r.now = st, c, func() time.Time { return now }
+	r.store, r.base, r.now = st, c.Transport(), func() time.Time { return now }
 	if kind != "first" {
 		if rep := r.pass(batch.Options{}); rep.Linked != n || looked(rep).Total != 0 {
 			b.Fatalf("set-up: %d linked, %+v", rep.Linked, looked(rep))
@@ -182,7 +176,7 @@ func sweep(b *testing.B, kind string, n int) {
 	}
 	b.ReportMetric(float64(callsOf(rep)), "calls")
 	b.ReportMetric(float64(budget(n)), "calls-allowed")
-	b.ReportMetric(float64(c.writes.Load()), "writes")
+	b.ReportMetric(float64(c.Writes.Load()), "writes")
 	b.ReportMetric(used.Seconds()/float64(runs), "cpu-s/pass")
 	b.ReportMetric(float64(peak())/(1<<20), "peak-heap-MiB")
 	b.ReportMetric(peakRSS(), "peak-rss-MiB")
@@ -195,9 +189,9 @@ func sweep(b *testing.B, kind string, n int) {
 func BenchmarkLink(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			c := &catalogue{n: n, unlinked: true}
+			c := &sandbox.Catalogue{N: n, Unlinked: true}
 			r := newRig(b, sandbox.WorldOptions{Empty: true})
-			r.base = c
+			r.base = c.Transport()
 			ec, ac := r.clients(r.transport(), 0)
 			e := engine.New(engine.Config{}, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store})
 			runtime.GC()
@@ -216,99 +210,6 @@ func BenchmarkLink(b *testing.B) {
 		})
 	}
 }
-
-// catalogue is both systems with n clean linked records, made up as they are
-// asked for.
-type catalogue struct {
-	n        int
-	unlinked bool
-	writes   atomic.Int64
-}
-
-const firstBetNr = 100_001
-
-func (c *catalogue) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		_, _ = io.Copy(io.Discard, r.Body)
-		r.Body.Close()
-	}
-	var body bytes.Buffer
-	switch {
-	case strings.HasSuffix(r.URL.Path, "/Token"):
-		body.WriteString(`{"access_token":"t","expires_in":3600}`)
-	case r.Method != http.MethodGet:
-		c.writes.Add(1)
-		body.WriteString("{}")
-	case strings.HasSuffix(r.URL.Path, "/CBeteiligte"):
-		c.espo(&body, r.URL.Query().Get("searchParams"))
-	default:
-		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
-		c.advo(&body, (page-1)*500)
-	}
-	h := http.Header{"Content-Type": {"application/json"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}
-	return &http.Response{StatusCode: 200, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
-		Body: io.NopCloser(&body), ContentLength: int64(body.Len()), Request: r}, nil
-}
-
-// espo answers the list of linked records, the witnesses, and nothing else.
-func (c *catalogue) espo(w *bytes.Buffer, search string) {
-	var s struct {
-		Select  []string
-		OrderBy string
-		MaxSize int
-	}
-	_ = json.Unmarshal([]byte(search), &s)
-	from, to := 0, 0
-	switch {
-	case s.OrderBy == "advowareId":
-		if _, rest, ok := strings.Cut(search, `"type":"greaterThan","attribute":"advowareId","value":"`); ok {
-			fmt.Sscanf(rest, "%d", &from)
-			from -= firstBetNr - 1
-		}
-		to = min(from+s.MaxSize, c.n)
-	case strings.Contains(search, `"type":"in","attribute":"id"`):
-		from, to = 0, 16
-	case c.unlinked:
-		if _, rest, ok := strings.Cut(search, `"type":"greaterThan","attribute":"id","value":"`); ok {
-			fmt.Sscanf(rest, "%x", &from)
-			from++
-		}
-		to = min(from+s.MaxSize, c.n)
-	}
-	total := -2
-	if to < c.n && to-from == s.MaxSize {
-		total = -1
-	}
-	fmt.Fprintf(w, `{"total":%d,"list":[`, total)
-	for i := from; i < to; i++ {
-		if i > from {
-			w.WriteByte(',')
-		}
-		link := strconv.Itoa(i + firstBetNr)
-		if c.unlinked {
-			link = "null"
-		}
-		fmt.Fprintf(w, `{"id":"%017x","advowareId":%s,"advowareRowId":"row-%032d","syncStatus":"clean","advowareLastSync":"2026-01-02 03:04:05","modifiedAt":"2026-01-02 03:04:05"`, i, link, i)
-		if slices.Contains(s.Select, "email") {
-			fmt.Fprintf(w, `,"modifiedById":"api","versionNumber":3,"email":"p%[1]d@example.de","phone":"0511 %[1]d","geburtsdatum":"%[2]s","firstName":"Vor","lastName":"Nach %[1]d","name":"Vor Nach %[1]d","firmenname":null`, i, born(i))
-		}
-		w.WriteByte('}')
-	}
-	w.WriteString("]}")
-}
-
-func (c *catalogue) advo(w *bytes.Buffer, from int) {
-	w.WriteByte('[')
-	for i := from; i < min(from+500, c.n); i++ {
-		if i > from {
-			w.WriteByte(',')
-		}
-		fmt.Fprintf(w, `{"betNr":%[2]d,"rowId":"row-%032[1]d","anrede":"Herr","vorname":"Vor","name":"Nach %[1]d","strasse":"Weg 1","plz":"30159","ort":"Hannover","emailGesch":"p%[1]d@example.de","telGesch":"0511 %[1]d","telPrivat":null,"geburtsdatum":"%[3]sT00:00:00","bemerkung":"","geaendertAm":null}`, i, i+firstBetNr, born(i))
-	}
-	w.WriteByte(']')
-}
-
-func born(i int) string { return fmt.Sprintf("%d-%02d-%02d", 1930+i%70, 1+i%12, 1+i%28) }
 
 // watchHeap samples the heap in use until it is asked for the highest.
 func watchHeap() func() uint64 {
