@@ -14,7 +14,13 @@ import (
 // Object is one JSON object as a system sent it. Set replaces single members
 // and leaves every other byte as it is: numbers as text, unknown keys, nested
 // objects, order (design page 4, last paragraph). The zero value is no object.
-type Object struct{ raw []byte }
+type Object struct {
+	raw []byte
+	at  *members // of raw, as far as they have been asked for; nil: there is no object
+}
+
+// parsed is the object of a JSON text that is known to be one.
+func parsed(raw []byte) Object { return Object{raw: raw, at: &members{}} }
 
 // ErrNotObject says that JSON is something else than an object.
 var ErrNotObject = errors.New("not a JSON object")
@@ -28,7 +34,7 @@ func ParseObject(b []byte) (Object, error) {
 	if len(b) == 0 || b[0] != '{' {
 		return Object{}, ErrNotObject
 	}
-	return Object{raw: bytes.Clone(b)}, nil
+	return parsed(bytes.Clone(b)), nil
 }
 
 // NewObject marshals v, which must become a JSON object.
@@ -72,8 +78,13 @@ func member(r gjson.Result, name string) (found gjson.Result) {
 // false when the member is not there. A member of a null object is null: the
 // parent was answered, so the child is known to be empty.
 func (o Object) Get(dotted string) (json.RawMessage, bool) {
-	at := gjson.ParseBytes(o.raw)
-	for name := range strings.SplitSeq(dotted, ".") {
+	first, rest, nested := strings.Cut(dotted, ".")
+	raw, ok := o.at.get(o.raw, first)
+	if !ok || !nested || string(raw) == "null" {
+		return raw, ok
+	}
+	at := gjson.ParseBytes(raw)
+	for name := range strings.SplitSeq(rest, ".") {
 		if at = member(at, name); at.Type == gjson.Null {
 			break
 		}
@@ -132,9 +143,9 @@ func (o Object) Set(dotted string, raw json.RawMessage) (Object, error) {
 		next := member(at, name)
 		switch last := i == len(names)-1; {
 		case !next.Exists():
-			return Object{raw: add(base, at, name, nest(names[i+1:], raw))}, nil
+			return parsed(add(base, at, name, nest(names[i+1:], raw))), nil
 		case last, next.Type == gjson.Null:
-			return Object{raw: splice(base, next.Index, len(next.Raw), nest(names[i+1:], raw))}, nil
+			return parsed(splice(base, next.Index, len(next.Raw), nest(names[i+1:], raw))), nil
 		}
 		at = next
 	}

@@ -119,9 +119,10 @@ func inTime(ctx, tctx context.Context, err error) error {
 	return err
 }
 
-// newRequest builds the request for one try. The body is no bytes.Reader and
-// there is no GetBody: net/http then has no way to send a write a second time
-// on its own (it would, on a kept-alive connection that dies).
+// newRequest builds the request for one try. There is no GetBody: net/http then
+// has no way to send a write a second time on its own (it would, on a kept-alive
+// connection that dies). The body is one that net/http knows to be in memory, so it
+// leaves with the header in one write.
 func newRequest(ctx context.Context, call Call) *http.Request {
 	req := (&http.Request{
 		Method: call.Method, URL: call.URL, Host: call.URL.Host,
@@ -132,7 +133,7 @@ func newRequest(ctx context.Context, call Call) *http.Request {
 		req.Header[k] = v
 	}
 	if call.Body != nil {
-		req.Body = io.NopCloser(io.MultiReader(bytes.NewReader(call.Body)))
+		req.Body = io.NopCloser(bytes.NewReader(call.Body))
 		req.ContentLength = int64(len(call.Body))
 		if len(call.Body) == 0 {
 			req.Body = http.NoBody

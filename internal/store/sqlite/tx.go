@@ -11,20 +11,21 @@ type tx struct {
 	w   *writer
 }
 
-// runAll runs every job behind a savepoint. Refusals stay with their job; any
-// other error concerns the whole transaction.
-func (t *tx) runAll(jobs []*job) error {
+// runAll runs the jobs as if nobody were refused, which is the rule. apart: each
+// behind a savepoint, so that a refusal stays with its job; any other error concerns
+// the whole transaction.
+func (t *tx) runAll(jobs []*job, apart bool) error {
 	for _, j := range jobs {
-		if len(jobs) > 1 {
+		if apart {
 			if _, err := t.exec("SAVEPOINT job"); err != nil {
 				return err
 			}
 		}
 		j.err = j.run(t)
-		if j.err != nil && (len(jobs) == 1 || !refused(j.err)) {
+		if j.err != nil && (!apart || !refused(j.err)) {
 			return j.err
 		}
-		if len(jobs) == 1 {
+		if !apart {
 			continue
 		}
 		if j.err != nil {

@@ -17,8 +17,8 @@ import (
 //
 // A durable commit costs a sync of the disk, and syncs do not overlap. So
 // writes that arrive while another is being committed wait together and share
-// the next transaction, each behind its own savepoint: they succeed and fail
-// one by one, and none is answered before the sync that covers it.
+// the next transaction: they succeed and fail one by one, and none is answered
+// before the sync that covers it.
 type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
@@ -130,7 +130,7 @@ func (w *writer) await(ctx context.Context, j *job) error {
 		finish(w.take(), err)
 		return j.err
 	}
-	w.commitGroup(context.WithoutCancel(ctx), w.take())
+	w.commitGroup(context.WithoutCancel(ctx), w.take(), false)
 	return j.err
 }
 
@@ -165,7 +165,7 @@ func finish(jobs []*job, err error) {
 // begin takes the write lock at once: a transaction that starts as a reader
 // could be refused later, when another process has committed in between.
 func (w *writer) begin(ctx context.Context) error {
-	_, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+	_, err := (&tx{ctx: ctx, w: w}).exec("BEGIN IMMEDIATE")
 	if err != nil {
 		// A context that ends at the very moment may hide that it has begun.
 		rollback(ctx, w.conn)
@@ -173,14 +173,14 @@ func (w *writer) begin(ctx context.Context) error {
 	return err
 }
 
-// commitGroup runs jobs in the open transaction and settles all of them. When
-// the group fails for a reason of the database, each is tried alone once, so
-// that one write cannot take others down.
-func (w *writer) commitGroup(ctx context.Context, jobs []*job) {
+// commitGroup runs jobs in the open transaction and settles all of them. Where one of
+// several is refused, they are run again, apart. When the group fails for a reason of
+// the database, each is tried alone once, so that one write cannot take others down.
+func (w *writer) commitGroup(ctx context.Context, jobs []*job, apart bool) {
 	t := &tx{ctx: ctx, w: w}
-	err := t.runAll(jobs)
+	err := t.runAll(jobs, apart)
 	if err == nil {
-		_, err = w.conn.ExecContext(ctx, "COMMIT")
+		_, err = t.exec("COMMIT")
 	}
 	if err == nil {
 		for _, j := range jobs {
@@ -189,16 +189,23 @@ func (w *writer) commitGroup(ctx context.Context, jobs []*job) {
 		return
 	}
 	rollback(ctx, w.conn)
-	if len(jobs) == 1 {
+	switch {
+	case len(jobs) == 1:
 		finish(jobs, err)
-		return
-	}
-	for _, j := range jobs {
+	case refused(err) && !apart:
 		if err := w.begin(ctx); err != nil {
-			finish([]*job{j}, err)
-			continue
+			finish(jobs, err)
+			return
 		}
-		w.commitGroup(ctx, []*job{j})
+		w.commitGroup(ctx, jobs, true)
+	default:
+		for _, j := range jobs {
+			if err := w.begin(ctx); err != nil {
+				finish([]*job{j}, err)
+				continue
+			}
+			w.commitGroup(ctx, []*job{j}, false)
+		}
 	}
 }
 
