@@ -69,7 +69,7 @@ the message names the one flag that lets it go on.`,
 	f.StringVar(&o.progress, "progress", console.ProgressAuto, "progress bar on stderr, `when`: auto, always, never")
 	f.BoolVar(&o.options.AllowMassChange, "allow-mass-change", false, "go on although much of Advoware has moved at once")
 	f.IntVar(&o.options.AllowDeletes, "allow-deletes", 0, "go on with up to `n` deletes")
-	f.BoolVar(&o.options.AllowEmpty, "allow-empty", false, "go on although one side is suddenly empty")
+	f.BoolVar(&o.options.AllowEmpty, "allow-empty", false, "go on although one side is suddenly empty, or lacks much")
 	f.BoolVar(&o.options.AllowMappingChange, "allow-mapping-change", false, "go on although the mapping has changed since the last pass")
 	f.BoolVar(&o.allowMoved, "allow-moved", false, "go on although the store names other systems: they have only changed their addresses")
 	f.BoolVar(&o.options.AllowRegress, "allow-regress", false, "go on although a system looks like a restored backup")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 	"time"
 
@@ -41,7 +42,11 @@ func (e *entityRun) lookDrift(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return e.lookGone(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	if err := e.lookUnlisted(ctx); err != nil {
+		return err
+	}
+	return e.lookGone(ctx)
 }
 
 // readLinked streams EspoCRM's linked records.
@@ -71,25 +76,24 @@ type advoRow struct {
 // readAdvoware streams Advoware's list until nobody wants more. A list that is
 // not in order of ids, or without them, could hide records: an error.
 func (e *entityRun) readAdvoware(wanted, ctx context.Context, to chan<- []advoRow) error {
-	bad := func(what string) error {
-		return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "list " + e.m.Entity(), Message: what,
-			Hint: "check advoware.list in the mapping (path, page, first, max, items) against the office's Swagger page"}
-	}
-	var last int64
-	for page := e.m.List().First; ; page++ {
-		objs, end, err := e.run.engine.ListPage(ctx, e.m, page)
+	last := int64(math.MinInt64)
+	for pages := e.run.engine.Pages(e.m); ; {
+		objs, err := pages.Next(ctx)
 		if err != nil {
 			return err
 		}
+		if len(objs) == 0 {
+			e.unlisted.endless = pages.Repeats()
+			return nil
+		}
 		rows := make([]advoRow, 0, len(objs))
-		before := last
 		for _, o := range objs {
 			id, ok := o.Int(e.m.AdvoID())
 			if !ok {
-				return bad("a listed record has no " + e.m.AdvoID())
+				return e.badList("a listed record has no "+e.m.AdvoID(), checkList)
 			}
 			if id < last {
-				return bad("the list is not in ascending order of " + e.m.AdvoID())
+				return e.badList("the list is not in ascending order of "+e.m.AdvoID(), checkList)
 			}
 			r := advoRow{id: id}
 			r.row, _ = o.Text(e.m.AdvoRowID())
@@ -98,18 +102,18 @@ func (e *entityRun) readAdvoware(wanted, ctx context.Context, to chan<- []advoRo
 			}
 			rows, last = append(rows, r), id
 		}
-		if len(rows) > 0 && last == before {
-			return bad("the list does not go on: every page is the same")
-		}
 		select {
 		case to <- rows:
 		case <-wanted.Done():
 			return ctx.Err()
 		}
-		if end {
-			return nil
-		}
 	}
+}
+
+const checkList = "check advoware.list in the mapping (path, page, first, max, items) against the office's Swagger page"
+
+func (e *entityRun) badList(what, hint string) error {
+	return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "list " + e.m.Entity(), Message: what, Hint: hint}
 }
 
 // rows reads Advoware's stream forward.
@@ -120,8 +124,9 @@ type rows struct {
 	fn    func(advoRow) // sees every row that goes by
 }
 
-// seek is the row with this id, nil where the list has none.
-func (r *rows) seek(ctx context.Context, id int64) (*advoRow, error) {
+// seek is the row with this id, nil where the list has none; below: the list goes on
+// behind it.
+func (r *rows) seek(ctx context.Context, id int64) (row *advoRow, below bool, err error) {
 	for {
 		for len(r.page) > 0 && r.page[0].id < id {
 			r.fn(r.page[0])
@@ -129,20 +134,20 @@ func (r *rows) seek(ctx context.Context, id int64) (*advoRow, error) {
 		}
 		if len(r.page) > 0 {
 			if r.page[0].id == id {
-				return &r.page[0], nil
+				return &r.page[0], false, nil
 			}
-			return nil, nil
+			return nil, true, nil
 		}
 		select {
 		case page, ok := <-r.from:
 			if !ok {
 				// The end of the list, or of a listing that failed: that error ends
 				// the pass, and "missing" is confirmed by a read of its own anyway.
-				return nil, ctx.Err()
+				return nil, false, ctx.Err()
 			}
 			r.page, r.count = page, r.count+len(page)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		}
 	}
 }
@@ -151,9 +156,11 @@ func (r *rows) seek(ctx context.Context, id int64) (*advoRow, error) {
 type pair struct {
 	o      record.Object
 	id     string
+	advoID int64
 	status string
 	stored string
 	advo   *advoRow
+	below  bool // not listed, and the list goes on behind it
 }
 
 func (p pair) missing() bool { return p.advo == nil }
@@ -171,7 +178,7 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 			if !ok {
 				continue
 			}
-			p := pair{o: o, id: textOf(o, fieldID), status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
+			p := pair{o: o, id: textOf(o, fieldID), advoID: id, status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
 			e.linked++
 			hash := maphash.String(e.seed, p.id)
 			e.ids = append(e.ids, hash)
@@ -183,10 +190,11 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 				e.twins(lastID, p.id, id)
 			}
 			lastID, lastAdvo = p.id, id
-			row, err := list.seek(ctx, id)
+			row, below, err := list.seek(ctx, id)
 			if err != nil {
 				return err
 			}
+			p.below = below
 			if row != nil {
 				copied := *row
 				p.advo = &copied
@@ -201,7 +209,7 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if e.linked > 1 && list.count == 0 {
+	if e.unlisted.any = list.count > 0; e.linked > 1 && list.count == 0 {
 		e.facts.AdvoLost = e.linked
 	}
 	if e.linked == 0 && e.state.Linked > 1 {
@@ -216,13 +224,13 @@ func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
 	for _, p := range pairs {
 		clean := p.status == engine.StatusClean || p.status == ""
 		e.facts.Linked++
-		if clean && p.moved() && (p.missing() || p.stored != "") {
-			e.facts.Moved++
-		}
-		switch {
-		case clean && p.moved():
+		switch blind := e.blind(p); {
+		case clean && p.moved() && !blind:
+			if p.missing() || p.stored != "" {
+				e.facts.Moved++
+			}
 			e.drifted(p)
-		case e.deep, !clean && p.moved():
+		case e.deep, blind && clean, !clean && p.moved():
 			ask = append(ask, p)
 		}
 	}
@@ -239,7 +247,13 @@ func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
 	}
 	var agreed []agreement
 	for i, p := range ask {
-		if p.moved() {
+		switch blind := e.blind(p); {
+		case blind && e.stale(mems[i]):
+			e.queue.add(candidate{id: p.id, since: moment(e.state.Watermark), why: whyStale})
+			continue
+		case blind && !e.deep:
+			continue
+		case p.moved() && !blind:
 			if news(p, mems[i]) {
 				e.drifted(p)
 			}
@@ -262,6 +276,9 @@ func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
 }
 
 func (e *entityRun) drifted(p pair) {
+	if p.missing() {
+		e.unlisted.add(p)
+	}
 	since := moment(e.state.Watermark) // had it moved earlier, that pass would have seen it
 	if since == 0 {
 		since = moment(textOf(p.o, fieldLastSync))

@@ -187,7 +187,7 @@ func TestAnIncompleteListIsAnError(t *testing.T) {
 		"500 on page 2": {Query: "page=2", Status: 500},
 		"half a page":   {Query: "page=2", Truncate: 500},
 		"same page":     {Query: "page=2", Status: 200, Body: ""},
-		"no ids":        {Query: "page=2", Status: 200, Body: `[{"name": "x"}]`},
+		"no ids":        {Query: "page=2", Status: 200, Body: `[{"betNr": 9999999, "rowId": "x"}, {"name": "x"}]`},
 		"wrong order":   {Query: "page=2", Status: 200, Body: `[{"betNr": 1, "rowId": "x"}]`},
 		"a page":        {Query: "page=1", Status: 200, Body: `<html></html>`},
 	} {
@@ -205,7 +205,8 @@ func TestAnIncompleteListIsAnError(t *testing.T) {
 				r.w.Faults.Add(f)
 				r.editEspo(r.linked()[0].espo, map[string]any{"email": "neu@example.de"})
 				rep, err := r.run(t.Context(), batch.Options{})
-				if down := systemOf(t, err); down.System != fault.Advoware {
+				down := systemOf(t, err)
+				if down.System != fault.Advoware || name == "no ids" && !strings.Contains(down.Message, "no betNr") {
 					t.Error(down)
 				}
 				if r.writes() != 0 || looked(rep).Total != 0 {

@@ -55,6 +55,7 @@ type entityRun struct {
 	left     bool // a candidate has not ended
 	noMass   bool // mass updates are forbidden
 	suspects []suspect
+	unlisted unlisted
 	late     []candidate // deletes that nobody knew of when the guard was asked
 	flying   sync.WaitGroup
 }
@@ -89,6 +90,9 @@ func (r *run) entity(m *mapping.Mapping) error {
 			e.leaves(c)
 		}
 		return errors.Join(g, e.rememberRun(false))
+	}
+	if err := e.lacksTooMany(); err != nil {
+		return errors.Join(err, e.rememberRun(false))
 	}
 	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
 	list := e.queue.take()

@@ -453,7 +453,7 @@ func (e *entityRun) answers(system fault.System) bool {
 		return err == nil
 	}
 	if l := e.m.List(); l != nil {
-		_, _, err := e.run.engine.ListPage(e.run.work, e.m, l.First)
+		_, err := e.run.engine.ListPage(e.run.work, e.m, l.First)
 		return err == nil
 	}
 	_, err := governedAdvo{e.run.systems}.Get(e.run.work, e.m.AdvoPath(), "0")

@@ -66,34 +66,20 @@ func (e *entityRun) begins() time.Time {
 	return e.began
 }
 
-// find goes through a list page by page (key-set paging).
+// find goes through a list page by page.
 func (e *entityRun) find(ctx context.Context, q record.Query, fn func(page []record.Object) error) error {
 	q.Size = pageSize
-	for {
+	return q.Each(func(q record.Query) ([]record.Object, error) {
 		page, err := e.espo.Find(ctx, e.m.EspoType(), q)
-		if err != nil {
-			return err
+		if err == nil {
+			e.begins()
 		}
-		e.begins()
-		if err := fn(page); err != nil || len(page) < q.Size {
-			return err
-		}
-		last := page[len(page)-1]
-		q.After = &record.Cursor{Value: textOf(last, q.OrderBy), ID: textOf(last, fieldID)}
-	}
+		return page, err
+	}, fn)
 }
 
-// textOf is a member as a filter value: texts as they are, numbers as written.
-func textOf(o record.Object, name string) string {
-	if s, ok := o.Text(name); ok {
-		return s
-	}
-	raw, ok := o.Get(name)
-	if !ok || string(raw) == "null" {
-		return ""
-	}
-	return string(raw)
-}
+// textOf is a member as a filter value.
+func textOf(o record.Object, name string) string { return o.Plain(name) }
 
 // editedAt is when a record was last edited, as far as EspoCRM tells.
 func editedAt(o record.Object) int64 {

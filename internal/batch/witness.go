@@ -109,7 +109,7 @@ func (e *entityRun) lookLost() {
 			made++
 		}
 	}
-	if e.m.List() != nil && e.facts.AdvoLost == 0 && e.present == 0 && made == len(e.state.Advo) && made >= 3 {
+	if l := e.m.List(); l != nil && len(l.Params) == 0 && e.facts.AdvoLost == 0 && e.present == 0 && made == len(e.state.Advo) && made >= 3 {
 		e.regress(fmt.Sprintf("none of the %d records that were created last exists in Advoware any more", made))
 	}
 }

@@ -138,7 +138,7 @@ func (s *samples) listed(ctx context.Context) {
 	if s.m.List() == nil {
 		return
 	}
-	page, err := s.listPage(ctx, s.m)
+	page, err := s.firstPage(ctx, s.m)
 	if err != nil {
 		return // the check of the list says why
 	}
@@ -173,7 +173,7 @@ func (s *samples) oneSided(ctx context.Context) []result.Finding {
 	}
 	var advo []record.Object
 	if s.m.List() != nil {
-		if advo, err = s.listPage(ctx, s.m); err != nil {
+		if advo, err = s.firstPage(ctx, s.m); err != nil {
 			advo = nil // the check of the list says why
 		}
 	}

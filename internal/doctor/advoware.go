@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	"advosync/internal/mapping"
@@ -35,55 +37,137 @@ func (v *visit) checkSignIn(ctx context.Context) []result.Finding {
 }
 
 // checkList: where the mapping says that Advoware can list, it can, with ids and
-// row ids, in the order of ids that the sweep relies on.
+// row ids, in the order of ids and page by page, as the sweep relies on it.
 func (v *visit) checkList(ctx context.Context, m *mapping.Mapping) []result.Finding {
 	l := m.List()
 	if l == nil {
 		return one(ok("not configured: clean records are compared one by one, once in %s", ago(v.Config.Cron.RecheckAfter)))
 	}
-	page, err := v.listPage(ctx, m)
+	page, err := v.firstPage(ctx, m)
 	if err != nil {
 		return one(broken(err, "compare advoware.list in the mapping with the office's Swagger page, or leave it out"))
 	}
 	if len(page) == 0 {
 		return one(warn("", "Advoware lists no record under "+l.Path, "check path, items and params of advoware.list in the mapping; an office without records is fine"))
 	}
-	return judgePage(m, page)
+	found, ids := judgePage(m, page)
+	if ids == nil {
+		return one(found)
+	}
+	if next := v.judgePaging(ctx, m, ids); next != nil {
+		return one(*next)
+	}
+	if i := slices.IndexFunc(page, func(o record.Object) bool { _, hasRow := o.Text(m.AdvoRowID()); return !hasRow }); i >= 0 {
+		return one(v.withoutRows(ctx, m, ids[i]))
+	}
+	return one(found)
 }
 
-// listPage is the first page of an entity's list, asked for once.
-func (v *visit) listPage(ctx context.Context, m *mapping.Mapping) ([]record.Object, error) {
+// firstPage is the first page of an entity's list, asked for once.
+func (v *visit) firstPage(ctx context.Context, m *mapping.Mapping) ([]record.Object, error) {
 	if page, known := v.pages[m.Entity()]; known {
 		return page, nil
 	}
-	l := m.List()
-	params := maps.Clone(l.Params)
-	if params == nil {
-		params = map[string]string{}
-	}
-	params[l.Page], params[l.Size] = strconv.Itoa(l.First), strconv.Itoa(min(l.Max, 100))
-	page, err := v.advo.List(ctx, l.Path, params, l.Items)
+	page, err := v.listPage(ctx, m.List(), m.List().First, m.List().Max)
 	if err == nil {
 		v.pages[m.Entity()] = page
 	}
 	return page, err
 }
 
-func judgePage(m *mapping.Mapping, page []record.Object) []result.Finding {
-	last := int64(0)
+func (v *visit) listPage(ctx context.Context, l *mapping.List, page, size int) ([]record.Object, error) {
+	params := maps.Clone(l.Params)
+	if params == nil {
+		params = map[string]string{}
+	}
+	params[l.Page], params[l.Size] = strconv.Itoa(page), strconv.Itoa(size)
+	return v.advo.List(ctx, l.Path, params, l.Items)
+}
+
+// judgePage looks at one page: the ids, nil where the finding is what is wrong.
+func judgePage(m *mapping.Mapping, page []record.Object) (result.Finding, []int64) {
+	var ids []int64
 	for _, o := range page {
 		id, hasID := idOf(o, m.AdvoID())
-		switch _, hasRow := o.Text(m.AdvoRowID()); {
+		switch {
 		case !hasID:
-			return one(fail("listed records carry no "+m.AdvoID(), "correct advoware.id in the mapping, or leave advoware.list out"))
-		case !hasRow:
-			return one(fail("listed records carry no "+m.AdvoRowID()+"; the sweep could not see changes", "correct advoware.row_id in the mapping, or leave advoware.list out"))
-		case id <= last:
-			return one(fail("the list is not in ascending order of "+m.AdvoID()+"; the sweep would miss records", "add the parameter that sorts it to advoware.list.params, or leave advoware.list out"))
+			return fail("listed records carry no "+m.AdvoID(), "correct advoware.id in the mapping, or leave advoware.list out"), nil
+		case len(ids) > 0 && id <= ids[len(ids)-1]:
+			return notInOrder(m), nil
 		}
-		last = id
+		ids = append(ids, id)
 	}
-	return one(ok("%d records on the first page, with %s and %s, in order", len(page), m.AdvoID(), m.AdvoRowID()))
+	return ok("%d records on the first page, with %s and %s, in order", len(page), m.AdvoID(), m.AdvoRowID()), ids
+}
+
+func notInOrder(m *mapping.Mapping) result.Finding {
+	return fail("the list is not in ascending order of "+m.AdvoID()+"; the sweep would miss records",
+		"add the parameter that sorts it to advoware.list.params, or leave advoware.list out")
+}
+
+// judgePaging asks for the second page: whether the number of the page counts, and
+// whether pages are as long as they are counted. nil: nothing to say.
+func (v *visit) judgePaging(ctx context.Context, m *mapping.Mapping, first []int64) *result.Finding {
+	l := m.List()
+	page, err := v.listPage(ctx, l, l.First+1, len(first))
+	if err != nil || len(page) == 0 {
+		return found(err)
+	}
+	_, ids := judgePage(m, page)
+	var f result.Finding
+	switch repeated := "the second page is the first one again: more than " + plural(len(first), "record is", "records are") + " never seen"; {
+	case slices.Equal(ids, first) && len(first) < l.Max:
+		f = warn("", repeated+", if there are more", "check page, size and first of advoware.list in the mapping against the office's Swagger page")
+	case slices.Equal(ids, first):
+		f = fail(repeated, "check page, size and first of advoware.list in the mapping against the office's Swagger page")
+	case len(ids) == 0 || ids[0] <= first[len(first)-1]:
+		f = notInOrder(m)
+	case len(first) < l.Max:
+		return v.judgeSize(ctx, m, len(first), ids[0])
+	default:
+		return nil
+	}
+	return &f
+}
+
+// judgeSize: Advoware gives fewer records on a page than it is asked for. It may count
+// pages by what it gives, or by what it is asked for; second is what the second page
+// begins with where it is asked for what it gives.
+func (v *visit) judgeSize(ctx context.Context, m *mapping.Mapping, gives int, second int64) *result.Finding {
+	l := m.List()
+	page, err := v.listPage(ctx, l, l.First+1, l.Max)
+	if err != nil {
+		return found(err)
+	}
+	hint := fmt.Sprintf("set advoware.list.max: %d in the mapping", gives)
+	given := fmt.Sprintf("Advoware gives %d records on a page where %d (advoware.list.max) are asked for", gives, l.Max)
+	f := warn("", given+"; nothing is missed", hint+", so that the pages are counted as Advoware counts them")
+	if _, ids := judgePage(m, page); len(ids) == 0 || ids[0] != second {
+		f = fail(given+", and skips those in between on the next one: the list is incomplete", hint)
+	}
+	return &f
+}
+
+// found is what an error says, nil without one.
+func found(err error) *result.Finding {
+	if err == nil {
+		return nil
+	}
+	f := broken(err, "compare advoware.list in the mapping with the office's Swagger page, or leave it out")
+	return &f
+}
+
+// withoutRows tells a list that leaves the row id out from a mapping that names it
+// wrongly.
+func (v *visit) withoutRows(ctx context.Context, m *mapping.Mapping, id int64) result.Finding {
+	o, err := v.advo.Get(ctx, m.AdvoPath(), strconv.FormatInt(id, 10))
+	if err == nil {
+		if _, hasRow := o.Text(m.AdvoRowID()); hasRow {
+			return warn("", "listed records carry no "+m.AdvoRowID()+": edits in Advoware are found only when a record is read singly, once in "+ago(v.Config.Cron.RecheckAfter),
+				"look in the office's Swagger page for a parameter that adds it, and set it in advoware.list.params; or make cron.recheck_after shorter")
+		}
+	}
+	return fail("listed records carry no "+m.AdvoRowID()+"; the sweep could not see changes", "correct advoware.row_id in the mapping, or leave advoware.list out")
 }
 
 // idOf reads an id, which may be a text.
@@ -98,23 +182,18 @@ func idOf(o record.Object, name string) (int64, bool) {
 	return 0, false
 }
 
-// maxDuplicatePages bounds the search for duplicates: 200 records each.
-const maxDuplicatePages = 50
+// maxDuplicates bounds the search for duplicates, in records.
+const maxDuplicates = 10_000
+
+var errEnough = errors.New("enough records were looked at")
 
 // checkDuplicates: no two records are linked to one record in Advoware; they
 // would overwrite each other through it.
 func (v *visit) checkDuplicates(ctx context.Context, m *mapping.Mapping) []result.Finding {
-	var after *record.Cursor
 	var twins []string
 	seen, lastID, lastRecord := 0, int64(0), ""
-	for range maxDuplicatePages {
-		page, err := v.espo.Find(ctx, m.EspoType(), record.Query{
-			Where:  []record.Condition{{Field: "advowareId", Op: record.IsNotNull}},
-			Select: []string{"id", "advowareId"}, OrderBy: "advowareId", After: after, Size: 200,
-		})
-		if err != nil {
-			return one(broken(err, ""))
-		}
+	q := record.Query{Where: []record.Condition{{Field: "advowareId", Op: record.IsNotNull}}, Select: []string{"id", "advowareId"}, OrderBy: "advowareId", Size: 200}
+	err := q.Each(func(q record.Query) ([]record.Object, error) { return v.espo.Find(ctx, m.EspoType(), q) }, func(page []record.Object) error {
 		for _, o := range page {
 			n, _ := o.Int("advowareId")
 			id, _ := o.Text("id")
@@ -123,17 +202,19 @@ func (v *visit) checkDuplicates(ctx context.Context, m *mapping.Mapping) []resul
 			}
 			seen, lastID, lastRecord = seen+1, n, id
 		}
-		if len(page) < 200 {
-			after = nil
-			break
+		if seen >= maxDuplicates {
+			return errEnough
 		}
-		after = &record.Cursor{Value: strconv.FormatInt(lastID, 10), ID: lastRecord}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return one(broken(err, ""))
 	}
 	if len(twins) > 0 {
 		return one(fail(fmt.Sprintf("%s one Advoware record and overwrite each other through it: %s", plural(len(twins), "pair of records shares", "pairs of records share"), some(twins)),
 			"merge them in EspoCRM (list view > mark both > Actions > Merge), or link the wrong one to its own: advosync link --id ID --advoware-id N --force"))
 	}
-	if after != nil {
+	if err != nil {
 		return one(ok("no two of the first %d linked records share an Advoware record", seen))
 	}
 	return one(ok("no two of %d linked records share an Advoware record", seen))

@@ -27,20 +27,18 @@ func (e *Engine) Unlinked(ctx context.Context, m *mapping.Mapping, fn func(id st
 
 func (e *Engine) ids(ctx context.Context, m *mapping.Mapping, where record.Condition, fn func(id string) error) error {
 	q := record.Query{Select: []string{"id"}, OrderBy: "id", Size: pageSize, Where: []record.Condition{where}}
-	for {
-		page, err := e.EspoCRM.Find(ctx, m.EspoType(), q)
-		if err != nil {
-			return err
-		}
+	return e.eachPage(ctx, m, q, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")
 			if err := fn(id); err != nil {
 				return err
 			}
-			q.After = &record.Cursor{Value: id, ID: id}
 		}
-		if len(page) < q.Size {
-			return nil
-		}
-	}
+		return nil
+	})
+}
+
+// eachPage calls fn with every page of a list of EspoCRM's.
+func (e *Engine) eachPage(ctx context.Context, m *mapping.Mapping, q record.Query, fn func(page []record.Object) error) error {
+	return q.Each(func(q record.Query) ([]record.Object, error) { return e.EspoCRM.Find(ctx, m.EspoType(), q) }, fn)
 }

@@ -246,15 +246,18 @@ func (w *work) unlinked(ctx context.Context, near []*advoState) ([]*advoState, e
 		for _, s := range near[from:min(from+most, len(near))] {
 			ids = append(ids, strconv.FormatInt(s.id, 10))
 		}
-		found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: 2 * most,
-			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: ids}}})
+		q := record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: 2 * most,
+			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: ids}}}
+		err := w.e.eachPage(ctx, w.m, q, func(page []record.Object) error {
+			for _, o := range page {
+				if id, ok := o.Int(fieldAdvowareID); ok {
+					taken[id] = true
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return nil, err
-		}
-		for _, o := range found {
-			if id, ok := o.Int(fieldAdvowareID); ok {
-				taken[id] = true
-			}
 		}
 	}
 	var free []*advoState

@@ -9,12 +9,92 @@ import (
 	"advosync/internal/record"
 )
 
-// maxListPages stops a server that never answers with a short page.
+// maxListPages stops a server whose list does not end.
 const maxListPages = 100_000
 
-// ListPage reads one page of Advoware's list, counted from the mapping's first
-// page; last: no more pages follow.
-func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) (objs []record.Object, last bool, err error) {
+// Pages goes through Advoware's list page by page. The list ends with a page that
+// is empty or brings no new id, never with a short one: servers cap page sizes,
+// and filter after they have paged.
+type Pages struct {
+	e    *Engine
+	m    *mapping.Mapping
+	page int // number of the next one
+	done bool
+	ids  seenIDs
+	size int // of the page before
+	full int // records of the fullest page that another one followed
+	// repeats: the list ended with a page that only repeated what had been there, so
+	// that the page number may count for nothing.
+	repeats bool
+}
+
+// Pages is the list of Advoware's records from its first page on.
+func (e *Engine) Pages(m *mapping.Mapping) *Pages {
+	return &Pages{e: e, m: m, page: m.List().First}
+}
+
+// Next is the next page, nil behind the last one.
+func (p *Pages) Next(ctx context.Context) ([]record.Object, error) {
+	l := p.m.List()
+	if p.done {
+		return nil, nil
+	}
+	if p.page-l.First >= maxListPages {
+		return nil, errEndlessList(p.m)
+	}
+	objs, err := p.e.ListPage(ctx, p.m, p.page)
+	if err != nil {
+		return nil, err
+	}
+	fresh := p.ids.add(objs, p.m.AdvoID())
+	if len(objs) == 0 || p.size > 0 && !fresh {
+		p.done, p.repeats = true, len(objs) > 0
+		return nil, nil
+	}
+	p.full = max(p.full, p.size)
+	p.size, p.page = len(objs), p.page+1
+	p.done = l.Page == "" // all there is is one page
+	return objs, nil
+}
+
+// Repeats reports whether the list ended with a page that only repeated what had
+// been there: whether anything is behind it nobody knows.
+func (p *Pages) Repeats() bool { return p.repeats }
+
+// seenIDs knows which ids have been listed. Of a list that ascends it keeps one page.
+type seenIDs struct {
+	top    int64
+	any    bool
+	before map[int64]bool // of the page before
+	rest   map[int64]bool // of a list that does not ascend, those out of order
+}
+
+// add takes a page and reports whether it brought a new id.
+func (s *seenIDs) add(page []record.Object, name string) (fresh bool) {
+	ids := make(map[int64]bool, len(page))
+	for _, o := range page {
+		id, ok := o.Int(name)
+		if !ok {
+			continue
+		}
+		ids[id] = true
+		switch {
+		case !s.any || id > s.top:
+			s.top, s.any, fresh = id, true, true
+		case id < s.top && !s.before[id] && !s.rest[id]:
+			if s.rest == nil {
+				s.rest = map[int64]bool{}
+			}
+			s.rest[id], fresh = true, true
+		}
+	}
+	s.before = ids
+	return fresh
+}
+
+// ListPage reads one page of Advoware's list by its number. Whether another one
+// follows its length does not tell: Pages does.
+func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) ([]record.Object, error) {
 	l := m.List()
 	params := map[string]string{}
 	for k, v := range l.Params {
@@ -26,16 +106,15 @@ func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) (ob
 	if l.Size != "" && l.Max > 0 {
 		params[l.Size] = strconv.Itoa(l.Max)
 	}
-	objs, err = e.Advoware.List(ctx, l.Path, params, l.Items)
-	return objs, l.Page == "" || l.Max <= 0 || len(objs) < l.Max, err
+	return e.Advoware.List(ctx, l.Path, params, l.Items)
 }
 
 // listAll calls fn for every record that Advoware lists. An incomplete listing
 // is an error, never a short one.
 func (e *Engine) listAll(ctx context.Context, m *mapping.Mapping, fn func(record.Object) error) error {
-	for page := m.List().First; page < m.List().First+maxListPages; page++ {
-		objs, last, err := e.ListPage(ctx, m, page)
-		if err != nil {
+	for p := e.Pages(m); ; {
+		objs, err := p.Next(ctx)
+		if err != nil || len(objs) == 0 {
 			return err
 		}
 		for _, o := range objs {
@@ -43,45 +122,54 @@ func (e *Engine) listAll(ctx context.Context, m *mapping.Mapping, fn func(record
 				return err
 			}
 		}
-		if last {
-			return nil
-		}
 	}
-	return errEndlessList(m)
 }
 
-// highest is the highest Advoware id there is before a POST; 0 where the entity
-// cannot list. The page it was last found on is remembered, so that this costs
-// one call.
+// listEnd is where a list was last seen to end.
+type listEnd struct {
+	Page int   `json:"page"` // number of its last page
+	Top  int64 `json:"top"`  // highest id on it
+	Full int   `json:"full"` // records of the fullest page that another one followed; 0: there is one page
+}
+
+// highest is the highest Advoware id that is known before a POST, never more than
+// there is; 0 where the entity cannot list. Where the list ended is remembered, so
+// that this costs one call: the last page is read on from only when it is full, or
+// shows nothing new.
 func (w *work) highest(ctx context.Context) (int64, error) {
 	l := w.m.List()
 	if l == nil {
 		return 0, nil
 	}
 	key := "lastpage:" + w.key.Entity
-	page := l.First
-	if raw, ok, err := w.e.Store.Get(ctx, key); err == nil && ok {
-		_ = json.Unmarshal(raw, &page)
+	end := listEnd{Page: l.First}
+	if raw, ok, err := w.e.Store.Get(ctx, key); err == nil && ok && json.Unmarshal(raw, &end) != nil {
+		end = listEnd{Page: l.First}
 	}
+	p := w.e.Pages(w.m)
+	p.page = max(end.Page, l.First)
 	var top int64
-	for start := page; ; {
-		objs, last, err := w.e.ListPage(ctx, w.m, page)
+	for last := p.page; ; {
+		objs, err := p.Next(ctx)
 		if err != nil {
 			return 0, err
 		}
-		for _, o := range objs {
-			if id, ok := o.Int(w.m.AdvoID()); ok && id > top {
-				top = id
-			}
+		if len(objs) == 0 && p.size == 0 && last > l.First {
+			last-- // records were deleted: the last page moved
+			p.page, p.done = last, false
+			continue
 		}
-		switch {
-		case last && len(objs) == 0 && page > l.First && page <= start:
-			page, start = page-1, page-1 // records were deleted: the last page moved
-		case last:
-			raw, _ := json.Marshal(page)
+		top = max(top, p.ids.top)
+		if len(objs) > 0 {
+			last = p.page - 1
+		}
+		full := l.Max
+		if known := max(p.full, end.Full); known > 0 {
+			full = known
+		}
+		if p.done || len(objs) < full && top > end.Top {
+			raw, _ := json.Marshal(listEnd{Page: last, Top: top, Full: max(p.full, end.Full)})
 			return top, w.e.Store.Put(ctx, key, raw, 0)
-		default:
-			page++
 		}
 	}
 }

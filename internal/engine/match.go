@@ -100,14 +100,9 @@ func (e *Engine) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matc
 func (e *Engine) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, keys *naturalKeys[string], progress func(espo, advo int)) (taken map[int64]bool, read int, err error) {
 	taken = map[int64]bool{}
 	q := record.Query{Select: slices.Concat(ReadFields(), m.EspoNames()), OrderBy: "id", Size: pageSize}
-	for {
-		page, err := e.EspoCRM.Find(ctx, m.EspoType(), q)
-		if err != nil {
-			return nil, 0, err
-		}
+	err = e.eachPage(ctx, m, q, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")
-			q.After = &record.Cursor{Value: id, ID: id}
 			if n, ok := o.Int(fieldAdvowareID); ok && n != 0 {
 				taken[n] = true
 				continue
@@ -121,10 +116,9 @@ func (e *Engine) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches,
 		}
 		read += len(page)
 		progress(read, 0)
-		if len(page) < q.Size {
-			return taken, read, nil
-		}
-	}
+		return nil
+	})
+	return taken, read, err
 }
 
 func (e *Engine) advoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, taken map[int64]bool, keys *naturalKeys[int64], progress func(int)) error {

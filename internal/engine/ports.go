@@ -17,8 +17,9 @@ type EspoCRM interface {
 	// Update is a partial update; the answer is the whole record as set. version
 	// non-nil sends X-Version-Number; stale: fault.Modified.
 	Update(ctx context.Context, entityType, id string, patch record.Patch, version *int64) (record.Object, error)
-	// Find returns one page of records (key-set paging); fewer than q.Size: the
-	// last page.
+	// Find returns one page of records (key-set paging); an empty one is behind the
+	// last. A server may give fewer than q.Size: go through a list with
+	// record.Query.Each.
 	Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error)
 	// Note writes a stream note on the record that mentions the configured users.
 	Note(ctx context.Context, entityType, id, text string) error

@@ -40,11 +40,7 @@ func Statuses() []string {
 func (e *Engine) ByStatus(ctx context.Context, m *mapping.Mapping, statuses []string, fn func(Standing) error) error {
 	q := record.Query{Select: []string{"id", fieldAdvowareID, fieldStatus, fieldRetryCount, fieldModifiedAt}, OrderBy: "id", Size: pageSize,
 		Where: []record.Condition{{Field: fieldStatus, Op: record.In, Values: statuses}}}
-	for {
-		page, err := e.EspoCRM.Find(ctx, m.EspoType(), q)
-		if err != nil {
-			return err
-		}
+	return e.eachPage(ctx, m, q, func(page []record.Object) error {
 		found, err := e.standings(ctx, m, page)
 		if err != nil {
 			return err
@@ -53,12 +49,9 @@ func (e *Engine) ByStatus(ctx context.Context, m *mapping.Mapping, statuses []st
 			if err := fn(s); err != nil {
 				return err
 			}
-			q.After = &record.Cursor{Value: s.ID, ID: s.ID}
 		}
-		if len(page) < q.Size {
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
 func (e *Engine) standings(ctx context.Context, m *mapping.Mapping, page []record.Object) ([]Standing, error) {
@@ -73,9 +66,6 @@ func (e *Engine) standings(ctx context.Context, m *mapping.Mapping, page []recor
 		s.Retries = int(n)
 		s.ModifiedAt, _ = o.Text(fieldModifiedAt)
 		ids[i] = s.ID
-	}
-	if len(ids) == 0 {
-		return nil, nil
 	}
 	mems, err := e.Store.LoadMany(ctx, m.Entity(), ids)
 	if err != nil {

@@ -82,17 +82,19 @@ func (e *Engine) firstUnclean(ctx context.Context, m *mapping.Mapping, of []wait
 	for _, x := range of {
 		ids = append(ids, x.id)
 	}
-	page, err := e.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: []string{"id"}, OrderBy: "id", Size: pageSize,
-		Where: []record.Condition{uncleanCondition(), {Field: "id", Op: record.In, Values: ids}}})
-	if err != nil {
-		return nil, err
-	}
-	for _, x := range of {
-		if slices.ContainsFunc(page, func(o record.Object) bool { id, _ := o.Text("id"); return id == x.id }) {
-			return &x.since, nil
+	var since *time.Time
+	q := record.Query{Select: []string{"id"}, OrderBy: "id", Size: pageSize,
+		Where: []record.Condition{uncleanCondition(), {Field: "id", Op: record.In, Values: ids}}}
+	err := e.eachPage(ctx, m, q, func(page []record.Object) error {
+		for _, o := range page {
+			i := slices.IndexFunc(of, func(x waitingRecord) bool { return x.id == o.Plain("id") })
+			if i >= 0 && (since == nil || of[i].since.Before(*since)) {
+				since = &of[i].since
+			}
 		}
-	}
-	return nil, nil
+		return nil
+	})
+	return since, err
 }
 
 type waitingRecord struct {

@@ -141,7 +141,7 @@ func TestBadPages(t *testing.T) {
 		{"not records", `{"total":1,"list":[1]}`},
 		{"without id", `{"total":1,"list":[{"name":"x"}]}`},
 		{"too many", `{"total":3,"list":[{"id":"b"},{"id":"c"},{"id":"d"}]}`},
-		{"incomplete", `{"total":-1,"list":[{"id":"b"}]}`},
+		{"incomplete", `{"total":-1,"list":[]}`},
 		{"the cursor again", `{"total":-2,"list":[{"id":"a"},{"id":"b"}]}`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -495,7 +495,7 @@ func TestByIDsInHundreds(t *testing.T) {
 		return respond(200, nil, `{"total":-2,"list":[`+strings.Join(list, ",")+`]}`)
 	}}
 	got, err := newClient(t, s).ByIDs(context.Background(), "CBeteiligte", append(ids, "id001"), nil)
-	if err != nil || len(got) != 249 || !slices.Equal(sizes, []int{100, 100, 51}) {
+	if err != nil || len(got) != 249 || !slices.Equal(sizes, []int{100, 1, 100, 51}) { // asked for once more: a server may give fewer than it was asked for
 		t.Fatalf("%d records, %v, %v", len(got), sizes, err)
 	}
 	if id, _ := got[7].Text("id"); id != "id008" {

@@ -49,16 +49,7 @@ func (c *Client) Count(ctx context.Context, entityType string, conditions []reco
 func (c *Client) countPages(ctx context.Context, entityType string, conditions []record.Condition) (int, error) {
 	n := 0
 	q := record.Query{Where: conditions, Select: []string{"id"}, Size: MaxPage}
-	for {
-		page, err := c.Find(ctx, entityType, q)
-		if err != nil {
-			return 0, err
-		}
-		n += len(page)
-		if len(page) < MaxPage {
-			return n, nil
-		}
-		id, _ := page[len(page)-1].Text("id")
-		q.After = &record.Cursor{Value: id, ID: id}
-	}
+	err := q.Each(func(q record.Query) ([]record.Object, error) { return c.Find(ctx, entityType, q) },
+		func(page []record.Object) error { n += len(page); return nil })
+	return n, err
 }

@@ -24,8 +24,8 @@ type search struct {
 	MaxSize int      `json:"maxSize"`
 }
 
-// Find returns one page of records in ascending order; fewer than q.Size: the
-// last page. A filter that can hold for no record costs no call.
+// Find returns one page of records in ascending order; a page that is empty is
+// behind the last one (record.Query.Each). A filter that can hold for no record costs no call.
 func (c *Client) Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error) {
 	r, err := c.typed("list", http.MethodGet, entityType)
 	if err != nil {
@@ -81,8 +81,9 @@ func encode(s search) (string, error) {
 }
 
 // ByIDs reads the records with these ids, in the order of ids, with one call
-// per hundred. Records that do not exist, or that our role may not read, are
-// missing from the result.
+// per hundred, and one more where some of them are not in its answer: a server may
+// give fewer than it was asked for. Records that do not exist, or that our role may
+// not read, are missing from the result.
 func (c *Client) ByIDs(ctx context.Context, entityType string, ids []string, fields []string) ([]record.Object, error) {
 	found := make(map[string]record.Object, len(ids))
 	for chunk := range slices.Chunk(ids, MaxIDs) {
@@ -91,19 +92,25 @@ func (c *Client) ByIDs(ctx context.Context, entityType string, ids []string, fie
 				return nil, err
 			}
 		}
-		page, err := c.Find(ctx, entityType, record.Query{
-			Where: []record.Condition{{Field: "id", Op: record.In, Values: chunk}}, Select: fields, Size: MaxPage,
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, obj := range page {
-			id, _ := obj.Text("id")
-			if !slices.Contains(chunk, id) {
-				return nil, c.badAnswer(request{op: "list " + entityType, method: http.MethodGet},
-					&transport.Answer{Status: http.StatusOK}, "a record that was not asked for")
+		for missing := slices.Clone(chunk); len(missing) > 0; {
+			page, err := c.Find(ctx, entityType, record.Query{
+				Where: []record.Condition{{Field: "id", Op: record.In, Values: missing}}, Select: fields, Size: MaxPage,
+			})
+			if err != nil {
+				return nil, err
 			}
-			found[id] = obj
+			if len(page) == 0 {
+				break
+			}
+			for _, obj := range page {
+				id, _ := obj.Text("id")
+				if !slices.Contains(missing, id) {
+					return nil, c.badAnswer(request{op: "list " + entityType, method: http.MethodGet},
+						&transport.Answer{Status: http.StatusOK}, "a record that was not asked for")
+				}
+				found[id] = obj
+			}
+			missing = slices.DeleteFunc(missing, func(id string) bool { _, ok := found[id]; return ok })
 		}
 	}
 	out := make([]record.Object, 0, len(found))
@@ -116,8 +123,9 @@ func (c *Client) ByIDs(ctx context.Context, entityType string, ids []string, fie
 	return out, nil
 }
 
-// decodePage reads {"total", "list"}. A page that is shorter than it says is an
-// error: a listing that is not complete must not look like deletions.
+// decodePage reads {"total", "list"}. A page that is empty, and says that there are
+// more records, is an error: a listing that is not complete must not look like
+// deletions.
 func decodePage(a *transport.Answer, size int) ([]record.Object, string) {
 	body, what := a.JSON()
 	if what != "" {
@@ -133,7 +141,7 @@ func decodePage(a *transport.Answer, size int) ([]record.Object, string) {
 	if len(page.List) > size {
 		return nil, "more records than asked for"
 	}
-	if page.Total != nil && *page.Total == -1 && len(page.List) < size {
+	if page.Total != nil && *page.Total == -1 && len(page.List) == 0 {
 		return nil, "an incomplete page"
 	}
 	out := make([]record.Object, 0, len(page.List))

@@ -109,6 +109,19 @@ func (o Object) Text(dotted string) (string, bool) {
 	return r.String(), true
 }
 
+// Plain is a member as a filter names it: texts as they are, anything else as it was
+// written, "" for null and absent.
+func (o Object) Plain(dotted string) string {
+	if s, ok := o.Text(dotted); ok {
+		return s
+	}
+	raw, ok := o.Get(dotted)
+	if !ok || string(raw) == "null" {
+		return ""
+	}
+	return string(raw)
+}
+
 // Int is a whole-number member; false when it is absent, null or something
 // else.
 func (o Object) Int(dotted string) (int64, bool) {

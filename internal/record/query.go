@@ -37,3 +37,24 @@ type Condition struct {
 	Values []string    // for In; at most 100 (longer ones meet the web server's URL limit)
 	Any    []Condition // for Or and And
 }
+
+// Each calls fn with every page of q, in order, from q.After on; find asks for one
+// page. The list ends with a page that is empty, never with a short one: a server
+// may give fewer records than it was asked for, and filter after it has paged.
+// Select has to hold OrderBy and id, where it holds anything.
+func (q Query) Each(find func(Query) ([]Object, error), fn func(page []Object) error) error {
+	if q.OrderBy == "" {
+		q.OrderBy = "id"
+	}
+	for {
+		page, err := find(q)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := fn(page); err != nil {
+			return err
+		}
+		last := page[len(page)-1]
+		q.After = &Cursor{Value: last.Plain(q.OrderBy), ID: last.Plain("id")}
+	}
+}

@@ -108,8 +108,16 @@ type ListForm struct {
 	Page  string `json:"page,omitempty"`
 	Size  string `json:"size,omitempty"`
 	First *int   `json:"first,omitempty"` // number of the first page, 1 if nil
+	// Max is how many records a page has at most, whatever is asked for.
 	Max   int    `json:"max,omitempty"`
 	Items string `json:"items,omitempty"` // key of the array where the answer is an object
+	// Skips counts pages by the size that is asked for, although no page has more than Max: what is between is skipped.
+	Skips bool `json:"skips,omitempty"`
+	// Repeats makes a page behind the last one show the last one again.
+	Repeats bool `json:"repeats,omitempty"`
+	NoRowID bool `json:"noRowId,omitempty"` // listed records carry no row id
+	// Hides are ids that the list leaves out, after it has paged.
+	Hides []int64 `json:"hides,omitempty"`
 	// Params are fixed parameters without which the list is refused.
 	Params map[string]string `json:"params,omitempty"`
 }

@@ -200,7 +200,15 @@ func (a *Advoware) list(res *resource, r *http.Request) *reply {
 	if size < 1 || page < *form.First {
 		return german(http.StatusBadRequest, "Die Seite ist ungültig.")
 	}
-	return rawJSON(res.page((page-*form.First)*min(size, form.Max), min(size, form.Max), form.Items))
+	step, rows := min(size, form.Max), len(res.order)
+	from := (page - *form.First) * step
+	if form.Skips {
+		from = (page - *form.First) * size
+	}
+	if form.Repeats && from >= rows {
+		from = max(rows-1, 0) / step * step
+	}
+	return rawJSON(res.page(from, step, form))
 }
 
 func (f ListForm) filled() ListForm {
@@ -220,19 +228,35 @@ func (f ListForm) filled() ListForm {
 	return f
 }
 
-func (r *resource) page(from, size int, items string) []byte {
+func (r *resource) page(from, size int, form ListForm) []byte {
 	from = min(from, len(r.order))
 	var buf bytes.Buffer
 	buf.WriteByte('[')
-	for i, id := range r.order[from:min(from+size, len(r.order))] {
-		if i > 0 {
+	for _, id := range r.order[from:min(from+size, len(r.order))] {
+		if slices.Contains(form.Hides, id) {
+			continue
+		}
+		if buf.Len() > 1 {
 			buf.WriteByte(',')
 		}
-		buf.Write(r.rows[fmt.Sprint(id)])
+		row := r.rows[fmt.Sprint(id)]
+		if form.NoRowID {
+			row = leaveOut(row, r.RowID)
+		}
+		buf.Write(row)
 	}
 	buf.WriteByte(']')
-	if items == "" {
+	if form.Items == "" {
 		return buf.Bytes()
 	}
-	return fmt.Appendf(nil, `{%q:%s,"total":%d}`, items, buf.Bytes(), len(r.order))
+	return fmt.Appendf(nil, `{%q:%s,"total":%d}`, form.Items, buf.Bytes(), len(r.order))
+}
+
+// leaveOut is an object without one value.
+func leaveOut(raw []byte, field string) []byte {
+	out, err := sjson.DeleteBytes(slices.Clone(raw), field)
+	if err != nil {
+		panic("sandbox: cannot leave out " + field + ": " + err.Error())
+	}
+	return out
 }

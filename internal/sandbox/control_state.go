@@ -98,6 +98,7 @@ type espoBehaviour struct {
 	About                 json.RawMessage // what the installed extension says of itself in entityDefs; null: nothing
 	MassUpdate            *bool           // of KEY-A
 	UniqueWithDeleteID    *bool           `json:"uniqueWithDeleteId"`
+	ListMax               *int            `json:"listMax"` // records of a page at most, whatever is asked for
 	Stream                map[string]bool
 	OptimisticConcurrency map[string]bool
 	shape
@@ -146,6 +147,9 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 	}
 	if b.UniqueWithDeleteID != nil {
 		e.opts.UniqueWithDeleteID = *b.UniqueWithDeleteID
+	}
+	if b.ListMax != nil {
+		e.listMax = *b.ListMax
 	}
 	if b.MassUpdate != nil {
 		e.mustUser("api-apikey").Role.MassUpdate = *b.MassUpdate

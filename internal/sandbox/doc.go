@@ -37,7 +37,7 @@
 //	DELETE /_sandbox/log        empties it
 //	GET    /_sandbox/clock      {"now"}
 //	POST   /_sandbox/clock      {"set": RFC 3339} stops it there, {"advance": "24h"} moves it, {"run": true} lets it go on → {"now"}
-//	POST   /_sandbox/behaviour  espocrm: {"maintenance", "formula", "massUpdate", "uniqueWithDeleteId": bool,
+//	POST   /_sandbox/behaviour  espocrm: {"maintenance", "formula", "massUpdate", "uniqueWithDeleteId": bool, "listMax": n,
 //	                            "stream": {type: bool}, "optimisticConcurrency": {type: bool},
 //	                            "fields": {type: {name: null|{"type", "maxLength", "options", "required", "readOnly", "unique"}}},
 //	                            "rights": {type: {"read": bool, "edit", "create", "delete", "stream"}} of KEY-A}

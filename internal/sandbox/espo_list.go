@@ -18,6 +18,9 @@ func (e *EspoCRM) list(d *EntityDef, u *User, s *search) (map[string]any, error)
 	if err != nil {
 		return nil, err
 	}
+	if e.listMax > 0 {
+		s.maxSize = min(s.maxSize, e.listMax)
+	}
 	noTotal := s.noTotal || d.CountDisabled
 	rows, total := e.page(d, s, keep, key, noTotal)
 	out := make([]any, 0, len(rows))
