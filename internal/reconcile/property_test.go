@@ -16,7 +16,7 @@ import (
 // Values are drawn from few, so that equal ones, and ones equal after folding,
 // meet often.
 var someValues = []record.Value{
-	record.Empty(), record.Of("a"), record.Of("A"), record.Of("b"), record.Of("b."), record.Of("1.5"), record.Of("15"),
+	record.Empty(), record.Of("a"), record.Of("A"), record.Of("b"), record.Of("B"), record.Of("b."), record.Of("1.5"), record.Of("15"),
 	record.Of("-"), record.Unmapped("a"), record.Unmapped("x"),
 }
 

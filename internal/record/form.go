@@ -12,80 +12,72 @@ import (
 // number is a plain decimal number, as canonical numbers are written.
 var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// Fold reduces a text to its letters, digits and symbols: case, blanks,
-// punctuation and the Unicode form do not count. A number stays as it is: its
-// sign and its point are no punctuation (-5 is not 5, 1.5 is not 15). It is used
-// to recognise a system's own form of a value, never to decide that an edit may
-// be dropped (design page 2, "Own form or foreign edit").
+// phone is a text that can be a telephone number with its prefix, and nothing else.
+var phone = regexp.MustCompile(`^[+(]*[+0][0-9 ()/.–-]{4,}$`)
+
+// Fold takes a text's case, its outer and repeated blanks, its line ends and its
+// Unicode form away. Every other character counts: nothing that stands between
+// letters or digits is ever dropped, or a@kanzlei-x.de and a@kanzleix.de were one
+// address.
 func Fold(s string) string {
-	if number.MatchString(s) {
-		return strings.ToLower(s)
-	}
-	folded := strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) || unicode.IsSymbol(r) {
-			return r
-		}
-		return -1
-	}, strings.ToLower(cases.Fold().String(norm.NFD.String(s)))) // lower: Cherokee letters fold to and fro
-	return norm.NFC.String(folded) // last: what was dropped may have stood between a letter and its mark
+	return norm.NFC.String(strings.Map(foldRune, strings.Join(strings.Fields(norm.NFC.String(s)), " ")))
 }
 
-// FoldEqual reports whether two values are the same, or the same after Fold.
-// Absent and unmapped values are equal only to themselves, and a value whose
-// fold is empty (punctuation only) only to itself.
-func FoldEqual(a, b Value) bool {
-	if a == b {
-		return true
+// foldRune is the first of the letters that differ in case alone.
+func foldRune(r rune) rune {
+	first := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		first = min(first, next)
 	}
-	if a.state != text || b.state != text {
-		return false
-	}
-	fa, fb := Fold(a.text), Fold(b.text)
-	return fa != "" && fa == fb
+	return first
 }
 
-// Agree reports whether two values that nobody can date mean the same: equal
-// after folding, but with the gaps between digits kept. "Hauptstr. 1-3" is not
-// "Hauptstr. 13": taking them for the same would leave both sides different for
-// ever, while "0511/123-45" and "0511 123 45" do mean the same.
+// Agree reports whether two values that nobody can date mean the same: they are
+// equal, or equal after Fold. Absent and unmapped values agree only with themselves.
 func Agree(a, b Value) bool {
-	return FoldEqual(a, b) && (a == b || digitGaps(a.text) == digitGaps(b.text))
+	return a == b || a.state == text && b.state == text && Fold(a.text) == Fold(b.text)
 }
 
 // AgreeKey is the same for two values with content if and only if they Agree.
 func AgreeKey(v Value) string {
-	switch folded := Fold(v.text); {
-	case v.state != text:
+	if v.state != text {
 		return "!" + v.text
-	case folded == "":
-		return "=" + v.text
-	default:
-		return "~" + folded + "\x00" + digitGaps(v.text)
 	}
+	return "~" + Fold(v.text)
 }
 
-// digitGaps are the digits of a text, with one mark for whatever stands between
-// two groups of them.
-func digitGaps(s string) string {
-	var b strings.Builder
-	gap := false
-	for _, r := range s {
-		if !unicode.IsDigit(r) {
-			gap = true
-			continue
-		}
-		if gap && b.Len() > 0 {
-			b.WriteByte('-')
-		}
-		gap = false
-		b.WriteRune(r)
+// FoldEqual reports whether two values are one value in two forms, as a system may
+// make one of the other while it stores it: they agree, or do so once ß is ss, or
+// are one telephone number written in two ways. It recognises a system's own form,
+// and never decides that an edit may be dropped (design page 2, "Own form or foreign
+// edit").
+func FoldEqual(a, b Value) bool {
+	if Agree(a, b) {
+		return true
 	}
-	return b.String()
+	return a.state == text && b.state == text &&
+		(Fold(cases.Fold().String(a.text)) == Fold(cases.Fold().String(b.text)) || samePhone(a.text, b.text))
+}
+
+// samePhone reports whether two texts are one telephone number. A plain number with a
+// point is none.
+func samePhone(a, b string) bool {
+	return phone.MatchString(a) && phone.MatchString(b) && dialled(a) == dialled(b)
+}
+
+// dialled is a telephone number without what is only for the eye.
+func dialled(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '+' || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, s)
 }
 
 // OwnForm reports whether read is what a system may make of sent while storing
-// it: equal, equal after folding, or sent cut at the end. A number is never cut:
-// 1 is not a form of 19.
+// it: one value in two forms, or sent cut at the end. A number is never cut: 1 is
+// not a form of 19.
 func OwnForm(sent, read Value) bool {
 	if FoldEqual(sent, read) {
 		return true
