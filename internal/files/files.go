@@ -94,6 +94,36 @@ func Foreign(path string, opened fs.FileInfo) *Risk {
 	return unwritable(path, opened)
 }
 
+// ForeignPlace judges the place of a file that is to be written, whether it is
+// there or not: no link leads elsewhere, it belongs to the caller or root, and
+// nobody else can make or exchange a file in its directory, not even in one with
+// the sticky bit. So what was judged by name is what will be opened by name.
+func ForeignPlace(path string) *Risk {
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // whoever opens it says that
+	}
+	if r := owned(dir, info); r != nil {
+		return r
+	}
+	if r := unwritable(dir, info); r != nil {
+		if info.Mode()&fs.ModeSticky != 0 {
+			r.Mend = "use a directory of its own"
+		}
+		return r
+	}
+	entry, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	if entry.Mode()&fs.ModeSymlink != 0 {
+		target, _ := os.Readlink(path)
+		return &Risk{What: path + " is a link to " + target, Mend: "name the file itself, or move it here"}
+	}
+	return owned(path, entry)
+}
+
 // ForeignDir judges a directory: it must belong to the caller or root, and
 // nobody else may put another file in the place of one of theirs. In a directory
 // with the sticky bit, such as /tmp, nobody can. One that is not there is nobody's.

@@ -126,3 +126,36 @@ func TestReadAtMost(t *testing.T) {
 		}
 	}
 }
+
+// A file that will be written must not lead elsewhere, and nobody else may make
+// one in its directory.
+func TestForeignPlace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	check := func(what, want string) {
+		t.Helper()
+		got := ""
+		if risk := files.ForeignPlace(path); risk != nil {
+			got = strings.ReplaceAll(risk.Error(), dir, "DIR")
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	mode := func(m fs.FileMode) {
+		t.Helper()
+		if err := os.Chmod(dir, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("not there yet", "")
+	mode(0o777)
+	check("anybody can make it", "DIR can be written by others (mode 0777): chmod go-w DIR")
+	mode(0o777 | fs.ModeSticky)
+	check("anybody can make it, as in /tmp", "DIR can be written by others (mode 0777): use a directory of its own")
+	mode(0o700)
+	if err := os.Symlink("elsewhere", path); err != nil {
+		t.Fatal(err)
+	}
+	check("a link, though to nothing", "DIR/f is a link to elsewhere: name the file itself, or move it here")
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -22,14 +23,13 @@ func owned(path string, info fs.FileInfo) *Risk {
 	if !ok || stat.Uid == 0 || int(stat.Uid) == me {
 		return nil
 	}
-	trusted := "root"
+	owner, trusted, mend := userName(int(stat.Uid)), "root", fmt.Sprintf("chown %d %s", me, path)
 	if me != 0 {
 		trusted = userName(me) + " or root"
+	} else { // most likely called as root by mistake: what is the service's stays the service's
+		mend = fmt.Sprintf("run this as that user (sudo -u %s), or %s", strings.Replace(owner, "uid ", "#", 1), mend)
 	}
-	return &Risk{
-		What: fmt.Sprintf("%s belongs to %s, not to %s", path, userName(int(stat.Uid)), trusted),
-		Mend: fmt.Sprintf("chown %d %s", me, path),
-	}
+	return &Risk{What: fmt.Sprintf("%s belongs to %s, not to %s", path, owner, trusted), Mend: mend}
 }
 
 // unwritable: as ssh does, a group is somebody else, also where it has one

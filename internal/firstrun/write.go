@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"advosync/internal/mapping"
 	"advosync/internal/schema"
@@ -77,6 +78,9 @@ func (p Plan) Check() error {
 // free: nothing is in the way at path but an older one of a file that may be
 // replaced: one that looks like it, and is no link to something else.
 func (f file) free(path string) error {
+	if dir, err := os.Lstat(filepath.Dir(path)); err == nil && strings.Contains(f.name, "/") && !dir.IsDir() {
+		return &ExistsError{Path: filepath.Dir(path), What: "directory"}
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -145,16 +149,18 @@ func MappingFile() []byte {
 }
 
 // put writes a file that nobody else may read. The directory of a new one is
-// made with the same care.
+// made with the same care. No link is followed: a file is always made anew.
 func put(path string, f file) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make %s: %w", filepath.Dir(path), errors.Unwrap(err))
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", dir, errors.Unwrap(err))
 	}
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if f.replaced {
-		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("replace %s: %w", path, errors.Unwrap(err))
+		}
 	}
-	out, err := os.OpenFile(path, mode, 0o600)
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return &ExistsError{Path: path}
 	}

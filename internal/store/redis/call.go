@@ -127,7 +127,7 @@ func unsettled(answers []answer, open []int) []int {
 func again(err error) bool {
 	switch replyCode(err) {
 	case "":
-		return fault.As(err) == nil
+		return fault.As(err) == nil && !errors.Is(err, errHostile)
 	case "NOSCRIPT", "LOADING":
 		return true
 	default:

@@ -74,6 +74,8 @@ func explain(err error) (message, hint string, transient bool) {
 	var timeout net.Error
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, errHostile):
+		return err.Error(), "look what listens at the address of redis.url: it is no Redis, or not a sound one", false
 	case errors.As(err, &dns):
 		return "the host of redis.url is not known", "check redis.url", true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"time"
 
@@ -85,6 +86,15 @@ func connect(url string, o Options) (*Store, error) {
 	}
 	c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout = o.Timeout, o.Timeout, o.Timeout, o.Timeout
 	c.ContextTimeoutEnabled = true
+	c.Protocol = 2 // what bounded follows
+	dial := redis.NewDialer(c)
+	c.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &bounded{Conn: conn}, nil
+	}
 	c.MaxRetries = -1 // repeating is ours to decide
 	c.DialerRetries = 1
 	c.PoolSize = poolSize

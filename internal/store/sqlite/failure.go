@@ -9,6 +9,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"advosync/internal/fault"
+	"advosync/internal/files"
 	"advosync/internal/store"
 )
 
@@ -57,6 +58,10 @@ const (
 )
 
 func explain(err error) (message, hint string, transient bool) {
+	var risk *files.Risk
+	if errors.As(err, &risk) {
+		return risk.What, risk.Mend + "; or set store.path to a file in a directory that is only yours", false
+	}
 	switch {
 	case errors.Is(err, store.ErrNewerSchema):
 		return err.Error(), "use the version of advosync that wrote it, or a newer one", false

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"advosync/internal/files"
 )
 
 const (
@@ -23,6 +25,9 @@ func prepareFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return err
 	}
+	if err := ours(path); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 	if err == nil {
 		return f.Close()
@@ -33,6 +38,17 @@ func prepareFile(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := tighten(path + suffix); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// ours refuses a store that somebody else could have put there, or could put
+// another in the place of: it would be believed, and hold client data.
+func ours(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if risk := files.ForeignPlace(path + suffix); risk != nil {
+			return risk
 		}
 	}
 	return nil

@@ -68,6 +68,9 @@ func (o *onlooker) unchanged(r *reader, rest os.FileInfo) bool {
 
 // open looks once, so that a file that cannot be read fails at the start.
 func (o *onlooker) open(ctx context.Context) error {
+	if err := ours(o.path); err != nil {
+		return err
+	}
 	for {
 		r, valid, err := o.reader(ctx)
 		if err != nil || r.db == nil {
