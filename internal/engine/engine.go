@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"advosync/internal/callcount"
@@ -69,6 +70,8 @@ type Engine struct {
 	Deps
 	cfg   Config
 	birth birthday
+	// doubtTold: a note about a link in doubt was written; one is enough for a run.
+	doubtTold atomic.Bool
 }
 
 // New makes an Engine.
@@ -109,6 +112,8 @@ type Request struct {
 	Pass bool
 	// Explain, for Plan: also say what was overwritten before, with values.
 	Explain bool
+	// linked is the number with which this tool has just made the record in EspoCRM.
+	linked int64
 	// Taken is the operator's decision on a waiting conflict.
 	Taken map[string]record.Side
 

@@ -254,7 +254,7 @@ func (e *Engine) Import(ctx context.Context, m *mapping.Mapping, id int64, into 
 	if espoID == "" {
 		return res
 	}
-	synced := e.Sync(ctx, Request{Mapping: m, ID: espoID})
+	synced := e.Sync(ctx, Request{Mapping: m, ID: espoID, linked: id})
 	if synced.Outcome == result.Adopted || synced.Outcome == result.Unchanged {
 		synced.Outcome = result.UpdatedEspocrm
 		synced.Reason = result.Reason{Code: "imported", Text: fmt.Sprintf("Created in EspoCRM from Advoware %d.", id)}

@@ -42,6 +42,12 @@ func (w *work) plan(ctx context.Context) error {
 	if w.req.Action == ActionDelete {
 		return w.stillThere()
 	}
+	if doubt, err := w.vet(ctx); err != nil {
+		return err
+	} else if doubt != "" {
+		w.planDoubtful(doubt)
+		return nil
+	}
 	if w.mem.Intent != nil {
 		if err := w.recover(ctx); err != nil {
 			return err
@@ -51,6 +57,12 @@ func (w *work) plan(ctx context.Context) error {
 	if w.advowareID() != 0 {
 		if err := w.readAdvo(ctx); err != nil {
 			return err
+		}
+		if doubt, err := w.doubtful(ctx); err != nil {
+			return err
+		} else if doubt != "" {
+			w.planDoubtful(doubt)
+			return nil
 		}
 	}
 	d, err := w.decide(ctx)

@@ -49,7 +49,11 @@ func (w *work) reset(ctx context.Context, r ResetRequest) error {
 	}
 	if w.espo.status == StatusConflict && !r.Forget {
 		w.res.Outcome = result.Unchanged
-		w.say("conflict_waits", "A conflict waits for a decision, reset does not decide it: "+w.hint("resolve"))
+		how := w.hint("resolve")
+		if w.mem.Parked != nil && w.mem.Parked.Doubtful {
+			how = w.hint("link") + " --confirm"
+		}
+		w.say("conflict_waits", "A conflict waits for a decision, reset does not decide it: "+how)
 		return nil
 	}
 	p, next := w.rearm(r.Forget)

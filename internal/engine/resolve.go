@@ -51,6 +51,11 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 		return nil
 	}
 	if w.mem.Intent != nil {
+		if doubt, err := w.vet(ctx); err != nil {
+			return err
+		} else if doubt != "" {
+			return w.parkDoubtful(ctx, doubt)
+		}
 		if err := w.recover(ctx); err != nil {
 			return err
 		}
@@ -60,6 +65,11 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 	}
 	if err := w.readAdvo(ctx); err != nil {
 		return err
+	}
+	if doubt, err := w.doubtful(ctx); err != nil {
+		return err
+	} else if doubt != "" { // a side of it can only be taken once the link is confirmed
+		return w.parkDoubtful(ctx, doubt)
 	}
 	if w.advo != nil && w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
 		d := reconcile.Decide(w.input())

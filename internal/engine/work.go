@@ -97,6 +97,11 @@ func (w *work) sync(ctx context.Context) error {
 		return w.stillThere()
 	}
 	if w.mem.Intent != nil {
+		if doubt, err := w.vet(ctx); err != nil {
+			return err
+		} else if doubt != "" {
+			return w.parkDoubtful(ctx, doubt)
+		}
 		if err := w.recover(ctx); err != nil {
 			return err
 		}
@@ -124,6 +129,9 @@ func (w *work) load(ctx context.Context) error {
 			return storeFault("load what is remembered of "+w.what(), err)
 		}
 		w.mem = mem
+	}
+	if w.req.linked != 0 {
+		w.mem.Link = &store.Link{AdvowareID: w.req.linked}
 	}
 	w.base = usable(w.m, w.mem.Base)
 	if w.mem.Lost {
@@ -252,6 +260,11 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	}
 	if err := w.readToDecide(ctx); err != nil {
 		return false, err
+	}
+	if doubt, err := w.doubtful(ctx); err != nil {
+		return false, err
+	} else if doubt != "" {
+		return true, w.parkDoubtful(ctx, doubt)
 	}
 	d, err := w.decide(ctx)
 	if err != nil {

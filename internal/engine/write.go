@@ -238,6 +238,9 @@ func (w *work) announce(ctx context.Context, in *store.Intent) error {
 // commit writes memory and history in one transaction, and keeps in mind what
 // stands in the store now.
 func (w *work) commit(ctx context.Context, next store.Memory) error {
+	if w.linkID != 0 && (next.Link == nil || next.Link.AdvowareID != w.linkID) {
+		next.Link = &store.Link{AdvowareID: w.linkID}
+	}
 	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Memory: &next, History: w.closing}
 	if w.entry != nil {
 		c.History = append(slices.Clone(c.History), *w.entry)

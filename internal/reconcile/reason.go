@@ -33,6 +33,7 @@ const (
 	ReasonDisjointChanges = "disjoint_changes"
 	ReasonSameField       = "same_field_changed"
 	ReasonDecided         = "decided_by_operator"
+	ReasonLinkDoubtful    = "link_doubtful"
 )
 
 func reason(code, format string, args ...any) result.Reason {
@@ -52,6 +53,15 @@ func reasonGone(linkKnown bool) result.Reason {
 		return reason(ReasonGone, "Not in EspoCRM any more; the record in Advoware is still linked to it.")
 	}
 	return reason(ReasonGoneUnknown, "Neither EspoCRM nor the store knows this record.")
+}
+
+// ReasonDoubtful says why a link is not believed. It holds nothing of what the
+// record in Advoware shows.
+func ReasonDoubtful(b Belief, number int64) result.Reason {
+	if b == Replaced {
+		return reason(ReasonLinkDoubtful, "In Advoware all match fields of %d have changed at once: the number may belong to somebody else now. Nothing is synced until somebody confirms the link.", number)
+	}
+	return reason(ReasonLinkDoubtful, "Nothing proves that this record and Advoware %d are the same. Nothing is synced until somebody confirms the link.", number)
 }
 
 func reasonClears() result.Reason {

@@ -25,6 +25,9 @@ type Memory struct {
 	Origin *Origin `json:"origin,omitempty"`
 	Intent *Intent `json:"intent,omitempty"`
 	Parked *Parked `json:"parked,omitempty"`
+	// Link is a link that this tool or an operator has made or confirmed; nil: what
+	// is remembered of it is the base's, if anything is.
+	Link *Link `json:"link,omitempty"`
 	// Notes are owed notifications: sent after the commit that stored them, and
 	// by the next pass when that failed (design page 2, "Notifications").
 	Notes []Note `json:"notes,omitempty"`
@@ -144,8 +147,18 @@ type Parked struct {
 	// AdvowareID is the record that EspoCRM was linked to; 0: not known, from an earlier
 	// version. A question about another link than the one that stands is asked anew.
 	AdvowareID int64 `json:"advowareId,omitempty"`
+	// Doubtful: it is the link that waits to be confirmed, not a decision on fields.
+	Doubtful bool `json:"doubtful,omitempty"`
 	// Taken is the operator's decision by field key ("*": all), set by resolve.
 	Taken map[string]record.Side `json:"taken,omitempty"`
+}
+
+// Link is a link to Advoware that does not rest on what EspoCRM says alone.
+type Link struct {
+	AdvowareID int64 `json:"advowareId"`
+	// Key is the fingerprint of Advoware's natural key that an operator has seen;
+	// "": nobody was asked about it.
+	Key string `json:"key,omitempty"`
 }
 
 // Note is a notification that is owed to the operator in EspoCRM.

@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// doubtful asks reconcile what the link is worth that EspoCRM carries, once both
+// sides were read; "": it is proven, or there is none to judge. It asks neither
+// system anything more, but for a link without proof whether another record in
+// EspoCRM carries the number too.
+func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
+	id := w.espo.advowareID
+	if w.advo == nil || w.linkID != 0 || id == 0 || id != w.advo.id {
+		return "", nil
+	}
+	l := reconcile.Link{Based: w.based(id), Told: w.told(id), RowStored: w.espo.row, RowCurrent: w.advo.row,
+		Espo: w.m.MatchValues(w.espo.view, record.EspoCRM), Advo: w.m.MatchValues(w.advo.view, record.Advoware)}
+	if link := w.mem.Link; link != nil && link.AdvowareID == id {
+		l.Confirmed = link.Key != "" && link.Key == keyPrint(l.Advo)
+	}
+	if l.Based && w.base != nil {
+		l.Before = w.baseKey()
+	}
+	if l.Based || l.Told {
+		return suspect(l), nil
+	}
+	others, err := w.knownElsewhere(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	l.Elsewhere = len(others) > 0
+	b := suspect(l)
+	if b == "" && l.Elsewhere {
+		err = w.carriedElsewhere(ctx, id, nil)
+	}
+	return b, err
+}
+
+func suspect(l reconcile.Link) reconcile.Belief {
+	if b := l.Judge(); b != reconcile.Proven {
+		return b
+	}
+	return ""
+}
+
+// based: the base is of this very pair.
+func (w *work) based(id int64) bool { return w.mem.Base != nil && w.mem.Base.AdvowareID == id }
+
+// told: this tool has made the link or was about to, or an operator has said so.
+func (w *work) told(id int64) bool {
+	return w.mem.Link != nil && w.mem.Link.AdvowareID == id || w.mem.Intent != nil && w.mem.Intent.AdvowareID == id
+}
+
+// baseKey is Advoware's natural key in the base.
+func (w *work) baseKey() map[string]record.Value {
+	v := mapping.View{Kind: w.base.Kind.Advo.Text(), Values: make(map[string]record.Value, len(w.base.Fields))}
+	for key, fb := range w.base.Fields {
+		v.Values[key] = fb.Advo
+	}
+	return w.m.MatchValues(v, record.Advoware)
+}
+
+// keyPrint is the fingerprint of a natural key.
+func keyPrint(key map[string]record.Value) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(key)) {
+		fmt.Fprintf(h, "%q=%q\n", name, key[name].Text())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// knownElsewhere are the other records under which the store knows a number.
+func (w *work) knownElsewhere(ctx context.Context, id int64) ([]string, error) {
+	const most = 5
+	var ids []string
+	errEnough := errors.New("enough")
+	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{AdvowareID: id}, func(other string, _ store.Memory) error {
+		if other != w.key.ID {
+			ids = append(ids, other)
+		}
+		if len(ids) == most {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, storeFault("look for other records of Advoware "+fmt.Sprint(id), err)
+	}
+	return ids, nil
+}
+
+// vet looks at a link that nothing in the memory proves before an interrupted
+// write is recovered, which compares with what the link leads to.
+func (w *work) vet(ctx context.Context) (reconcile.Belief, error) {
+	if id := w.espo.advowareID; w.mem.Intent == nil || id == 0 || w.based(id) || w.told(id) {
+		return "", nil
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return "", err
+	}
+	return w.doubtful(ctx)
+}
+
+// sayDoubtful is the verdict on a link in doubt. Nothing that was read through it
+// is told: not a value, not a rowId.
+func (w *work) sayDoubtful(b reconcile.Belief) {
+	w.res.Verdict, w.res.Outcome, w.res.Fields = result.Conflict, result.ConflictWaits, []result.Field{}
+	w.res.RowID.Current = ""
+	w.res.Reason = reconcile.ReasonDoubtful(b, w.advo.id)
+}
+
+func (w *work) planDoubtful(b reconcile.Belief) {
+	waits := w.doubtKnown()
+	w.sayDoubtful(b)
+	if !waits {
+		w.res.Outcome, w.res.Planned = result.Planned, result.ConflictWaits
+	}
+}
+
+// doubtKnown: this doubt was told, and EspoCRM shows it.
+func (w *work) doubtKnown() bool {
+	p := w.mem.Parked
+	return p != nil && p.Doubtful && p.AdvowareID == w.advo.id && w.espo.status == StatusConflict
+}
+
+// parkDoubtful leaves a link in doubt to a person. What is remembered of the link
+// before stays; no attempt is counted.
+func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
+	if w.req.Judge != nil && w.attempt <= 1 {
+		if err := w.req.Judge(result.Conflict); err != nil {
+			return err
+		}
+	}
+	known := w.doubtKnown()
+	w.sayDoubtful(b)
+	hint := fmt.Sprintf("advosync link --entity %s --doubtful", w.key.Entity)
+	if known {
+		w.res.Reason.Text += " " + hint
+		w.sendNotes(ctx)
+		return nil
+	}
+	next := w.mem
+	told := next.Parked != nil && next.Parked.Doubtful && next.Parked.AdvowareID == w.advo.id
+	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true}
+	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
+	if !told && !w.e.doubtTold.Swap(true) {
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.res.Reason.Text+"\nAll such links, both names side by side: "+hint))
+	}
+	w.closeEntry(result.ConflictWaits)
+	w.entry.RowBefore, w.entry.RowAfter = "", ""
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	p := statusPatch(StatusConflict)
+	p.Put(fieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
+	if _, err := w.putEspo(ctx, p, nil); err != nil {
+		return err
+	}
+	w.marked = false
+	w.sendNotes(ctx)
+	return nil
+}
