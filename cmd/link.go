@@ -24,6 +24,9 @@ type linkFlags struct {
 	imports    bool
 	allNew     bool
 	force      bool
+	doubtful   bool
+	confirm    bool
+	all        bool
 }
 
 func (a *app) linkCommand() *cobra.Command {
@@ -48,24 +51,37 @@ of each record that is older than this tool's memory, where Advoware cannot be
 searched.
 
 With --id and --advoware-id: link one pair by hand. It also ends the doubt about
-a create that may have happened.`,
+a create that may have happened.
+
+A number that somebody may have typed in EspoCRM, and that nothing proves, is not
+synced. --doubtful lists such links with both names side by side, --confirm says
+that the named ones, or --all of them, are right.`,
 		Example: `  advosync link --entity Beteiligte
   advosync link --entity Beteiligte --apply
-  advosync link --entity Beteiligte --id 6b04e8a1c2d3f4a5b --advoware-id 104711`,
+  advosync link --entity Beteiligte --id 6b04e8a1c2d3f4a5b --advoware-id 104711
+  advosync link --doubtful`,
 		Args: a.noArgs,
 	}
-	f := a.deskFlags(c, &l.deskFlags, "EspoCRM `id`, with --advoware-id")
+	f := a.deskFlags(c, &l.deskFlags, "EspoCRM `id`, with --advoware-id or --confirm")
 	f.Int64Var(&l.advowareID, "advoware-id", 0, "Advoware's `number` of the record, with --id")
 	f.BoolVar(&l.apply, "apply", false, "link the pairs that were found")
 	f.BoolVar(&l.imports, "import", false, "with --apply: create in EspoCRM what is only in Advoware")
 	f.BoolVar(&l.allNew, "all-new", false, "with --apply: say that what is not linked does not exist in Advoware yet")
 	f.BoolVar(&l.force, "force", false, "with --id: replace the link that the record has")
+	f.BoolVar(&l.doubtful, "doubtful", false, "list the links that nobody proved")
+	f.BoolVar(&l.confirm, "confirm", false, "with --id or --all: the link is right")
+	f.BoolVar(&l.all, "all", false, "with --confirm: all links that nobody proved")
 	l.writing(f, "ask nothing")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := l.check(c); err != nil {
 			return err
 		}
-		if len(l.ids) > 0 {
+		switch {
+		case l.doubtful:
+			return a.linkDoubtful(c.Context(), &l)
+		case l.confirm:
+			return a.runRepair(c.Context(), l.confirmed())
+		case len(l.ids) > 0:
 			return a.runRepair(c.Context(), l.byHand())
 		}
 		return a.link(c.Context(), &l)
@@ -76,6 +92,9 @@ a create that may have happened.`,
 func (l *linkFlags) check(c *cobra.Command) error {
 	if err := l.validate(c); err != nil {
 		return err
+	}
+	if l.doubtful || l.confirm || l.all {
+		return l.checkDoubtful(c)
 	}
 	hand := c.Flags().Changed("advoware-id")
 	switch {

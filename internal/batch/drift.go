@@ -318,6 +318,9 @@ func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
 	if p.missing() || m.Intent != nil || m.Parked != nil || m.Failure != nil || len(m.Notes) > 0 || m.Pending != "" || mayBeCut(p.o) {
 		return nil
 	}
+	if m.Base != nil && !ofLink(m.Base, p.o) { // another link: Sync asks what it is worth
+		return nil
+	}
 	if m.Base != nil && m.Base.Mapping == e.m.Fingerprint() { // it differs from what was listed: it may be the newer one
 		return nil
 	}

@@ -239,9 +239,15 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 			return e.byUs(ctx, o) // unlinked by us: left alone until somebody edits it
 		}
 		return err == nil && textOf(o, fieldLastSync) != "" && status != "" && engine.EspoUnmoved(e.m, view, mem.Base) &&
-			mem.Base.RowID == textOf(o, fieldRowID), nil
+			mem.Base.RowID == textOf(o, fieldRowID) && ofLink(mem.Base, o), nil
 	}
 	return false, nil // pending_sync, dirty, syncing
+}
+
+// ofLink: the base is of the link that EspoCRM carries.
+func ofLink(b *store.Base, o record.Object) bool {
+	id, _ := o.Int(fieldAdvowareID)
+	return b.AdvowareID == 0 || b.AdvowareID == id
 }
 
 // byUs: the last modification was our own.

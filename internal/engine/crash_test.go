@@ -309,6 +309,10 @@ func (r *rig) untilQuiet(id string, op operation, what string) {
 		if res.Outcome == result.Unchanged {
 			break
 		}
+		if res.Reason.Code == reconcile.ReasonLinkDoubtful { // nothing is known any more, and the name was edited
+			r.outcome(r.eng.Confirm(context.Background(), r.m, id, false), result.UpdatedEspocrm)
+			continue
+		}
 		waits := res.Outcome == result.ConflictWaits || res.Outcome == result.Failed || res.Outcome == result.PermanentlyFailed
 		if pass > 2 && waits && (op.human || res.Error == nil) {
 			break

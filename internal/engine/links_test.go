@@ -198,6 +198,8 @@ func TestAConflictAtAnotherLinkIsAskedAboutOnce(t *testing.T) {
 	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Berg GmbH","emailGesch":"advo@example.de","telGesch":"0512 2"}`))
 	r.o.Loose(old)
 	r.editEspo(id, map[string]any{"advowareId": other})
+	r.outcome(r.sync(id), result.ConflictWaits) // nobody has proved that link
+	r.outcome(r.eng.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
 	r.outcome(r.sync(id), result.ConflictWaits)
 	asked := r.version(id)
 	r.tick(time.Minute)

@@ -129,6 +129,12 @@ func (w *work) planDoubtful(b reconcile.Belief) {
 	}
 }
 
+// skipDoubtful: an undo puts nothing back over a link in doubt.
+func (w *work) skipDoubtful(b reconcile.Belief) {
+	w.sayDoubtful(b)
+	w.res.Outcome = result.Skipped
+}
+
 // doubtKnown: this doubt was told, and EspoCRM shows it.
 func (w *work) doubtKnown() bool {
 	p := w.mem.Parked
@@ -153,7 +159,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	}
 	next := w.mem
 	told := next.Parked != nil && next.Parked.Doubtful && next.Parked.AdvowareID == w.advo.id
-	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true}
+	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true, Was: w.prior}
 	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
 	if !told && !w.e.doubtTold.Swap(true) {
 		next.Notes = append(slices.Clone(next.Notes), w.note(w.res.Reason.Text+"\nAll such links, both names side by side: "+hint))

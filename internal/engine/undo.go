@@ -80,6 +80,12 @@ func (w *work) undoable(ctx context.Context, r UndoRequest, past *overwrites) (d
 			Message: "the history knows nothing that run " + fault.Clean(r.Run, 60) + " did to this record", Hint: w.hint("history")}
 	}
 	if w.espo != nil && w.mem.Intent != nil {
+		if doubt, err := w.vet(ctx); err != nil {
+			return true, err
+		} else if doubt != "" {
+			w.skipDoubtful(doubt)
+			return true, nil
+		}
 		if err := w.recover(ctx); err != nil {
 			return true, err
 		}
@@ -129,6 +135,12 @@ func (w *work) undoOnce(ctx context.Context, r UndoRequest, past *overwrites) (a
 	}
 	if w.advo == nil {
 		w.skip("gone", "It is not in Advoware any more; what was overwritten is shown by: "+w.hint("history")+" --values")
+		return false, nil
+	}
+	if doubt, err := w.doubtful(ctx); err != nil {
+		return false, err
+	} else if doubt != "" {
+		w.skipDoubtful(doubt)
 		return false, nil
 	}
 	backs := w.compareBacks(past, r.Force)

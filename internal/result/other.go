@@ -189,3 +189,20 @@ type Finding struct {
 	Message string        `json:"message"`
 	Hint    string        `json:"hint"`
 }
+
+// Doubts are the links that nobody proved (`link --doubtful`).
+type Doubts struct {
+	Run      Run     `json:"run"`
+	Entity   string  `json:"entity"`
+	Doubtful []Doubt `json:"doubtful"`
+	Calls    Calls   `json:"calls"`
+	Error    *Error  `json:"error"`
+}
+
+// Doubt is one of them, with by what a person knows either side.
+type Doubt struct {
+	ID         string `json:"id"`
+	AdvowareID int64  `json:"advowareId"`
+	Espocrm    string `json:"espocrm"`
+	Advoware   string `json:"advoware"` // "": it is not there
+}

@@ -149,6 +149,9 @@ type Parked struct {
 	AdvowareID int64 `json:"advowareId,omitempty"`
 	// Doubtful: it is the link that waits to be confirmed, not a decision on fields.
 	Doubtful bool `json:"doubtful,omitempty"`
+	// Was is the status before that, which a confirmed link goes back to: clean tells
+	// that nobody had edited the record in EspoCRM.
+	Was string `json:"was,omitempty"`
 	// Taken is the operator's decision by field key ("*": all), set by resolve.
 	Taken map[string]record.Side `json:"taken,omitempty"`
 }
