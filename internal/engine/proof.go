@@ -25,7 +25,7 @@ func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
 	if w.advo == nil || w.linkID != 0 || id == 0 || id != w.advo.id {
 		return "", nil
 	}
-	l := reconcile.Link{Based: w.based(id), Told: w.told(id), RowStored: w.espo.row, RowCurrent: w.advo.row,
+	l := reconcile.Link{Based: w.based(id), Told: w.linkMade(id), RowStored: w.espo.row, RowCurrent: w.advo.row,
 		Espo: w.m.MatchValues(w.espo.view, record.EspoCRM), Advo: w.m.MatchValues(w.advo.view, record.Advoware)}
 	if link := w.mem.Link; link != nil && link.AdvowareID == id {
 		l.Confirmed = link.Key != "" && link.Key == keyPrint(l.Advo)
@@ -42,10 +42,17 @@ func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
 	}
 	l.Elsewhere = len(others) > 0
 	b := suspect(l)
-	if b == "" && l.Elsewhere {
-		err = w.carriedElsewhere(ctx, id, nil)
+	if b != "" || !l.Elsewhere || w.alone {
+		return b, nil
 	}
-	return b, err
+	if err := w.carriedElsewhere(ctx, id, nil); err != nil {
+		return "", err
+	}
+	w.alone = true
+	if err := w.readAdvo(ctx); err != nil { // a PUT may rest on that read: it is fresh
+		return "", err
+	}
+	return w.doubtful(ctx)
 }
 
 func suspect(l reconcile.Link) reconcile.Belief {
@@ -58,8 +65,8 @@ func suspect(l reconcile.Link) reconcile.Belief {
 // based: the base is of this very pair.
 func (w *work) based(id int64) bool { return w.mem.Base != nil && w.mem.Base.AdvowareID == id }
 
-// told: this tool has made the link or was about to, or an operator has said so.
-func (w *work) told(id int64) bool {
+// linkMade: this tool has made the link or was about to, or an operator has said so.
+func (w *work) linkMade(id int64) bool {
 	return w.mem.Link != nil && w.mem.Link.AdvowareID == id || w.mem.Intent != nil && w.mem.Intent.AdvowareID == id
 }
 
@@ -104,7 +111,7 @@ func (w *work) knownElsewhere(ctx context.Context, id int64) ([]string, error) {
 // vet looks at a link that nothing in the memory proves before an interrupted
 // write is recovered, which compares with what the link leads to.
 func (w *work) vet(ctx context.Context) (reconcile.Belief, error) {
-	if id := w.espo.advowareID; w.mem.Intent == nil || id == 0 || w.based(id) || w.told(id) {
+	if id := w.espo.advowareID; w.mem.Intent == nil || id == 0 || w.based(id) || w.linkMade(id) {
 		return "", nil
 	}
 	if err := w.readAdvo(ctx); err != nil {

@@ -139,12 +139,24 @@ func (w *work) rearm(forget bool) (record.Patch, store.Memory) {
 	// The breaker starts anew too: what kept moving has been dealt with.
 	next.Failure, next.Writes = nil, nil
 	if forget {
+		next.Link = w.keptLink()
 		next.Base, next.Parked, next.Pending, next.WaitsSince = nil, nil, "", time.Time{}
 		if w.espo.lastSync != "" {
 			p.Put(fieldLastSync, nil)
 		}
 	}
 	return p, next
+}
+
+// keptLink: a reset forgets contents, not that the link was proven. It says
+// nothing of one that waits to be confirmed.
+func (w *work) keptLink() *store.Link {
+	id := w.espo.advowareID
+	doubtful := w.mem.Parked != nil && w.mem.Parked.Doubtful
+	if id == 0 || doubtful || !w.based(id) && !w.linkMade(id) {
+		return nil
+	}
+	return &store.Link{AdvowareID: id}
 }
 
 // rearmed is the status after a reset. A record without a link is never clean:

@@ -48,6 +48,8 @@ type work struct {
 	baseless bool
 	// relinked: what is remembered is of another link than the one that stands.
 	relinked bool
+	// alone: EspoCRM was asked, and no other record there carries this one's number.
+	alone bool
 	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
 	// whose intent was recovered.
 	clearing bool

@@ -168,6 +168,11 @@ func (s *Sim) resolveWaiting(t *Tool) {
 }
 
 func (s *Sim) resolve(t *Tool, id string) {
+	if mem, err := s.Store.Load(context.Background(), store.Key{Entity: s.Mapping.Entity(), ID: id}); err == nil && mem.Parked != nil && mem.Parked.Doubtful {
+		s.count("links in doubt")
+		t.Engine.Confirm(context.Background(), s.Mapping, id, false)
+		return
+	}
 	sides := []record.Side{record.EspoCRM, record.Advoware}
 	take := map[string]record.Side{"*": sides[t.Random.IntN(2)]}
 	if t.Random.IntN(2) == 0 { // field by field
