@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -17,9 +18,7 @@ import (
 )
 
 // doubtful asks reconcile what the link is worth that EspoCRM carries, once both
-// sides were read; "": it is proven, or there is none to judge. It asks neither
-// system anything more, but for a link without proof whether another record in
-// EspoCRM carries the number too.
+// sides were read; "": it is proven, or there is none to judge.
 func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
 	id := w.espo.advowareID
 	if w.advo == nil || w.linkID != 0 || id == 0 || id != w.advo.id {
@@ -33,26 +32,48 @@ func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
 	if l.Based && w.base != nil {
 		l.Before = w.baseKey()
 	}
-	if l.Based || l.Told {
-		return suspect(l), nil
-	}
-	others, err := w.knownElsewhere(ctx, id)
+	known, err := w.sharers(ctx)
 	if err != nil {
 		return "", err
 	}
-	l.Elsewhere = len(others) > 0
-	b := suspect(l)
-	if b != "" || !l.Elsewhere || w.alone {
+	l.Elsewhere = known.before
+	if b := suspect(l); b != "" {
 		return b, nil
 	}
-	if err := w.carriedElsewhere(ctx, id, nil); err != nil {
-		return "", err
+	return "", known.double
+}
+
+// sharing is what is known of other records with the same number.
+type sharing struct {
+	number int64
+	before bool  // the store knows it, or knew it, under another record
+	double error // another record in EspoCRM carries it now
+}
+
+// sharers looks for other records with the number that EspoCRM carries: in the
+// store, and where it knows one, in EspoCRM. A link that is proven is not asked
+// about. It is called before Advoware is read for a decision, because a PUT may
+// rest on that read.
+func (w *work) sharers(ctx context.Context) (sharing, error) {
+	id := w.espo.advowareID
+	if id == 0 || w.linkID != 0 || w.based(id) || w.linkMade(id) {
+		return sharing{}, nil
 	}
-	w.alone = true
-	if err := w.readAdvo(ctx); err != nil { // a PUT may rest on that read: it is fresh
-		return "", err
+	if w.shared.number == id {
+		return w.shared, nil
 	}
-	return w.doubtful(ctx)
+	s := sharing{number: id}
+	others, err := w.knownElsewhere(ctx, id)
+	if s.before = len(others) > 0; s.before && err == nil {
+		s.double = w.carriedElsewhere(ctx, id, nil)
+		if s.double != nil && !fault.Is(s.double, fault.Duplicate) {
+			return s, s.double
+		}
+	}
+	if err == nil {
+		w.shared = s
+	}
+	return s, err
 }
 
 func suspect(l reconcile.Link) reconcile.Belief {

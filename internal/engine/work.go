@@ -48,8 +48,8 @@ type work struct {
 	baseless bool
 	// relinked: what is remembered is of another link than the one that stands.
 	relinked bool
-	// alone: EspoCRM was asked, and no other record there carries this one's number.
-	alone bool
+	// shared is what is known of other records with this one's number.
+	shared sharing
 	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
 	// whose intent was recovered.
 	clearing bool
@@ -299,6 +299,9 @@ func (w *work) readToDecide(ctx context.Context) error {
 		if _, err := w.e.EspoCRM.UserID(ctx); err != nil {
 			return err
 		}
+	}
+	if _, err := w.sharers(ctx); err != nil {
+		return err
 	}
 	return w.readAdvo(ctx)
 }
