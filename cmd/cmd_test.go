@@ -253,7 +253,7 @@ func TestUsageErrors(t *testing.T) {
 		{argv("sync --id a --action destroy"), nil, "sync_check, create, update, delete"},
 		{argv("sync --id a --conflict mine"), nil, "merge, espocrm, advoware, manual"},
 		{argv("sync --id a --concurrency 0"), nil, "at least 1"},
-		{argv("sync --id a --concurrency x"), nil, "invalid argument"},
+		{argv("sync --id a --concurrency x"), nil, `--concurrency "x": must be a whole number`},
 		{argv("sync --id a --max-duration -1s"), nil, "more than 0"},
 		{argv("sync --id a --limit 3"), nil, "unknown flag: --limit"},
 		{argv("check --dry-run"), nil, "unknown flag: --dry-run"},

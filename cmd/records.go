@@ -140,7 +140,8 @@ func eachLine(r io.Reader, add func(string)) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 0, 4096), maxIDLine)
 	for sc.Scan() {
-		if id := strings.Trim(sc.Text(), " \t\r"); id != "" {
+		// A list that a person keeps has blank lines and comments; no id begins so.
+		if id := strings.Trim(sc.Text(), " \t\r\ufeff"); id != "" && !strings.HasPrefix(id, "#") {
 			add(id)
 		}
 	}

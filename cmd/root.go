@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -61,6 +62,24 @@ func run(ctx context.Context, d deps, args []string) int {
 	}
 	a.fail(called, args, err)
 	return exitCode(err)
+}
+
+// flagTrouble says what is wrong with a flag: what it takes, not what the
+// parser of numbers met.
+func flagTrouble(err error) string {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return flattened(err.Error())
+	}
+	f := invalid.GetFlag()
+	takes, known := map[string]string{
+		"int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0", "count": "a whole number", "bool": "true or false",
+		"float64": "a number", "duration": "a time with its unit, such as 30s, 15m or 24h",
+	}[f.Value.Type()]
+	if !known {
+		return flattened(fmt.Sprintf("--%s %q: %v", f.Name, invalid.GetValue(), invalid.Unwrap()))
+	}
+	return fmt.Sprintf("--%s %q: must be %s", f.Name, invalid.GetValue(), takes)
 }
 
 // flattened makes cobra's messages one line.
@@ -166,7 +185,7 @@ Look first, then act: check and diff write nothing, sync writes.`,
 	root.SetErr(a.console.Err)
 	root.SetIn(a.console.In)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{message: flattened(err.Error()), hint: "see " + c.CommandPath() + " --help"}
+		return &usageError{message: flagTrouble(err), hint: "see " + c.CommandPath() + " --help"}
 	})
 	root.SetHelpCommand(a.helpCommand())
 	a.globalFlags(root.PersistentFlags())
@@ -177,8 +196,40 @@ Look first, then act: check and diff write nothing, sync writes.`,
 		a.doctorCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
 	// Help is read on terminals of 80 columns too.
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	cobra.AddTemplateFunc("flagUsages", flagUsages)
+	root.SetUsageTemplate(strings.NewReplacer(".LocalFlags.FlagUsages", "flagUsages .LocalFlags",
+		".InheritedFlags.FlagUsages", "flagUsages .InheritedFlags").Replace(root.UsageTemplate()))
 	return root
+}
+
+// flagUsages are the lines of a command's flags for 80 columns. pflag aligns by
+// bytes: each letter of several is handed to it as one, and put back after.
+func flagUsages(flags *pflag.FlagSet) string {
+	stands := map[rune]rune{} // letter → the control character in its place
+	narrow := func(r rune) rune {
+		if r < utf8.RuneSelf {
+			return r
+		}
+		if _, known := stands[r]; !known && len(stands) < 18 {
+			stands[r] = rune(0x0e + len(stands)) // between the line ends and the blank
+		}
+		if s, known := stands[r]; known {
+			return s
+		}
+		return r
+	}
+	copied := pflag.NewFlagSet("", pflag.ContinueOnError)
+	copied.SortFlags = flags.SortFlags
+	flags.VisitAll(func(f *pflag.Flag) {
+		g := *f
+		g.Usage = strings.Map(narrow, f.Usage)
+		copied.AddFlag(&g)
+	})
+	text := copied.FlagUsagesWrapped(80)
+	for letter, s := range stands {
+		text = strings.ReplaceAll(text, string(s), string(letter))
+	}
+	return text
 }
 
 func (a *app) globalFlags(f *pflag.FlagSet) {

@@ -229,7 +229,7 @@ func TestWrongConfigs(t *testing.T) {
 		flags      map[string]string
 		want       string
 	}{
-		{name: "no YAML", file: "espocrm: [", want: "advosync.yaml:1: not readable as YAML: sequence end token ']' not found"},
+		{name: "no YAML", file: "espocrm: [", want: "advosync.yaml:1: not readable as YAML: a [ that is never closed with ]"},
 		{name: "a list", file: "- a", want: "advosync.yaml:1: must be a map of settings such as espocrm, advoware, sync"},
 		{name: "unknown section", file: "espo:\n  url: x", want: "advosync.yaml:1: espo: unknown key"},
 		{name: "misspelt section", file: "espocmr:\n  url: x", want: "advosync.yaml:1: espocmr: unknown key (did you mean espocrm?)"},
@@ -252,6 +252,7 @@ func TestWrongConfigs(t *testing.T) {
 		{name: "list as text", file: "entities: a.yaml", want: "advosync.yaml:1: entities: must be a list: [a.yaml]"},
 		{name: "map as text", file: "espocrm:\n  url: {a: b}", want: "advosync.yaml:2: espocrm.url: must be a text"},
 		{name: "secret no text", file: "espocrm:\n  api_key: [x]", want: "advosync.yaml:2: espocrm.api_key: must be a text"},
+		{name: "directory that cannot be read", file: "entities:\n  - loop/*.yaml", want: "advosync.yaml:2: entities[0]: loop/*.yaml cannot be looked for: loop: too many levels of symbolic links"},
 		{name: "glob without match", file: "entities:\n  - entities/*.yaml", want: "advosync.yaml:2: entities[0]: entities/*.yaml matches no file in ."},
 		{name: "bad glob", file: "entities: ['[']", want: "advosync.yaml:1: entities[0]: [ is no pattern for file names"},
 		{name: "no address", file: "espocrm:\n  url: crm.example.de", want: "advosync.yaml:2: espocrm.url: must be an address such as https://crm.example.de"},
@@ -278,6 +279,11 @@ advosync.yaml:4: crn: unknown key (did you mean cron?)`},
 			p.env, p.flags = tt.env, tt.flags
 			if tt.file != "" {
 				p.write("advosync.yaml", tt.file)
+			}
+			if strings.Contains(tt.file, "loop/") { // nobody can read it, not even root
+				if err := os.Symlink("loop", filepath.Join(p.dir, "loop")); err != nil {
+					t.Fatal(err)
+				}
 			}
 			_, err := p.load()
 			var e *config.Error

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,10 +81,28 @@ func (l *loading) expand(from raw, dir string) []string {
 			}
 		}
 		if !found {
-			l.add("entities", at, "%s matches no file in %s", pattern, dir)
+			l.add("entities", at, "%s", unmatched(pattern, l.against(dir, pattern), dir))
 		}
 	}
 	return files
+}
+
+// unmatched says why a pattern gave no file. Glob keeps it to itself when a
+// directory cannot be read.
+func unmatched(pattern, path, dir string) string {
+	for at := filepath.Dir(path); ; at = filepath.Dir(at) {
+		if strings.ContainsAny(at, "*?[") && at != filepath.Dir(at) {
+			continue
+		}
+		if _, err := os.ReadDir(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Sprintf("%s cannot be looked for: %s: %v", pattern, at, errors.Unwrap(err))
+		}
+		break
+	}
+	if !strings.ContainsAny(pattern, "*?[") {
+		return fmt.Sprintf("%s is no file in %s", pattern, dir)
+	}
+	return fmt.Sprintf("%s matches no file in %s", pattern, dir)
 }
 
 // UnknownEntity is the answer to a name that no mapping has.

@@ -8,7 +8,6 @@ package fault
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -111,22 +110,28 @@ type Error struct {
 
 // Error says system, operation and reason in one line.
 func (e *Error) Error() string {
-	var b strings.Builder
-	if e.Op != "" {
-		fmt.Fprintf(&b, "%s: ", e.Op)
-	}
-	if e.System != "" && e.System != Local {
-		fmt.Fprintf(&b, "%s: ", e.System.Title())
-	}
+	text := e.Message
 	switch {
-	case e.Message != "":
-		b.WriteString(e.Message)
+	case text != "":
 	case e.Err != nil:
-		b.WriteString(e.Err.Error())
+		text = e.Err.Error()
 	default:
-		b.WriteString(string(e.Code))
+		text = string(e.Code)
 	}
-	return b.String()
+	if e.System != "" && e.System != Local && !e.saysSystem(text) {
+		text = e.System.Title() + ": " + text
+	}
+	if e.Op != "" && text != e.Op && !strings.HasPrefix(text, e.Op+": ") {
+		text = e.Op + ": " + text
+	}
+	return text
+}
+
+// saysSystem: what was done, or the reason, names the system already. A failure
+// that wraps another of the same system would say it twice.
+func (e *Error) saysSystem(text string) bool {
+	title := e.System.Title()
+	return strings.HasSuffix(e.Op, title) || strings.HasPrefix(text, title+" ") || strings.Contains(text, title+": ")
 }
 
 // Unwrap gives the cause.

@@ -26,3 +26,23 @@ func TestClean(t *testing.T) {
 		})
 	}
 }
+
+// TestErrorSaysNothingTwice: a failure that wraps another of the same system, or
+// whose operation names it (first week, 23: "the store: store what is remembered:
+// the store").
+func TestErrorSaysNothingTwice(t *testing.T) {
+	inner := &Error{System: Store, Op: "remember what was done", Message: "the disk is full"}
+	for want, e := range map[string]*Error{
+		"remember what was done: the store: the disk is full":                inner,
+		"open the store: the disk is full":                                   {System: Store, Op: "open the store", Message: "the disk is full"},
+		"free the lock: remember what was done: the store: the disk is full": {System: Store, Op: "free the lock", Message: inner.Error()},
+		"lock records: the store: the disk is full":                          {System: Store, Op: "lock records", Message: (&Error{System: Store, Op: "lock records", Message: "the disk is full"}).Error()},
+		"update CBeteiligte a: EspoCRM is in maintenance":                    {System: EspoCRM, Op: "update CBeteiligte a", Message: "EspoCRM is in maintenance"},
+		"update CBeteiligte a: EspoCRM: No edit access.":                     {System: EspoCRM, Op: "update CBeteiligte a", Message: "No edit access."},
+		"read 12: Advoware: timeout":                                         {System: Advoware, Op: "read 12", Code: Timeout},
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

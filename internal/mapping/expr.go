@@ -92,10 +92,19 @@ func positioned(err error) error {
 	if !errors.As(err, &fe) {
 		return err
 	}
-	if fe.Line > 1 {
-		return fmt.Errorf("line %d, column %d: %s", fe.Line, fe.Column+1, fe.Message)
+	message := fe.Message
+	switch {
+	case strings.Contains(message, "strconv."): // the words of Go's parser of numbers follow
+		message, _, _ = strings.Cut(message, ": strconv.")
+	case message == "unexpected token EOF":
+		message = "it ends too early"
+	case strings.HasPrefix(message, "error parsing regexp: "):
+		message = "no regular expression: " + strings.TrimPrefix(message, "error parsing regexp: ")
 	}
-	return fmt.Errorf("column %d: %s", fe.Column+1, fe.Message)
+	if fe.Line > 1 {
+		return fmt.Errorf("line %d, column %d: %s", fe.Line, fe.Column+1, message)
+	}
+	return fmt.Errorf("column %d: %s", fe.Column+1, message)
 }
 
 var errEvaluation = errors.New("cannot be evaluated for this record: the types in it do not go together")

@@ -24,8 +24,8 @@ func TestParseRefuses(t *testing.T) {
 		want      []string // the message, line by line
 	}{
 		{"empty", "", []string{"m.yaml:1: must be a map with the keys entity, espocrm, advoware, match, fields, kinds"}},
-		{"no YAML", "a: [", []string{"m.yaml:1: not readable as YAML: sequence end token ']' not found"}},
-		{"tab", "entity:\n\tx: 1", []string{"m.yaml:2: not readable as YAML: found character ' ' that cannot start any token"}},
+		{"no YAML", "a: [", []string{"m.yaml:1: not readable as YAML: a [ that is never closed with ]"}},
+		{"tab", "entity:\n\tx: 1", []string{"m.yaml:2: not readable as YAML: a tab or another character that no line begins with; indent with blanks"}},
 		{"missing needs", "fields: []\n", []string{"m.yaml:1: entity: is missing", "m.yaml:1: espocrm: is missing", "m.yaml:1: advoware: is missing"}},
 		{"missing in sections", "entity: T\nespocrm: {}\nadvoware: {path: x, id: nr}\nfields: [{espocrm: a, advoware: b}]\n",
 			[]string{"m.yaml:2: espocrm.type: is missing", "m.yaml:3: advoware.row_id: is missing"}},
@@ -71,7 +71,7 @@ func TestParseRefuses(t *testing.T) {
 		{"values no map", header + "fields:\n  - {espocrm: a, advoware: b, values: [x]}\n",
 			[]string{"m.yaml:5: fields[0].values: must be a map: EspoCRM's value to Advoware's"}},
 		{"expression syntax", header + "fields:\n  - {espocrm: a, from_advoware: 'trim(b'}\n",
-			[]string{"m.yaml:5: fields[0].from_advoware: the expression does not compile: column 6: unexpected token EOF"}},
+			[]string{"m.yaml:5: fields[0].from_advoware: the expression does not compile: column 6: it ends too early"}},
 		{"unknown function", header + "fields:\n  - {espocrm: a, from_advoware: 'title(b)'}\n",
 			[]string{"m.yaml:5: fields[0].from_advoware: the expression does not compile: column 1: unknown function title; there are blank, trim, upper, lower, coalesce"}},
 		{"library function", header + "fields:\n  - {espocrm: a, from_advoware: 'now()'}\n",

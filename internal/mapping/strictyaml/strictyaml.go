@@ -215,12 +215,32 @@ func syntaxProblem(file string, err error) Problem {
 	p := Problem{File: file, Text: "not readable as YAML"}
 	var withToken yaml.Error
 	if errors.As(err, &withToken) {
-		p.Text += ": " + withToken.GetMessage()
+		p.Text += ": " + inWords(withToken.GetMessage())
 		if tk := withToken.GetToken(); tk != nil && tk.Position != nil {
 			p.Line, p.Column = tk.Position.Line, tk.Position.Column
 		}
 	}
 	return p
+}
+
+// inWords says in the words of somebody who writes such files what the library
+// says in those of a parser; what is not known here passes as it is.
+func inWords(message string) string {
+	for _, w := range []struct{ part, words string }{
+		{"that cannot start any token", "a tab or another character that no line begins with; indent with blanks"},
+		{"flow mapping end token", "a { that is never closed with }"},
+		{"sequence end token", "a [ that is never closed with ]"},
+		{"end character of double-quoted", `a text that begins with " and does not end with it`},
+		{"end character of single-quoted", "a text that begins with ' and does not end with it"},
+		{"unexpected key name", "a name without a colon and a value after it"},
+		{"mapping value is not allowed", "a second colon in one line; a text that holds one needs quotes"},
+		{"non-map value is specified", "a line that is no \"name: value\""},
+	} {
+		if strings.Contains(message, w.part) {
+			return w.words
+		}
+	}
+	return message
 }
 
 type reader struct {

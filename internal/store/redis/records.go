@@ -12,7 +12,7 @@ import (
 
 const (
 	opLoad   = "read what is remembered"
-	opCommit = "store what is remembered"
+	opCommit = "remember what was done"
 )
 
 // Load gives a record's memory.

@@ -82,7 +82,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := s.write(ctx, "store what is remembered", fn); err != nil {
+	if err := s.write(ctx, "remember what was done", fn); err != nil {
 		return 0, err
 	}
 	return rev, nil
@@ -102,7 +102,7 @@ func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
 		}
 		fns, places = append(fns, fn), append(places, i)
 	}
-	for i, err := range s.writeAll(ctx, "store what is remembered", fns...) {
+	for i, err := range s.writeAll(ctx, "remember what was done", fns...) {
 		errs[places[i]] = err
 	}
 	return errs
