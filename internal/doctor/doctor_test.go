@@ -331,7 +331,7 @@ func TestMisconfigured(t *testing.T) {
 			{"notes in EspoCRM", warn, "admin is not active", "espocrm.notify.users"}}},
 		"users not to be seen": {none, onRole(func(r *sandbox.Role) { delete(r.Scopes, "User") }), []wants{{"notes in EspoCRM", okay, "was not seen", ""}}},
 		"person's name": {none, shaped(`"name": {"type": "personName"}`), []wants{
-			{"Beteiligte mapping", fail, "name is put together by EspoCRM", "direction: to_advoware"}}},
+			{"Beteiligte mapping", fail, "name is a person's name, which EspoCRM puts together", "direction: to_advoware"}}},
 		"foreign field": {none, shaped(`"phone": {"type": "foreign"}`), []wants{{"Beteiligte mapping", fail, "phone is of type foreign", "direction: to_advoware"}}},
 		"not stored":    {none, shaped(`"phone": {"notStorable": true}`), []wants{{"Beteiligte mapping", fail, "phone is shown by EspoCRM and not stored", "leave it out"}}},
 		"link's name": {mapping("espocrm: phone", "espocrm: kanzleiName"), shaped(`"kanzlei": {"type": "link"}`), []wants{

@@ -27,7 +27,11 @@ func (v *visit) checkMapped(_ context.Context, m *mapping.Mapping) []result.Find
 		}
 	}
 	for _, f := range m.AllFields() {
-		wrong = append(wrong, v.judgeMapped(t, m, f)...)
+		for _, found := range v.judgeMapped(t, m, f) {
+			if !slices.Contains(wrong, found) { // a field that several kinds have
+				wrong = append(wrong, found)
+			}
+		}
 	}
 	return orOK(wrong, "all %d fields of the mapping are in %s and may be read and written", len(m.EspoNames()), t)
 }
@@ -106,7 +110,7 @@ func unwritable(t, attribute, field string, d fieldDefs) (why, hint string) {
 	oneWay := "or map it with direction: to_advoware"
 	switch d.Type {
 	case "personName":
-		return "is put together by EspoCRM from " + field + "'s parts (firstName and lastName of name)", "map those instead, and leave " + attribute + " out, " + oneWay
+		return "is a person's name, which EspoCRM puts together from its parts (firstName, lastName)", "map those instead, and leave " + attribute + " out, " + oneWay
 	case "foreign", "autoincrement", "number":
 		return "is of type " + d.Type + ", which EspoCRM fills itself", "leave it out, " + oneWay
 	case "link", "linkOne", "linkParent", "file", "image", "linkMultiple", "attachmentMultiple":
