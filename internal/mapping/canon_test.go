@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -75,8 +76,12 @@ func TestCanonical(t *testing.T) {
 
 		{"date", Date, str("1955-02-28"), "1955-02-28", ""},
 		{"date with time", Date, str("1980-02-29T00:00:00"), "1980-02-29", ""},
-		{"date with fraction and Z", Date, str("1980-02-29T23:59:59.123Z"), "1980-02-29", ""},
-		{"date with zone keeps its day", Date, str("1980-02-28T23:00:00-05:00"), "1980-02-28", ""},
+		{"date at midnight keeps its day in any zone", Date, str("1980-02-28T00:00:00-05:00"), "1980-02-28", ""},
+		{"date with a time and no zone keeps its day", Date, str("1980-02-28T23:00:00"), "1980-02-28", ""},
+		{"an instant is the day in Berlin, summer", Date, str("1980-06-30T22:00:00Z"), "1980-07-01", ""},
+		{"an instant is the day in Berlin, winter", Date, str("1980-12-31T23:00:00.000Z"), "1981-01-01", ""},
+		{"an instant with an offset", Date, str("1980-02-28T23:00:00-05:00"), "1980-02-29", ""},
+		{"an instant after the year 9999", Date, str("9999-12-31T23:30:00Z"), "", notDate},
 		{"date with blank", Date, str("1980-02-29 00:00:00"), "1980-02-29", ""},
 		{"date no leap year", Date, str("1981-02-29"), "", notDate},
 		{"date zeros", Date, str("0000-00-00"), "", notDate},
@@ -122,6 +127,13 @@ func TestDateLike(t *testing.T) {
 		{"1980-02-29T00:00:00", "2001-02-03T00:00:00"},
 		{"1980-02-29T00:00:00Z", "2001-02-03T00:00:00Z"},
 		{"1980-02-29T12:34:56.5+01:00", "2001-02-03T00:00:00+01:00"},
+		{"1980-06-30T22:00:00Z", "2001-02-02T23:00:00Z"}, // the offset of the new day
+		{"1980-12-31T23:00:00.000Z", "2001-02-02T23:00:00Z"},
+		{"1980-07-01T00:00:00+02:00", "2001-02-03T00:00:00+01:00"},
+		{"1980-07-01T00:00:00+0200", "2001-02-03T00:00:00+0100"},
+		{"1980-07-01T00:00:00+05:00", "2001-02-03T00:00:00+05:00"},
+		{"0001-01-01T00:00:00", "2001-02-03T00:00:00"}, // Advoware's empty date keeps its form
+		{"0000-00-00 00:00:00", "2001-02-03 00:00:00"},
 		{"1980-02-29 00:00:00", "2001-02-03 00:00:00"},
 		{" 1980-02-29", "2001-02-03"},
 		{"", "2001-02-03"},
@@ -214,4 +226,45 @@ func wireOf(s scalar) json.RawMessage {
 	default:
 		return json.RawMessage("null")
 	}
+}
+
+// TestAdvowaresDates (first week, 7): the dates that Advoware writes for none are empty,
+// a time without a zone is the office's, and what is written keeps the form that stands
+// there and reads as what it was written for, also across a change of daylight saving.
+func TestAdvowaresDates(t *testing.T) {
+	for _, none := range []string{"0001-01-01", "1899-12-30", "0000-00-00", "0001-01-01T00:00:00", "1899-12-30T00:00:00Z", "0000-00-00 00:00:00"} {
+		for _, typ := range []Type{Date, Datetime} {
+			if v, why := canonicalAdvo(typ, str(none)); !v.IsEmpty() || why != "" {
+				t.Errorf("%s %q is read as %q (%s)", typ, none, v.Text(), why)
+			}
+		}
+		if v, _ := canonicalAdvo(String, str(none)); v.Text() != none {
+			t.Errorf("a text %q is read as %q", none, v.Text())
+		}
+	}
+	for local, want := range map[string]string{"2026-07-01T09:00:00": "2026-07-01T07:00:00Z", "2026-01-01 09:00": "2026-01-01T08:00:00Z", "2026-01-01": "2025-12-31T23:00:00Z"} {
+		if v, _ := canonicalAdvo(Datetime, str(local)); v.Text() != want {
+			t.Errorf("%q is %q, want %q", local, v.Text(), want)
+		}
+	}
+	forms := []string{"1980-06-30T22:00:00Z", "1980-12-31T23:00:00.000Z", "1980-07-01T00:00:00+02:00", "1980-07-01T00:00:00+0200", "1980-07-01T05:00:00+05:00",
+		"1980-07-01T00:00:00", "1980-07-01T00:00:00Z", "1980-07-01", "", "0001-01-01T00:00:00", "2026-03-29 01:30:00"}
+	rapid.Check(t, func(t *rapid.T) {
+		form := rapid.SampledFrom(forms).Draw(t, "form")
+		at := time.Unix(rapid.Int64Range(-1e9, 4e9).Draw(t, "at"), 0).UTC()
+		day := at.Format("2006-01-02")
+		if back, why := canonicalAdvo(Date, str(dateLike(day, form))); back.Text() != day {
+			t.Fatalf("%s written where %q stands reads as %q (%s)", day, form, back.Text(), why)
+		}
+		moment := at.Format(time.RFC3339)
+		written := datetimeLike(moment, form)
+		back, why := canonicalAdvo(Datetime, str(written))
+		if back.Text() == moment {
+			return
+		}
+		// In autumn an hour comes twice, and a time without a zone is one of the two.
+		if twice, _ := time.Parse(time.RFC3339, back.Text()); twice.Sub(at).Abs() != time.Hour || written != twice.In(officeZone).Format("2006-01-02T15:04:05") {
+			t.Fatalf("%s written where %q stands, as %s, reads as %q (%s)", moment, form, written, back.Text(), why)
+		}
+	})
 }

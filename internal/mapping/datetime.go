@@ -3,7 +3,49 @@ package mapping
 import (
 	"strings"
 	"time"
+	_ "time/tzdata" // the office's zone is known on every machine
+
+	"advosync/internal/record"
 )
+
+// officeZone is the zone of an office: of Advoware's times that name none, and of the
+// day that an instant is.
+var officeZone = zone("Europe/Berlin")
+
+func zone(name string) *time.Location {
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		panic("mapping: " + err.Error())
+	}
+	return z
+}
+
+// emptyDay reports whether a date or a time stamp is one of those that Advoware writes
+// for none.
+func emptyDay(s string) bool {
+	for _, none := range []string{"0001-01-01", "1899-12-30", "0000-00-00"} {
+		if rest, ok := strings.CutPrefix(s, none); ok && (rest == "" || strings.IndexByte("Tt ", rest[0]) >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// canonicalAdvo is canonical of what Advoware holds: its empty dates are empty, and a
+// time without a zone is the office's.
+func canonicalAdvo(t Type, s scalar) (record.Value, string) {
+	if s.kind != scalarText || t != Date && t != Datetime {
+		return canonical(t, s)
+	}
+	text := canonicalText(s.text)
+	if emptyDay(text) {
+		return record.Empty(), ""
+	}
+	if st, ok := parseStamp(text); ok && t == Datetime && st.zone == "" {
+		s.text = st.in(officeZone).UTC().Format(time.RFC3339)
+	}
+	return canonical(t, s)
+}
 
 // stamp is a date with an optional time and zone, as it was written.
 type stamp struct {
@@ -96,14 +138,33 @@ func twoDigits(s string, most int) (int, bool) {
 	return n, n <= most
 }
 
-// canonicalDate is "YYYY-MM-DD". Of a time stamp it is the day as written: a
-// birthday does not move with a zone.
+// in is the written day and time in a zone.
+func (s stamp) in(z *time.Location) time.Time {
+	y, m, d := s.date.Date()
+	return time.Date(y, m, d, 0, 0, int(s.clock/time.Second), 0, z)
+}
+
+// instant: a time that is not midnight and says its zone is a moment, no day.
+func (s stamp) instant() bool { return s.hasClock && s.clock != 0 && s.zone != "" }
+
+// moment is the point in time that a stamp with a zone names.
+func (s stamp) moment() time.Time { return s.date.Add(s.clock - s.offset) }
+
+// canonicalDate is "YYYY-MM-DD". Of a time stamp it is the day as written, for a
+// birthday does not move with a zone; of an instant its day in the office:
+// 1980-06-30T22:00:00Z is the first of July in Berlin.
 func canonicalDate(s string) string {
 	st, ok := parseStamp(s)
 	if !ok {
 		return ""
 	}
-	return st.date.Format("2006-01-02")
+	day := st.date
+	if st.instant() {
+		if day = st.moment().In(officeZone); day.Year() < 0 || day.Year() > 9999 {
+			return ""
+		}
+	}
+	return day.Format("2006-01-02")
 }
 
 // canonicalDatetime is "YYYY-MM-DDTHH:MM:SSZ". A stamp without a zone is UTC,
@@ -121,25 +182,76 @@ func canonicalDatetime(s string) string {
 }
 
 // dateLike writes a canonical date in the form of the value that stands there:
-// Advoware's date fields answer "1980-02-29T00:00:00" or "1980-02-29".
+// Advoware's date fields answer "1980-02-29T00:00:00", "1980-02-29", or the instant at
+// which the day began. A new day takes the office's offset of that day.
 func dateLike(date, standing string) string {
-	st, ok := parseStamp(canonicalText(standing))
-	if !ok || !st.hasClock {
+	st, ok := parseForm(standing)
+	day, err := time.ParseInLocation("2006-01-02", date, officeZone)
+	if !ok || !st.hasClock || err != nil {
 		return date
 	}
-	separator := strings.TrimSpace(standing)[10:11]
-	if separator != " " {
-		separator = "T"
+	separator := "T"
+	if canonicalText(standing)[10] == ' ' {
+		separator = " "
 	}
-	return date + separator + "00:00:00" + st.zone
+	switch {
+	case st.instant():
+		return day.In(st.like()).Format("2006-01-02" + separator + "15:04:05" + st.zoneForm())
+	case st.zone != "" && st.zoneForm() != utcForm:
+		return date + separator + "00:00:00" + day.In(st.like()).Format(st.zoneForm())
+	default:
+		return date + separator + "00:00:00" + st.zone
+	}
 }
 
-// datetimeLike writes a canonical datetime for Advoware: ISO 8601 with Z, but
-// without a zone where the value that stands there has none, so that a field
-// that Advoware keeps without zone does not change its meaning by our writing.
-func datetimeLike(datetime, standing string) string {
-	if st, ok := parseStamp(canonicalText(standing)); ok && st.hasClock && st.zone == "" {
-		return strings.TrimSuffix(datetime, "Z")
+// parseForm is parseStamp of what stands there, an empty date too: its form is kept.
+func parseForm(standing string) (stamp, bool) {
+	text := canonicalText(standing)
+	if rest, ok := strings.CutPrefix(text, "0000-00-00"); ok {
+		text = "0001-01-01" + rest
 	}
-	return datetime
+	return parseStamp(text)
+}
+
+const utcForm = "Z07:00"
+
+// zoneForm is the layout of a stamp's zone.
+func (s stamp) zoneForm() string {
+	switch {
+	case s.zone == "Z" || s.zone == "z":
+		return utcForm
+	case strings.IndexByte(s.zone, ':') > 0:
+		return "-07:00"
+	default:
+		return "-0700"
+	}
+}
+
+// like is the zone in which a moment is written where a stamp stands that names one:
+// UTC stays UTC, the office's offset of one day becomes that of the other, and any
+// other offset stays.
+func (s stamp) like() *time.Location {
+	_, office := s.moment().In(officeZone).Zone()
+	switch {
+	case s.zoneForm() == utcForm:
+		return time.UTC
+	case time.Duration(office)*time.Second == s.offset:
+		return officeZone
+	default:
+		return time.FixedZone("", int(s.offset/time.Second))
+	}
+}
+
+// datetimeLike writes a canonical datetime for Advoware in the form of the value that
+// stands there: the office's time where that names no zone, else in its zone.
+func datetimeLike(datetime, standing string) string {
+	st, ok := parseForm(standing)
+	t, err := time.Parse(time.RFC3339, datetime)
+	if !ok || !st.hasClock || err != nil {
+		return datetime
+	}
+	if st.zone == "" {
+		return t.In(officeZone).Format("2006-01-02T15:04:05")
+	}
+	return t.In(st.like()).Format("2006-01-02T15:04:05" + st.zoneForm())
 }

@@ -168,7 +168,7 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 		if err != nil {
 			return record.Absent(), err.Error()
 		}
-		return canonical(l.Type, resultScalar(result))
+		return canonicalOf(side, l.Type, resultScalar(result))
 	}
 	slot := l.espoSlot
 	if side == record.Advoware {
@@ -178,9 +178,17 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 		return record.Absent(), ""
 	}
 	if l.table == nil {
-		return canonical(l.Type, cells[slot].s)
+		return canonicalOf(side, l.Type, cells[slot].s)
 	}
 	return l.readTable(side, cells[slot].s)
+}
+
+// canonicalOf is the canonical form of what a side holds.
+func canonicalOf(side record.Side, t Type, s scalar) (record.Value, string) {
+	if side == record.Advoware {
+		return canonicalAdvo(t, s)
+	}
+	return canonical(t, s)
 }
 
 // readTable reads a value through the values table. What is not of the field's

@@ -177,8 +177,16 @@ func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessag
 	case Datetime:
 		return quote(datetimeLike(v.Text(), s.text))
 	default:
-		return quote(v.Text())
+		return quote(textLike(v.Text(), s.text))
 	}
+}
+
+// textLike writes a text with the line ends of the one that stands there.
+func textLike(text, standing string) string {
+	if strings.Contains(standing, "\r\n") {
+		return strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	return text
 }
 
 func boolLike(text string, s scalar, quoted bool) json.RawMessage {
