@@ -18,6 +18,7 @@ func TestAgree(t *testing.T) {
 		{"phone forms with the same groups", "0511 / 123 45-67", "0511-123-45 67", false},
 		{"ß is not ss", "Weiß", "Weiss", false},
 		{"ß in capitals", "Weiß", "WEIẞ", true},
+		{"a file number", "1234/56", "123456", false},
 		{"a sign", "-5", "5", false},
 		{"a prefix", "+49 511", "49 511", false},
 		{"an apostrophe", "d'Or", "dOr", false},

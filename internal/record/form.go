@@ -12,8 +12,8 @@ import (
 // number is a plain decimal number, as canonical numbers are written.
 var number = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
-// phone is a text that can be a telephone number with its prefix, and nothing else.
-var phone = regexp.MustCompile(`^[+(]*[+0][0-9 ()/.–-]{4,}$`)
+// phone is a text that can be a telephone number, and nothing else.
+var phone = regexp.MustCompile(`^[+(]*[0-9][0-9 ()/.–-]{4,}$`)
 
 // Fold takes a text's case, its outer and repeated blanks, its line ends and its
 // Unicode form away. Every other character counts: nothing that stands between
@@ -62,7 +62,12 @@ func FoldEqual(a, b Value) bool {
 // samePhone reports whether two texts are one telephone number. A plain number with a
 // point is none.
 func samePhone(a, b string) bool {
-	return phone.MatchString(a) && phone.MatchString(b) && dialled(a) == dialled(b)
+	for _, s := range []string{a, b} {
+		if !phone.MatchString(s) || number.MatchString(s) && strings.IndexByte(s, '.') > 0 {
+			return false
+		}
+	}
+	return dialled(a) == dialled(b)
 }
 
 // dialled is a telephone number without what is only for the eye.

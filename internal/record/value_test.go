@@ -119,7 +119,8 @@ func TestFoldEqual(t *testing.T) {
 		{"+49 30 123-4", "+49 30 1234", true}, // one telephone number
 		{"0511/123-45", "0511 12345", true},
 		{"0511/123-45", "0511 12346", false},
-		{"123/45", "12345", false}, // none: a file number
+		{"22 0511", "220511", true}, // without a prefix
+		{"1234.5", "12345", false},
 		{"info@kanzlei-x.de", "info@kanzleix.de", false},
 		{"d'Or", "dOr", false},
 		{"+49 30", "0049 30", false},
