@@ -175,7 +175,7 @@ func cronCodes(rep batch.Report, err error) map[int]bool {
 	if s.Failed+s.PermanentlyFailed > 0 {
 		codes[exitFailed] = true
 	}
-	if s.Conflicts > 0 {
+	if s.Conflicts+rep.Document.StillOpen.Conflicts > 0 {
 		codes[exitConflict] = true
 	}
 	if rep.Interrupted {
@@ -217,14 +217,16 @@ func flatten(err error) []error {
 // says nothing, so that cron sends no mail.
 func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	doc := rep.Document
-	silent := a.format == report.Table && !a.console.OutFacts.Terminal && code == exitOK && a.flags.verbose == 0 && !dryRun && len(rep.Warnings) == 0
+	// A conflict that waits since an earlier pass has been said then.
+	calm := len(rep.Warnings) == 0 && (code == exitOK || code == exitConflict && doc.Summary.Conflicts == 0)
+	silent := a.format == report.Table && !a.console.OutFacts.Terminal && calm && a.flags.verbose == 0 && !dryRun
 	// What kept the pass from looking at a single record says all there is to say.
 	nothing := doc.Error != nil && doc.Summary.Total == 0 && (a.format == report.Table || a.format == report.CSV)
 	var err error
 	switch {
 	case nothing:
-	case silent, a.flags.quiet && a.format == report.Table && code == exitOK:
-		err = report.News(a.console.Out, doc, a.reportOptions(report.Sync))
+	case silent, a.flags.quiet && a.format == report.Table && (calm || code == exitOK):
+		err = report.News(a.console.Out, doc, figures(rep), a.reportOptions(report.Sync))
 	default:
 		err = a.renderPass(rep, dryRun)
 	}
@@ -246,11 +248,19 @@ func (a *app) renderPass(rep batch.Report, dryRun bool) error {
 	if dryRun { // reads like a check
 		return report.Document(a.console.Out, rep.Document, a.reportOptions(report.Check))
 	}
-	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeft[rep.Ended]}
+	return report.Pass(a.console.Out, rep.Document, figures(rep), a.reportOptions(report.Sync))
+}
+
+// figures are what a pass knows besides its document.
+func figures(rep batch.Report) report.PassFigures {
+	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeft[rep.Ended], OpenIsNews: rep.OpenIsNews}
 	if !rep.Oldest.IsZero() {
 		f.Oldest = &rep.Oldest
 	}
-	return report.Pass(a.console.Out, rep.Document, f, a.reportOptions(report.Sync))
+	if !rep.NextRetry.IsZero() {
+		f.NextRetry = &rep.NextRetry
+	}
+	return f
 }
 
 // whyLeft says why a pass did not begin all records.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/batch"
 	"advosync/internal/fault"
 	"advosync/internal/record"
 	"advosync/internal/report"
@@ -136,6 +137,11 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 		if err := all(runs.add); err != nil {
 			return err
 		}
+		if h.run == "" && len(h.ids) == 0 {
+			if err := runs.cutShort(ctx, s.Parts().store, entities, h.from); err != nil {
+				return err
+			}
+		}
 		return report.Runs(a.console.Out, runs.newest(limit), o)
 	}
 	given, more := 0, false
@@ -236,6 +242,29 @@ func (s *runsSum) newest(limit int) result.Runs {
 		s.out.Runs = s.out.Runs[:limit]
 	}
 	return s.out
+}
+
+// cutShort adds the passes over these entities that ended with an error, since a
+// moment, and the error where the history has the run already. A pass that a guard
+// has halted has no entries: nothing was done.
+func (s *runsSum) cutShort(ctx context.Context, st store.Store, entities []string, since time.Time) error {
+	passes, err := batch.Runs(ctx, st)
+	if err != nil {
+		return err
+	}
+	for _, p := range passes {
+		if p.Error == nil || p.Error.Code == "locked" || p.StartedAt.Before(since) || !concerns(p, entities) {
+			continue
+		}
+		i, ok := s.at[p.ID]
+		if !ok {
+			i = len(s.out.Runs)
+			s.out.Runs = append(s.out.Runs, result.HistoryRun{Run: p.ID, Command: "cron-run", From: p.StartedAt, To: p.FinishedAt, Outcomes: map[string]int{}})
+		}
+		s.out.Runs[i].Error = p.Error
+	}
+	slices.SortStableFunc(s.out.Runs, func(a, b result.HistoryRun) int { return b.To.Compare(a.To) })
+	return nil
 }
 
 // forgetHistory is history --forget.

@@ -10,7 +10,7 @@ import (
 )
 
 // lastRuns are when the last pass over these entities began, and when the last
-// one without a failure ended; nil: there was none.
+// one ended that left nothing open; nil: there was none.
 func lastRuns(ctx context.Context, st store.Store, entities []string) (run, success *time.Time, err error) {
 	runs, err := batch.Runs(ctx, st)
 	if err != nil {

@@ -3,11 +3,15 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/batch"
+	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )
@@ -18,9 +22,11 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show how the records stand",
 		Long: `Show on one screen how many records are in which status, the oldest change that
-waits, the last pass and the last one without a failure, locks, and conflicts
-that wait for a decision. Where EspoCRM cannot be asked, what the store knows is
-shown, and the exit code is 1.
+waits, the last pass and the last one that left nothing open, locks, conflicts
+that wait for a decision, and what is new in Advoware. Where EspoCRM cannot be
+asked, or one entity cannot be read there, what the store knows is shown, and
+the exit code is 1. After a guard has halted a pass it says which one, what it
+saw and what to do, until a pass goes through; the exit code is 6.
 
 --fail-if-older is for a monitor: exit code 1 when the oldest waiting change, or
 the last success, is older than that.`,
@@ -63,17 +69,8 @@ func (a *app) status(ctx context.Context, entity string, limit time.Duration) er
 	if limit > 0 {
 		doc.TooOld = tooOld(doc, a.now(), limit)
 	}
-	code := exitOK
-	switch {
-	case down != nil:
-		code, doc.Error = exitCannotRun, errorForm(down)
-	case len(doc.TooOld) > 0:
-		code = exitCannotRun
-		doc.Error = &result.Error{Code: "too_old", Message: doc.TooOld[0], Hint: "advosync cron-run -v", Owner: string(fault.OwnerSystem)}
-		for _, more := range doc.TooOld[1:] {
-			doc.Error.Message += "; " + more
-		}
-	}
+	var code int
+	code, doc.Error = trouble(doc, down)
 	if err := report.Status(a.console.Out, doc, a.reportOptions("")); err != nil {
 		return err
 	}
@@ -88,16 +85,23 @@ func (a *app) gather(ctx context.Context, p parts, entities []string) (doc resul
 	doc.Entities = []result.EntityStatus{}
 	for _, m := range selected(p.mappings, entities) {
 		var st result.EntityStatus
-		var err error
+		err := down
 		if down == nil {
 			st, err = p.engine.Status(ctx, m, p.counter)
-			down = err
 		}
-		if down != nil {
-			if st, err = p.engine.StatusFromStore(ctx, m); err != nil {
+		if err != nil {
+			alone := batch.OfEntity(err)
+			if !alone {
+				down = err
+			}
+			if st, err = a.statusFromStore(ctx, p, m, err, alone); err != nil {
 				return doc, err
 			}
 		}
+		if err := fromLastPass(ctx, p, &st); err != nil {
+			return doc, err
+		}
+		doc.StillOpen, doc.NewInAdvoware = doc.StillOpen.Plus(st.StillOpen), doc.NewInAdvoware+st.NewInAdvoware
 		doc.Entities = append(doc.Entities, st)
 	}
 	locks, err := p.engine.Locks(ctx, p.mappings)
@@ -112,6 +116,56 @@ func (a *app) gather(ctx context.Context, p parts, entities []string) (doc resul
 	return doc, down
 }
 
+// statusFromStore is what the store knows of an entity that EspoCRM could not be
+// asked about; alone: the others can be.
+func (a *app) statusFromStore(ctx context.Context, p parts, m *mapping.Mapping, why error, alone bool) (result.EntityStatus, error) {
+	st, err := p.engine.StatusFromStore(ctx, m)
+	if alone {
+		st.Error = errorForm(why)
+	}
+	return st, err
+}
+
+// fromLastPass adds what the last pass has left: what is open, and why it was halted.
+func fromLastPass(ctx context.Context, p parts, st *result.EntityStatus) error {
+	state, _, err := batch.LoadState(ctx, p.store, st.Entity)
+	if err != nil {
+		return err
+	}
+	st.NewInAdvoware = state.NewInAdvoware
+	st.StillOpen = result.StillOpen{Conflicts: st.ConflictsWaiting, Failed: st.Counts[engine.StatusFailed],
+		PermanentlyFailed: st.Counts[engine.StatusPermanentlyFailed], Held: state.StillOpen.Held}
+	if h := state.Halted; h != nil {
+		st.Halted = &result.Halted{Guard: h.Guard, Message: h.Message, Hint: h.Hint, Since: h.Since, Run: h.Run}
+	}
+	return nil
+}
+
+// trouble is the worst of what the page shows, with its exit code: a guard's halt,
+// a system that is down, a type that cannot be read, a figure that is too old.
+func trouble(doc result.Status, down error) (int, *result.Error) {
+	for _, e := range doc.Entities {
+		if h := e.Halted; h != nil {
+			return exitHalted, &result.Error{Code: "guard_" + h.Guard, Message: "the last pass was halted by guard " + h.Guard + ": " + h.Message,
+				Hint: h.Hint, Owner: string(fault.OwnerSystem)}
+		}
+	}
+	if down != nil {
+		return exitCannotRun, errorForm(down)
+	}
+	for _, e := range doc.Entities {
+		if e.Error != nil {
+			form := *e.Error
+			form.Message = e.Entity + ": " + form.Message
+			return exitCannotRun, &form
+		}
+	}
+	if len(doc.TooOld) > 0 {
+		return exitCannotRun, &result.Error{Code: "too_old", Message: strings.Join(doc.TooOld, "; "), Hint: "advosync cron-run -v", Owner: string(fault.OwnerSystem)}
+	}
+	return exitOK, nil
+}
+
 // tooOld names the figures that are older than limit.
 func tooOld(doc result.Status, now time.Time, limit time.Duration) []string {
 	var out []string
@@ -122,9 +176,9 @@ func tooOld(doc result.Status, now time.Time, limit time.Duration) []string {
 	}
 	switch t := doc.LastSuccess; {
 	case t == nil:
-		out = append(out, "no pass has ended without a failure yet")
+		out = append(out, "no pass has left nothing open yet")
 	case now.Sub(*t) > limit:
-		out = append(out, fmt.Sprintf("the last pass without a failure was %s ago, %s are allowed", roughly(now.Sub(*t)), roughly(limit)))
+		out = append(out, fmt.Sprintf("the last pass that left nothing open was %s ago, %s are allowed", roughly(now.Sub(*t)), roughly(limit)))
 	}
 	return out
 }

@@ -114,7 +114,7 @@ func (p *Pass) Run(ctx context.Context, entities []*mapping.Mapping, opts Option
 			continue
 		}
 		if err := r.entity(m); err != nil {
-			r.fail(err)
+			r.fail(unread(m, err))
 		}
 	}
 	return r.finish(calls), r.err()

@@ -30,15 +30,11 @@ func (e *entityRun) lookDrift(ctx context.Context) error {
 		defer close(espo)
 		return e.readLinked(ctx, espo)
 	})
-	wanted, enough := context.WithCancel(ctx)
 	g.Go(func() error {
 		defer close(advo)
-		return e.readAdvoware(wanted, ctx, advo)
+		return e.readAdvoware(ctx, advo)
 	})
-	g.Go(func() error {
-		defer enough() // behind the last linked record nothing is of interest
-		return e.merge(ctx, espo, advo)
-	})
+	g.Go(func() error { return e.merge(ctx, espo, advo) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -73,9 +69,9 @@ type advoRow struct {
 	obj record.Object
 }
 
-// readAdvoware streams Advoware's list until nobody wants more. A list that is
+// readAdvoware streams Advoware's list to its end. A list that is
 // not in order of ids, or without them, could hide records: an error.
-func (e *entityRun) readAdvoware(wanted, ctx context.Context, to chan<- []advoRow) error {
+func (e *entityRun) readAdvoware(ctx context.Context, to chan<- []advoRow) error {
 	last := int64(math.MinInt64)
 	for pages := e.run.engine.Pages(e.m); ; {
 		objs, err := pages.Next(ctx)
@@ -104,7 +100,7 @@ func (e *entityRun) readAdvoware(wanted, ctx context.Context, to chan<- []advoRo
 		}
 		select {
 		case to <- rows:
-		case <-wanted.Done():
+		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
@@ -196,6 +192,9 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 			}
 			p.below = below
 			if row != nil {
+				if e.twin[p.id] == "" {
+					e.newcomers--
+				}
 				copied := *row
 				p.advo = &copied
 				e.seesAdvo(copied)
@@ -206,9 +205,13 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 			return err
 		}
 	}
+	for page := range advo { // behind the last linked record there are only new ones
+		list.count += len(page)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	e.newcomers += list.count
 	if e.unlisted.any = list.count > 0; e.linked > 1 && list.count == 0 {
 		e.facts.AdvoLost = e.linked
 	}

@@ -49,6 +49,13 @@ type entityRun struct {
 	updated  []AdvoWitness
 	present  int
 
+	// open are the records that earlier passes have left open, by the hash of their
+	// ids, with their status; again is when the first of them is tried again.
+	open  map[uint64]string
+	again time.Time
+	// newcomers are Advoware's records that nothing in EspoCRM is linked to.
+	newcomers int
+
 	created  int
 	oldest   int64 // the oldest edit that waits
 	waiting  int
@@ -71,6 +78,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 		}
 		defer release()
 	}
+	r.report.Entities[m.Entity()] = result.Summary{} // the run was about it, whatever becomes of it
 	if err := e.recall(); err != nil {
 		return err
 	}
@@ -79,7 +87,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 		if r.ctx.Err() != nil {
 			return nil // interrupted while looking; nothing was begun
 		}
-		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false))
+		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false, nil))
 	}
 	r.engine.Born(r.ctx) // also where there is nothing to sync yet
 	e.lookLost()
@@ -89,10 +97,10 @@ func (r *run) entity(m *mapping.Mapping) error {
 		for _, c := range e.queue.take() {
 			e.leaves(c)
 		}
-		return errors.Join(g, e.rememberRun(false))
+		return errors.Join(g, e.rememberRun(false, g))
 	}
 	if err := e.lacksTooMany(); err != nil {
-		return errors.Join(err, e.rememberRun(false))
+		return errors.Join(err, e.rememberRun(false, err))
 	}
 	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
 	list := e.queue.take()
@@ -103,7 +111,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 	})
 	err := e.execute(list)
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
-	return errors.Join(err, e.rememberRun(true))
+	return errors.Join(err, e.rememberRun(true, err))
 }
 
 // countStill counts the linked records that both lists have shown to be as they
@@ -185,14 +193,18 @@ func (e *entityRun) recall() error {
 }
 
 // rememberRun leaves the pass's state to the next one. The watermark moves only
-// when every candidate has ended.
-func (e *entityRun) rememberRun(ran bool) error {
+// when every candidate has ended. why is what has cut the pass short.
+func (e *entityRun) rememberRun(ran bool, why error) error {
 	r := e.run
 	if r.opts.DryRun {
 		return nil
 	}
 	now, next := r.now().UTC(), e.state
 	next.LastRun = now
+	if ran || why != nil { // it has looked
+		next.Halted = halted(why, e.state.Halted, now, r.p.cfg.Engine.Run)
+		e.reportOpen(&next, now)
+	}
 	if !ran { // what waited then still does, and what has been seen since
 		next.OldestUnsynced = stampOf(older(e.oldest, moment(e.state.OldestUnsynced)))
 		next.Waiting = max(e.waiting, e.state.Waiting)
@@ -218,7 +230,7 @@ func (e *entityRun) rememberRun(ran bool) error {
 		if e.deep {
 			next.ComparedAt = now
 		}
-		if s := r.report.Entities[e.m.Entity()]; s.Failed+s.PermanentlyFailed == 0 {
+		if s := r.report.Entities[e.m.Entity()]; why == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !next.StillOpen.Any() {
 			next.LastSuccess = now
 		}
 	}

@@ -105,7 +105,8 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		Select:  []string{fieldID, fieldStatus, fieldAdvowareID, fieldRetries, fieldModifiedAt, fieldEditedAt},
 		OrderBy: fieldID,
 		Where: []record.Condition{{Op: record.Or, Any: []record.Condition{
-			{Field: fieldStatus, Op: record.In, Values: []string{engine.StatusPending, engine.StatusDirty, engine.StatusFailed, engine.StatusSyncing}},
+			{Field: fieldStatus, Op: record.In, Values: []string{engine.StatusPending, engine.StatusDirty, engine.StatusFailed, engine.StatusSyncing,
+				engine.StatusConflict, engine.StatusPermanentlyFailed}},
 			{Op: record.And, Any: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}, {Field: fieldLastSync, Op: record.IsNull}}},
 		}}},
 	}
@@ -119,7 +120,9 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			c := candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i])}
 			switch textOf(o, fieldStatus) {
 			case engine.StatusFailed:
-				if c.why = whyRetry; !e.due(mems[i].Failure, o) {
+				again := e.dueAt(mems[i].Failure, o)
+				e.opened(c.id, engine.StatusFailed, again)
+				if c.why = whyRetry; e.clock(mems[i].Failure).Before(again) {
 					e.waits(c)
 					continue
 				}
@@ -128,6 +131,7 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			case engine.StatusSyncing:
 				c.why = whySyncing
 			case engine.StatusConflict, engine.StatusPermanentlyFailed:
+				e.opened(c.id, textOf(o, fieldStatus), time.Time{})
 				continue // they wait for an edit or a person
 			default:
 				c.why = whyFirst
@@ -141,12 +145,30 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 // due tells whether a failed record's back-off is over. Without a memory of the
 // failure EspoCRM's own stamps serve: the failure was its last modification.
 func (e *entityRun) due(f *store.Failure, o record.Object) bool {
+	return !e.clock(f).Before(e.dueAt(f, o))
+}
+
+// dueAt is when a failed record's back-off is over, by the clock of clock; zero:
+// at once.
+func (e *entityRun) dueAt(f *store.Failure, o record.Object) time.Time {
 	if f != nil {
-		return !e.run.now().Before(f.At.Add(e.backoff(f.Count)))
+		return f.At.Add(e.backoff(f.Count))
 	}
 	n, _ := o.Int(fieldRetries)
 	at := moment(textOf(o, fieldModifiedAt))
-	return at == 0 || !e.begins().Before(time.Unix(at, 0).Add(e.backoff(int(n))))
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(at, 0).Add(e.backoff(int(n)))
+}
+
+// clock is the time by which a failure's back-off is measured: ours where we have
+// noted it, else EspoCRM's.
+func (e *entityRun) clock(f *store.Failure) time.Time {
+	if f != nil {
+		return e.run.now()
+	}
+	return e.begins()
 }
 
 // backoff is retry_backoff × 2^(count-1).

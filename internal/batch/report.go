@@ -35,6 +35,12 @@ type Report struct {
 	LeftOver int
 	// Oldest is the oldest change that still waits; zero: none does.
 	Oldest time.Time
+	// NextRetry is when the first of the failed records that are still open is tried
+	// again; zero: none is.
+	NextRetry time.Time
+	// OpenIsNews: what is still open has changed since it was said last, or was said
+	// a day ago.
+	OpenIsNews bool
 	// Skipped are the entities that were not begun.
 	Skipped []string
 	// Interrupted: a signal ended it; what was begun is finished.

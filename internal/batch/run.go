@@ -113,15 +113,17 @@ func (r *run) halt(s Stop) {
 	}
 }
 
-// fail takes what kept an entity, or the run, from its end. A guard and a lock
-// concern one entity; a system's failure opens its breaker and ends the run.
+// fail takes what kept an entity, or the run, from its end. A guard, a lock and an
+// entity that cannot be read concern that one; a system's failure opens its
+// breaker and ends the run.
 func (r *run) fail(err error) {
 	if !r.note(err) {
 		return
 	}
 	var guard *GuardError
 	var locked *LockedError
-	if errors.As(err, &guard) || errors.As(err, &locked) {
+	var unread *unreadError
+	if errors.As(err, &guard) || errors.As(err, &locked) || errors.As(err, &unread) {
 		return
 	}
 	if f := fault.As(err); f != nil && r.systems.breakers[f.System] != nil {
@@ -139,7 +141,8 @@ func (r *run) note(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := fault.As(err)
-	known := f != nil && slices.ContainsFunc(r.errs, func(e error) bool { // the same outage, met twice
+	var unread *unreadError
+	known := f != nil && !errors.As(err, &unread) && slices.ContainsFunc(r.errs, func(e error) bool { // the same outage, met twice
 		o := fault.As(e)
 		return o != nil && o.System == f.System && o.Code == f.Code
 	})
@@ -188,10 +191,20 @@ func (r *run) finish(calls *callcount.Counter) Report {
 	rep.sort()
 	rep.Document.Run.DurationMS = r.now().Sub(r.start).Milliseconds()
 	rep.Document.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	var others []string
 	if len(r.errs) > 0 {
-		rep.Document.Error = errorForm(r.errs[worst(r.errs)])
+		shown := worst(r.errs)
+		rep.Document.Error = errorForm(r.errs[shown])
+		for i, err := range r.errs {
+			if form := errorForm(err); i != shown {
+				others = append(others, form.Message+"; "+form.Hint)
+			}
+		}
 	}
 	r.mu.Unlock()
+	for _, text := range others { // the document has room for one
+		r.warn(text)
+	}
 	if err := r.err(); err != nil && rep.Document.Error == nil {
 		rep.Document.Error = errorForm(err)
 	}
@@ -231,7 +244,7 @@ func (r *run) remember() {
 	s := rep.Document.Summary
 	rec := RunRecord{ID: rep.Document.Run.ID, StartedAt: r.start.UTC(), FinishedAt: r.now().UTC(), Entities: rep.Entities, Calls: rep.Document.Calls,
 		Interrupted: rep.Interrupted, Error: rep.Document.Error,
-		Success: rep.Document.Error == nil && s.Failed+s.PermanentlyFailed == 0}
+		Success: rep.Document.Error == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !rep.Document.StillOpen.Any()}
 	open := map[fault.System]*fault.Error{}
 	for name, b := range r.systems.breakers {
 		if b.asked() {

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,8 @@ type RunRecord struct {
 	FinishedAt time.Time                 `json:"finishedAt"`
 	Entities   map[string]result.Summary `json:"entities"`
 	Calls      result.Calls              `json:"calls"`
-	// Success: it ran to its end and nothing failed, was halted or waits.
+	// Success: it ran to its end, nothing failed or was halted, and nothing is left
+	// open, of earlier passes either.
 	Success     bool          `json:"success"`
 	Interrupted bool          `json:"interrupted,omitempty"`
 	Error       *result.Error `json:"error,omitempty"`
@@ -64,8 +66,18 @@ type EntityState struct {
 	Espo []EspoWitness `json:"espo,omitempty"`
 	Advo []AdvoWitness `json:"advo,omitempty"`
 
-	LastRun     time.Time `json:"lastRun,omitzero"`
+	LastRun time.Time `json:"lastRun,omitzero"`
+	// LastSuccess is when the last pass ended that left nothing open.
 	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	// Halted: a guard has halted the last pass.
+	Halted *HaltState `json:"halted,omitempty"`
+	// StillOpen is what had been open before the last pass and still was at its end,
+	// NewInAdvoware what that pass saw in Advoware that nothing is linked to.
+	StillOpen     result.StillOpen `json:"stillOpen,omitzero"`
+	NewInAdvoware int              `json:"newInAdvoware,omitempty"`
+	// SaidOpen and SaidAt are what was said of it last.
+	SaidOpen result.StillOpen `json:"saidOpen,omitzero"`
+	SaidAt   time.Time        `json:"saidAt,omitzero"`
 	// OldestUnsynced is EspoCRM's stamp of the oldest edit that still waited when
 	// the last pass ended; "" none.
 	OldestUnsynced string `json:"oldestUnsynced,omitempty"`
@@ -80,6 +92,29 @@ func (s EntityState) Oldest() time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// HaltState is a pass that a guard has halted.
+type HaltState struct {
+	Guard   string    `json:"guard"`
+	Message string    `json:"message"`
+	Hint    string    `json:"hint"`
+	Since   time.Time `json:"since"`
+	Run     string    `json:"run"`
+}
+
+// halted is the state that a guard's halt leaves; nil: err is none. The same guard
+// that has halted the pass before has halted it since then.
+func halted(err error, before *HaltState, now time.Time, run string) *HaltState {
+	var g *GuardError
+	if !errors.As(err, &g) {
+		return nil
+	}
+	h := &HaltState{Guard: string(g.Guard), Message: g.Message, Hint: g.hint(), Since: now, Run: run}
+	if before != nil && before.Guard == h.Guard {
+		h.Since = before.Since
+	}
+	return h
 }
 
 // EspoWitness is a record that EspoCRM showed with this modifiedAt.

@@ -111,7 +111,7 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.seq++
-	if f == nil || f.Owner == fault.OwnerRecord {
+	if f == nil || f.Owner == fault.OwnerRecord || t == nil && !write && definite(f) {
 		b.circuit.RecordSuccess()
 		if write {
 			b.unsaved = 0
@@ -227,7 +227,9 @@ func (s *systems) do(ctx context.Context, c call, fn func() error) error {
 			if c.optional && fault.Is(err, fault.Forbidden) {
 				return err
 			}
-			if err != nil || !c.quiet {
+			// Cut off because of what another call has met: that says nothing of this system.
+			cutOff := errors.Is(ctx.Err(), context.Canceled)
+			if !cutOff && (err != nil || !c.quiet) {
 				s.breakers[c.system].note(t, c.write, asFault(c.system, err))
 			}
 			return err

@@ -29,7 +29,8 @@ func (e *Engine) Status(ctx context.Context, m *mapping.Mapping, c Counter) (res
 		}
 		out.Counts[s] = n
 	}
-	n, err := c.Count(ctx, m.EspoType(), []record.Condition{{Field: fieldStatus, Op: record.IsNull}})
+	n, err := c.Count(ctx, m.EspoType(), []record.Condition{{Op: record.Or, Any: []record.Condition{
+		{Field: fieldStatus, Op: record.IsNull}, {Field: fieldStatus, Op: record.In, Values: []string{""}}}}})
 	if err != nil {
 		return out, err
 	}

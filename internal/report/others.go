@@ -82,7 +82,24 @@ func (p *page) entityStatus(e result.EntityStatus) {
 		p.labelled("oldest edit", p.when(e.OldestUnsynced))
 	}
 	p.labelled("conflicts", strconv.Itoa(e.ConflictsWaiting)+" waiting for a decision")
+	if e.NewInAdvoware > 0 {
+		p.labelled("new", strconv.Itoa(e.NewInAdvoware)+" in Advoware, linked to nothing in EspoCRM (advosync link)")
+	}
+	if e.Error != nil {
+		p.entityTrouble("not readable", e.Error.Message, e.Error.Hint)
+	}
+	if h := e.Halted; h != nil {
+		p.entityTrouble("halted", "since "+p.clock(h.Since)+" by guard "+h.Guard+": "+h.Message, h.Hint)
+	}
 	p.line("")
+}
+
+// entityTrouble is what keeps an entity from being synced, and what to do.
+func (p *page) entityTrouble(label, text, hint string) {
+	p.say("  "+p.bad.Render(pad(label, 14)), oneLine(text, p.UTF8), p.plain)
+	if hint != "" {
+		p.say("  "+pad("", 14), oneLine(hint, p.UTF8), p.dim)
+	}
 }
 
 func (p *page) statusStyle(name string) lipgloss.Style {
@@ -244,6 +261,12 @@ type PassFigures struct {
 	Left   int        // records left to the next pass
 	Why    string     // why they were left, "" unless the pass was cut short
 	Oldest *time.Time // the oldest edit that still waits; nil: none
+	// NextRetry is when the first failed record that is still open is tried again;
+	// nil: none is.
+	NextRetry *time.Time
+	// OpenIsNews: somebody who reads only what has changed has to be told what is
+	// still open.
+	OpenIsNews bool
 }
 
 // Pass says what a cron-run did: what went wrong or was left alone (the first
@@ -275,6 +298,10 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	}
 	p.news(doc)
 	p.passSummary(doc.Summary, f)
+	p.stillOpen(doc, f)
+	if n := doc.NewInAdvoware; n > 0 {
+		p.line(fmt.Sprintf("new in Advoware: %d (advosync link)", n))
+	}
 	if f.Left > 0 {
 		text := plural(f.Left, "record is", "records are") + " left to the next pass"
 		if f.Why != "" {
@@ -290,11 +317,56 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 }
 
 // News is what is said of a pass even where nobody asked for a summary: edits that
-// gave way.
-func News(w io.Writer, doc result.Document, o Options) error {
+// gave way, and what is still open where that is news.
+func News(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	p := newPage(w, o)
 	p.news(doc)
+	if f.OpenIsNews {
+		p.stillOpen(doc, f)
+	}
 	return p.flush()
+}
+
+// stillOpen says what earlier passes have left open and this one, too.
+func (p *page) stillOpen(doc result.Document, f PassFigures) {
+	n := doc.StillOpen
+	var parts []string
+	if n.Conflicts > 0 {
+		parts = append(parts, plural(n.Conflicts, "conflict", "conflicts"))
+	}
+	if n.PermanentlyFailed > 0 {
+		parts = append(parts, fmt.Sprintf("%d given up", n.PermanentlyFailed))
+	}
+	if n.Failed > 0 {
+		parts = append(parts, plural(n.Failed, "retry", "retries")+p.retryAt(n.Failed, doc.Run.StartedAt, f.NextRetry))
+	}
+	if n.Held > 0 {
+		parts = append(parts, plural(n.Held, "create held back", "creates held back"))
+	}
+	if parts != nil {
+		p.line(p.warn.Render("still open: " + strings.Join(parts, ", ")))
+	}
+}
+
+// retryAt is when the first of n records is tried again, without the day where it
+// is the same one.
+func (p *page) retryAt(n int, now time.Time, at *time.Time) string {
+	if at == nil {
+		return ""
+	}
+	loc := p.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	layout := "15:04"
+	if t := at.In(loc); t.Format(time.DateOnly) != now.In(loc).Format(time.DateOnly) {
+		layout = "2006-01-02 15:04"
+	}
+	words := " at "
+	if n > 1 {
+		words = ", the first at "
+	}
+	return words + at.In(loc).Format(layout)
 }
 
 func (p *page) news(doc result.Document) {

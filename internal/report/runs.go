@@ -17,9 +17,9 @@ func Runs(w io.Writer, rs result.Runs, o Options) error {
 		rs.Runs = []result.HistoryRun{}
 	}
 	s := sheet{header: []string{"Run", "When", "Command", "What"},
-		keys: []string{"run", "command", "by", "from", "to", "records", "overwritten", "outcomes", "of"}}
+		keys: []string{"run", "command", "by", "from", "to", "records", "overwritten", "outcomes", "of", "error"}}
 	for _, r := range rs.Runs {
-		s.rows = append(s.rows, []string{r.Run, r.Command, r.By, utc(&r.From), utc(&r.To), strconv.Itoa(r.Records), strconv.Itoa(r.Overwritten), outcomes(r.Outcomes), r.Of})
+		s.rows = append(s.rows, []string{r.Run, r.Command, r.By, utc(&r.From), utc(&r.To), strconv.Itoa(r.Records), strconv.Itoa(r.Overwritten), outcomes(r.Outcomes), r.Of, runError(r.Error)})
 	}
 	return s.write(w, rs, o, func(p *page, _ func()) {
 		for _, r := range rs.Runs {
@@ -39,6 +39,11 @@ func outcomes(m map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
+func runError(e *result.Error) string {
+	_, message := errorTexts(e)
+	return message
+}
+
 // run is one run; its id stands alone on a line, so that it can be copied.
 func (p *page) run(r result.HistoryRun) {
 	head := p.clock(r.From) + "  " + oneLine(r.Command, p.UTF8)
@@ -50,7 +55,12 @@ func (p *page) run(r result.HistoryRun) {
 	if r.Of != "" {
 		p.sayStyled("undid", oneLine(r.Of, p.UTF8), p.plain, "")
 	}
-	p.sayStyled("records", fmt.Sprintf("%d: %s", r.Records, outcomes(r.Outcomes)), p.plain, "")
+	if r.Records > 0 || r.Error == nil {
+		p.sayStyled("records", fmt.Sprintf("%d: %s", r.Records, outcomes(r.Outcomes)), p.plain, "")
+	}
+	if e := r.Error; e != nil {
+		p.sayStyled("cut short", oneLine(e.Message, p.UTF8), p.bad, "")
+	}
 	if r.Overwritten > 0 {
 		p.sayStyled("overwrote", plural(r.Overwritten, "value", "values"), p.changed, "")
 	}

@@ -61,6 +61,8 @@ type HistoryRun struct {
 	Overwritten int            `json:"overwritten"`
 	Outcomes    map[string]int `json:"outcomes"`
 	Of          string         `json:"of,omitempty"` // undo: the run that was undone
+	// Error is what has cut a pass short: a guard, a system.
+	Error *Error `json:"error,omitempty"`
 }
 
 // Erased is the document of `history --forget`.
@@ -105,8 +107,12 @@ type Ambiguous struct {
 // Status is the document of `status`.
 type Status struct {
 	Entities []EntityStatus `json:"entities"`
-	// LastRun and LastSuccess are when the last pass began, and the last one
-	// without a failure; nil: never.
+	// StillOpen counts what waits now, of all entities; NewInAdvoware what the last
+	// passes saw there that nothing is linked to.
+	StillOpen     StillOpen `json:"stillOpen"`
+	NewInAdvoware int       `json:"newInAdvoware"`
+	// LastRun and LastSuccess are when the last pass began, and the last one that
+	// left nothing open; nil: never.
 	LastRun     *time.Time `json:"lastRun"`
 	LastSuccess *time.Time `json:"lastSuccess"`
 	Locks       int        `json:"locks"`
@@ -121,8 +127,24 @@ type EntityStatus struct {
 	Counts           map[string]int `json:"counts"`         // by syncStatus
 	OldestUnsynced   *time.Time     `json:"oldestUnsynced"` // nil: nothing waits
 	ConflictsWaiting int            `json:"conflictsWaiting"`
+	StillOpen        StillOpen      `json:"stillOpen"`
+	NewInAdvoware    int            `json:"newInAdvoware"`
+	// Halted: a guard has halted the last pass; nil: none has.
+	Halted *Halted `json:"halted,omitempty"`
+	// Error: this entity cannot be read in EspoCRM.
+	Error *Error `json:"error,omitempty"`
 	// FromStore: EspoCRM could not be asked, the counts are what the store knows.
 	FromStore bool `json:"fromStore,omitempty"`
+}
+
+// Halted is a pass that a guard has halted: which one, what it saw, since when, and
+// what to do.
+type Halted struct {
+	Guard   string    `json:"guard"`
+	Message string    `json:"message"`
+	Hint    string    `json:"hint"`
+	Since   time.Time `json:"since"`
+	Run     string    `json:"run"`
 }
 
 // LockState says whether a lock's holder is at work.
