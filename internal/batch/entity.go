@@ -56,7 +56,10 @@ type entityRun struct {
 	// newcomers are Advoware's records that nothing in EspoCRM is linked to.
 	newcomers int
 
-	created  int
+	created int
+	// unseen are linked records that the list does not show and that are not gone:
+	// hidden from us, or not asked for yet. The next pass looks for them again.
+	unseen   int
 	oldest   int64 // the oldest edit that waits
 	waiting  int
 	left     bool // a candidate has not ended
@@ -221,7 +224,7 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 	if e.m.List() != nil || e.full {
 		next.Linked = e.linked
 	}
-	next.Linked += e.created
+	next.Linked += e.created + e.unseen
 	if e.full {
 		next.ComparedAt = time.Time{} // not before it is complete
 	}
@@ -282,6 +285,9 @@ func (e *entityRun) leaves(c candidate) {
 	defer e.mu.Unlock()
 	e.waiting++
 	e.left = true
+	if c.why&whyGone != 0 {
+		e.unseen++
+	}
 }
 
 // skipped notes that something was left to the next pass.

@@ -338,6 +338,9 @@ func (e *entityRun) count(c candidate, res result.Record) {
 	if res.Outcome == result.CreatedAdvoware {
 		e.created++
 	}
+	if c.why&whyGone != 0 && res.Outcome == result.Failed && res.Error.Code == string(fault.Forbidden) {
+		e.unseen++
+	}
 	e.testifies(res)
 	e.mu.Unlock()
 	e.closes(c.id, res.Outcome)

@@ -159,9 +159,22 @@ func (w *work) readEspo(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return w.hidden(err)
 	}
 	return w.setEspo(ctx, o)
+}
+
+// hidden explains a record that this store knows as linked, and that EspoCRM
+// refuses to show: it exists, but not for the API user.
+func (w *work) hidden(err error) error {
+	if !fault.Is(err, fault.Forbidden) || !fault.OwnedByRecord(err) || w.mem.Base == nil {
+		return err
+	}
+	f := *fault.As(err)
+	f.Message = fmt.Sprintf("its rights hide the record from the API user, so it is not synced any more (linked to Advoware %d): %s", w.mem.Base.AdvowareID, f.Message)
+	f.Hint = "give the API user's role read and edit on all records of the type (advosync doctor), or delete the record in EspoCRM"
+	f.Err = err
+	return &f
 }
 
 func (w *work) setEspo(ctx context.Context, o record.Object) error {

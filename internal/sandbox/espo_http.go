@@ -220,6 +220,9 @@ func (c *call) read(d *EntityDef, id string) (*reply, error) {
 	if row == nil || row["deleted"] == true && !c.user.isAdmin() {
 		return nil, refuse(http.StatusNotFound, "Record "+id+" does not exist.", nil)
 	}
+	if hides(c.user, row) {
+		return nil, refuse(http.StatusForbidden, "No read access.", nil)
+	}
 	return jsonReply(http.StatusOK, c.e.render(d, c.user, row, formGet, nil)), nil
 }
 

@@ -41,11 +41,16 @@ func (e *EspoCRM) filter(d *EntityDef, u *User, s *search) (condition, error) {
 		return nil, err
 	}
 	return func(row attrs) bool {
-		return row["deleted"] != true && keep(row) &&
+		return row["deleted"] != true && !hides(u, row) && keep(row) &&
 			(s.textFilter == "" || like(s.textFilter+"%", collate(row["name"]))) &&
 			(!s.onlyMine || row["assignedUserId"] == u.ID)
 	}, nil
 }
+
+// hides reports whether a record is kept from the API users by its team or owner:
+// the attribute (hidden), which only a test sets, stands for that. Lists leave such
+// a record out; asked for by id it is forbidden.
+func hides(u *User, row attrs) bool { return u.Type == "api" && row["(hidden)"] == true }
 
 // page returns one page and the total, which without counting is -1 (more) or -2 (no more).
 func (e *EspoCRM) page(d *EntityDef, s *search, keep condition, key func(attrs) sortValue, noTotal bool) ([]attrs, int) {
