@@ -14,6 +14,7 @@ import (
 // holds the record, what was overwritten, and the command to type next. It only
 // reads the store. What it cannot read it leaves out, with a warning.
 func (w *work) explain(ctx context.Context) {
+	w.savedByUs(ctx)
 	w.lastError()
 	w.next()
 	if w.res.Verdict != result.NoChange || w.res.Status == StatusSyncing {
@@ -22,6 +23,17 @@ func (w *work) explain(ctx context.Context) {
 	if w.req.Explain {
 		w.pastOverwrites(ctx)
 	}
+}
+
+// savedByUs tells the tool's own save from somebody's: each write to EspoCRM moves
+// modifiedAt beyond the lastSync that it carries.
+func (w *work) savedByUs(ctx context.Context) {
+	t := &w.res.Timestamps
+	if t.LastSync == "" || t.ModifiedAt <= t.LastSync || w.priorStamp[1] == "" {
+		return
+	}
+	us, err := w.e.EspoCRM.UserID(ctx)
+	t.ByUs = err == nil && us == w.priorStamp[1]
 }
 
 // lastError is the failure that EspoCRM shows of this record.

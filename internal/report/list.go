@@ -7,6 +7,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
+	"advosync/internal/fault"
 	"advosync/internal/result"
 )
 
@@ -22,8 +23,12 @@ func (p *page) list(doc result.Document) {
 		}
 	}
 	shown, alike := p.fold(shown)
+	shown, down := withoutOutage(shown, doc.Error)
 	if len(shown) > 0 {
 		p.recordTable(shown)
+	}
+	if down > 0 {
+		p.say(p.bad.Render(p.marks.fail+" "), plural(down, "record was", "records were")+" not reached, because of the failure below.", p.plain)
 	}
 	if len(shown) > 0 && len(alike) > 0 {
 		p.line("")
@@ -47,6 +52,24 @@ func (p *page) list(doc result.Document) {
 		p.arrows(shown)
 	}
 	p.totals(doc)
+}
+
+// withoutOutage takes out of a list the records that have met nothing but the
+// failure of a system that ended the command, and counts them: it is said once.
+func withoutOutage(rs []result.Record, outage *result.Error) (rest []result.Record, down int) {
+	if outage == nil || outage.Owner != string(fault.OwnerSystem) || outage.Code == string(fault.Interrupted) {
+		return rs, 0
+	}
+	rest = slices.DeleteFunc(slices.Clone(rs), func(r result.Record) bool {
+		switch {
+		case r.Verdict != "" || len(r.Warnings) > 0: // there is more to say of it
+			return false
+		case r.Outcome == result.Failed && r.Error != nil:
+			return r.Error.Owner == outage.Owner && r.Error.Code == outage.Code
+		}
+		return r.Outcome == result.Skipped && r.Reason.Code == "not_begun"
+	})
+	return rest, len(rs) - len(rest)
 }
 
 // alike are records of which the same is to be said.

@@ -268,10 +268,39 @@ func TestNewerWords(t *testing.T) {
 		"saved in EspoCRM 59 s after the last sync":      {ModifiedAt: "2026-01-02T00:00:59Z", LastSync: "2026-01-02T00:00:00Z"},
 		"saved in EspoCRM 2 h 5 min after the last sync": {ModifiedAt: "2026-01-02T02:05:00Z", LastSync: "2026-01-02T00:00:00Z"},
 		"not saved in EspoCRM since the last sync":       {ModifiedAt: "2026-01-01T00:00:00Z", LastSync: "2026-01-02T00:00:00Z"},
-		"": {ModifiedAt: "nonsense", LastSync: "2026-01-02T00:00:00Z"},
+		"last saved by advosync itself":                  {ModifiedAt: "2026-01-02T02:05:00Z", LastSync: "2026-01-02T00:00:00Z", ByUs: true},
+		"":                                               {ModifiedAt: "nonsense", LastSync: "2026-01-02T00:00:00Z"},
 	} {
 		if got := newerWords(ts); got != want {
 			t.Errorf("%+v: %q, want %q", ts, got, want)
+		}
+	}
+}
+
+// TestAnOutageIsSaidOnce (first week, 23): records that met nothing but the failure
+// that ended the command get no line of their own.
+func TestAnOutageIsSaidOnce(t *testing.T) {
+	down := &result.Error{Code: "unreachable", Message: "read: Advoware: no connection", Owner: "system"}
+	doc := result.Document{Run: result.Run{Command: "check"}, Error: down, Results: []result.Record{
+		{ID: "a1", Verdict: result.NoChange, Outcome: result.Unchanged},
+		{ID: "b2", Outcome: result.Failed, Error: down},
+		{ID: "c3", Outcome: result.Failed, Error: down},
+		{ID: "d4", Outcome: result.Failed, Error: &result.Error{Code: "mapping", Message: "its own", Owner: "record"}},
+		{ID: "e5", Outcome: result.Skipped, Reason: result.Reason{Code: "not_begun", Text: "not begun: " + down.Message}},
+	}}
+	var b strings.Builder
+	if err := Document(&b, doc, Options{View: Check, Rich: true, Width: 80, UTF8: true}); err != nil {
+		t.Fatal(err)
+	}
+	out := b.String()
+	for _, want := range []string{"a1", "d4", "its own", "✗ 3 records were not reached", "5 records: "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	for _, not := range []string{"b2", "c3", "e5", "no connection"} {
+		if strings.Contains(out, not) {
+			t.Errorf("%q is said in\n%s", not, out)
 		}
 	}
 }

@@ -225,6 +225,8 @@ func newerWords(t result.Timestamps) string {
 		return ""
 	case m.Equal(l):
 		return "the same second"
+	case m.After(l) && t.ByUs:
+		return "last saved by advosync itself"
 	case m.After(l):
 		return "saved in EspoCRM " + span(m.Sub(l)) + " after the last sync"
 	}

@@ -63,6 +63,9 @@ type RowID struct {
 type Timestamps struct {
 	ModifiedAt string `json:"modifiedAt"`
 	LastSync   string `json:"lastSync"`
+	// ByUs: the last save in EspoCRM was this tool's own, as far as a plan has
+	// asked.
+	ByUs bool `json:"-"`
 }
 
 // Values are one field's three values for `diff`: nil where there is none
