@@ -43,6 +43,10 @@ func (e *entityRun) look(ctx context.Context) error {
 	e.begins()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.lookWitnesses(ctx) })
+	g.Go(func() error { // as whom this pass has signed in is kept, whoever that is later
+		_, err := e.run.engine.Ours(ctx, "")
+		return err
+	})
 	g.Go(func() error { return e.lookUnclean(ctx) })
 	g.Go(func() error { return e.lookEdited(ctx) })
 	g.Go(func() error { return e.lookMemories(ctx) })
@@ -274,8 +278,7 @@ func ofLink(b *store.Base, o record.Object) bool {
 
 // byUs: the last modification was our own.
 func (e *entityRun) byUs(ctx context.Context, o record.Object) (bool, error) {
-	us, err := e.espo.UserID(ctx)
-	return us != "" && textOf(o, fieldModifiedBy) == us, err
+	return e.run.engine.Ours(ctx, textOf(o, fieldModifiedBy))
 }
 
 // espoHalf is EspoCRM's part of a fingerprint of both sides.

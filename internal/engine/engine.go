@@ -70,6 +70,7 @@ type Engine struct {
 	Deps
 	cfg   Config
 	birth birthday
+	ours  ours
 	// doubtTold: a note about a link in doubt was written; one is enough for a run.
 	doubtTold atomic.Bool
 }

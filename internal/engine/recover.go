@@ -132,8 +132,8 @@ func (w *work) sentMoved(in *store.Intent) bool {
 // replayFinal is the base once the final PUT is known to have happened (R1).
 func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 	base := clone(usable(w.m, in.Planned))
-	us, err := w.e.EspoCRM.UserID(ctx)
-	byUs := err == nil && us != "" && w.priorStamp[1] == us
+	byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+	byUs = byUs && err == nil
 	for key, f := range in.Fields {
 		if f.ToEspo == nil {
 			continue

@@ -309,7 +309,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 // are in EspoCRM is asked before; once in a process.
 func (w *work) readToDecide(ctx context.Context) error {
 	if !w.firstContact() && w.lacksBase() {
-		if _, err := w.e.EspoCRM.UserID(ctx); err != nil {
+		if _, err := w.e.Ours(ctx, ""); err != nil {
 			return err
 		}
 	}
@@ -365,11 +365,11 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 	w.reopen()
 	in := w.input()
 	if w.needsModifier() {
-		us, err := w.e.EspoCRM.UserID(ctx)
+		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
 		if err != nil {
 			return reconcile.Decision{}, err
 		}
-		in.ByUs = us != "" && w.priorStamp[1] == us
+		in.ByUs = byUs
 	}
 	d := reconcile.Decide(in)
 	if err := w.broken(d.Kind); err != nil {
