@@ -20,7 +20,7 @@ func TestNameOfTheToken(t *testing.T) {
 		return newTokens(nil, nil, a).name()
 	}
 	same := func(*config.AdvowareSettings) {}
-	if name(same) != name(same) {
+	if again := newTokens(nil, nil, base).name(); again != name(same) {
 		t.Error("one set of credentials has two names")
 	}
 	for i, change := range []func(*config.AdvowareSettings){

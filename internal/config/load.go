@@ -199,7 +199,7 @@ func (l *loading) file(v *viper.Viper) error {
 	l.opened = info
 	if risk := files.Foreign(path, info); risk != nil && l.searched {
 		// Not a word of it is read: it may belong to another office.
-		return &Error{Problems: []Problem{{File: path, Text: fmt.Sprintf("is not used: %v; or name it with --config", risk)}}}
+		return &Error{Problems: []Problem{{Text: fmt.Sprintf("%v; until then it is not used, unless --config names it", risk)}}}
 	} else if risk != nil {
 		l.warn("%v", risk)
 	}
@@ -335,7 +335,7 @@ func (l *loading) trust(key string, from raw, path string, opened fs.FileInfo) b
 	case risk == nil:
 		return true
 	case l.searched && from.layer == fromFile:
-		l.add(key, from, "%s is not used: %v", path, risk)
+		l.add(key, from, "%v; until then it is not used", risk)
 		return false
 	}
 	l.warn("%v", risk)
