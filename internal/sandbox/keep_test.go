@@ -62,7 +62,7 @@ func TestKeepAndRestore(t *testing.T) {
 	if got := len(again.EspoCRM.Notifications("anna")); got != 1 {
 		t.Errorf("%d notifications of anna", got)
 	}
-	if ahead := again.Clock.Now().Sub(time.Now()); ahead < 59*time.Minute || ahead > 61*time.Minute {
+	if ahead := time.Until(again.Clock.Now()); ahead < 59*time.Minute || ahead > 61*time.Minute {
 		t.Errorf("the clock is %s ahead, want an hour", ahead)
 	}
 	for _, world := range []*World{w, again} {
