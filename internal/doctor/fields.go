@@ -179,7 +179,7 @@ func (v *visit) checkMarker(_ context.Context, m *mapping.Mapping) []result.Find
 	d, there := v.defs[t].Fields[extension.EditedAt]
 	switch {
 	case !there:
-		return one(warn("", t+" has no "+extension.EditedAt+": edits are found by modifiedAt alone, which silent imports leave as it is", extensionHint))
+		return one(warn("", t+" has no "+extension.EditedAt+": edits are found by modifiedAt alone, which silent imports leave as it is, and forms let people type another client's number into advowareId", extensionHint))
 	case d.Type != "datetime":
 		return one(fail(extension.EditedAt+" is of type "+d.Type+", must be datetime", fieldHint(t, extension.EditedAt)+": remove it, then install the extension"))
 	}
@@ -187,7 +187,7 @@ func (v *visit) checkMarker(_ context.Context, m *mapping.Mapping) []result.Find
 		return one(warn("", "the API user may not read "+extension.EditedAt+"; edits are found by modifiedAt alone",
 			"Administration > Roles > (role of the API user) > Field Level > "+t+" > "+extension.EditedAt+": Read yes"))
 	}
-	return orOK(v.judgePackage(m), "the extension is installed; its formula marks edits in %s", extension.EditedAt)
+	return orOK(v.judgePackage(m), "the extension is installed; its formula marks edits in %s, and forms show the sync fields read-only. Whether roles let people write them otherwise (Field Level) cannot be seen from here", extension.EditedAt)
 }
 
 func (v *visit) judgePackage(m *mapping.Mapping) []result.Finding {
