@@ -500,7 +500,7 @@ func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"__complete sync --entity ":   "Akten\nBeteiligte\n:4\n",
 		"__complete sync --action ":   "sync_check\ncreate\nupdate\ndelete\n:4\n",
-		"__complete sync --conflict ": "espocrm\nadvoware\nmerge\nmanual\n:4\n",
+		"__complete sync --conflict ": "merge\nespocrm\nadvoware\nmanual\n:4\n",
 		"__complete check --output ":  "table\njson\nyaml\ncsv\n:4\n",
 		"__complete check -o ":        "table\njson\nyaml\ncsv\n:4\n",
 	} {
