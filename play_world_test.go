@@ -25,7 +25,7 @@ func (p *player) settle(w *sandbox.World) {
 		p.t.Fatal(err)
 	}
 	short := strings.NewReplacer("espocrm:\n", "espocrm:\n  timeout: 2s\n", "advoware:\n", "advoware:\n  timeout: 2s\n"). // a doubtful write rests so long
-																Replace(w.Config(dir, "entities/*.yaml"))
+																Replace(w.Config(dir, "entities/*.yaml")) + "sync: {late_write: 0s}\n"
 	for name, text := range map[string]string{"advosync.yaml": short, "entities/beteiligte.yaml": w.Mapping()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			p.t.Fatal(err)

@@ -113,7 +113,7 @@ func engineConfig(cfg *config.Config, o openOptions) engine.Config {
 	return engine.Config{
 		Policy: reconcile.Policy(cfg.Sync.Conflict), MaxRetries: cfg.Sync.MaxRetries, MarkSyncing: cfg.Sync.MarkSyncing,
 		OnMissingInAdvoware: cfg.Sync.OnMissingInAdvoware, OnMissingInEspocrm: cfg.Sync.OnMissingInEspocrm,
-		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), Run: o.RunID, Command: o.Command,
+		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), LateWrite: cfg.Sync.LateWrite, Run: o.RunID, Command: o.Command,
 	}
 }
 

@@ -267,9 +267,11 @@ func (k *kill) start(ctx context.Context) {
 		}
 	}
 	config := strings.Replace(k.w.config(), "entities/*.yaml", "beteiligte.yaml", 1)
+	sync := "late_write: 0s" // nothing lands later than the victim's time-out
 	if k.job.sync != "" {
-		config += "sync: {" + k.job.sync + "}\n"
+		sync += ", " + k.job.sync
 	}
+	config += "sync: {" + sync + "}\n"
 	write(k.t, filepath.Join(k.dir, "victim.yaml"), strings.ReplaceAll(config, "timeout: 10s", "timeout: 300ms"))
 	write(k.t, filepath.Join(k.dir, "advosync.yaml"), config)
 	write(k.t, filepath.Join(k.dir, "beteiligte.yaml"), k.w.Mapping())

@@ -138,7 +138,7 @@ func runOutages(t *testing.T, outages []outage, script string) {
 	var files []string
 	for i, o := range outages {
 		name := filepath.Join(dir, fmt.Sprintf("%02d_%s.txtar", i, strings.NewReplacer(" ", "_", "=", "_").Replace(o.name)))
-		text := strings.NewReplacer("BEGIN", o.begin, "END", o.end).Replace("sandbox\n" + script)
+		text := strings.NewReplacer("BEGIN", o.begin, "END", o.end).Replace("sandbox\nenv ADVOSYNC_SYNC_LATE_WRITE=\n" + script)
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -73,6 +73,7 @@ func (s *stage) params() testscript.Params {
 			e.Setenv("LC_ALL", "C.UTF-8")
 			e.Setenv("TZ", "UTC")
 			e.Setenv("STORE", s.driver)
+			e.Setenv("ADVOSYNC_SYNC_LATE_WRITE", "0s") // nobody waits two minutes
 			e.Values[worldKey{}] = new(world)
 			return nil
 		},

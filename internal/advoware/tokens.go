@@ -109,7 +109,8 @@ func (t *tokens) last(ahead time.Duration) bool {
 }
 
 func (t *tokens) usable(g grant, refused string, ahead time.Duration) bool {
-	return g.token != "" && g.token != refused && t.now().Add(ahead).Before(g.until)
+	now := t.now()
+	return g.token != "" && g.token != refused && now.Add(ahead).Before(g.until) && g.until.Sub(now) <= longest // else fetched by a clock that was ahead
 }
 
 // lead carries out a renewal and publishes its end, also when it panics.

@@ -191,7 +191,7 @@ func (e *entityRun) recall() error {
 	e.facts.MappingChanged = known && state.Mapping != "" && state.Mapping != e.m.Fingerprint()
 	opts := e.run.opts
 	e.full = state.Watermark == "" || state.ComparedAt.IsZero() || e.facts.MappingChanged || opts.AllowRegress
-	e.deep = e.full || !e.run.now().Before(state.ComparedAt.Add(e.run.p.cfg.RecheckAfter))
+	e.deep = e.full || over(state.ComparedAt, e.run.p.cfg.RecheckAfter, e.run.now())
 	return nil
 }
 

@@ -399,11 +399,9 @@ func (e *entityRun) settle(failure error) error {
 			continue
 		}
 		e.leaveTo(s.candidate, s.res)
-		if b := e.run.systems.breakers[f.System]; b != nil {
-			if after, ever := b.othersServed(s.t); after || ever {
-				e.run.note(f) // it hit this one alone: it ends nothing, and is told
-				continue
-			}
+		if e.alone(s, crowd) {
+			e.run.warn("one of many answers: " + f.Error() + "; the record is left to the next pass")
+			continue
 		}
 		e.run.fail(f)
 	}
@@ -435,6 +433,18 @@ func (e *entityRun) crowd() map[failing]int {
 		}
 	}
 	return n
+}
+
+// alone reports whether a failure is an exception of a system that does serve: it
+// has answered others in this pass, and not several records in a row have met the
+// same.
+func (e *entityRun) alone(s suspect, crowd map[failing]int) bool {
+	f := s.t.failed.fault
+	b := e.run.systems.breakers[f.System]
+	if b == nil || b.failure() != nil || !b.served() {
+		return false
+	}
+	return crowd[failing{f.System, s.t.failed.write}] < openAfter
 }
 
 // isRecords tells whether a 5xx or 403 is the record's: others pass in this pass, by

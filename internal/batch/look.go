@@ -156,14 +156,14 @@ func (e *entityRun) due(f *store.Failure, o record.Object) bool {
 // at once.
 func (e *entityRun) dueAt(f *store.Failure, o record.Object) time.Time {
 	if f != nil {
-		return f.At.Add(e.backoff(f.Count))
+		return ends(f.At, e.backoff(f.Count), e.run.now())
 	}
 	n, _ := o.Int(fieldRetries)
 	at := moment(textOf(o, fieldModifiedAt))
 	if at == 0 {
 		return time.Time{}
 	}
-	return time.Unix(at, 0).Add(e.backoff(int(n)))
+	return ends(time.Unix(at, 0), e.backoff(int(n)), e.begins())
 }
 
 // clock is the time by which a failure's back-off is measured: ours where we have
@@ -173,6 +173,24 @@ func (e *entityRun) clock(f *store.Failure) time.Time {
 		return e.run.now()
 	}
 	return e.begins()
+}
+
+// clockSlack is how far clocks that work together may be apart.
+const clockSlack = time.Minute
+
+// ends is when a time that began at a moment is over; zero: at once. A moment that
+// lies ahead was stamped by a clock that was wrong: nobody knows when it was, and
+// nothing waits for it.
+func ends(began time.Time, lasts time.Duration, now time.Time) time.Time {
+	if !now.IsZero() && began.Sub(now) > clockSlack {
+		return time.Time{}
+	}
+	return began.Add(lasts)
+}
+
+// over reports whether a time that began at a moment is over.
+func over(began time.Time, lasts time.Duration, now time.Time) bool {
+	return !now.Before(ends(began, lasts, now))
 }
 
 // backoff is retry_backoff × 2^(count-1).
@@ -306,6 +324,7 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 	f := store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}
 	if e.m.List() == nil {
 		f.CheckedBefore = e.run.now().Add(-e.run.p.cfg.RecheckAfter)
+		f.CheckedAfter = e.run.now().Add(clockSlack) // by a clock that was ahead
 	}
 	var gone []candidate
 	restored := func() error {

@@ -25,7 +25,8 @@ type EspoCRM interface {
 }
 
 // openAfter failures of a system in a row, with no success of any record in
-// between, open its breaker.
+// between, open its breaker. Fewer of them, among answers, end nothing: those
+// records are left to the next pass.
 const openAfter = 3
 
 // openAfterWrites failed writes in a row open it although reads pass: the system
@@ -77,7 +78,8 @@ type breaker struct {
 	why     *fault.Error
 	seq     int
 	unsaved int          // failed writes since the last one that passed
-	served  [2][2]served // by class: the last one, and the last one of another record
+	serves  [2][2]served // by class: the last one, and the last one of another record
+	good    int          // calls that were answered
 }
 
 type served struct {
@@ -112,6 +114,7 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	defer b.mu.Unlock()
 	b.seq++
 	if f == nil || f.Owner == fault.OwnerRecord || t == nil && !write && definite(f) {
+		b.good++
 		b.circuit.RecordSuccess()
 		if write {
 			b.unsaved = 0
@@ -119,7 +122,7 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 		if t == nil {
 			return
 		}
-		c := &b.served[class(write)]
+		c := &b.serves[class(write)]
 		if c[0].ticket != t {
 			c[1] = c[0]
 		}
@@ -149,7 +152,7 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 func (b *breaker) othersServed(t *ticket) (after, ever bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, s := range b.served[class(t.failed.write)] {
+	for _, s := range b.serves[class(t.failed.write)] {
 		if s.seq == 0 || s.ticket == t {
 			continue
 		}
@@ -382,6 +385,13 @@ func (a governedAdvo) wrote(ctx context.Context) {
 	if t := ticketOf(ctx); t != nil {
 		t.wrote = true
 	}
+}
+
+// served reports whether the system has answered any call of this pass.
+func (b *breaker) served() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.good > 0
 }
 
 // asked reports whether the system was called at all.

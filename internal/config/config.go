@@ -79,8 +79,9 @@ type SyncSettings struct {
 	MaxRetries          int
 	LockTTL             time.Duration
 	MarkSyncing         bool
-	OnMissingInAdvoware string // fail, unlink, recreate
-	OnMissingInEspocrm  string // keep, delete
+	LateWrite           time.Duration // how long after its time-out a write may still land
+	OnMissingInAdvoware string        // fail, unlink, recreate
+	OnMissingInEspocrm  string        // keep, delete
 }
 
 // CronSettings is the section cron.

@@ -67,6 +67,7 @@ func settings(c *Config) []setting {
 		{key: "sync.max_retries", kind: anInt, to: &c.Sync.MaxRetries, def: "5", least: 1, most: 1000},
 		{key: "sync.lock_ttl", kind: aDuration, to: &c.Sync.LockTTL, def: "5m", least: 1, most: 24 * hour},
 		{key: "sync.mark_syncing", kind: aBool, to: &c.Sync.MarkSyncing, def: "true"},
+		{key: "sync.late_write", kind: aDuration, to: &c.Sync.LateWrite, def: "2m", most: hour},
 		{key: "sync.on_missing_in_advoware", kind: anEnum, to: &c.Sync.OnMissingInAdvoware, def: "fail", enum: []string{"fail", "unlink", "recreate"}},
 		{key: "sync.on_missing_in_espocrm", kind: anEnum, to: &c.Sync.OnMissingInEspocrm, def: "keep", enum: []string{"keep", "delete"}},
 

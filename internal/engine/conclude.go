@@ -131,8 +131,8 @@ func (w *work) keepsMoving(ctx context.Context) {
 // what EspoCRM showed before this tool wrote there. An edit that was made in
 // Advoware alone has no stamp and counts from when it was seen.
 func (w *work) waitsSince() time.Time {
-	if !w.mem.WaitsSince.IsZero() {
-		return w.mem.WaitsSince
+	if since := w.mem.WaitsSince; !since.IsZero() && since.Sub(w.e.Now()) <= clockSlack {
+		return since
 	}
 	if w.prior == StatusClean && w.espo != nil && EspoUnmoved(w.m, w.espo.view, w.mem.Base) {
 		return w.e.Now().UTC()

@@ -78,7 +78,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err := w.lease.Check(); err != nil {
 		return false, err
 	}
-	wctx, cancel := w.until(ctx, in.Deadline)
+	wctx, cancel := w.until(ctx, w.givesUp(in))
 	defer cancel()
 	id, err := w.e.Advoware.Create(wctx, w.m.AdvoPath(), w.m.AdvoID(), obj)
 	if err = w.told(err); err != nil {

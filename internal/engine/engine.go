@@ -43,9 +43,9 @@ type Config struct {
 	MarkSyncing         bool
 	OnMissingInAdvoware string
 	OnMissingInEspocrm  string
-	// WriteTimeout is the longest that one write may take; the smaller of it and
-	// the rest of the lease is a write's deadline.
-	WriteTimeout time.Duration
+	// WriteTimeout is the longest that one write may take: it is given up after it,
+	// or when the lease ends. LateWrite is how long after that it may still land.
+	WriteTimeout, LateWrite time.Duration
 	// Run and Command name the run in intents, history and results.
 	Run, Command string
 	// Misfit says what of the extension that EspoCRM has installed does not fit this

@@ -218,7 +218,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	if err := w.lease.Check(); err != nil {
 		return err
 	}
-	wctx, cancel := w.until(ctx, w.mem.Intent.Deadline)
+	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Intent))
 	defer cancel()
 	err = w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
 	if w.told(err); err != nil && !fault.Is(err, fault.NotFound) {

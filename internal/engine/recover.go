@@ -55,18 +55,23 @@ func (w *work) recover(ctx context.Context) error {
 	return w.closeErr
 }
 
-// waitForDeadline: a late write may still land. A pass leaves the record to the
-// next one; a named sync waits.
+// waitForDeadline: a late write may still land. A pass leaves the record to a later
+// one; a named sync says so and waits, never longer than its own writes would have
+// to be waited for.
 func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
+	in, err := w.cutDeadline(ctx, in)
+	if err != nil {
+		return err
+	}
 	left := in.Deadline.Sub(w.e.Now())
 	if left <= 0 {
 		return nil
 	}
-	if w.req.Pass || left > w.e.cfg.WriteTimeout+time.Second {
+	if w.req.Pass || left > w.e.cfg.WriteTimeout+w.e.cfg.LateWrite+time.Second {
 		return &fault.Error{System: fault.Local, Code: fault.Uncertain, Owner: fault.OwnerRecord, Transient: true, Op: "recover " + w.what(),
 			Message: "an interrupted run's last write may still land until " + in.Deadline.UTC().Format(time.RFC3339), Hint: w.hint("sync")}
 	}
-	w.e.Log.Info("waiting until an interrupted run's last write can no longer land", "entity", w.key.Entity, "id", w.key.ID, "seconds", left.Seconds())
+	w.e.Log.Warn("waiting until an interrupted run's last write can no longer land", "entity", w.key.Entity, "id", w.key.ID, "seconds", left.Seconds())
 	t := time.NewTimer(left)
 	defer t.Stop()
 	select {
@@ -75,6 +80,25 @@ func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
 		return interrupted(ctx)
 	}
 	return w.readEspo(ctx) // the read before the wait is stale
+}
+
+// cutDeadline shortens a deadline that a clock which was ahead has set: further
+// away than now and the time that the write was given. The cut is stored, or every
+// run would wait anew.
+func (w *work) cutDeadline(ctx context.Context, in *store.Intent) (*store.Intent, error) {
+	now := w.e.Now()
+	given := in.Deadline.Sub(in.At)
+	if in.At.Sub(now) <= clockSlack || given <= 0 {
+		return in, nil
+	}
+	cut := *in
+	cut.At, cut.Deadline = now, now.Add(given)
+	if w.lease == nil { // nothing is written
+		return &cut, nil
+	}
+	next := w.mem
+	next.Intent = &cut
+	return &cut, w.commit(ctx, next)
 }
 
 // replay is R1 to R5 on fresh reads.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -986,4 +987,42 @@ func TestFinalPutIsKnownByItsRowID(t *testing.T) {
 	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
 	r.phones(id, advo, "0511 2")
 	r.quiet(id)
+}
+
+// TestAClockThatWasAhead (first week, 11): an interrupted write that a clock has
+// dated far ahead is waited for no longer than any other, and then recovered.
+func TestAClockThatWasAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{2 * time.Hour, 365 * 24 * time.Hour} {
+		r := newRig(t, inMemory, func(r *rig) { r.cfg.LateWrite = 2 * time.Minute })
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"phone": "0999"})
+		right := r.now
+		r.tick(ahead)
+		r.dies(id, "PUT /relay", 1, simulation.DiesBefore, nil)
+		r.now = right.Add(time.Second)
+		pass := func(q *engine.Request) { q.Pass = true }
+		if res := r.sync(id, pass); res.Outcome != result.Skipped {
+			t.Errorf("%s: %s %+v", ahead, res.Outcome, res.Error)
+		}
+		r.tick(r.cfg.WriteTimeout + r.cfg.LateWrite)
+		if res := r.sync(id, pass); res.Error != nil || res.Outcome != result.UpdatedAdvoware {
+			t.Errorf("%s: %s %+v", ahead, res.Outcome, res.Error)
+		}
+		r.phones(id, advo, "0999")
+	}
+}
+
+// TestHistoryOutlivesAClockThatIsAhead (first week, 11): what is deleted does not
+// come back, so EspoCRM's clock has a say.
+func TestHistoryOutlivesAClockThatIsAhead(t *testing.T) {
+	r := newRig(t, inMemory)
+	id, _ := r.linked()
+	before := len(r.history())
+	r.sync(id) // EspoCRM has told its time
+	right := r.now
+	r.tick(365 * 24 * time.Hour)
+	if n, err := r.eng.PruneHistory(context.Background(), 24*time.Hour); n != 0 || err != nil || len(r.history()) != before {
+		t.Errorf("%d entries were deleted: %v", n, err)
+	}
+	r.now = right
 }

@@ -15,12 +15,16 @@ import (
 )
 
 // PruneHistory deletes what the history holds longer than retention; 0 keeps
-// everything. It returns how many entries were deleted.
+// everything. The earlier of our clock and EspoCRM's counts. It returns how many entries were deleted.
 func (e *Engine) PruneHistory(ctx context.Context, retention time.Duration) (int, error) {
 	if retention <= 0 {
 		return 0, nil
 	}
-	n, err := e.Store.Prune(ctx, e.Now().Add(-retention))
+	now := e.Now()
+	if server := e.EspoCRM.ServerTime(); !server.IsZero() && server.Before(now) {
+		now = server // our clock may be ahead, and what is deleted does not come back
+	}
+	n, err := e.Store.Prune(ctx, now.Add(-retention))
 	if err != nil {
 		return n, storeFault("prune the history", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"advosync/internal/engine"
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -939,4 +940,38 @@ func TestTakenDecision(t *testing.T) {
 		t.Errorf("emailGesch %q, phone %v", r.advoField(advo, "emailGesch"), r.espoField(id, "phone"))
 	}
 	r.quiet(id)
+}
+
+// TestRefusedWritesAreNoPingPong (first week, 12): what did not arrive counts
+// nothing, and a write of seven fields counts once for each of them.
+func TestRefusedWritesAreNoPingPong(t *testing.T) {
+	r := newRig(t, inMemory, func(r *rig) { r.cfg.MaxRetries = 100 })
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de", "phone": "0999", "lastName": "Neu", "firstName": "Nora", "geburtsdatum": "1980-01-01"})
+	for n := range 12 {
+		answer := []simulation.Fate{simulation.Answers400, simulation.Answers429, simulation.Answers503}[n%3]
+		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if strings.HasPrefix(e.What, "PUT /relay") {
+				return answer
+			}
+			return simulation.Passes
+		}
+		if res := r.sync(id); res.Error == nil || res.Error.Code == string(fault.PingPong) {
+			t.Fatalf("%d: %+v", n, res.Error)
+		}
+		r.tick(10 * time.Minute)
+	}
+	r.proc.Plan = nil
+	if res := r.sync(id); res.Error != nil {
+		t.Fatal(res.Error)
+	}
+	r.phones(id, advo, "0999")
+	// a person changes the mind about all of them, and again
+	for n := range 4 {
+		r.tick(time.Minute)
+		r.editEspo(id, map[string]any{"email": []string{"a@example.de", "b@example.de"}[n%2], "phone": []string{"1", "2"}[n%2], "lastName": []string{"A", "B"}[n%2], "geburtsdatum": []string{"1980-01-02", "1980-01-03"}[n%2]})
+		if res := r.sync(id); res.Error != nil {
+			t.Fatalf("%d: %+v", n, res.Error)
+		}
+	}
 }

@@ -394,7 +394,7 @@ func (w *work) sendToAdvo(ctx context.Context, values map[string]record.Value, o
 		return err
 	}
 	before := w.advo
-	wctx, cancel := w.until(ctx, w.mem.Intent.Deadline)
+	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Intent))
 	defer cancel()
 	err := w.told(w.e.Advoware.Update(wctx, w.m.AdvoPath(), fmt.Sprint(w.advo.id), obj))
 	if f := fault.As(err); f != nil && f.Doubt {

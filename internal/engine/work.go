@@ -517,6 +517,7 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err := w.advance(d.ToAdvo, before, w.advo); err != nil {
 		return false, err
 	}
+	w.arrived(record.Advoware, d.Kind, d.ToAdvo, w.advo.view.Values)
 	w.closeWrites(record.Advoware, store.WriteDone)
 	w.wroteAdvo = true
 	again, err := w.decide(ctx)

@@ -38,8 +38,7 @@ func (w *work) putEspo(ctx context.Context, p record.Patch, version *int64) (rec
 	return w.putEspoUntil(ctx, p, version, w.lease.Until())
 }
 
-// putEspoUntil gives up at the end, which is an announced write's deadline:
-// recovery relies on nothing landing later.
+// putEspoUntil gives up at the end, which an announced write's deadline rests on.
 func (w *work) putEspoUntil(ctx context.Context, p record.Patch, version *int64, end time.Time) (record.Object, error) {
 	if err := w.lease.Check(); err != nil {
 		return record.Object{}, err
@@ -49,14 +48,18 @@ func (w *work) putEspoUntil(ctx context.Context, p record.Patch, version *int64,
 	return w.e.EspoCRM.Update(ctx, w.m.EspoType(), w.key.ID, p, version)
 }
 
-// deadline is when a write that starts now is over, whatever becomes of it.
+// deadline is when a write that starts now can no longer land: recovery relies on
+// it.
 func (w *work) deadline() time.Time {
 	d := w.e.Now().Add(w.e.cfg.WriteTimeout)
 	if until := w.lease.Until(); until.Before(d) {
 		d = until
 	}
-	return d
+	return d.Add(w.e.cfg.LateWrite)
 }
+
+// givesUp is when this run gives an announced write up.
+func (w *work) givesUp(in *store.Intent) time.Time { return in.Deadline.Add(-w.e.cfg.LateWrite) }
 
 // until bounds ctx by a moment of our wall clock, which need not be the one that
 // timers run on.
@@ -104,7 +107,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	if err != nil {
 		return err
 	}
-	if err := w.pingPong(d); err != nil {
+	if err := w.pingPong(record.Advoware, d.Kind, d.ToAdvo); err != nil {
 		return err
 	}
 	in := w.intent(store.IntentUpdate, d)
@@ -121,7 +124,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	if err := w.lease.Check(); err != nil {
 		return err
 	}
-	wctx, cancel := w.until(ctx, in.Deadline)
+	wctx, cancel := w.until(ctx, w.givesUp(in))
 	defer cancel()
 	err = w.told(w.e.Advoware.Update(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10), obj))
 	if f := fault.As(err); f != nil && f.Doubt {
@@ -268,7 +271,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err != nil {
 		return false, err
 	}
-	if err := w.pingPong(d); err != nil {
+	if err := w.pingPong(record.EspoCRM, d.Kind, d.ToEspo); err != nil {
 		return false, err
 	}
 	in := w.intent(store.IntentEspo, d)
@@ -279,7 +282,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err := w.announce(ctx, in); err != nil {
 		return false, err
 	}
-	o, err := w.putEspoUntil(ctx, p, w.espo.version, in.Deadline)
+	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
 	switch w.told(err); {
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
@@ -381,6 +384,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	if len(refused) > 0 {
 		return w.notAccepted(fault.EspoCRM, refused)
 	}
+	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, after.view.Values)
 	w.wroteEspo = w.wroteEspo || countReal(w.m, d.ToEspo) > 0
 	w.closeWrites(record.EspoCRM, store.WriteDone)
 	w.base = planned

@@ -54,6 +54,7 @@ func explanations() map[string]string {
 		"sync.max_retries":            "Failures after which a record is given up until somebody edits or resets it.",
 		"sync.lock_ttl":               "How long a lock outlives a process that died; it is renewed while one works.",
 		"sync.mark_syncing":           "Whether a record shows the status syncing while Advoware is written.",
+		"sync.late_write":             "How long after its time-out a write may still land. The next run waits so long before it believes what it sees; a pass leaves the record to a later one.",
 		"sync.on_missing_in_advoware": "What to do about a record that is gone from Advoware: fail (say so), unlink, recreate.",
 		"sync.on_missing_in_espocrm":  "What to do about a record that is gone from EspoCRM: keep it in Advoware, or delete it there.",
 

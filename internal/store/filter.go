@@ -16,7 +16,7 @@ func (f ScanFilter) Matches(m Memory) bool {
 		f.WithSuspect && m.Pending != "" ||
 		f.WithWaiting && !m.WaitsSince.IsZero() ||
 		f.AdvowareID != 0 && m.knows(f.AdvowareID) ||
-		!f.CheckedBefore.IsZero() && Micros(m.CheckedAt) < Micros(f.CheckedBefore)
+		!f.CheckedBefore.IsZero() && (Micros(m.CheckedAt) < Micros(f.CheckedBefore) || !f.CheckedAfter.IsZero() && Micros(m.CheckedAt) > Micros(f.CheckedAfter))
 }
 
 func (m Memory) knows(advowareID int64) bool {

@@ -31,7 +31,7 @@ type Memory struct {
 	// Notes are owed notifications: sent after the commit that stored them, and
 	// by the next pass when that failed (design page 2, "Notifications").
 	Notes []Note `json:"notes,omitempty"`
-	// Writes is the ping-pong breaker's memory of the last hour.
+	// Writes is the ping-pong breaker's memory of the last hours.
 	Writes []WriteMark `json:"writes,omitempty"`
 	// Failure is the last failure that counted, for the back-off.
 	Failure *Failure `json:"failure,omitempty"`
@@ -171,14 +171,14 @@ type Note struct {
 	At   time.Time `json:"at"`
 }
 
-// WriteMark remembers that a value was written, as a hash, for the ping-pong
-// breaker.
+// WriteMark remembers that a value was written and seen to arrive, as a hash, for
+// the ping-pong breaker.
 type WriteMark struct {
 	Field  string      `json:"f"`
 	Side   record.Side `json:"s"`
 	Hash   string      `json:"h"`
 	At     time.Time   `json:"t"`
-	Repeat bool        `json:"r,omitempty"` // the same value had been written within the hour before
+	Repeat bool        `json:"r,omitempty"` // the same value had been written within the hours before
 }
 
 // Failure is the last counted failure of a record.

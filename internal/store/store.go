@@ -138,6 +138,7 @@ type ScanFilter struct {
 	WithWaiting   bool      // Memory.WaitsSince is set
 	AdvowareID    int64     // the base, or the intent, is of this Advoware record (0: not asked)
 	CheckedBefore time.Time // last comparison older than this (zero: not asked)
+	CheckedAfter  time.Time // beside CheckedBefore: or newer than this (zero: not asked)
 }
 
 // History is the log of what was done.

@@ -88,6 +88,9 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	if err := ctx.Err(); err != nil {
 		return &outcome{attempt: attempt, err: err, unsent: true}
 	}
+	if left, err := c.await(ctx); err != nil {
+		return &outcome{attempt: attempt, err: err, unsent: true, wait: left}
+	}
 	f := &flight{kind: call.Kind, attempt: attempt, origin: call.URL, authorize: call.Authorize}
 	tctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errCallTimeout)
 	defer cancel()
@@ -102,6 +105,7 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	}
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, secrets: c.known(call, f)}
 	a.RetryAfter = retryAfter(resp.Header)
+	c.pause.note(a)
 	a.Doubt = call.write() && c.doubtful(a.Status)
 	return &outcome{attempt: attempt, answer: a, wait: a.RetryAfter}
 }

@@ -33,6 +33,9 @@ func (c *Client) sendFault(ctx context.Context, call Call, o *outcome) *fault.Er
 		f.Owner = fault.OwnerSystem
 	}
 	f.Message = fault.Clean(f.Message, maxMessage)
+	if errors.Is(o.err, errPaused) {
+		f.RetryAfter = o.wait
+	}
 	f.Doubt = call.write() && o.err != nil && !o.unsent && !errors.Is(o.err, errForeignOrigin)
 	if f.Doubt && f.Hint == doctorHint {
 		f.Hint = doubtHint
@@ -49,6 +52,9 @@ func (c *Client) describe(ctx context.Context, call Call, o *outcome) *fault.Err
 	switch {
 	case errors.As(err, &redirect):
 		return redirected(o.secrets.out(redirect.to), call.URL)
+	case errors.Is(err, errPaused):
+		return &fault.Error{Code: fault.RateLimited, Transient: true, Hint: "lower cron.concurrency",
+			Message: "asks to slow down: nothing is sent before the pause that it has asked for is over"}
 	case errors.Is(err, errTooLarge):
 		return &fault.Error{Code: fault.BadAnswer, Message: "answer larger than " + size(c.opts.MaxBody)}
 	case errors.Is(err, errCallTimeout):

@@ -39,16 +39,6 @@ type Options struct {
 	Rand func() float64
 	// Logger gets one debug line per try: method, path, status, duration.
 	Logger *slog.Logger
-	// Observe, when set, sees every try, also those that are repeated.
-	Observe func(Observation)
-}
-
-// Observation is one try as the caller's rate and concurrency control sees it.
-type Observation struct {
-	System   fault.System
-	Method   string
-	Status   int // 0 when no answer came
-	Duration time.Duration
 }
 
 // Client sends calls to one system. Safe for concurrent use.
@@ -61,6 +51,7 @@ type Client struct {
 	// refuses503 says that the system answers 503 before it touches anything.
 	refuses503 bool
 	secrets    secrets
+	pause      pause
 }
 
 // Spec says what is particular to one system.

@@ -60,9 +60,6 @@ func (t observed) RoundTrip(req *http.Request) (*http.Response, error) {
 		status = resp.StatusCode
 	}
 	o := t.client.opts
-	if o.Observe != nil {
-		o.Observe(Observation{System: t.client.system, Method: req.Method, Status: status, Duration: took})
-	}
 	if o.Logger != nil {
 		attempt := 0
 		if f := flightOf(req.Context()); f != nil {

@@ -84,7 +84,7 @@ func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 
 // worthwhile is false for errors that the next try would meet again.
 func worthwhile(err error) bool {
 	var redirect *redirectError
-	return !errors.As(err, &redirect) && !errors.Is(err, errTooLarge) &&
+	return !errors.As(err, &redirect) && !errors.Is(err, errTooLarge) && !errors.Is(err, errPaused) &&
 		!errors.Is(err, errForeignOrigin) && !isTrustError(err) && !isUnknownName(err) && !isNotTLS(err)
 }
 

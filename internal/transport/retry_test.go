@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -314,19 +315,68 @@ func TestCountsWhatWasSent(t *testing.T) {
 	})
 }
 
-func TestObserverSeesEveryTry(t *testing.T) {
+// TestARetryAfterHoldsForAllCallers (first week, 13): what one call was told is the
+// system's pause, not that call's.
+func TestARetryAfterHoldsForAllCallers(t *testing.T) {
+	for _, code := range []int{429, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			var mu sync.Mutex
+			var at []time.Duration
+			first := true
+			c := New(Spec{System: fault.Advoware}, Options{Rand: func() float64 { return 0 }, Base: roundTrip(func(*http.Request) (*http.Response, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				at = append(at, time.Since(start))
+				status, h := 200, http.Header{}
+				if first {
+					status, first = code, false
+					h.Set("Retry-After", "5")
+				}
+				return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+			})})
+			do := func(method string) error {
+				_, err := c.Do(context.Background(), call(t, method, "https://h/x", ""))
+				return err
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() { _ = do("GET") })
+			time.Sleep(time.Second)
+			for range 8 {
+				wg.Go(func() { _ = do("GET") })
+				wg.Go(func() { _ = do("POST") })
+			}
+			wg.Wait()
+			if len(at) != 18 || at[0] != 0 || slices.ContainsFunc(at[1:], func(d time.Duration) bool { return d < 5*time.Second }) {
+				t.Errorf("%d: asked after %v", code, at)
+			}
+		})
+	}
+}
+
+// TestALongPauseIsNotSleptOut: what cannot wait so long is told, and not sent.
+func TestALongPauseIsNotSleptOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var seen []int
-		s := &scripted{steps: []step{status(429), status(200)}}
-		c := fake(fault.Advoware, s, Options{Observe: func(o Observation) { seen = append(seen, o.Status) }})
-		if _, err := c.Do(context.Background(), call(t, "GET", "https://h/x", "")); err != nil {
+		s := &scripted{steps: []step{status(429, "Retry-After", "600"), status(200)}}
+		c := fake(fault.Advoware, s, Options{})
+		if a, err := c.Do(context.Background(), call(t, "GET", "https://h/x", "")); err != nil || a.Status != 429 {
 			t.Fatal(err)
 		}
-		if !slices.Equal(seen, []int{429, 200}) {
-			t.Fatalf("saw %v", seen)
+		time.Sleep(time.Minute)
+		_, err := c.Do(context.Background(), call(t, "POST", "https://h/x", "{}"))
+		if f := fault.As(err); f == nil || f.Code != fault.RateLimited || f.Doubt || f.RetryAfter != 9*time.Minute || s.n != 1 {
+			t.Errorf("%#v after %d requests", err, s.n)
+		}
+		time.Sleep(9 * time.Minute)
+		if _, err := c.Do(context.Background(), call(t, "POST", "https://h/x", "{}")); err != nil || s.n != 2 {
+			t.Errorf("%v after %d requests", err, s.n)
 		}
 	})
 }
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestForeignOriginGetsNoCredentials(t *testing.T) {
 	s := &scripted{steps: []step{status(200)}}

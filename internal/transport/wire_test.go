@@ -200,7 +200,7 @@ func TestAnswerTooLarge(t *testing.T) {
 		z.Close()
 	})
 	var requests int
-	c := client(t, Options{MaxBody: 1000, Observe: func(Observation) { requests++ }})
+	c := client(t, Options{MaxBody: 1000, Logger: counting(&requests)})
 	_, err := c.Do(context.Background(), call(t, "GET", srv.URL, ""))
 	if f := fault.As(err); f == nil || f.Code != fault.BadAnswer || !strings.Contains(f.Message, "larger than 1000 bytes") || requests != 1 {
 		t.Fatalf("%#v, %d requests", err, requests)
@@ -213,7 +213,7 @@ func TestBrokenOffBody(t *testing.T) {
 		io.WriteString(w, "{")
 	})
 	var requests int
-	c := client(t, Options{Observe: func(Observation) { requests++ }})
+	c := client(t, Options{Logger: counting(&requests)})
 	_, err := c.Do(context.Background(), call(t, "GET", srv.URL, ""))
 	if f := fault.As(err); f == nil || f.Code != fault.Unreachable || f.Doubt || requests != 3 {
 		t.Fatalf("%#v, %d requests", err, requests)
@@ -416,3 +416,12 @@ func TestPoolDoesNotOutliveTheCaller(t *testing.T) {
 		t.Fatalf("%#v", err)
 	}
 }
+
+// counting is a logger that counts the tries.
+func counting(n *int) *slog.Logger {
+	return slog.New(slog.NewTextHandler(tally{n}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+type tally struct{ n *int }
+
+func (c tally) Write(b []byte) (int, error) { *c.n++; return len(b), nil }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
 
@@ -131,8 +132,8 @@ func (s *Store) pageByNumber(ctx context.Context, entity string, number int64, a
 
 // pageByCheck chooses from a page of all ids by the indexes, without reading
 // the memories: most of them were compared lately.
-func (s *Store) pageByCheck(ctx context.Context, entity string, f store.ScanFilter, after string) ([]string, string, error) {
-	all, next, err := s.pageByIndex(ctx, entity, []index{byID}, after)
+func (s *Store) pageByCheck(ctx context.Context, entity string, f store.ScanFilter, from string) ([]string, string, error) {
+	all, next, err := s.pageByIndex(ctx, entity, []index{byID}, from)
 	if err != nil {
 		return nil, "", err
 	}
@@ -156,11 +157,14 @@ func (s *Store) pageByCheck(ctx context.Context, entity string, f store.ScanFilt
 	if err != nil {
 		return nil, "", err
 	}
-	limit := float64(store.Micros(f.CheckedBefore))
+	before, after := float64(store.Micros(f.CheckedBefore)), math.Inf(1)
+	if !f.CheckedAfter.IsZero() {
+		after = float64(store.Micros(f.CheckedAfter))
+	}
 	var ids []string
 	for i, id := range all {
 		marked := slices.ContainsFunc(marks[i], func(c *redis.FloatCmd) bool { return c.Err() == nil })
-		if marked || checked[i].Err() == nil && checked[i].Val() < limit {
+		if marked || checked[i].Err() == nil && (checked[i].Val() < before || checked[i].Val() > after) {
 			ids = append(ids, id)
 		}
 	}

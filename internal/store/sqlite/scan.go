@@ -64,6 +64,9 @@ func scanQuery(f store.ScanFilter) (text string, args []any) {
 	if !f.CheckedBefore.IsZero() {
 		walk("records INDEXED BY records_checked", fmt.Sprintf(" AND checked_at < ?%d", len(args)+3), store.Micros(f.CheckedBefore))
 	}
+	if !f.CheckedBefore.IsZero() && !f.CheckedAfter.IsZero() {
+		walk("records INDEXED BY records_checked", fmt.Sprintf(" AND checked_at > ?%d", len(args)+3), store.Micros(f.CheckedAfter))
+	}
 	return "SELECT r.id, r.rev, r.doc, i.doc FROM (" + strings.Join(ids, " UNION ") + fmt.Sprintf(" ORDER BY id LIMIT ?%d) p", len(args)+3) +
 		" JOIN records r ON r.entity = ?1 AND r.id = p.id LEFT JOIN intents i ON i.entity = ?1 AND i.id = p.id ORDER BY p.id", args
 }

@@ -41,6 +41,8 @@ func testScan(t *testing.T, b Backend) {
 		{"any of three, after", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true, After: "B"}, "[b d]"},
 		{"checked before", store.ScanFilter{CheckedBefore: day(5)}, "[a c]"},
 		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B C a b c d ä]"},
+		{"checked before, or by a clock that was ahead", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(4)}, "[B C a b c d ä]"},
+		{"checked before, or after", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(5)}, "[a c]"},
 		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithIntent: true, After: "a"}, "[c d]"},
 	} {
 		if got := fmt.Sprint(scan(t, s, "E", c.filter)); got != c.want {

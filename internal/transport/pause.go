@@ -1,0 +1,64 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// errPaused marks a call that was not sent because the system has asked for a
+// pause that does not fit into the call's time.
+var errPaused = errors.New("the system has asked for a pause")
+
+// pause is what a system has asked for with Retry-After. It holds for every call
+// of this process to that system, whoever made the one that was answered so.
+type pause struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// note takes an answer's Retry-After where it is one of a system that asks to slow
+// down.
+func (p *pause) note(a *Answer) {
+	if a.RetryAfter <= 0 || a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(a.RetryAfter); until.After(p.until) {
+		p.until = until
+	}
+}
+
+// left is how long the pause still lasts; 0: there is none.
+func (p *pause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.until.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(p.until))
+}
+
+// await sleeps out the pause that the system has asked for. One that does not fit
+// is not begun: errPaused, and how long it lasts.
+func (c *Client) await(ctx context.Context) (time.Duration, error) {
+	for {
+		d := c.pause.left()
+		if d == 0 {
+			return 0, nil
+		}
+		if !c.fits(ctx, d) {
+			return d, errPaused
+		}
+		t := time.NewTimer(d)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return 0, ctx.Err()
+		}
+	}
+}
