@@ -77,7 +77,8 @@ BEGIN
 advo count 4
 espo has $N1 syncStatus=pending_sync syncRetryCount=null syncErrorMessage=null
 END
-exec advosync cron-run -o json
+# a wrong address or Kanzlei was the store's first
+exec advosync cron-run --allow-moved -o json
 json stdout summary.created = 2 summary.failed = 0
 advo count 6
 espo has $N1 syncStatus=clean syncRetryCount=0
@@ -90,8 +91,7 @@ idle
 // TestAnUpdateThatWasNotCarriedOut (first week, 1): no deadline is waited for where
 // nothing can land.
 func TestAnUpdateThatWasNotCarriedOut(t *testing.T) {
-	outages := append(refused("PUT"), env("api refuses connections", "URL", "http://127.0.0.1:1/"), env("unknown host", "URL", "https://advoware.invalid/"))
-	runOutages(t, outages, `
+	runOutages(t, refused("PUT"), `
 exec advosync sync --id $P1 --id $P2 --id $P3 --id $F1
 espo edit $P1 email=neu@example.de
 BEGIN

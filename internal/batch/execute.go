@@ -435,13 +435,15 @@ func (e *entityRun) crowd() map[failing]int {
 	return n
 }
 
-// alone reports whether a failure is an exception of a system that does serve: it
-// has answered others in this pass, and not several records in a row have met the
-// same.
+// alone reports whether a failure is an exception of a system that does serve: a
+// call that was not sent or whose answer was lost, where others were answered in
+// this pass and not several records in a row have met the same. A refusal in words
+// is none: it will meet the others, too.
 func (e *entityRun) alone(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
-	if b == nil || b.failure() != nil || !b.served() {
+	lost := f.Doubt || f.Status == 0 || !s.t.failed.write && f.Status >= 500
+	if !lost || b == nil || b.failure() != nil || !b.served() {
 		return false
 	}
 	return crowd[failing{f.System, s.t.failed.write}] < openAfter
