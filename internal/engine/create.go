@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -148,62 +147,73 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if w.m.List() == nil {
 		return false, w.createDoubt(why+"; Advoware cannot be searched from here", nil)
 	}
-	var near []*advoState
-	err = w.e.listAll(ctx, w.m, func(o record.Object) error {
-		id, ok := o.Int(w.m.AdvoID())
-		if !ok {
-			return nil
-		}
-		s, err := readAdvoState(w.m, id, o)
-		if err != nil {
-			return nil // of no kind: not ours
-		}
-		if highest >= 0 && id > highest || mapping.Matches(match, w.m.MatchValues(s.view, record.Advoware)) {
-			near = append(near, s)
-		}
-		return nil
-	})
+	after := w.e.Now().Add(-catalogAge)
+	if in := w.mem.Intent; in != nil {
+		after = in.Deadline // a late write may have landed until then
+	}
+	c := w.e.catalogOf(w.m)
+	ids, err := c.near(ctx, w.e, after, match, highest)
+	if err != nil || len(ids) == 0 {
+		return false, err
+	}
+	others, err := w.otherCreates(ctx) // before the links: one that is cleared meanwhile has left its link
 	if err != nil {
 		return false, err
 	}
-	if near, err = w.notAnothers(ctx, sent, near); err != nil {
+	if ids, err = w.unlinked(ctx, ids); err != nil || len(ids) == 0 {
 		return false, err
 	}
-	if near, err = w.unlinked(ctx, near); err != nil {
+	if len(ids) > 1 && len(others) == 0 {
+		return false, w.createDoubt(why, ids)
+	}
+	near, err := c.read(ctx, w.e, ids)
+	if err != nil {
 		return false, err
 	}
-	switch {
+	switch near = w.notAnothers(sent, near, others); {
 	case len(near) == 0:
 		return false, nil
 	case len(near) == 1 && w.equalsPosted(sent, near[0]):
 		return true, w.takeOver(sent, near[0])
 	default:
-		return false, w.createDoubt(why, near)
+		return false, w.createDoubt(why, idsOf(near))
 	}
 }
 
-// notAnothers drops the candidates that another record's interrupted create
-// explains: they are what that one posted, and not what this one did. A pass that
-// dies leaves several. Intents are read before links: one that is cleared
-// meanwhile has left its link.
-func (w *work) notAnothers(ctx context.Context, sent map[string]record.Value, near []*advoState) ([]*advoState, error) {
-	if len(near) == 0 || len(near) == 1 && w.equalsPosted(sent, near[0]) {
-		return near, nil
+func idsOf(near []*advoState) []int64 {
+	ids := make([]int64, len(near))
+	for i, s := range near {
+		ids[i] = s.id
 	}
+	return ids
+}
+
+// otherCreates are the interrupted creates of other records of the entity.
+func (w *work) otherCreates(ctx context.Context) ([]*store.Intent, error) {
+	var out []*store.Intent
 	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
-		if id == w.key.ID || m.Intent.Kind != store.IntentCreate {
-			return nil
+		if id != w.key.ID && m.Intent.Kind == store.IntentCreate {
+			out = append(out, m.Intent)
 		}
-		theirs := postedValues(m.Intent)
-		near = slices.DeleteFunc(near, func(s *advoState) bool {
-			return !w.equalsPosted(sent, s) && (s.id == m.Intent.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
-		})
 		return nil
 	})
 	if err != nil {
 		return nil, storeFault("read the interrupted creates of "+w.key.Entity, err)
 	}
-	return near, nil
+	return out, nil
+}
+
+// notAnothers drops the candidates that another record's interrupted create
+// explains: they are what that one posted, and not what this one did. A pass that
+// dies leaves several.
+func (w *work) notAnothers(sent map[string]record.Value, near []*advoState, others []*store.Intent) []*advoState {
+	for _, in := range others {
+		theirs := postedValues(in)
+		near = slices.DeleteFunc(near, func(s *advoState) bool {
+			return !w.equalsPosted(sent, s) && (s.id == in.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
+		})
+	}
+	return near
 }
 
 // equalsPosted compares a candidate with what was posted, after folding.
@@ -238,16 +248,12 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 }
 
 // unlinked drops the candidates that an EspoCRM record carries already.
-func (w *work) unlinked(ctx context.Context, near []*advoState) ([]*advoState, error) {
+func (w *work) unlinked(ctx context.Context, near []int64) ([]int64, error) {
 	const most = 100 // longer lists meet the web server's URL limit
 	taken := map[int64]bool{}
-	for from := 0; from < len(near); from += most {
-		var ids []string
-		for _, s := range near[from:min(from+most, len(near))] {
-			ids = append(ids, strconv.FormatInt(s.id, 10))
-		}
+	for part := range slices.Chunk(near, most) {
 		q := record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: 2 * most,
-			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: ids}}}
+			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}}
 		err := w.e.eachPage(ctx, w.m, q, func(page []record.Object) error {
 			for _, o := range page {
 				if id, ok := o.Int(fieldAdvowareID); ok {
@@ -260,23 +266,22 @@ func (w *work) unlinked(ctx context.Context, near []*advoState) ([]*advoState, e
 			return nil, err
 		}
 	}
-	var free []*advoState
-	for _, s := range near {
-		if !taken[s.id] {
-			free = append(free, s)
-		}
+	return slices.DeleteFunc(slices.Clone(near), func(id int64) bool { return taken[id] }), nil
+}
+
+func texts(ids []int64) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = strconv.FormatInt(id, 10)
 	}
-	return free, nil
+	return out
 }
 
 // createDoubt asks a person: it is never posted a second time on our own.
-func (w *work) createDoubt(why string, near []*advoState) error {
+func (w *work) createDoubt(why string, near []int64) error {
 	msg := why + "."
 	if len(near) > 0 {
-		var ids []string
-		for _, s := range near {
-			ids = append(ids, strconv.FormatInt(s.id, 10))
-		}
+		ids := texts(near)
 		sort.Strings(ids)
 		if len(ids) > 10 {
 			ids = append(ids[:10], "…")

@@ -68,9 +68,10 @@ type Deps struct {
 // Engine syncs single records. Safe for concurrent use.
 type Engine struct {
 	Deps
-	cfg   Config
-	birth birthday
-	ours  ours
+	cfg      Config
+	birth    birthday
+	ours     ours
+	catalogs catalogs
 	// doubtTold: a note about a link in doubt was written; one is enough for a run.
 	doubtTold atomic.Bool
 }

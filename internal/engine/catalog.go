@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+)
+
+// catalog is what Advoware lists of one entity, as far as creates ask for it: of
+// each record the id and a digest of each match value. One walk over the pages
+// serves every record that asks while it is young enough.
+type catalog struct {
+	m *mapping.Mapping
+
+	mu    sync.Mutex
+	begun time.Time // of the walk; zero: there was none
+	keys  naturalKeys[int64]
+	// byName holds for each match name the records that have content for it, in the
+	// order of its digests.
+	byName [][]int32
+	states map[int64]*advoState // those that were read singly; nil: not there, or of no kind
+}
+
+// catalogAge is how long a walk serves records of which nobody knows when somebody
+// may have posted them.
+const catalogAge = 5 * time.Minute
+
+// catalogOf is the catalog of an entity, empty at first.
+func (e *Engine) catalogOf(m *mapping.Mapping) *catalog {
+	e.catalogs.mu.Lock()
+	defer e.catalogs.mu.Unlock()
+	c := e.catalogs.of[m.Entity()]
+	if c == nil {
+		c = &catalog{m: m}
+		if e.catalogs.of == nil {
+			e.catalogs.of = map[string]*catalog{}
+		}
+		e.catalogs.of[m.Entity()] = c
+	}
+	return c
+}
+
+// catalogs are those of all entities.
+type catalogs struct {
+	mu sync.Mutex
+	of map[string]*catalog
+}
+
+// near lists the ids of the records that match, or whose id is above highest (-1:
+// not asked), in the order of the list. What it rests on was read by a walk that
+// did not begin before the moment: what was written until then is in it.
+func (c *catalog) near(ctx context.Context, e *Engine, after time.Time, match map[string]record.Value, highest int64) ([]int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun.IsZero() || c.begun.Before(after) {
+		if err := c.walk(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	wanted := naturalKeys[struct{}]{names: c.m.Match()}
+	wanted.add(struct{}{}, match)
+	found := c.matching(wanted.key(0))
+	if highest >= 0 {
+		for i, id := range c.keys.ids {
+			if id > highest {
+				found = append(found, int32(i))
+			}
+		}
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	ids := make([]int64, len(found))
+	for i, at := range found {
+		ids[i] = c.keys.ids[at]
+	}
+	return ids, nil
+}
+
+// walk reads the list anew. Records of no kind are not ours.
+func (c *catalog) walk(ctx context.Context, e *Engine) error {
+	begun, keys := e.Now(), naturalKeys[int64]{names: c.m.Match()}
+	seen := map[int64]bool{}
+	err := e.listAll(ctx, c.m, func(o record.Object) error {
+		id, ok := o.Int(c.m.AdvoID())
+		if !ok || seen[id] {
+			return nil // one that moves to another page while it is listed counts once
+		}
+		seen[id] = true
+		if s, err := readAdvoState(c.m, id, o); err == nil {
+			keys.add(id, c.m.MatchValues(s.view, record.Advoware))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.begun, c.keys, c.states = begun, keys, map[int64]*advoState{}
+	c.byName = make([][]int32, len(keys.names))
+	for n := range keys.names {
+		for i := range keys.ids {
+			if keys.key(int32(i))[n] != (digest{}) {
+				c.byName[n] = append(c.byName[n], int32(i))
+			}
+		}
+		slices.SortStableFunc(c.byName[n], func(a, b int32) int { return compareKeys(keys.key(a), keys.key(b), 1<<n) })
+	}
+	return nil
+}
+
+// matching are the records that agree with a key in every name that both have
+// content for, and in at least one.
+func (c *catalog) matching(key []digest) []int32 {
+	var found []int32
+	bits := mask(key)
+	for n, order := range c.byName {
+		if bits&(1<<n) == 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(order, key, func(i int32, key []digest) int { return compareKeys(c.keys.key(i), key, 1<<n) })
+		for ; at < len(order) && compareKeys(c.keys.key(order[at]), key, 1<<n) == 0; at++ {
+			if theirs := c.keys.key(order[at]); compareKeys(theirs, key, bits&mask(theirs)) == 0 {
+				found = append(found, order[at])
+			}
+		}
+	}
+	return found
+}
+
+// read reads records of the list singly, each once; those that are gone, or of no
+// kind by now, are left out.
+func (c *catalog) read(ctx context.Context, e *Engine, ids []int64) ([]*advoState, error) {
+	var out []*advoState
+	for _, id := range ids {
+		c.mu.Lock()
+		s, known := c.states[id]
+		c.mu.Unlock()
+		if !known {
+			o, err := e.Advoware.Get(ctx, c.m.AdvoPath(), strconv.FormatInt(id, 10))
+			switch {
+			case err == nil:
+				if s, err = readAdvoState(c.m, id, o); err != nil {
+					s = nil
+				}
+			case !fault.Is(err, fault.NotFound):
+				return nil, err
+			}
+			c.mu.Lock()
+			c.states[id] = s
+			c.mu.Unlock()
+		}
+		if s != nil {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
