@@ -53,7 +53,9 @@ only trouble. One pass per entity runs at a time.
 
 Before the first write guards look at the whole: a restored backup, an empty
 list, a changed mapping or a store of other systems halts the pass (exit 6), and
-the message names the one flag that lets it go on.`,
+the message names the one flag that lets it go on. More new records than cron.max_creates, and records that
+match one which Advoware has already, are held back alone: everything else is
+synced (exit 6, too).`,
 		Example: `  advosync cron-run
   advosync cron-run --dry-run`,
 		Args: a.noArgs,
@@ -69,6 +71,7 @@ the message names the one flag that lets it go on.`,
 	f.StringVar(&o.progress, "progress", console.ProgressAuto, "progress bar on stderr, `when`: auto, always, never")
 	f.BoolVar(&o.options.AllowMassChange, "allow-mass-change", false, "go on although much of Advoware has moved at once")
 	f.IntVar(&o.options.AllowDeletes, "allow-deletes", 0, "go on with up to `n` deletes")
+	f.IntVar(&o.options.AllowCreates, "allow-creates", 0, "go on with up to `n` creates in Advoware")
 	f.BoolVar(&o.options.AllowEmpty, "allow-empty", false, "go on although one side is suddenly empty, or lacks much")
 	f.BoolVar(&o.options.AllowMappingChange, "allow-mapping-change", false, "go on although the mapping has changed since the last pass")
 	f.BoolVar(&o.allowMoved, "allow-moved", false, "go on although the store names other systems: they have only changed their addresses")
@@ -97,6 +100,9 @@ func (o *cronFlags) validate(c *cobra.Command) error {
 	}
 	if o.options.AllowDeletes < 0 {
 		return usagef("--allow-deletes must not be negative")
+	}
+	if o.options.AllowCreates < 0 {
+		return usagef("--allow-creates must not be negative")
 	}
 	if !slices.Contains([]string{console.ProgressAuto, console.ProgressAlways, console.ProgressNever}, o.progress) {
 		return usagef("unknown --progress %q: auto, always or never", o.progress)

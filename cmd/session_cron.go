@@ -24,7 +24,7 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 	}
 	cron := s.cfg.Cron
 	cfg := batch.Config{Engine: s.engineConfig, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
-		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes}
+		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes, MaxCreates: cron.MaxCreates}
 	if r.Policy != "" {
 		cfg.Engine.Policy = reconcile.Policy(r.Policy)
 	}

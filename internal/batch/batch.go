@@ -39,6 +39,9 @@ type Config struct {
 	// MaxChangedShare and MaxDeletes are limits of the guards.
 	MaxChangedShare float64
 	MaxDeletes      int
+	// MaxCreates is how many records one pass may create in Advoware; more of them
+	// are held back, all. 0: none may be.
+	MaxCreates int
 	// Grace bounds what was begun when the run is interrupted. Default 30s.
 	Grace time.Duration
 }
@@ -52,6 +55,7 @@ type Options struct {
 
 	AllowMassChange    bool
 	AllowDeletes       int // so many deletes may happen
+	AllowCreates       int // so many creates may happen
 	AllowEmpty         bool
 	AllowMappingChange bool
 	AllowRegress       bool

@@ -56,6 +56,11 @@ type entityRun struct {
 	// newcomers are Advoware's records that nothing in EspoCRM is linked to.
 	newcomers int
 
+	creates *engine.CreateGuard
+	most    int // creates that are allowed
+	tooMany int // creates that there would be, where that is more
+	held    held
+
 	created int
 	// unseen are linked records that the list does not show and that are not gone:
 	// hidden from us, or not asked for yet. The next pass looks for them again.
@@ -107,12 +112,21 @@ func (r *run) entity(m *mapping.Mapping) error {
 	}
 	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
 	list := e.queue.take()
+	if err := e.guardCreates(list); err != nil {
+		for _, c := range list {
+			e.leaves(c)
+		}
+		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false, nil))
+	}
 	e.countStill(list)
 	r.tell(func(s Sink) {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
 	err := e.execute(list)
+	if g := e.heldBack(); g != nil {
+		r.note(g) // it has kept nothing else from its end
+	}
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
 	return errors.Join(err, e.rememberRun(true, err))
 }

@@ -250,7 +250,7 @@ func (e *entityRun) one(c *chunk, it *item) {
 		return
 	}
 	ctx, t := withTicket(e.run.work)
-	req := engine.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem}
+	req := engine.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem, Creates: e.creates}
 	if e.m.List() == nil {
 		req.Judge = func(v result.Verdict) error { return e.judge.compared(v, it.why == whyStale || it.why == whyFirst) }
 	}
@@ -330,6 +330,9 @@ func (e *entityRun) count(c candidate, res result.Record) {
 	case result.Locked:
 		e.leaves(c)
 	case result.Skipped:
+		if res.Reason.Code == engine.ReasonHeld || res.Reason.Code == engine.ReasonMatches {
+			e.holds(c, res)
+		}
 		if res.Error != nil || res.Reason.Code == "keeps_changing" {
 			e.leaves(c)
 		}

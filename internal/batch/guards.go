@@ -8,8 +8,8 @@ import (
 	"advosync/internal/result"
 )
 
-// GuardError halts a pass before its first write (exit 6). It names the one flag
-// that overrides this guard and no other.
+// GuardError halts a pass before its first write, or holds back its creates (exit
+// 6). It names the one flag that overrides this guard and no other.
 type GuardError struct {
 	Entity  string
 	Guard   reconcile.GuardName
@@ -22,6 +22,9 @@ type GuardError struct {
 func (e *GuardError) Error() string { return e.Message + "; " + e.hint() }
 
 func (e *GuardError) hint() string {
+	if e.Flag == "" {
+		return e.advice
+	}
 	return fmt.Sprintf("%s: advosync cron-run --entity %s %s", e.advice, e.Entity, e.Flag)
 }
 
@@ -34,11 +37,14 @@ func (o Options) limits(cfg Config) reconcile.PassLimits {
 
 // guard asks the pure function; nil: the pass may write.
 func guard(f reconcile.PassFacts, l reconcile.PassLimits) *GuardError {
-	h := reconcile.Guard(f, l)
+	return guardError(f.Entity, reconcile.Guard(f, l))
+}
+
+func guardError(entity string, h *reconcile.Halt) *GuardError {
 	if h == nil {
 		return nil
 	}
-	return &GuardError{Entity: f.Entity, Guard: h.Guard, Message: h.Message, Flag: h.Flag, advice: h.Hint}
+	return &GuardError{Entity: entity, Guard: h.Guard, Message: h.Message, Flag: h.Flag, advice: h.Hint}
 }
 
 // judge is the guard of an entity that Advoware cannot list: it judges what the

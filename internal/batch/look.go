@@ -140,6 +140,7 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			default:
 				c.why = whyFirst
 			}
+			c.why |= unlinked(o)
 			e.queue.add(c)
 		}
 		return nil
@@ -234,7 +235,7 @@ func (e *entityRun) lookEdited(ctx context.Context) error {
 				return err
 			}
 			if !quiet {
-				e.queue.add(candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i]), why: whyEdited})
+				e.queue.add(candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i]), why: whyEdited | unlinked(o)})
 			}
 		}
 		return nil
@@ -340,7 +341,7 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), f, func(id string, m store.Memory) error {
 		c := candidate{id: id, since: moment(e.state.Watermark), why: whyStale}
 		if m.Intent != nil || len(m.Notes) > 0 || m.Pending != "" {
-			c.why = whyMemory
+			c.why = whyMemory | creates(m)
 		}
 		switch {
 		case m.Base == nil && c.why == whyStale:
@@ -348,7 +349,7 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 			if gone = append(gone, c); len(gone) == chunkSize {
 				return restored()
 			}
-		case m.Failure != nil && (m.Failure.Count >= e.maxRetries() && c.why == whyMemory || !e.due(m.Failure, record.Object{})):
+		case m.Failure != nil && (m.Failure.Count >= e.maxRetries() && c.why&whyMemory != 0 || !e.due(m.Failure, record.Object{})):
 		default:
 			e.queue.add(c)
 		}

@@ -47,8 +47,11 @@ func (e *entityRun) closes(id string, o result.Outcome) {
 	}
 }
 
-// stillOpen counts what was open when the pass began, and is so still.
+// stillOpen counts what was open when the pass began, and is so still, and the
+// creates that are held back.
 func (e *entityRun) stillOpen() (n result.StillOpen) {
+	tooMany, matching := e.holding()
+	n.Held = tooMany + matching
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, status := range e.open {

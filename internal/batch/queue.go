@@ -27,6 +27,9 @@ const (
 	whyFirst                   // linked, never synced, or without a usable base
 	whyMemory                  // an intent, an owed note, left over
 	whyGone                    // gone from EspoCRM
+	whyCreate                  // not linked
+	whyPosted                  // not linked, and an interrupted run has begun to create it
+	whyHeld                    // not linked, and an earlier pass has held it back
 )
 
 // candidate is one record that needs a look. since is the oldest moment (Unix
@@ -80,7 +83,8 @@ func (q *queue) shrink() {
 
 func (q *queue) sort() {
 	slices.SortFunc(q.list, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
+		// What waits for a person must not use up the places of what can be done.
+		return cmp.Or(cmp.Compare(a.why&whyHeld, b.why&whyHeld), cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
 	})
 }
 

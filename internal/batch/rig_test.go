@@ -62,7 +62,7 @@ func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
 	r.w = sandbox.NewWorld(o)
 	r.store = storetest.NewMemory(nil)
 	r.m = r.mapping(r.w.Mapping())
-	r.cfg = batch.Config{Engine: engine.Config{MarkSyncing: true}, Concurrency: 8, MaxChangedShare: 0.5}
+	r.cfg = batch.Config{Engine: engine.Config{MarkSyncing: true}, Concurrency: 8, MaxChangedShare: 0.5, MaxCreates: 50}
 	for _, c := range change {
 		c(r)
 	}

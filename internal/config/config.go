@@ -91,6 +91,7 @@ type CronSettings struct {
 	RetryBackoff    time.Duration
 	MaxChangedShare float64 // 0 to 1
 	MaxDeletes      int
+	MaxCreates      int
 }
 
 // HistorySettings is the section history.

@@ -320,7 +320,7 @@ func sample(p *place, key string) string {
 		"advoware.security_gateway": "https://s.example.de", "advoware.timeout": "8s", "advoware.insecure": "true", "store.driver": "redis", "store.path": "/var/lib/x.db", "redis.insecure": "true",
 		"sync.conflict": "advoware", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.late_write": "3m", "sync.on_missing_in_advoware": "unlink",
 		"sync.on_missing_in_espocrm": "delete", "cron.concurrency": "9", "cron.recheck_after": "2d", "cron.retry_backoff": "1m", "cron.max_changed_share": "0.25",
-		"cron.max_deletes": "3", "history.retention": "1d12h", "metrics.textfile": "/var/x.prom",
+		"cron.max_deletes": "3", "cron.max_creates": "7", "history.retention": "1d12h", "metrics.textfile": "/var/x.prom",
 	}[key]
 }
 

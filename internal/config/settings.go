@@ -76,6 +76,7 @@ func settings(c *Config) []setting {
 		{key: "cron.retry_backoff", kind: aDuration, to: &c.Cron.RetryBackoff, def: "15m", most: 366 * 24 * hour},
 		{key: "cron.max_changed_share", kind: aFloat, to: &c.Cron.MaxChangedShare, def: "0.5", most: 1},
 		{key: "cron.max_deletes", kind: anInt, to: &c.Cron.MaxDeletes, def: "0", most: math.MaxInt32},
+		{key: "cron.max_creates", kind: anInt, to: &c.Cron.MaxCreates, def: "50", most: math.MaxInt32},
 
 		{key: "history.retention", kind: aDuration, to: &c.History.Retention, def: "90d", most: 36500 * 24 * hour},
 		{key: "metrics.textfile", kind: aPath, to: &c.Metrics.Textfile},

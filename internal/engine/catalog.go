@@ -17,13 +17,18 @@ import (
 // serves every record that asks while it is young enough.
 type catalog struct {
 	m *mapping.Mapping
+	// turn is taken for everything below but states: whoever comes while the list is
+	// read waits, and gives up with its context.
+	turn chan struct{}
 
-	mu    sync.Mutex
 	begun time.Time // of the walk; zero: there was none
 	keys  naturalKeys[int64]
 	// byName holds for each match name the records that have content for it, in the
 	// order of its digests.
 	byName [][]int32
+	linked map[int64]bool // those of which EspoCRM was asked, and whether a record carried them
+
+	mu     sync.Mutex
 	states map[int64]*advoState // those that were read singly; nil: not there, or of no kind
 }
 
@@ -37,7 +42,7 @@ func (e *Engine) catalogOf(m *mapping.Mapping) *catalog {
 	defer e.catalogs.mu.Unlock()
 	c := e.catalogs.of[m.Entity()]
 	if c == nil {
-		c = &catalog{m: m}
+		c = &catalog{m: m, turn: make(chan struct{}, 1)}
 		if e.catalogs.of == nil {
 			e.catalogs.of = map[string]*catalog{}
 		}
@@ -52,12 +57,26 @@ type catalogs struct {
 	of map[string]*catalog
 }
 
+// take waits for the turn.
+func (c *catalog) take(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return interrupted(ctx)
+	}
+}
+
+func (c *catalog) give() { <-c.turn }
+
 // near lists the ids of the records that match, or whose id is above highest (-1:
 // not asked), in the order of the list. What it rests on was read by a walk that
 // did not begin before the moment: what was written until then is in it.
 func (c *catalog) near(ctx context.Context, e *Engine, after time.Time, match map[string]record.Value, highest int64) ([]int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.take(ctx); err != nil {
+		return nil, err
+	}
+	defer c.give()
 	if c.begun.IsZero() || c.begun.Before(after) {
 		if err := c.walk(ctx, e); err != nil {
 			return nil, err
@@ -100,7 +119,10 @@ func (c *catalog) walk(ctx context.Context, e *Engine) error {
 	if err != nil {
 		return err
 	}
-	c.begun, c.keys, c.states = begun, keys, map[int64]*advoState{}
+	c.begun, c.keys, c.linked = begun, keys, map[int64]bool{}
+	c.mu.Lock()
+	c.states = map[int64]*advoState{}
+	c.mu.Unlock()
 	c.byName = make([][]int32, len(keys.names))
 	for n := range keys.names {
 		for i := range keys.ids {
@@ -157,6 +179,39 @@ func (c *catalog) read(ctx context.Context, e *Engine, ids []int64) ([]*advoStat
 		if s != nil {
 			out = append(out, s)
 		}
+	}
+	return out, nil
+}
+
+// free tells which of these records no EspoCRM record carried when it was asked,
+// which is once for each walk: one that is linked meanwhile is held back until the
+// next pass, no more.
+func (c *catalog) free(ctx context.Context, e *Engine, ids []int64) (map[int64]bool, error) {
+	if err := c.take(ctx); err != nil {
+		return nil, err
+	}
+	defer c.give()
+	var ask []int64
+	for _, id := range ids {
+		if _, known := c.linked[id]; !known {
+			ask = append(ask, id)
+		}
+	}
+	slices.Sort(ask)
+	ask = slices.Compact(ask)
+	left, err := e.unlinked(ctx, c.m, ask)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ask {
+		c.linked[id] = true
+	}
+	for _, id := range left {
+		c.linked[id] = false
+	}
+	out := map[int64]bool{}
+	for _, id := range ids {
+		out[id] = !c.linked[id]
 	}
 	return out, nil
 }

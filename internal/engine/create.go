@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -21,6 +22,11 @@ func (w *work) create(ctx context.Context) (done bool, err error) {
 	if w.req.Action == ActionUpdate {
 		return false, &fault.Error{System: fault.EspoCRM, Code: fault.NotLinked, Owner: fault.OwnerRecord, Op: "update " + w.what(),
 			Message: "the record is not linked to Advoware", Hint: w.hint("sync") + " --action create"}
+	}
+	if why, err := w.holds(ctx); err != nil {
+		return false, err
+	} else if why != nil {
+		return true, w.hold(ctx, *why)
 	}
 	if err := w.keepOrigin(ctx); err != nil {
 		return false, err
@@ -160,7 +166,7 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if err != nil {
 		return false, err
 	}
-	if ids, err = w.unlinked(ctx, ids); err != nil || len(ids) == 0 {
+	if ids, err = w.e.unlinked(ctx, w.m, ids); err != nil || len(ids) == 0 {
 		return false, err
 	}
 	if len(ids) > 1 && len(others) == 0 {
@@ -248,13 +254,13 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 }
 
 // unlinked drops the candidates that an EspoCRM record carries already.
-func (w *work) unlinked(ctx context.Context, near []int64) ([]int64, error) {
+func (e *Engine) unlinked(ctx context.Context, m *mapping.Mapping, near []int64) ([]int64, error) {
 	const most = 100 // longer lists meet the web server's URL limit
 	taken := map[int64]bool{}
 	for part := range slices.Chunk(near, most) {
 		q := record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: 2 * most,
 			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}}
-		err := w.e.eachPage(ctx, w.m, q, func(page []record.Object) error {
+		err := e.eachPage(ctx, m, q, func(page []record.Object) error {
 			for _, o := range page {
 				if id, ok := o.Int(fieldAdvowareID); ok {
 					taken[id] = true

@@ -130,6 +130,8 @@ type Request struct {
 	// written for it; its error ends the attempt, counts as nobody's failure and
 	// leaves the record as it is.
 	Judge func(v result.Verdict) error
+	// Creates, where set, is the pass's guard over creates.
+	Creates *CreateGuard
 	// DeferClean, where set, is told of an adopted record that only needs the
 	// status clean, and of its version number, instead of a PUT for it.
 	DeferClean func(id string, version *int64)

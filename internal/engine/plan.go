@@ -70,6 +70,12 @@ func (w *work) plan(ctx context.Context) error {
 		return err
 	}
 	if d.Action == reconcile.Post {
+		if why, err := w.holds(ctx); err != nil {
+			return err
+		} else if why != nil {
+			w.res.Outcome, w.res.Reason = result.Skipped, *why
+			return nil
+		}
 		if found, err := w.lookFirst(ctx, d); err != nil {
 			return err
 		} else if found {

@@ -56,6 +56,8 @@ type work struct {
 	// recovered: w.mem.Intent has been taken into account.
 	recovered bool
 
+	// letThrough: the guard over creates has let the record pass.
+	letThrough bool
 	// originDue: what w.mem.Origin says is not stored yet.
 	originDue  bool
 	marked     bool

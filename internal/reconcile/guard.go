@@ -12,6 +12,8 @@ const (
 	GuardMapping    GuardName = "mapping_change" // --allow-mapping-change
 	GuardMassChange GuardName = "mass_change"    // --allow-mass-change
 	GuardDeletes    GuardName = "deletes"        // --allow-deletes N
+	GuardCreates    GuardName = "creates"        // --allow-creates N; holds back the creates alone
+	GuardMatches    GuardName = "matches"        // no flag: each is for a person
 )
 
 // A share of few records says nothing: fewer moved ones than this never halt a
@@ -82,6 +84,26 @@ func Guard(f PassFacts, l PassLimits) *Halt {
 		return &Halt{Guard: GuardDeletes, Flag: fmt.Sprintf("--allow-deletes %d", f.Deletes),
 			Message: fmt.Sprintf("%s: %d records are gone from EspoCRM and would be deleted in Advoware (%d allowed)", f.Entity, f.Deletes, l.MaxDeletes),
 			Hint:    "look at them with --dry-run; when they may be deleted"}
+	}
+	return nil
+}
+
+// Held says of a pass that it has held back creates, and nothing else: too many
+// in one pass, or records that Advoware seems to have already; nil: it has not.
+func Held(entity string, tooMany, matching, most int) *Halt {
+	const pair = "see which are the same with advosync link --entity "
+	already := fmt.Sprintf("%d not created, because a record of Advoware that is linked to nothing agrees with each by match", matching)
+	switch {
+	case tooMany > 0:
+		h := &Halt{Guard: GuardCreates, Flag: fmt.Sprintf("--allow-creates %d", tooMany),
+			Message: fmt.Sprintf("%s: creates held back: %d records would be created in Advoware in one pass (%d allowed)", entity, tooMany, most),
+			Hint:    "find out whether somebody has imported them; when they are to be created"}
+		if matching > 0 {
+			h.Message, h.Hint = h.Message+", "+already, pair+entity+"; "+h.Hint
+		}
+		return h
+	case matching > 0:
+		return &Halt{Guard: GuardMatches, Message: entity + ": creates held back: " + already, Hint: pair + entity}
 	}
 	return nil
 }

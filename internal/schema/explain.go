@@ -63,6 +63,7 @@ func explanations() map[string]string {
 		"cron.retry_backoff":     "Pause after the first failure of a record; it doubles with every further one.",
 		"cron.max_changed_share": "Share of records that may have changed in Advoware before a pass halts and asks (a restored backup looks like that).",
 		"cron.max_deletes":       "Deletions that one pass may make before it halts and asks.",
+		"cron.max_creates":       "Records that one pass may create in Advoware; where there are more, all are held back until somebody allows them.",
 
 		"history.retention": "How long overwritten values are kept; 0: for ever.",
 		"metrics.textfile":  "File for the textfile collector of node_exporter; empty: none.",

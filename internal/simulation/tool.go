@@ -70,7 +70,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	t.Engine = engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: t.Leases, Now: now})
 	// So many may be in flight that none waits for another one: whose turn it is
 	// would be the Go scheduler's choice.
-	t.Pass = batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10},
+	t.Pass = batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10, MaxCreates: 1000},
 		batch.Deps{EspoCRM: apartEspo{ec, t}, Advoware: apartAdvo{ac, t}, Store: st, Leases: t.Leases, Now: now})
 	return t
 }
