@@ -41,12 +41,12 @@ const (
 // reads both systems; of the store it writes bases of records that agree.
 func (e *entityRun) look(ctx context.Context) error {
 	e.begins()
+	// As whom this pass has signed in is kept, whoever that is later.
+	if _, err := e.run.engine.Ours(ctx, ""); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.lookWitnesses(ctx) })
-	g.Go(func() error { // as whom this pass has signed in is kept, whoever that is later
-		_, err := e.run.engine.Ours(ctx, "")
-		return err
-	})
 	g.Go(func() error { return e.lookUnclean(ctx) })
 	g.Go(func() error { return e.lookEdited(ctx) })
 	g.Go(func() error { return e.lookMemories(ctx) })
