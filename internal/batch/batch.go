@@ -112,7 +112,7 @@ func (p *Pass) Run(ctx context.Context, entities []*mapping.Mapping, opts Option
 	ctx, calls := callcount.With(ctx)
 	r := p.newRun(ctx, opts, sink)
 	defer r.close()
-	for _, m := range entities {
+	for _, m := range r.inTurn(entities) {
 		if r.stopped() {
 			r.report.Skipped = append(r.report.Skipped, m.Entity())
 			continue

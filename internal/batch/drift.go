@@ -45,23 +45,6 @@ func (e *entityRun) lookDrift(ctx context.Context) error {
 	return e.lookGone(ctx)
 }
 
-// readLinked streams EspoCRM's linked records.
-func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) error {
-	q := record.Query{OrderBy: fieldAdvowareID, Where: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}},
-		Select: []string{fieldID, fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldModifiedAt, fieldEditedAt}}
-	if e.deep {
-		q.Select = e.fields()
-	}
-	return e.find(ctx, q, func(page []record.Object) error {
-		select {
-		case to <- page:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-}
-
 // advoRow is one record of Advoware's list; obj only in a deep pass.
 type advoRow struct {
 	id  int64
@@ -72,9 +55,12 @@ type advoRow struct {
 // readAdvoware streams Advoware's list to its end. A list that is
 // not in order of ids, or without them, could hide records: an error.
 func (e *entityRun) readAdvoware(ctx context.Context, to chan<- []advoRow) error {
-	last := int64(math.MinInt64)
-	for pages := e.run.engine.Pages(e.m); ; {
+	ahead := e.pagesOf()
+	defer ahead.flying.Wait()
+	pages := e.run.engine.PagesFrom(e.m, ahead.page)
+	for last := int64(math.MinInt64); ; {
 		objs, err := pages.Next(ctx)
+		e.pages++
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,8 @@ type entityRun struct {
 	newest   []EspoWitness
 	updated  []AdvoWitness
 	present  int
+	pages    int     // of Advoware's list that were read, the empty one behind the last included
+	cuts     []int64 // bounds of EspoCRM's ranges for the next pass
 
 	// open are the records that earlier passes have left open, by the hash of their
 	// ids, with their status; again is when the first of them is tried again.
@@ -67,8 +69,10 @@ type entityRun struct {
 	unseen   int
 	oldest   int64 // the oldest edit that waits
 	waiting  int
-	left     bool // a candidate has not ended
-	noMass   bool // mass updates are forbidden
+	left     bool // something has not ended, and nobody knows by its id what
+	leftOver []candidate
+	before   []kept // by the last pass
+	noMass   bool   // mass updates are forbidden
 	suspects []suspect
 	unlisted unlisted
 	late     []candidate // deletes that nobody knew of when the guard was asked
@@ -79,6 +83,7 @@ type entityRun struct {
 func (r *run) entity(m *mapping.Mapping) error {
 	e := &entityRun{run: r, m: m, espo: governedEspo{r.systems}, queue: newQueue(maxQueue), seed: maphash.MakeSeed(), twin: map[string]string{}}
 	e.facts.Entity = m.Entity()
+	r.freshEntity()
 	if !r.opts.DryRun {
 		release, err := e.takePassLock()
 		if err != nil {
@@ -91,7 +96,10 @@ func (r *run) entity(m *mapping.Mapping) error {
 		return err
 	}
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseLook); s.Planned(m.Entity(), 0, false) })
-	if err := e.look(r.ctx); err != nil {
+	r.systems.governor.widen(true)
+	err := e.look(r.ctx)
+	r.systems.governor.widen(false)
+	if err != nil {
 		if r.ctx.Err() != nil {
 			return nil // interrupted while looking; nothing was begun
 		}
@@ -118,12 +126,13 @@ func (r *run) entity(m *mapping.Mapping) error {
 		}
 		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false, nil))
 	}
+	e.waiting += e.queue.missed()
 	e.countStill(list)
 	r.tell(func(s Sink) {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
-	err := e.execute(list)
+	err = e.execute(list)
 	if g := e.heldBack(); g != nil {
 		r.note(g) // it has kept nothing else from its end
 	}
@@ -228,7 +237,10 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 		e.reportLeft(next.Oldest())
 		return e.saveState(next)
 	}
-	done := !e.left && !e.queue.over && e.waiting == 0
+	ended := !e.left && !e.queue.over && e.waiting == 0
+	if err := e.keepLeft(context.WithoutCancel(r.ctx)); err != nil {
+		return err
+	}
 	next.Mapping = e.m.Fingerprint() // the guard has let it pass
 	next.Marker = e.hasMarker()
 	next.Espo = e.newest
@@ -238,16 +250,19 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 	if e.m.List() != nil || e.full {
 		next.Linked = e.linked
 	}
+	if e.m.List() != nil {
+		next.Bounds, next.Pages = e.cuts, e.pages
+	}
 	next.Linked += e.created + e.unseen
 	if e.full {
 		next.ComparedAt = time.Time{} // not before it is complete
 	}
-	if done {
+	if ended || e.bounded() {
 		next.Watermark = e.began.UTC().Format(stampFormat)
 		if e.deep {
 			next.ComparedAt = now
 		}
-		if s := r.report.Entities[e.m.Entity()]; why == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !next.StillOpen.Any() {
+		if s := r.report.Entities[e.m.Entity()]; ended && why == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !next.StillOpen.Any() {
 			next.LastSuccess = now
 		}
 	}
@@ -298,7 +313,7 @@ func (e *entityRun) leaves(c candidate) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.waiting++
-	e.left = true
+	e.leftOver = append(e.leftOver, c)
 	if c.why&whyGone != 0 {
 		e.unseen++
 	}

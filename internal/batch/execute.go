@@ -223,6 +223,7 @@ func (e *entityRun) giveBack(c *chunk, i int) {
 func (e *entityRun) begin(c *chunk, it *item, s *slots) {
 	e.run.mu.Lock()
 	e.run.begun++
+	e.run.fresh++
 	e.run.sink.Begun(e.m.Entity(), it.id)
 	e.run.mu.Unlock()
 	e.flying.Add(1)

@@ -56,6 +56,25 @@ func newGovernor(most int, log *slog.Logger) *governor {
 	return g
 }
 
+// widen lets twice as many calls be in flight, or as many as before: while a pass only
+// reads the lists of both systems, each may have its share.
+func (g *governor) widen(wide bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wide {
+		g.most *= 2
+		for _, f := range g.systems {
+			f.limit *= 2
+		}
+		g.admit()
+		return
+	}
+	g.most /= 2
+	for _, f := range g.systems {
+		f.limit = max(min(f.limit, g.most), 1)
+	}
+}
+
 // acquire waits for leave to call a system.
 func (g *governor) acquire(ctx context.Context, system fault.System) error {
 	g.mu.Lock()

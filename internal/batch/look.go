@@ -50,6 +50,7 @@ func (e *entityRun) look(ctx context.Context) error {
 	g.Go(func() error { return e.lookUnclean(ctx) })
 	g.Go(func() error { return e.lookEdited(ctx) })
 	g.Go(func() error { return e.lookMemories(ctx) })
+	g.Go(func() error { return e.lookKept(ctx) })
 	g.Go(func() error {
 		if e.m.List() != nil {
 			return e.lookDrift(ctx)

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"cmp"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -49,9 +50,14 @@ type queue struct {
 	at   map[string]int
 	list []candidate
 	over bool // some were dropped
+	// dropped are hashes of their ids; some of them may be back.
+	dropped []uint64
+	seed    maphash.Seed
 }
 
-func newQueue(most int) *queue { return &queue{most: most, at: map[string]int{}} }
+func newQueue(most int) *queue {
+	return &queue{most: most, at: map[string]int{}, seed: maphash.MakeSeed()}
+}
 
 func (q *queue) add(c candidate) {
 	q.mu.Lock()
@@ -74,7 +80,10 @@ func (q *queue) shrink() {
 	q.over = true
 	for _, c := range q.list[q.most:] {
 		delete(q.at, c.id)
+		q.dropped = append(q.dropped, maphash.String(q.seed, c.id))
 	}
+	slices.Sort(q.dropped)
+	q.dropped = slices.Compact(q.dropped)
 	q.list = q.list[:q.most]
 	for i, c := range q.list {
 		q.at[c.id] = i
@@ -98,6 +107,19 @@ func (q *queue) take() []candidate {
 	q.sort()
 	q.at = nil
 	return q.list
+}
+
+// missed is how many there were besides those that take has given.
+func (q *queue) missed() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.dropped)
+	for _, c := range q.list {
+		if _, back := slices.BinarySearch(q.dropped, maphash.String(q.seed, c.id)); n > 0 && back {
+			n--
+		}
+	}
+	return n
 }
 
 // older is the earlier of two moments; 0 is no moment.

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/callcount"
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/result"
 )
 
@@ -20,7 +21,9 @@ type run struct {
 	systems *systems
 	engine  *engine.Engine
 	start   time.Time
-	until   time.Time // no record is begun after; zero: no bound
+	until   time.Time // no record is begun after, but for the first; zero: no bound
+	// workersMost is how many records are worked on at the same time.
+	workersMost int
 
 	// ctx ends with the signal: nothing new is begun. work is the context of what
 	// was begun; it outlives the signal by the grace.
@@ -32,6 +35,7 @@ type run struct {
 	sink   Sink
 	report Report
 	begun  int
+	fresh  int // begun of the entity at hand
 	stop   Stop
 	errs   []error
 	warned map[string]bool
@@ -41,11 +45,12 @@ func (p *Pass) newRun(ctx context.Context, opts Options, sink Sink) *run {
 	if sink == nil {
 		sink = nobody{}
 	}
-	workers := p.cfg.Concurrency
+	workers := max(p.cfg.Concurrency, 1)
 	if opts.Concurrency > 0 {
 		workers = opts.Concurrency
 	}
 	r := &run{p: p, opts: opts, ctx: ctx, sink: sink, start: p.deps.Now(), warned: map[string]bool{}}
+	r.workersMost = workers
 	r.systems = newSystems(p.deps.EspoCRM, p.deps.Advoware, newGovernor(workers, p.deps.Log))
 	r.engine = engine.New(p.cfg.Engine, engine.Deps{EspoCRM: governedEspo{r.systems}, Advoware: governedAdvo{r.systems},
 		Store: p.deps.Store, Leases: p.deps.Leases, Log: p.deps.Log, Now: p.deps.Now})
@@ -63,7 +68,7 @@ func (r *run) close() { r.end() }
 
 func (r *run) now() time.Time { return r.p.deps.Now() }
 
-func (r *run) workers() int { return r.systems.governor.most }
+func (r *run) workers() int { return r.workersMost }
 
 // WithGrace is a context that outlives the end of ctx by d: what was begun is
 // finished, but not for ever.
@@ -97,12 +102,36 @@ func (r *run) stopped() bool {
 		r.stop = StopSignal
 	case r.systems.broken() != nil:
 		r.stop = StopSystem
-	case !r.until.IsZero() && !r.now().Before(r.until):
+	case !r.until.IsZero() && !r.now().Before(r.until) && r.fresh >= r.workersMost: // looking alone must not use up every pass
 		r.stop = StopTime
 	case r.opts.Limit > 0 && r.begun >= r.opts.Limit:
 		r.stop = StopLimit
 	}
 	return r.stop != ""
+}
+
+// freshEntity: of the entity that follows nothing is begun yet.
+func (r *run) freshEntity() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fresh = 0
+}
+
+// inTurn puts those first whose last pass is the longest ago, where the time may not
+// last for all: else those behind would never have their turn.
+func (r *run) inTurn(entities []*mapping.Mapping) []*mapping.Mapping {
+	if r.until.IsZero() || len(entities) < 2 {
+		return entities
+	}
+	last := map[*mapping.Mapping]time.Time{}
+	for _, m := range entities {
+		if s, _, err := LoadState(r.ctx, r.p.deps.Store, m.Entity()); err == nil { // what fails here fails again, and is told
+			last[m] = s.LastRun
+		}
+	}
+	turn := slices.Clone(entities)
+	slices.SortStableFunc(turn, func(a, b *mapping.Mapping) int { return last[a].Compare(last[b]) })
+	return turn
 }
 
 func (r *run) halt(s Stop) {

@@ -62,6 +62,10 @@ type EntityState struct {
 	Created int `json:"created,omitempty"`
 	// ComparedAt is when the contents of all linked records were last compared.
 	ComparedAt time.Time `json:"comparedAt,omitzero"`
+	// Bounds cut EspoCRM's linked records into ranges by the Advoware id, and Pages is
+	// how many pages Advoware's list had: what the next look may read side by side.
+	Bounds []int64 `json:"bounds,omitempty"`
+	Pages  int     `json:"pages,omitempty"`
 	// Espo and Advo are witnesses against a restored backup.
 	Espo []EspoWitness `json:"espo,omitempty"`
 	Advo []AdvoWitness `json:"advo,omitempty"`

@@ -16,8 +16,8 @@ const maxListPages = 100_000
 // is empty or brings no new id, never with a short one: servers cap page sizes,
 // and filter after they have paged.
 type Pages struct {
-	e    *Engine
 	m    *mapping.Mapping
+	read func(ctx context.Context, page int) ([]record.Object, error)
 	page int // number of the next one
 	done bool
 	ids  seenIDs
@@ -30,7 +30,12 @@ type Pages struct {
 
 // Pages is the list of Advoware's records from its first page on.
 func (e *Engine) Pages(m *mapping.Mapping) *Pages {
-	return &Pages{e: e, m: m, page: m.List().First}
+	return e.PagesFrom(m, func(ctx context.Context, page int) ([]record.Object, error) { return e.ListPage(ctx, m, page) })
+}
+
+// PagesFrom is Pages where read gives the pages by their number.
+func (e *Engine) PagesFrom(m *mapping.Mapping, read func(ctx context.Context, page int) ([]record.Object, error)) *Pages {
+	return &Pages{m: m, read: read, page: m.List().First}
 }
 
 // Next is the next page, nil behind the last one.
@@ -42,7 +47,7 @@ func (p *Pages) Next(ctx context.Context) ([]record.Object, error) {
 	if p.page-l.First >= maxListPages {
 		return nil, errEndlessList(p.m)
 	}
-	objs, err := p.e.ListPage(ctx, p.m, p.page)
+	objs, err := p.read(ctx, p.page)
 	if err != nil {
 		return nil, err
 	}

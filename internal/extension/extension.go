@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"advosync/internal/mapping"
 )
@@ -52,7 +53,7 @@ func module(espoType string) string { return "Advosync" + espoType }
 var (
 	versionForm  = regexp.MustCompile(`^[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,5}$`)
 	idForm       = regexp.MustCompile(`^([0-9a-f]{17}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
-	userNameForm = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}@._ -]{0,99}$`)
+	userNameForm = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}@._ -]*$`) // and at most a hundred characters
 )
 
 // ParseUser tells an id from a user name. The error says what a user name may
@@ -61,7 +62,7 @@ func ParseUser(s string) (User, error) {
 	switch {
 	case idForm.MatchString(s):
 		return User{ID: s}, nil
-	case userNameForm.MatchString(s):
+	case utf8.RuneCountInString(s) <= 100 && userNameForm.MatchString(s):
 		return User{UserName: s}, nil
 	}
 	return User{}, fmt.Errorf("%q is neither an id nor a user name of EspoCRM (letters, digits and @ . _ - and blanks)", s)

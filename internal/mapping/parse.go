@@ -2,10 +2,12 @@ package mapping
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"advosync/internal/mapping/strictyaml"
 )
@@ -119,11 +121,23 @@ func (p *parsing) number(n strictyaml.Node, name string, least, most, otherwise 
 
 // Names that systems may have. They never change.
 var (
-	entityName = regexp.MustCompile(`^[\p{L}][\p{L}\p{N}_-]{0,63}$`)
-	espoName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,99}$`)
-	advoName   = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_-]*(\.[\p{L}_][\p{L}\p{N}_-]*){0,7}$`)
+	entityName = form{regexp.MustCompile(`^[\p{L}][\p{L}\p{N}_-]*$`), 64, 0}
+	espoName   = form{regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`), 100, 0}
+	advoName   = form{regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_-]*(\.[\p{L}_][\p{L}\p{N}_-]*)*$`), math.MaxInt, 7}
 	pathName   = regexp.MustCompile(`^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`)
 )
+
+// form is what a name looks like. Its length is no part of the expression: one that
+// counts is large, and every start of the program would pay for it.
+type form struct {
+	letters    *regexp.Regexp
+	most, dots int
+}
+
+// MatchString reports whether a name is of this form.
+func (f form) MatchString(s string) bool {
+	return utf8.RuneCountInString(s) <= f.most && strings.Count(s, ".") <= f.dots && f.letters.MatchString(s)
+}
 
 func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	m := &Mapping{espo: newPlan(), advo: newPlan()}

@@ -25,6 +25,7 @@ const (
 	IsNotNull           Op = "isNotNull"
 	GreaterThan         Op = "greaterThan"
 	GreaterThanOrEquals Op = "greaterThanOrEquals"
+	LessThanOrEquals    Op = "lessThanOrEquals"
 	Or                  Op = "or" // Any holds the alternatives
 	And                 Op = "and"
 )

@@ -110,25 +110,23 @@ func (c *Catalogue) espo(w *bytes.Buffer, search string) {
 	var s struct {
 		Select  []string
 		OrderBy string
-		Order   string
 		MaxSize int
 	}
 	_ = json.Unmarshal([]byte(search), &s)
 	from, to := 0, 0
 	switch {
-	case s.OrderBy == "advowareId" && s.Order == "desc":
-		from, to = c.N-1, c.N
 	case s.OrderBy == "advowareId":
 		to = c.N
 		if n, ok := bound(search, "lessThanOrEquals", "advowareId"); ok {
 			to = min(to, n-firstListed+1)
 		}
-		for i, rest := 0, search; i < 2; i++ { // the range, and the place in it
-			if n, ok := bound(rest, "greaterThan", "advowareId"); ok {
-				from = max(from, n-firstListed+1)
-				_, rest, _ = strings.Cut(rest, `"type":"greaterThan","attribute":"advowareId"`)
-			}
+		if n, ok := bound(search, "greaterThanOrEquals", "advowareId"); ok {
+			from = max(from, n-firstListed)
 		}
+		if n, ok := bound(search, "greaterThan", "advowareId"); ok {
+			from = max(from, n-firstListed+1)
+		}
+		to = max(to, from)
 		to = min(from+s.MaxSize, to)
 	case strings.Contains(search, `"type":"in","attribute":"id"`):
 		from, to = 0, min(16, c.N)

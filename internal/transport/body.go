@@ -27,6 +27,8 @@ func (a *Answer) JSON() (body []byte, what string) {
 		return nil, "an HTML page"
 	case !utf8.Valid(b):
 		return nil, "text that is not UTF-8"
+	case json.Valid(b):
+		return b, ""
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	var whole json.RawMessage

@@ -1,0 +1,111 @@
+package batch
+
+import (
+	"context"
+
+	"advosync/internal/record"
+)
+
+// kept is a candidate that a pass has left to the next one. Where a bound of the
+// command line has ended the pass, the next one has no need to find them again: the
+// watermark moves on without them.
+type kept struct {
+	ID    string `json:"id"`
+	Since int64  `json:"since,omitempty"`
+	Why   why    `json:"why"`
+}
+
+func keptKey(entity string) string { return "kept:" + entity }
+
+// lookKept adds what the last pass has left.
+func (e *entityRun) lookKept(ctx context.Context) error {
+	var ks []kept
+	if _, err := load(ctx, e.run.p.deps.Store, keptKey(e.m.Entity()), &ks); err != nil {
+		return err
+	}
+	e.before = ks
+	for len(ks) > 0 {
+		n := min(len(ks), chunkSize)
+		if err := e.addKept(ctx, ks[:n]); err != nil {
+			return err
+		}
+		ks = ks[n:]
+	}
+	return nil
+}
+
+// addKept adds those that still need a sync. What failed since waits for its time, and
+// of what nothing is remembered EspoCRM is asked whether it is still there.
+func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
+	ids := make([]string, len(ks))
+	for i, k := range ks {
+		ids[i] = k.ID
+	}
+	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
+	if err != nil {
+		return storeFault("load what is remembered", err)
+	}
+	var unknown []candidate
+	for i, k := range ks {
+		c := candidate{id: k.ID, since: k.Since, why: k.Why}
+		switch f := mems[i].Failure; {
+		case mems[i].Rev == 0:
+			unknown = append(unknown, c)
+		case saidGone(mems[i]), f != nil && (f.Count >= e.maxRetries() || !e.due(f, record.Object{})):
+		default:
+			e.queue.add(c)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	there, err := e.there(ctx, unknown)
+	for _, c := range unknown {
+		if there[c.id] {
+			e.queue.add(c)
+		}
+	}
+	return err
+}
+
+// keeps is what the next pass is told of. What is gone from EspoCRM is not among it:
+// every look finds that by itself, and the guard counts it. More candidates than a pass
+// holds: those that were kept before may be among the dropped ones.
+func (e *entityRun) keeps() []kept {
+	var ks []kept
+	for _, c := range e.leftOver {
+		if c.why&whyGone == 0 {
+			ks = append(ks, kept{c.id, c.since, c.why &^ whyPosted})
+		}
+	}
+	if !e.queue.over {
+		return ks
+	}
+	known := map[string]bool{}
+	for _, k := range ks {
+		known[k.ID] = true
+	}
+	for _, k := range e.before {
+		if !known[k.ID] {
+			ks = append(ks, k)
+		}
+	}
+	return ks
+}
+
+// keepLeft stores what is left, before the state that rests on it.
+func (e *entityRun) keepLeft(ctx context.Context) error {
+	ks := e.keeps()
+	if len(ks) == 0 && len(e.before) == 0 {
+		return nil
+	}
+	return save(ctx, e.run.p.deps.Store, keptKey(e.m.Entity()), ks)
+}
+
+// bounded: the pass has ended at a bound of the command line, and every record that it
+// has left is known by its id.
+func (e *entityRun) bounded() bool {
+	e.run.mu.Lock()
+	defer e.run.mu.Unlock()
+	return (e.run.stop == StopTime || e.run.stop == StopLimit) && e.judge != nil && e.judge.halted() == nil && !e.queue.over && !e.left
+}

@@ -1,0 +1,24 @@
+package batch
+
+import (
+	"fmt"
+	"testing"
+)
+
+// Room to grow, 30: what does not fit into a pass is counted with what is left, a record
+// that several lists have shown once.
+func TestQueueCountsWhatItDrops(t *testing.T) {
+	q := newQueue(10)
+	for range 3 {
+		for i := range 37 {
+			q.add(candidate{id: fmt.Sprint(i), since: int64(i + 1)})
+		}
+	}
+	list := q.take()
+	if len(list) != 10 || list[0].id != "0" || list[9].id != "9" || !q.over || q.missed() != 27 {
+		t.Errorf("%d taken, %d missed, over %v", len(list), q.missed(), q.over)
+	}
+	if q := newQueue(10); q.missed() != 0 {
+		t.Error("an empty queue has missed some")
+	}
+}
