@@ -58,7 +58,12 @@ func (p *pagesAhead) page(ctx context.Context, n int) ([]record.Object, error) {
 			answer <- pageRead{rows, err}
 		})
 	}
-	got := <-p.begun[n]
+	var got pageRead
+	select {
+	case got = <-p.begun[n]:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	delete(p.begun, n)
 	if p.most = max(p.most, len(got.rows)); len(got.rows) < p.most && p.last < n+1 {
 		p.last = n + 1 // it looks like the end
@@ -120,15 +125,8 @@ func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) e
 	g.Go(func() error {
 		c := cutter{}
 		for i := range parts {
-			for page := range parts[i] {
-				if page = c.pass(page); len(page) == 0 {
-					continue
-				}
-				select {
-				case to <- page:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
+			if err := c.all(ctx, parts[i], to); err != nil {
+				return err
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -179,6 +177,31 @@ type cutter struct {
 	same   map[string]bool // the records with the last number
 	rows   int             // since the last cut
 	cuts   []int64
+}
+
+// all passes on a range. One that was not begun, because another one failed, does not
+// end by itself.
+func (c *cutter) all(ctx context.Context, from <-chan []record.Object, to chan<- []record.Object) error {
+	for {
+		var page []record.Object
+		ok := false
+		select {
+		case page, ok = <-from:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !ok {
+			return nil
+		}
+		if page = c.pass(page); len(page) == 0 {
+			continue
+		}
+		select {
+		case to <- page:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (c *cutter) pass(page []record.Object) []record.Object {

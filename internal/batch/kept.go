@@ -48,6 +48,9 @@ func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
 	var unknown []candidate
 	for i, k := range ks {
 		c := candidate{id: k.ID, since: k.Since, why: k.Why}
+		if mems[i].Base != nil && c.why&whyCreate != 0 { // it has been created meanwhile
+			c.why = c.why&^whyCreate | whyMemory
+		}
 		switch f := mems[i].Failure; {
 		case mems[i].Rev == 0:
 			unknown = append(unknown, c)
