@@ -49,7 +49,7 @@ func (s *Store) Tidy(ctx context.Context) error {
 	if err != nil || room < uint64(3*live*sp.pageSize) { // the copy, the journal, and the file until it is cut
 		return nil
 	}
-	return failure(ctx, op, s.path, s.w.alone(ctx, "VACUUM"))
+	return failure(ctx, op, s.path, s.w.alone(ctx, "PRAGMA auto_vacuum = incremental; VACUUM"))
 }
 
 func (s *Store) space(ctx context.Context) (sp space, err error) {

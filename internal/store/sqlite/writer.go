@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,10 +50,12 @@ type job struct {
 //     in the file, not only unlinked.
 //   - busy_timeout: other processes commit in milliseconds; wait for them.
 func openWriter(ctx context.Context, path string, busy time.Duration) (*writer, error) {
-	db, err := sql.Open("sqlite", dsn(path, url.Values{"_pragma": {
-		busyPragma(busy), "auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)",
-		"secure_delete(fast)", "journal_size_limit(67108864)",
-	}}))
+	pragmas := []string{busyPragma(busy), "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)",
+		"secure_delete(fast)", "journal_size_limit(67108864)"}
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 { // later it would be a write at every start
+		pragmas = slices.Insert(pragmas, 1, "auto_vacuum(incremental)")
+	}
+	db, err := sql.Open("sqlite", dsn(path, url.Values{"_pragma": pragmas}))
 	if err != nil {
 		return nil, err
 	}
