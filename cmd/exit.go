@@ -12,7 +12,7 @@ import (
 	"advosync/internal/result"
 )
 
-// The exit codes (design page 1). They are a promise: docs and scripts of the
+// The exit codes. They are a promise: docs and scripts of the
 // operator rest on them.
 const (
 	exitOK          = 0

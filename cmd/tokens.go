@@ -16,7 +16,7 @@ import (
 )
 
 // tokens keeps Advoware's token in the store, so that the runs of a day share
-// one: fetching it is slow and limited (design page 4).
+// one: fetching it is slow and limited.
 type tokens struct {
 	values store.Values
 	leases *lease.Manager

@@ -1,4 +1,4 @@
-// Package advoware is the client of Advoware's REST API (design page 4): it
+// Package advoware is the client of Advoware's REST API: it
 // finds the office's base URLs, signs in, and reads and writes whole records.
 // Every error is a *fault.Error.
 package advoware

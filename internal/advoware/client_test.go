@@ -116,7 +116,7 @@ func object(t *testing.T, s string) record.Object {
 	return o
 }
 
-// TestSignatureVector is the one of design page 4.
+// TestSignatureVector: a signature worked out outside this program.
 func TestSignatureVector(t *testing.T) {
 	key, err := signingKey("dGVzdC1zZWNyZXQta2V5")
 	if err != nil || string(key) != "test-secret-key" {

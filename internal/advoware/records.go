@@ -68,7 +68,7 @@ func (c *Client) post(ctx context.Context, r request, idField string) (int64, er
 	return id, nil
 }
 
-// Update puts the whole object. Its answer proves nothing (design page 4): the
+// Update puts the whole object. Its answer proves nothing: the
 // caller reads back.
 func (c *Client) Update(ctx context.Context, path, id string, obj record.Object) error {
 	r, err := c.one("update", http.MethodPut, path, id)

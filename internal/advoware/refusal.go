@@ -79,7 +79,7 @@ func noSuchRoute(a *transport.Answer) bool {
 }
 
 // knownRefusal recognises Advoware's sentences about the office, the product or
-// the user (design page 4). They come with any status, 200 included, and say
+// the user. They come with any status, 200 included, and say
 // more than it.
 func (c *Client) knownRefusal(op string, a *transport.Answer) *fault.Error {
 	if len(a.Body) > 64<<10 {

@@ -45,7 +45,7 @@ func signingKey(apiKey string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(apiKey), "="))
 }
 
-// signature is HMAC512Signature (design page 4, with a test vector).
+// signature is HMAC512Signature.
 func signature(key []byte, product int, appID, nonce, stamp string) string {
 	mac := hmac.New(sha512.New, key)
 	fmt.Fprintf(mac, "%d:%s:%s:%s", product, appID, nonce, stamp)

@@ -9,7 +9,7 @@ import (
 )
 
 // TokenCache keeps the token outside the process: fetching one is slow and
-// limited (design page 4). expires is the moment until which it may be used; it
+// limited. expires is the moment until which it may be used; it
 // already leaves out the last bit of its life. One cache belongs to one set of
 // credentials.
 type TokenCache interface {

@@ -1,6 +1,5 @@
 // Package batch is the pass behind `cron-run`: it finds what needs a sync,
-// guards, and has the engine sync it, many records at a time (design page 2,
-// "The batch pass").
+// guards, and has the engine sync it, many records at a time.
 //
 // What it keeps in memory: the candidates, about a hundred bytes each and never
 // more than maxQueue of them; eight bytes per linked record while it looks for

@@ -321,7 +321,7 @@ func mayBeCut(o record.Object) bool { return len(o.Bytes()) >= maxListText && ho
 // lookMemories is (f): every id with an intent, an owed notification, or left
 // over. Where Advoware cannot list, also what was not compared for long. Those
 // that were said to be gone are asked for by hundreds: a restored record brings
-// its old stamp back, so nothing else would show it (design page 3).
+// its old stamp back, so nothing else would show it.
 func (e *entityRun) lookMemories(ctx context.Context) error {
 	f := store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}
 	if e.m.List() == nil {

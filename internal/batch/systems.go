@@ -172,7 +172,7 @@ func class(write bool) int {
 // ticket is one record's way through the systems.
 type ticket struct {
 	// held: the leave of a read of Advoware is kept for the write that may follow,
-	// so that nothing lies between the two but the local store (design page 2).
+	// so that nothing lies between the two but the local store.
 	held bool
 	// wrote: Advoware has been written, its next read is the read-back.
 	wrote  bool

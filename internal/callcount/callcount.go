@@ -1,6 +1,6 @@
 // Package callcount carries HTTP call counters in a context, so that the
 // transport can count without knowing for whom, and the engine can report
-// calls per record and per run (JSON `calls`, design page 1).
+// calls per record and per run (JSON `calls`).
 package callcount
 
 import (

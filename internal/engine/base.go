@@ -172,8 +172,7 @@ func (w *work) closeUntaken(before, after *advoState) {
 }
 
 // ownForm reports whether read is the system's own form of sent: the same, the
-// same after folding, cut, or what this pair was seen to become before (design
-// page 2, "Own form or foreign edit").
+// same after folding, cut, or what this pair was seen to become before (docs/design/protocol.md, "One announcement, one table").
 func (w *work) ownForm(key string, sent, read record.Value) bool {
 	if record.OwnForm(sent, read) {
 		return true

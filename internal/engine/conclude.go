@@ -17,8 +17,8 @@ import (
 const cleanUpTime = 10 * time.Second
 
 // conclude ends an attempt that did not succeed, in a state from which the next
-// one goes on. Whose failure it is decides what it costs (design page 2, point
-// 8): the record's counts, a system's leaves everything as it is.
+// one goes on. Whose failure it is decides what it costs: the record's counts, a system's
+// leaves everything as it is.
 func (w *work) conclude(ctx context.Context, err error) {
 	if err == nil {
 		return

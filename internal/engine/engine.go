@@ -36,7 +36,7 @@ const (
 )
 
 // Config is how syncs are done; the zero values of the limits are replaced by
-// design page 1's defaults.
+// the defaults of docs/configuration.md.
 type Config struct {
 	Policy              reconcile.Policy
 	MaxRetries          int

@@ -86,8 +86,7 @@ func EspoUnmoved(m *mapping.Mapping, v mapping.View, b *store.Base) bool {
 }
 
 // CountAgainst counts a system's failure against one record: in a pass, a 5xx
-// that hits one record while others pass (design page 2, "Where the template
-// loses data", point 8). What an intent announced stays in doubt.
+// that hits one record while others pass (docs/operations.md, "Outages"). What an intent announced stays in doubt.
 func (e *Engine) CountAgainst(ctx context.Context, req Request, f *fault.Error) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)

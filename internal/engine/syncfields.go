@@ -7,7 +7,7 @@ import (
 	"advosync/internal/record"
 )
 
-// The six fields that every synced entity has in EspoCRM (design page 2), and
+// The six fields that every synced entity has in EspoCRM, and
 // the attributes of EspoCRM's own that a sync reads.
 const (
 	fieldAdvowareID   = "advowareId"

@@ -16,7 +16,7 @@ import (
 )
 
 // maxRounds bounds how often one sync decides anew because somebody edited the
-// record meanwhile (design page 2, R8: at most 3 times after the first).
+// record meanwhile.
 const maxRounds = 4
 
 // errKeepsMoving ends an attempt that met a new edit in every round.
@@ -85,8 +85,7 @@ type work struct {
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
-// rounds are used up. The order is that of design page 2, "The order of
-// effects, one record".
+// rounds are used up. The order is that of docs/architecture.md, "How one record is synced".
 func (w *work) sync(ctx context.Context) error {
 	if err := w.load(ctx); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package espocrm is the client of EspoCRM's REST API (design page 3). Every
+// Package espocrm is the client of EspoCRM's REST API. Every
 // error is a *fault.Error.
 package espocrm
 

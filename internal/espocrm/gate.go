@@ -8,8 +8,8 @@ import (
 )
 
 // gate keeps bad credentials from locking this address out: eleven refusals in
-// a minute and EspoCRM refuses everybody behind it, with good keys too (design
-// page 3). Until the credentials have once been accepted one call goes at a
+// a minute and EspoCRM refuses everybody behind it, with good keys too. Until the
+// credentials have once been accepted one call goes at a
 // time, and after one refusal none goes at all.
 type gate struct {
 	turn chan struct{} // holds one token while nobody is trying

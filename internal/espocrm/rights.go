@@ -18,8 +18,7 @@ type rightsBook struct {
 // forbidden tells three refusals apart. Bare, without the reason header: the
 // lock-out after too many failed logins (fixture 07-errors-rate-limit); with an
 // empty reason it is an ordinary refusal. Of those, a right that the role lacks
-// for the whole type would hit every record alike and is the system's (design
-// page 2, "Where the template loses data", point 8); one record out of reach is
+// for the whole type would hit every record alike and is the system's (docs/operations.md, "Outages"); one record out of reach is
 // that record's.
 func (c *Client) forbidden(ctx context.Context, r request, a *transport.Answer) *fault.Error {
 	_, given := a.Header["X-Status-Reason"]

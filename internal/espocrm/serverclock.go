@@ -7,8 +7,7 @@ import (
 )
 
 // serverClock keeps the newest Date that the server has answered with. All
-// comparisons with modifiedAt use server stamps, never our clock (design page
-// 2, B6).
+// comparisons with modifiedAt use server stamps, never our clock.
 type serverClock struct {
 	mu   sync.Mutex
 	date time.Time

@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Forms and limits of EspoCRM's API (design page 3).
+// Forms and limits of EspoCRM's API.
 const (
 	// DateTimeLayout is a datetime on the wire, always UTC, whole seconds;
 	// fractions are refused.

@@ -30,7 +30,7 @@ type Options struct {
 // DefaultVersion is the version of the first package.
 const DefaultVersion = "1.0.0"
 
-// EditedAt is the marker that only the formula writes (design page 3): a status
+// EditedAt is the marker that only the formula writes: a status
 // written by the sync at the moment of an edit can bury the status that the
 // formula set, this field it cannot bury.
 const EditedAt = "advowareEditedAt"

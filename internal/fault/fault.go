@@ -38,8 +38,7 @@ func (s System) Title() string {
 }
 
 // Owner says whose failure it is: a system's failure costs no attempt and ends
-// a pass, a record's failure counts against that record only (design page 2,
-// "Where the template loses data", point 8).
+// a pass, a record's failure counts against that record only (docs/operations.md, "Outages").
 type Owner string
 
 // The two owners.

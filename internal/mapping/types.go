@@ -10,7 +10,7 @@ import "advosync/internal/record"
 type Direction string
 
 // The directions. A one-way field belongs to the side it comes from: a change
-// on the other side is put back, and is never a conflict (design page 1).
+// on the other side is put back, and is never a conflict.
 const (
 	Both       Direction = "both"
 	ToAdvoware Direction = "to_advoware"
@@ -53,7 +53,7 @@ type Field struct {
 }
 
 // Own reports whether only records of one kind have the field, and both sides may edit
-// it. Such fields travel with a change of kind (design page 1).
+// it. Such fields travel with a change of kind.
 func (f *Field) Own() bool { return f.Kind != "" && f.Direction == Both }
 
 // List says how the Advoware path lists records.

@@ -1,6 +1,6 @@
 // Package reconcile is the decision: from what EspoCRM, Advoware and the base
 // hold, what a sync does and why. It is one pure function, total over its
-// input; cases and their order are those of design page 2, "The decision".
+// input; cases and their order are those of docs/how-it-decides.md, "The cases, in their order".
 package reconcile
 
 import (
@@ -12,7 +12,7 @@ import (
 // Policy says who wins when both sides changed.
 type Policy string
 
-// The policies of design page 2.
+// The policies (docs/how-it-decides.md, "Conflicts").
 const (
 	// EspoCRMWins is record-wide: on a conflict all mapped values of EspoCRM go
 	// over.

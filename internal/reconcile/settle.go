@@ -34,7 +34,7 @@ func (c *comparison) settle(d *Decision, fallback record.Side) {
 }
 
 // settleKind adds the fields of the winning kind. They go over as one: a write
-// takes the kind of its source (design page 1).
+// takes the kind of its source.
 func (c *comparison) settleKind() {
 	if !c.kinds.differs || c.kinds.source == "" {
 		return

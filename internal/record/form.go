@@ -49,8 +49,7 @@ func AgreeKey(v Value) string {
 // FoldEqual reports whether two values are one value in two forms, as a system may
 // make one of the other while it stores it: they agree, or do so once ß is ss, or
 // are one telephone number written in two ways. It recognises a system's own form,
-// and never decides that an edit may be dropped (design page 2, "Own form or foreign
-// edit").
+// and never decides that an edit may be dropped (docs/design/protocol.md, "One announcement, one table").
 func FoldEqual(a, b Value) bool {
 	if Agree(a, b) {
 		return true

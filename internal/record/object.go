@@ -13,7 +13,7 @@ import (
 
 // Object is one JSON object as a system sent it. Set replaces single members
 // and leaves every other byte as it is: numbers as text, unknown keys, nested
-// objects, order (design page 4, last paragraph). The zero value is no object.
+// objects, order. The zero value is no object.
 type Object struct {
 	raw []byte
 	at  *members // of raw, as far as they have been asked for; nil: there is no object
@@ -54,7 +54,7 @@ func (o Object) IsZero() bool { return len(o.raw) == 0 }
 // Bytes is the JSON text. The caller must not change it.
 func (o Object) Bytes() []byte { return o.raw }
 
-// String masks the content (design page 5, rule 9).
+// String masks the content (docs/security.md, "What goes into logs and output").
 func (o Object) String() string { return fmt.Sprintf("(object of %d bytes)", len(o.raw)) }
 
 // member is one member of the object r by its exact name; where a name stands

@@ -21,8 +21,7 @@ const (
 // Value is one field in canonical form. Values compare with ==.
 //
 // Absent (the zero value), empty and a text are three different things: a field
-// that was not in an answer is never taken for a cleared one (design page 2,
-// "Three values per field"). Unmapped is a value that the mapping's `values`
+// that was not in an answer is never taken for a cleared one (docs/mapping.md, "Types and canonical form"). Unmapped is a value that the mapping's `values`
 // table does not know; it compares like a text, but cannot be sent anywhere.
 type Value struct {
 	state state
@@ -71,7 +70,7 @@ func (v Value) HasText() bool { return v.state == text || v.state == unmapped }
 func (v Value) Text() string { return v.text }
 
 // String masks the content, so that a value never reaches a log or an error
-// through %v (design page 5, rule 9). Use Text for the content.
+// through %v (docs/security.md, "What goes into logs and output"). Use Text for the content.
 func (v Value) String() string {
 	switch v.state {
 	case absent:
@@ -142,7 +141,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 }
 
 // Pair is one field's value in EspoCRM and in Advoware. As a base it is a pair
-// known to mean the same (design page 2, B1).
+// known to mean the same.
 type Pair struct {
 	Espo Value `json:"espocrm"`
 	Advo Value `json:"advoware"`

@@ -28,7 +28,7 @@ func hidden(r rune) bool {
 }
 
 // visible shows hidden characters as signs, so that data never reaches a
-// terminal raw (design page 5, rule 9) and every difference can be seen.
+// terminal raw (docs/security.md, "What goes into logs and output") and every difference can be seen.
 func visible(s string, utf bool) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")

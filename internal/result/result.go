@@ -1,5 +1,5 @@
 // Package result holds what the commands say: the types behind `-o json`. Their
-// JSON keys are the contract of design page 1; engine and batch fill them,
+// JSON keys are a promise (docs/cli/advosync.md); engine and batch fill them,
 // report renders them, and nothing else decides what an outcome is called.
 package result
 
@@ -45,7 +45,7 @@ const (
 )
 
 // Reason is why: a stable code and one sentence, the same in table, JSON, log
-// and test (design page 5, rule 6).
+// and test (docs/how-it-decides.md).
 type Reason struct {
 	Code string `json:"code"`
 	Text string `json:"text"`

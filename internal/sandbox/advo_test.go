@@ -50,7 +50,7 @@ func (o *office) advo(method, path, body string) (int, string) {
 	return send(o.t, o.client, method, AdvoMemoryURL+"/"+path, body, "Authorization", "Bearer "+o.token)
 }
 
-// TestSignatureVector is the vector of the design page 4-advoware.
+// TestSignatureVector: both sides of the sign-in compute this value; the client's test has the same.
 func TestSignatureVector(t *testing.T) {
 	got := signature(signIn{Product: "64", AppID: "app-123", Nonce: "nonce-abc", RequestTimeStamp: "2026-08-30T00:00:00.000Z"})
 	if want := "o7rz9KmoXZs550HfzO6ffiG17XwiPmlBHlksUYKZ3jcfolELow51Fw5KlrQqCK5y41aIValDjrh1iQ2GZ2WtqQ=="; got != want {

@@ -62,7 +62,7 @@ func (o *Oracle) Ordered(run string, c command) {
 // Carried tells it that the command has ended; happened is false where it was
 // refused without any effect, through is false where it died or ended without success. Then
 // an edit that it had not seen is not overruled: the undo has said so, or its
-// recovery compares with what the undo had read (design page 2, "Deletes and undo").
+// recovery compares with what the undo had read (docs/repair.md, "A value was overwritten").
 // The word of an undo holds on for what it has sent: a put-back that lands after its
 // sender has given it up is one all the same, and has to travel as a person's edit
 // (docs/reliability.md, an interrupted undo).
@@ -241,8 +241,7 @@ func (o *Oracle) putsBack(c cell, is record.Value) bool {
 }
 
 // carriesOver reports whether a value is what the acting run has put back on the other
-// side, as it was read there: writing it here is the sync of that (design page 2,
-// "Deletes and undo"), no word about an edit made there since.
+// side, as it was read there: writing it here is the sync of that (docs/repair.md, "A value was overwritten"), no word about an edit made there since.
 func (o *Oracle) carriesOver(c cell, is record.Value) bool {
 	side, id := o.partner(o.last, c)
 	for _, f := range o.Mapping.AllFields() {

@@ -167,7 +167,7 @@ type Oracle struct {
 	// copy on the other side a backup has undone.
 	reached, takenBack map[cell]bool
 	// recased are edits that change nothing but the case of what was in step: they
-	// travel (design page 2, "Own form or foreign edit"), although both sides agree.
+	// travel (docs/design/protocol.md, "One announcement, one table"), although both sides agree.
 	recased map[cell]bool
 	// unsure are cells that a run has written since the record was last in step; undone those that a backup has changed since.
 	unsure, undone map[cell]bool
@@ -417,7 +417,7 @@ func (o *Oracle) Person(name string, change func() error) error {
 				o.takeBack(now, c)
 				o.away[c] = was.values[attr]
 			}
-			// What Advoware does not answer is never "cleared" (design page 2), so no edit.
+			// What Advoware does not answer is never "cleared", so no edit.
 			unanswered := side == record.Advoware && v.IsAbsent()
 			if unanswered {
 				o.leftOut[c] = o.restored[c]
@@ -440,23 +440,23 @@ func (o *Oracle) Person(name string, change func() error) error {
 			o.note("%s sets %s %s %s to %q", name, side, id, attr, v.Text())
 		}
 		if name == restorer && side == record.EspoCRM && o.first[id] && now[key].row["advowareLastSync"] != nil {
-			o.blind[id] = true // nothing is remembered of it, and it is no first contact any more (design page 2, cases 7 to 9)
+			o.blind[id] = true // nothing is remembered of it, and it is no first contact any more (docs/how-it-decides.md, "The cases, in their order", 7 to 9)
 		}
 		if link := now[key].link; name == restorer && (was.link != 0 || o.baseless[id]) && link != 0 && link != was.link {
 			o.blind[id] = true // what is remembered is of the link that the backup took away, or of none
 			o.rule(AnotherLink)
-			if now[key].row["advowareLastSync"] == nil { // neither base nor lastSync (design page 2, case 5)
+			if now[key].row["advowareLastSync"] == nil { // neither base nor lastSync (docs/how-it-decides.md, "The cases, in their order", 5)
 				o.first[id] = true
 			}
 		}
 		if row := now[key].row["advowareRowId"]; side == record.EspoCRM && o.blind[id] && was.there && row != was.row["advowareRowId"] { // the backup's, also of a record in the bin
 			if advo := sideKey(record.Advoware, strconv.FormatInt(now[key].link, 10)); gjson.GetBytes(now[advo].raw, o.Mapping.AdvoRowID()).Value() != row {
-				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (design page 2, case 8)
+				o.touched[advo] = true // since the backup was made, whatever was in step meanwhile (docs/how-it-decides.md, "The cases, in their order", 8)
 			}
 		}
 		if was.there && was.kind != now[key].kind {
 			// A field that the new kind does not have is given up. Those that only the new
-			// kind has go over as one with it (design page 1): edits all of them, except
+			// kind has go over as one with it: edits all of them, except
 			// where the kind is back to what it was in step, or never was that to the end of
 			// a run, and the value is, too.
 			inStep, known := o.kinds[key]
@@ -640,7 +640,7 @@ func (o *Oracle) losesLink(now map[string]snapshot, advoID string) {
 // reformed reports whether Advoware has stored a value, which the run had read and
 // gave back as it was, in a form of its own: a record may have come there in another
 // form. The whole object goes over, and what a side changes while storing is no edit
-// (design page 2, "Three values per field"). A person's edit is still that.
+// (docs/mapping.md, "Types and canonical form"). A person's edit is still that.
 func (o *Oracle) reformed(now map[string]snapshot, c cell, was, is record.Value) bool {
 	_, espoID := o.partner(now, c)
 	if c.side != record.Advoware || was == is || o.sender[espoID] != o.actor || o.sent[espoID][c.attr] ||
@@ -861,8 +861,7 @@ func (o *Oracle) sameAsSent(c cell, v record.Value) bool {
 
 // linkedWhenRead is the EspoCRM record that was linked to an Advoware record when the
 // acting run read it: a backup may have taken the link away before its PUT, and what
-// nobody is linked to by then was decided on as that one's (design page 2, "The order of
-// effects").
+// nobody is linked to by then was decided on as that one's.
 func (o *Oracle) linkedWhenRead(advoID string) string {
 	for _, key := range slices.Sorted(maps.Keys(o.reads[o.actor])) {
 		if side, id := splitKey(key); side == record.EspoCRM && strconv.FormatInt(o.reads[o.actor][key].link, 10) == advoID {

@@ -29,7 +29,7 @@ type Memory struct {
 	// is remembered of it is the base's, if anything is.
 	Link *Link `json:"link,omitempty"`
 	// Notes are owed notifications: sent after the commit that stored them, and
-	// by the next pass when that failed (design page 2, "Notifications").
+	// by the next pass when that failed (docs/how-it-decides.md, "Conflicts").
 	Notes []Note `json:"notes,omitempty"`
 	// Writes is the ping-pong breaker's memory of the last hours.
 	Writes []WriteMark `json:"writes,omitempty"`
@@ -102,7 +102,7 @@ type IntentField struct {
 }
 
 // Intent is stored before every POST or PUT to Advoware and before the final
-// PUT to EspoCRM, and says all that recovery needs (design page 2, "Intent").
+// PUT to EspoCRM, and says all that recovery needs (docs/architecture.md, "How one record is synced").
 type Intent struct {
 	Kind       IntentKind `json:"kind"`
 	Run        string     `json:"run"`

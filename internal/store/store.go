@@ -2,8 +2,9 @@
 // interfaces that store/sqlite and store/redis implement. One contract suite
 // (store/storetest) runs on both.
 //
-// Losing a store never loses data: without a base the careful rules of design
-// page 2 apply. A store that cannot be read is an error, never "nothing known".
+// Losing a store never loses data: without a base the careful rules of
+// docs/how-it-decides.md ("Without a base") apply. A store that cannot be read is an
+// error, never "nothing known".
 package store
 
 import (
@@ -33,8 +34,8 @@ type Key struct {
 	ID     string
 }
 
-// LockKey is the lock's key, the same that the old handler uses (design page 2,
-// "lock"): sync_lock:{entity, lower case}:{EspoCRM id}.
+// LockKey is the lock's key, the same that the old handler uses: sync_lock:{entity, lower
+// case}:{EspoCRM id}.
 func (k Key) LockKey() string { return LockKey(k.Entity, k.ID) }
 
 // Owner says who holds a lease.

@@ -58,7 +58,7 @@ type Client struct {
 type Spec struct {
 	System fault.System
 	// Refuses503: a 503 is sent before the request is processed, so a write that
-	// met one may be repeated (EspoCRM's maintenance mode, design page 3).
+	// met one may be repeated (EspoCRM's maintenance mode).
 	Refuses503 bool
 	// Secrets are blotted out of all that a server says, should it echo them.
 	Secrets []string

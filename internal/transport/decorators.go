@@ -65,7 +65,7 @@ func (t observed) RoundTrip(req *http.Request) (*http.Response, error) {
 		if f := flightOf(req.Context()); f != nil {
 			attempt = f.attempt
 		}
-		// The path only: query values are client data (design page 5, rule 9).
+		// The path only: query values are client data (docs/security.md, "What goes into logs and output").
 		o.Logger.LogAttrs(req.Context(), slog.LevelDebug, "http call",
 			slog.String("system", string(t.client.system)), slog.String("method", req.Method),
 			slog.String("path", req.URL.Path), slog.Int("status", status),

@@ -12,7 +12,7 @@ import (
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
 
-// What is repeated, at most maxTries in all (design page 5, rule 8):
+// What is repeated, at most maxTries in all (docs/operations.md, "Outages"):
 //
 //	                      GET    PUT, DELETE          POST
 //	nothing was sent      yes    yes                  yes
