@@ -64,7 +64,7 @@ func withoutOutage(rs []result.Record, outage *result.Error) (rest []result.Reco
 		switch {
 		case r.Verdict != "" || len(r.Warnings) > 0: // there is more to say of it
 			return false
-		case r.Outcome == result.Failed && r.Error != nil:
+		case r.Error != nil && (r.Outcome == result.Failed || r.Outcome == result.Skipped):
 			return r.Error.Owner == outage.Owner && r.Error.Code == outage.Code
 		}
 		return r.Outcome == result.Skipped && r.Reason.Code == "not_begun"

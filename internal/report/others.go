@@ -283,7 +283,8 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	p := newPage(w, o)
 	const shown = 10
 	bad := 0
-	for _, r := range doc.Results {
+	results, _ := withoutOutage(doc.Results, doc.Error) // they are among the records that are left
+	for _, r := range results {
 		switch r.Outcome {
 		case result.Failed, result.PermanentlyFailed, result.ConflictWaits, result.Skipped:
 		default:

@@ -73,12 +73,18 @@ func (i Identity) encode() []byte {
 	return raw
 }
 
-// Remembers reports whether a store knows any record of the entities. One that
-// knows none is bound to no system yet.
+// Remembers reports whether a store knows anything of the entities' records that
+// Advoware has shown or may have been sent. One that only knows which records wait
+// in EspoCRM (Advoware has never let it in) is bound to no system yet.
 func Remembers(ctx context.Context, r Records, entities []string) (bool, error) {
 	errOne := errors.New("one is enough")
 	for _, entity := range entities {
-		err := r.Scan(ctx, entity, ScanFilter{}, func(string, Memory) error { return errOne })
+		err := r.Scan(ctx, entity, ScanFilter{}, func(_ string, m Memory) error {
+			if m.Lost || m.Base != nil || m.Intent != nil || m.Parked != nil || m.Link != nil {
+				return errOne
+			}
+			return nil
+		})
 		if errors.Is(err, errOne) {
 			return true, nil
 		}
