@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,8 @@ func (a *app) doctorCommand() *cobra.Command {
 concurrency), Advoware (address, sign-in, list), and the mapping, on real records
 in both directions. Every finding says what is wrong, why it matters and what to
 do. Nothing is changed in either system; a store that is not there yet is made, so
-that what people enter from now on is known to be new. With -v every setting in
+that what people enter from now on is known to be new, and one of an older version
+is brought up to date, so that commands that only read can read it. With -v every setting in
 force is listed, secrets masked. Exit code 1 when something fails; warnings do not
 count.`,
 		Example: `  advosync doctor
@@ -97,7 +99,7 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	quick.EspoCRM.Timeout = min(cfg.EspoCRM.Timeout, o.timeout)
 	quick.Advoware.Timeout = min(cfg.Advoware.Timeout, o.timeout)
 	var closers []func()
-	p.OpenStore = func(ctx context.Context) (store.Store, error) { return openStore(ctx, cfg, true) }
+	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
 	p.Redis, p.LastPass = redisSettings, lastPass
 	p.EspoCRM = func() (doctor.EspoCRM, error) {
 		if err := cfg.Require(config.EspoCRM); err != nil {
@@ -127,6 +129,24 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 			fn()
 		}
 	}
+}
+
+// openUpToDate opens the store for reading only. One of an older version is opened for
+// writing before, which brings it up to date: until then no command that only reads
+// could read it, and a pass would be the first to try.
+func (a *app) openUpToDate(ctx context.Context, cfg *config.Config) (store.Store, error) {
+	s, err := openStore(ctx, cfg, true)
+	if !errors.Is(err, store.ErrOlderSchema) {
+		return s, err
+	}
+	if s, err = openStore(ctx, cfg, false); err != nil {
+		return nil, err
+	}
+	a.log.Warn("the store was brought up to date; an older version of advosync refuses it from now on", "store", s.Describe())
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return openStore(ctx, cfg, true)
 }
 
 // incomplete is a system that cannot be asked, because settings are missing; the

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -73,6 +74,11 @@ func (s *stage) params() testscript.Params {
 			e.Setenv("LC_ALL", "C.UTF-8")
 			e.Setenv("TZ", "UTC")
 			e.Setenv("STORE", s.driver)
+			former, err := filepath.Abs("../internal/store/sqlite/testdata/schema2.db")
+			if err != nil {
+				return err
+			}
+			e.Setenv("FORMER_STORE", former)
 			e.Setenv("ADVOSYNC_SYNC_LATE_WRITE", "0s") // nobody waits two minutes
 			e.Values[worldKey{}] = new(world)
 			return nil

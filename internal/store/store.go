@@ -25,6 +25,9 @@ var (
 	ErrReadOnly = errors.New("the store is opened for reading only")
 	// ErrNewerSchema: a newer version of the tool wrote this store.
 	ErrNewerSchema = errors.New("the store was written by a newer version of advosync")
+	// ErrOlderSchema: an older version wrote this store, and it has to be opened for
+	// writing once, which brings it up to date.
+	ErrOlderSchema = errors.New("the store was written by an older version of advosync")
 )
 
 // Key names one record: the entity's name as the mapping spells it, and the

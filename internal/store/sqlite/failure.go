@@ -13,9 +13,6 @@ import (
 	"advosync/internal/store"
 )
 
-// errOlder: a store that only a command that writes can bring up to date.
-var errOlder = errors.New("written by an older version of advosync")
-
 // errNotOurs: a readable database or file that this tool did not make.
 var errNotOurs = errors.New("not a store of advosync")
 
@@ -65,8 +62,8 @@ func explain(err error) (message, hint string, transient bool) {
 	switch {
 	case errors.Is(err, store.ErrNewerSchema):
 		return err.Error(), "use the version of advosync that wrote it, or a newer one", false
-	case errors.Is(err, errOlder):
-		return err.Error(), "a command that writes brings it up to date: advosync cron-run", false
+	case errors.Is(err, store.ErrOlderSchema):
+		return err.Error(), "back it up, then: advosync doctor, which brings it up to date; an older version refuses it from then on", false
 	case errors.Is(err, errNotOurs):
 		return err.Error(), "set store.path to a file of its own", false
 	case errors.Is(err, fs.ErrPermission):

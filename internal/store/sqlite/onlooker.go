@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"advosync/internal/store"
 )
 
 // onlooker is the source of a store that is opened for reading only.
@@ -85,7 +87,7 @@ func (o *onlooker) open(ctx context.Context) error {
 		case version == 0:
 			o.becomeEmpty() // being made by another process
 		case version < len(migrations()):
-			err = fmt.Errorf("%w: its schema is %d, this version reads %d", errOlder, version, len(migrations()))
+			err = fmt.Errorf("%w: its schema is %d, this version reads %d", store.ErrOlderSchema, version, len(migrations()))
 		}
 		return err
 	}

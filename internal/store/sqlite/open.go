@@ -72,7 +72,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 
 // OpenReadOnly opens the store for a command that writes nothing: every write
 // fails with store.ErrReadOnly, a missing file reads as an empty store and is
-// not made.
+// not made. Errors: as Open's; for an older schema, which Open brings up to date,
+// it wraps store.ErrOlderSchema.
 func OpenReadOnly(ctx context.Context, path string, o Options) (*Store, error) {
 	const op = "open the store"
 	o = o.withDefaults()
