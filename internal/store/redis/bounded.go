@@ -129,10 +129,19 @@ func (c *bounded) completed() error {
 	return nil
 }
 
-// SyscallConn lets the pool see whether an idle connection has been closed.
-func (c *bounded) SyscallConn() (syscall.RawConn, error) {
-	if s, ok := c.Conn.(syscall.Conn); ok {
-		return s.SyscallConn()
+// raw is a bounded connection on a socket of its own, which lets the pool see
+// whether an idle one has been closed. One under TLS must not promise that: the pool
+// would take it for dead, and make another for every call.
+type raw struct {
+	*bounded
+	syscall.Conn
+}
+
+// bound bounds a connection.
+func bound(conn net.Conn) net.Conn {
+	b := &bounded{Conn: conn}
+	if socket, ok := conn.(syscall.Conn); ok {
+		return raw{b, socket}
 	}
-	return nil, errors.ErrUnsupported
+	return b
 }

@@ -1,11 +1,16 @@
 package redis_test
 
 import (
+	"crypto/tls"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
 
 	"advosync/internal/fault"
 	"advosync/internal/store/redis"
@@ -85,5 +90,27 @@ func TestAnnouncedTooMuch(t *testing.T) {
 				t.Errorf("%d MiB were asked for", took>>20)
 			}
 		})
+	}
+}
+
+// A call over TLS goes by the connection of the one before: each new one costs a
+// handshake.
+func TestTLSConnectionsAreKept(t *testing.T) {
+	web := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
+	web.Close()
+	m, err := miniredis.RunTLS(&tls.Config{Certificates: web.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	s := open(t, "rediss://"+m.Addr()+"?skip_verify=true", redis.Options{})
+	defer func() { _ = s.Close() }()
+	for range 20 {
+		if err := s.Put(t.Context(), "key", []byte("value"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := m.TotalConnectionCount(); n > 3 { // the pool may dial ahead
+		t.Errorf("%d connections were made", n)
 	}
 }

@@ -93,7 +93,7 @@ func connect(url string, o Options) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &bounded{Conn: conn}, nil
+		return bound(conn), nil
 	}
 	c.MaxRetries = -1 // repeating is ours to decide
 	c.DialerRetries = 1
