@@ -122,6 +122,17 @@ func TestTidyPacksAFormerFile(t *testing.T) {
 	}
 }
 
+// Packing and migrating may copy all there is: SQLite does that beside the file, not
+// in a directory for everybody, for whose disk Tidy has not looked.
+func TestCopiesAreMadeBesideTheFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "the office's")
+	s := opened(t, filepath.Join(dir, "state.db"), Options{})
+	var at string
+	if err := s.w.conn.QueryRowContext(t.Context(), "PRAGMA temp_store_directory").Scan(&at); err != nil || at != dir {
+		t.Errorf("copies go to %q, not to %s: %v", at, dir, err)
+	}
+}
+
 // tidyReadOnly asks a store that is opened for reading only.
 func tidyReadOnly(t *testing.T, path string) error {
 	t.Helper()

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +49,7 @@ type job struct {
 //   - auto_vacuum: pages that are free can be given back (tidy.go). It is set in a
 //     file's first moment; an older file gets there when it is packed.
 //   - secure_delete: what Forget and Prune erase is client data; it is overwritten
-//     in the file, not only unlinked.
+//     in the pages that stay in use, not only unlinked.
 //   - busy_timeout: other processes commit in milliseconds; wait for them.
 func openWriter(ctx context.Context, path string, busy time.Duration) (*writer, error) {
 	pragmas := []string{busyPragma(busy), "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)",
@@ -60,7 +62,7 @@ func openWriter(ctx context.Context, path string, busy time.Duration) (*writer, 
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	conn, err := connect(ctx, db, busy)
+	conn, err := connect(ctx, db, path, busy)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -69,11 +71,12 @@ func openWriter(ctx context.Context, path string, busy time.Duration) (*writer, 
 
 // connect tries again while another process is making the same file: switching
 // a new database to WAL does not wait for a lock by itself.
-func connect(ctx context.Context, db *sql.DB, busy time.Duration) (*sql.Conn, error) {
+func connect(ctx context.Context, db *sql.DB, path string, busy time.Duration) (*sql.Conn, error) {
 	const pause = 20 * time.Millisecond
 	for waited := time.Duration(0); ; waited += pause {
 		conn, err := db.Conn(ctx)
 		if err == nil {
+			copiesBeside(ctx, conn, path)
 			if err = migrate(ctx, conn); err == nil {
 				return conn, nil
 			}
@@ -88,6 +91,15 @@ func connect(ctx context.Context, db *sql.DB, busy time.Duration) (*sql.Conn, er
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// copiesBeside has SQLite make its temporary files, which may hold all there is
+// (VACUUM, a migration), beside the file: there client data is expected, and there
+// Tidy has looked for room. The setting is the whole process's, as is the store.
+func copiesBeside(ctx context.Context, c *sql.Conn, path string) {
+	dir := strings.ReplaceAll(filepath.Dir(path), "'", "''")
+	// Refused where the directory cannot be written, which what follows tells better.
+	_, _ = c.ExecContext(ctx, "PRAGMA temp_store_directory = '"+dir+"'")
 }
 
 // do runs every fn in a transaction, as few as possible, and gives one error
