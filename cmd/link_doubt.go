@@ -17,7 +17,7 @@ func (l *linkFlags) checkDoubtful(c *cobra.Command) error {
 	switch {
 	case l.doubtful && (l.confirm || l.all || len(l.ids) > 0):
 		return usagef("--doubtful only lists")
-	case l.apply || l.imports || l.force || c.Flags().Changed("advoware-id"):
+	case l.apply || l.imports || l.allNew || l.force || c.Flags().Changed("advoware-id"):
 		return usagef("--doubtful and --confirm go with no other way of linking")
 	case l.all && !l.confirm:
 		return usagef("--all goes with --confirm")
