@@ -58,7 +58,7 @@ func explanations() map[string]string {
 		"sync.on_missing_in_advoware": "What to do about a record that is gone from Advoware: fail (say so), unlink, recreate.",
 		"sync.on_missing_in_espocrm":  "What to do about a record that is gone from EspoCRM: keep it in Advoware, or delete it there.",
 
-		"cron.concurrency":       "Records at work at the same time.",
+		"cron.concurrency":       "Calls in flight and records at work at the same time, both systems together. While a pass only reads the lists, twice as many calls are in flight: each system has its share.",
 		"cron.recheck_after":     "Age after which a clean record is compared again, where Advoware cannot list.",
 		"cron.retry_backoff":     "Pause after the first failure of a record; it doubles with every further one.",
 		"cron.max_changed_share": "Share of records that may have changed in Advoware before a pass halts and asks (a restored backup looks like that).",
