@@ -209,6 +209,9 @@ func (e *entityRun) recall() error {
 	if err != nil {
 		return err
 	}
+	if _, err := load(e.run.ctx, e.run.p.deps.Store, keptKey(e.m.Entity()), &e.before); err != nil {
+		return err
+	}
 	e.state, e.known = state, known
 	e.state.Entity = e.m.Entity()
 	e.facts.MappingChanged = known && state.Mapping != "" && state.Mapping != e.m.Fingerprint()

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"slices"
 
 	"advosync/internal/record"
 )
@@ -19,17 +20,10 @@ func keptKey(entity string) string { return "kept:" + entity }
 
 // lookKept adds what the last pass has left.
 func (e *entityRun) lookKept(ctx context.Context) error {
-	var ks []kept
-	if _, err := load(ctx, e.run.p.deps.Store, keptKey(e.m.Entity()), &ks); err != nil {
-		return err
-	}
-	e.before = ks
-	for len(ks) > 0 {
-		n := min(len(ks), chunkSize)
-		if err := e.addKept(ctx, ks[:n]); err != nil {
+	for part := range slices.Chunk(e.before, chunkSize) {
+		if err := e.addKept(ctx, part); err != nil {
 			return err
 		}
-		ks = ks[n:]
 	}
 	return nil
 }
@@ -76,6 +70,7 @@ func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
 // holds: those that were kept before may be among the dropped ones.
 func (e *entityRun) keeps() []kept {
 	var ks []kept
+	slices.SortFunc(e.leftOver, inTurn)
 	for _, c := range e.leftOver {
 		if c.why&whyGone == 0 {
 			ks = append(ks, kept{c.id, c.since, c.why &^ whyPosted})

@@ -90,11 +90,12 @@ func (q *queue) shrink() {
 	}
 }
 
-func (q *queue) sort() {
-	slices.SortFunc(q.list, func(a, b candidate) int {
-		// What waits for a person must not use up the places of what can be done.
-		return cmp.Or(cmp.Compare(a.why&whyHeld, b.why&whyHeld), cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
-	})
+func (q *queue) sort() { slices.SortFunc(q.list, inTurn) }
+
+// inTurn is the order in which candidates are synced: the oldest edit first. What
+// waits for a person must not use up the places of what can be done.
+func inTurn(a, b candidate) int {
+	return cmp.Or(cmp.Compare(a.why&whyHeld, b.why&whyHeld), cmp.Compare(a.since, b.since), cmp.Compare(a.id, b.id))
 }
 
 // take ends the collecting: the oldest edit first.

@@ -16,13 +16,13 @@ import (
 // to Advoware is not among them: it has to follow its read at once.
 
 func (t *Tool) turn(what ...any) {
-	time.Sleep(1 + time.Duration(t.dice("turn of "+fmt.Sprint(what...)).Int64N(int64(20*time.Millisecond))))
+	time.Sleep(1 + time.Duration(t.question("turn of "+fmt.Sprint(what...)).Int64N(int64(20*time.Millisecond))))
 }
 
 // moment keeps apart what may happen at the same instant all the same: what was
 // waited for together, such as one sign-in for all, or one list for a chunk.
 func (t *Tool) moment(what ...any) {
-	time.Sleep(1 + time.Duration(t.dice("moment of "+fmt.Sprint(what...)).Int64N(int64(100*time.Microsecond))))
+	time.Sleep(1 + time.Duration(t.question("moment of "+fmt.Sprint(what...)).Int64N(int64(100*time.Microsecond))))
 }
 
 type apartEspo struct {
@@ -71,7 +71,7 @@ func (a apartAdvo) Get(ctx context.Context, path, id string) (record.Object, err
 }
 
 func (a apartAdvo) Create(ctx context.Context, path, idField string, o record.Object) (int64, error) {
-	a.t.turn("create", path)
+	a.t.turn("create", path, string(o.Bytes()))
 	return a.Advoware.Create(ctx, path, idField, o)
 }
 
@@ -86,7 +86,7 @@ type apartStore struct {
 }
 
 func (a apartStore) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
-	a.t.turn("Scan")
+	a.t.turn("Scan", f)
 	return a.Store.Scan(ctx, entity, f, fn)
 }
 

@@ -143,7 +143,7 @@ func inOrder(trace []string) {
 
 // TestSameSeedSameRun: a seed that fails can be played again.
 func TestSameSeedSameRun(t *testing.T) {
-	for seed := uint64(1); seed <= 12; seed++ {
+	for seed := uint64(1); seed <= 40; seed++ {
 		a, b := play(t, seed, true), play(t, seed, true)
 		inOrder(a.Trace)
 		inOrder(b.Trace)

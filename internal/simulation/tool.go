@@ -102,6 +102,13 @@ func (t *Tool) dice(what string) *rand.Rand {
 	return t.diceOf(what, n)
 }
 
+// question are the dice for what several records may ask in the same words at the
+// same instant, such as one list for a chunk: all fare alike, for none of them is
+// the first. What they do afterwards in their own names sets them apart.
+func (t *Tool) question(what string) *rand.Rand {
+	return t.diceOf(what, int(time.Since(t.sim.start)))
+}
+
 func (t *Tool) diceOf(what string, n int) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %s %d", t.Run, what, n)
@@ -192,9 +199,9 @@ func (k skewed) Acquire(ctx context.Context, keys []string, owner store.Owner, t
 // fate throws the dice for one effect.
 func (t *Tool) fate(e Effect) Fate {
 	what := "fate of " + e.What + " " + e.Key
-	r := t.dice(what)
-	if strings.HasPrefix(e.Key, "lastpage:") { // several creates have shared one list: what becomes of one becomes of all
-		r = t.diceOf(what, int(time.Since(t.sim.start)))
+	r := t.question(what)
+	if e.Write && !strings.HasPrefix(e.Key, "lastpage:") { // where a list ends: several creates have shared it
+		r = t.dice(what)
 	}
 	x := r.Float64()
 	if x >= t.rate {
@@ -217,7 +224,11 @@ func (t *Tool) fate(e Effect) Fate {
 // carried out all the same, now and then after its deadline.
 func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(q *http.Request) (*http.Response, error) {
-		r := t.dice("way of " + q.Method + " " + q.URL.Path + " " + q.URL.RawQuery)
+		what := "way of " + q.Method + " " + q.URL.Path + " " + q.URL.RawQuery
+		r := t.question(what)
+		if q.Method != http.MethodGet {
+			r = t.dice(what)
+		}
 		there, back := latency(r, t.rate), latency(r, t.rate)
 		late := r.IntN(2) == 0
 		sent := time.Now()
