@@ -246,9 +246,13 @@ func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, ok := o.Int(w.m.AdvoID()); ok && got != id {
+	if got, ok := o.Int(w.m.AdvoID()); !ok || got != id {
+		what := fmt.Sprintf("without its number (%s) where %d was asked for", w.m.AdvoID(), id)
+		if ok {
+			what = fmt.Sprintf("with record %d where %d was asked for", got, id)
+		}
 		return nil, &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "read " + w.what(),
-			Message: fmt.Sprintf("answered with record %d where %d was asked for", got, id), Hint: "advosync doctor"}
+			Message: "answered " + what, Hint: "advosync doctor"}
 	}
 	return readAdvoState(w.m, id, o)
 }
