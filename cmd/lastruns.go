@@ -6,31 +6,39 @@ import (
 	"time"
 
 	"advosync/internal/batch"
+	"advosync/internal/result"
 	"advosync/internal/store"
 )
 
-// lastRuns are when the last pass over these entities began, and when the last
-// one ended that left nothing open; nil: there was none.
-func lastRuns(ctx context.Context, st store.Store, entities []string) (run, success *time.Time, err error) {
+// lastPasses are when the last pass over some entities began, why it did not go
+// through, and when the last one ended that left nothing open; nil: none.
+type lastPasses struct {
+	run, success *time.Time
+	failure      *result.Error
+}
+
+func lastRuns(ctx context.Context, st store.Store, entities []string) (lastPasses, error) {
+	var last lastPasses
 	runs, err := batch.Runs(ctx, st)
 	if err != nil {
-		return nil, nil, err
+		return last, err
 	}
 	for _, r := range runs { // newest first
 		if !concerns(r, entities) {
 			continue
 		}
-		if run == nil {
-			run = stamp(r.StartedAt)
+		if last.run == nil {
+			last.run, last.failure = stamp(r.StartedAt), r.Error
 		}
 		if r.Success {
-			return run, stamp(r.FinishedAt), nil
+			last.success = stamp(r.FinishedAt)
+			return last, nil
 		}
 	}
-	if success = lastSuccess(ctx, st, entities); success != nil && run == nil {
-		run = success
+	if last.success = lastSuccess(ctx, st, entities); last.success != nil && last.run == nil {
+		last.run = last.success
 	}
-	return run, success, nil
+	return last, nil
 }
 
 // concerns reports whether a run was about one of the entities; a run that

@@ -66,8 +66,8 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 			snap.BreakerOpen[system] = true
 		}
 	}
-	if _, success, err := lastRuns(ctx, s.store, s.cfg.EntityNames()); err == nil && success != nil {
-		snap.LastSuccess = *success
+	if last, err := lastRuns(ctx, s.store, s.cfg.EntityNames()); err == nil && last.success != nil {
+		snap.LastSuccess = *last.success
 	}
 	return metrics.WriteTextfile(path, snap)
 }

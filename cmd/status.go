@@ -26,7 +26,8 @@ waits, the last pass and the last one that left nothing open, locks, conflicts
 that wait for a decision, and what is new in Advoware. Where EspoCRM cannot be
 asked, or one entity cannot be read there, what the store knows is shown, and
 the exit code is 1. After a guard has halted a pass it says which one, what it
-saw and what to do, until a pass goes through; the exit code is 6.
+saw and what to do, until a pass goes through; the exit code is 6. Any other
+failure that ended the last pass is shown beside it.
 
 --fail-if-older is for a monitor: exit code 1 when the oldest waiting change, or
 the last success, is older than that.`,
@@ -109,10 +110,11 @@ func (a *app) gather(ctx context.Context, p parts, entities []string) (doc resul
 		return doc, err
 	}
 	doc.Locks = len(locks)
-	doc.LastRun, doc.LastSuccess, err = lastRuns(ctx, p.store, entities)
+	last, err := lastRuns(ctx, p.store, entities)
 	if err != nil {
 		return doc, err
 	}
+	doc.LastRun, doc.LastSuccess, doc.LastError = last.run, last.success, last.failure
 	return doc, down
 }
 

@@ -39,9 +39,17 @@ func Status(w io.Writer, st result.Status, o Options) error {
 			p.entityStatus(e)
 		}
 		p.labelled("last run", p.when(st.LastRun))
+		if e := st.LastError; e != nil && !haltSays(st, e) {
+			p.entityTrouble("ended with", e.Message, e.Hint)
+		}
 		p.labelled("last success", p.when(st.LastSuccess))
 		p.labelled("locks", strconv.Itoa(st.Locks))
 	})
+}
+
+// haltSays reports whether a guard's halt, which its entity shows, is what e says.
+func haltSays(st result.Status, e *result.Error) bool {
+	return slices.ContainsFunc(st.Entities, func(s result.EntityStatus) bool { return s.Halted != nil && "guard_"+s.Halted.Guard == e.Code })
 }
 
 func statesOf(e result.EntityStatus) []string {

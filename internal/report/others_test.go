@@ -14,7 +14,8 @@ import (
 func TestGoldenOthers(t *testing.T) {
 	at := time.Date(2026, 3, 2, 5, 45, 0, 0, time.UTC)
 	status := result.Status{Entities: []result.EntityStatus{{Entity: "Beteiligte", ConflictsWaiting: 3, OldestUnsynced: &at,
-		Counts: map[string]int{"clean": 10423, "dirty": 17, "failed": 4, "permanently_failed": 1, "conflict": 3, "pending_sync": 0}}}, LastRun: &at, Locks: 2}
+		Counts: map[string]int{"clean": 10423, "dirty": 17, "failed": 4, "permanently_failed": 1, "conflict": 3, "pending_sync": 0}}}, LastRun: &at, Locks: 2,
+		LastError: &result.Error{Code: "unauthorized", Message: "sign in: Advoware: Falscher Name oder falsches Kennwort.", Hint: "check advoware.user and advoware.password", Owner: "system"}}
 	locks := result.Locks{Locks: []result.Lock{
 		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", State: result.LockStale, ExpiresAt: &at,
 			Holder: result.LockHolder{Host: "crm1", PID: 4711, User: "advosync", Command: "cron-run", Since: &at}},
@@ -87,6 +88,22 @@ func TestGoldenOthers(t *testing.T) {
 					t.Error("an escape character comes through")
 				}
 			})
+		}
+	}
+}
+
+// What a guard's halt says already, the line of the last pass does not repeat.
+func TestStatusSaysWhyThePassEndedOnce(t *testing.T) {
+	st := result.Status{Entities: []result.EntityStatus{{Entity: "Beteiligte", Halted: &result.Halted{Guard: "regress", Message: "older records"}}, {Entity: "Kontakt"}},
+		LastError: &result.Error{Code: "guard_regress", Message: "Beteiligte: older records"}}
+	for _, code := range []string{"guard_regress", "unreachable"} {
+		st.LastError.Code = code
+		var b strings.Builder
+		if err := Status(&b, st, Options{Format: Table, Rich: true, Width: 80}); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(b.String(), "ended with"); said != (code == "unreachable") {
+			t.Errorf("%s:\n%s", code, b.String())
 		}
 	}
 }

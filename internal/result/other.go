@@ -115,7 +115,9 @@ type Status struct {
 	// left nothing open; nil: never.
 	LastRun     *time.Time `json:"lastRun"`
 	LastSuccess *time.Time `json:"lastSuccess"`
-	Locks       int        `json:"locks"`
+	// LastError is why the last pass did not go through; nil: it did.
+	LastError *Error `json:"lastError,omitempty"`
+	Locks     int    `json:"locks"`
 	// TooOld names the figures that are older than --fail-if-older allows.
 	TooOld []string `json:"tooOld,omitempty"`
 	Error  *Error   `json:"error,omitempty"`
