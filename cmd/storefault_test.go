@@ -86,7 +86,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", dir).Run() })
 	cuts, step := 0, int64(4096) // a page
-	if testing.Short() {
+	if !*everything {
 		step *= 8
 	}
 	for _, job := range brokenStoreJobs() {
@@ -158,7 +158,7 @@ func TestRedisGoes(t *testing.T) {
 	t.Parallel()
 	server := storetest.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	jobs := brokenStoreJobs()
-	if testing.Short() {
+	if !*everything {
 		jobs = jobs[:1]
 	}
 	stops := 0
