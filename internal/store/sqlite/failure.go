@@ -83,6 +83,8 @@ func explain(err error) (message, hint string, transient bool) {
 		return messageFull, hintFull, true
 	case lib.SQLITE_READONLY, lib.SQLITE_PERM, lib.SQLITE_CANTOPEN, lib.SQLITE_AUTH:
 		return "the file cannot be opened or written", hintRights, false
+	case lib.SQLITE_ERROR, lib.SQLITE_SCHEMA: // a table or column is missing; it was there when the file was opened
+		return "the tables are not those that were opened", "another version of advosync may have changed them meanwhile: try again, with the newer one", false
 	case lib.SQLITE_IOERR:
 		return "reading or writing the file failed", "check the disk and the free space", true
 	}

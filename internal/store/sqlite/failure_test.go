@@ -105,6 +105,21 @@ func TestNewerSchema(t *testing.T) {
 	})
 }
 
+// A newer version that changes the tables under a command that runs must not be told
+// as a broken file, which somebody would put aside.
+func TestTablesChangedMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := opened(t, path, Options{})
+	if _, err := opened(t, path, Options{}).w.conn.ExecContext(t.Context(), "ALTER TABLE records RENAME TO moved"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Load(t.Context(), store.Key{Entity: "E", ID: "a"})
+	wantBroken(t, err, "not those that were opened")
+	if hint := fault.As(err).Hint; strings.Contains(hint, "aside") {
+		t.Error(hint)
+	}
+}
+
 // TestOlderSchema: a file of the first schema is brought up to date by whoever
 // writes, keeps what was in it, and is read by nobody before.
 func TestOlderSchema(t *testing.T) {
