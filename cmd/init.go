@@ -14,6 +14,7 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/console"
 	"advosync/internal/fault"
+	"advosync/internal/files"
 	"advosync/internal/firstrun"
 	"advosync/internal/report"
 )
@@ -98,13 +99,15 @@ func (a *app) initialise(c *cobra.Command, dir string, yes bool, questions []*in
 	if err := checkInitial(plan.Values); err != nil {
 		return err
 	}
-	files, err := plan.Write()
+	written, err := plan.Write()
 	if err != nil {
 		return initFault(err)
 	}
-	return report.WriteWritten(a.console.Out, report.Written{Files: files, Crontab: crontab(filepath.Join(abs, firstrun.ConfigName)), Notes: []string{
-		"Next: advosync init espocrm-extension, install it in EspoCRM, then: advosync doctor",
-	}}, a.reportOptions(""))
+	notes := []string{"Next: advosync init espocrm-extension, install it in EspoCRM, then: advosync doctor"}
+	if risk := files.ForeignDir(abs); risk != nil {
+		notes = append(notes, "Before that: "+risk.Error()+"; until then a configuration there is used only with --config")
+	}
+	return report.WriteWritten(a.console.Out, report.Written{Files: written, Crontab: crontab(filepath.Join(abs, firstrun.ConfigName)), Notes: notes}, a.reportOptions(""))
 }
 
 // settingOf is the key that a question's flag sets: of a secret the sibling.
