@@ -221,6 +221,15 @@ func (e *entityRun) recall() error {
 	return nil
 }
 
+// mindClock compares everything linked where EspoCRM's clock was ahead in the last
+// pass: what has been edited since may bear an earlier stamp than that pass.
+func (e *entityRun) mindClock() {
+	now := e.run.systems.espo.ServerTime()
+	if !now.IsZero() && moment(e.state.Watermark) > now.Add(lookBack).Unix() {
+		e.full, e.deep = true, true
+	}
+}
+
 // rememberRun leaves the pass's state to the next one. The watermark moves only
 // when every candidate has ended. why is what has cut the pass short.
 func (e *entityRun) rememberRun(ran bool, why error) error {

@@ -404,7 +404,7 @@ func (e *entityRun) settle(failure error) error {
 		}
 		e.leaveTo(s.candidate, s.res)
 		if e.alone(s, crowd) {
-			e.run.warn("one of many answers: " + f.Error() + "; the record is left to the next pass")
+			e.run.warn(s.id + ": " + f.Error() + "; other calls were answered: only this record is left to the next pass")
 			continue
 		}
 		e.run.fail(f)

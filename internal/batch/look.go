@@ -45,6 +45,7 @@ func (e *entityRun) look(ctx context.Context) error {
 	if _, err := e.run.engine.Ours(ctx, ""); err != nil {
 		return err
 	}
+	e.mindClock() // it is known from that answer at the latest
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.lookWitnesses(ctx) })
 	g.Go(func() error { return e.lookUnclean(ctx) })
