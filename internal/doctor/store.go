@@ -33,7 +33,7 @@ func (v *visit) checkStore(ctx context.Context) []result.Finding {
 		return append(found, broken(err, ""))
 	}
 	if v.Config.Store.Driver == "embedded" && !exists(v.Config.Store.Path) {
-		return orOK(found, "%s is not there yet; the first sync makes it", s.Describe())
+		return orOK(found, "%s is not there yet; doctor makes it where EspoCRM answers, else the first sync", s.Describe())
 	}
 	return orOK(found, "%s", s.Describe())
 }
