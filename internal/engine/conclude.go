@@ -85,20 +85,21 @@ func (w *work) unmark(ctx context.Context, err error) {
 	}
 }
 
-// before is the status to go back to. A new record stays one: what is dirty may
-// have been created by an earlier run.
+// before is the status to go back to. A new record stays one, unless something is
+// announced of it: then it may be in Advoware, which a store that replaces this one
+// has to be told by its status (newHere).
 func (w *work) before() string {
-	switch w.prior {
-	case "":
-		if w.espo.advowareID == 0 {
-			return StatusPending
-		}
-		return StatusDirty
-	case StatusClean, StatusSyncing:
-		return StatusDirty
-	default:
-		return w.prior
+	status := w.prior
+	switch {
+	case status == "" && w.espo.advowareID == 0:
+		status = StatusPending
+	case status == "", status == StatusClean, status == StatusSyncing:
+		status = StatusDirty
 	}
+	if status == StatusPending && w.mem.Intent != nil {
+		return StatusDirty
+	}
+	return status
 }
 
 // keepsMoving: the rounds are used up. What is known is stored, and the record

@@ -156,6 +156,9 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	after := w.e.Now().Add(-catalogAge)
 	if in := w.mem.Intent; in != nil {
 		after = in.Deadline // a late write may have landed until then
+		if after.Before(in.At) {
+			after = in.At // its end was known; what it made is in no older list
+		}
 	}
 	c := w.e.catalogOf(w.m)
 	ids, err := c.near(ctx, w.e, after, match, highest)

@@ -87,5 +87,5 @@ func (w *work) unlinkedYet(in *store.Intent) bool {
 	if made == 0 {
 		made = w.linkID // found by its values
 	}
-	return in.Kind == store.IntentCreate && made != 0 && w.espo.advowareID != made
+	return in.Kind == store.IntentCreate && made != 0 && (w.espo == nil || w.espo.advowareID != made)
 }

@@ -34,7 +34,7 @@ const (
 // answered yet: whoever first connects the two does it. Of a record made after it
 // the store knows every POST there was. False: it is not known yet.
 func (e *Engine) Born(ctx context.Context) bool {
-	e.born(ctx)
+	_ = e.born(ctx)
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
 	return e.birth.stamp != ""
@@ -43,27 +43,33 @@ func (e *Engine) Born(ctx context.Context) bool {
 // born stamps a new store with EspoCRM's time, once. A record created after it
 // can only have been posted by a run whose intent is in this store. A server that
 // was restarted or replaced counts as a new store: it may have lost the last
-// writes that its predecessor confirmed.
-func (e *Engine) born(ctx context.Context) {
+// writes that its predecessor confirmed. An error: which server it is, is not known.
+func (e *Engine) born(ctx context.Context) error {
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
 	if e.birth.stamp != "" {
-		return
+		return nil
 	}
 	server, err := store.Incarnation(ctx, e.Store)
 	if err != nil {
-		return
+		return err
 	}
-	e.birth.server = server
-	birthKey := birthKey
+	birthKey, later := birthKey, false
 	if server != "" {
 		birthKey += "/" + server
 		others, err := e.Store.Keys(ctx, "birth/")
 		if err != nil {
-			return
+			return err
 		}
-		e.birth.later = slices.ContainsFunc(others, func(k string) bool { return k != birthKey })
+		later = slices.ContainsFunc(others, func(k string) bool { return k != birthKey })
 	}
+	e.birth.server, e.birth.later = server, later
+	e.stamp(ctx, birthKey)
+	return nil
+}
+
+// stamp reads the moment of birth, or sets it where EspoCRM has told its time.
+func (e *Engine) stamp(ctx context.Context, birthKey string) {
 	if raw, ok, err := e.Store.Get(ctx, birthKey); err == nil && ok {
 		_ = json.Unmarshal(raw, &e.birth.stamp)
 		return
@@ -79,35 +85,38 @@ func (e *Engine) born(ctx context.Context) {
 }
 
 // replacedSince reports whether another server has come in the place of the one
-// that kept this store at that time.
+// that kept this store at that time, or may have.
 func (e *Engine) replacedSince(ctx context.Context, stamp string) bool {
-	e.born(ctx)
+	err := e.born(ctx)
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
-	return e.birth.later && stamp < e.birth.stamp
+	return err != nil || e.birth.later && stamp < e.birth.stamp
 }
 
 // olderThan reports whether the store is older than a record.
 func (e *Engine) olderThan(ctx context.Context, createdAt string) bool {
-	e.born(ctx)
+	_ = e.born(ctx) // the careful answer
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
 	return e.birth.stamp != "" && e.birth.stamp < createdAt
 }
 
 // server is the one that keeps the store, and whether another one did before.
-func (e *Engine) server(ctx context.Context) (name string, later bool) {
-	e.born(ctx)
+func (e *Engine) server(ctx context.Context) (name string, later bool, err error) {
+	err = e.born(ctx)
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
-	return e.birth.server, e.birth.later
+	return e.birth.server, e.birth.later, err
 }
 
 // SayAllNew remembers an operator's word: no record of the entity that is not
 // linked in EspoCRM exists in Advoware yet. It holds for every record that is
 // there, and for as long as the server that keeps the store.
 func (e *Engine) SayAllNew(ctx context.Context, m *mapping.Mapping) error {
-	server, _ := e.server(ctx)
+	server, _, err := e.server(ctx)
+	if err != nil {
+		return storeFault("ask which server keeps the store", err)
+	}
 	raw, err := json.Marshal(e.Now().UTC())
 	if err != nil {
 		return err
@@ -125,7 +134,10 @@ func allNewOf(entity, server string) string {
 // saidAllNew is when SayAllNew was last said of an entity; zero: never, or it
 // cannot be read, which is the careful answer.
 func (e *Engine) saidAllNew(ctx context.Context, entity string) time.Time {
-	server, _ := e.server(ctx)
+	server, _, err := e.server(ctx)
+	if err != nil {
+		return time.Time{}
+	}
 	e.birth.mu.Lock()
 	defer e.birth.mu.Unlock()
 	if at, known := e.birth.allNew[entity]; known {
@@ -145,24 +157,28 @@ func (e *Engine) saidAllNew(ctx context.Context, entity string) time.Time {
 
 // seeOrigin fixes what the store can know of earlier POSTs of a record that is
 // not linked, when it first sees it. Whatever fails later does not change it;
-// only another server in the store's place makes it see the record anew.
-func (w *work) seeOrigin(ctx context.Context) {
-	server, _ := w.e.server(ctx)
+// only another server in the store's place makes it see the record anew, and one
+// that does not say which it is may be another.
+func (w *work) seeOrigin(ctx context.Context) error {
+	server, later, err := w.e.server(ctx)
 	if w.espo.advowareID != 0 {
-		return
+		return nil
+	}
+	if err != nil {
+		return storeFault("ask which server keeps the store", err)
 	}
 	if o := w.mem.Origin; o != nil && o.Server == server {
-		return
+		return nil
 	}
-	w.mem.Origin = &store.Origin{New: w.newHere(ctx), At: w.e.Now(), Server: server}
+	w.mem.Origin = &store.Origin{New: w.newHere(ctx, later), At: w.e.Now(), Server: server}
 	w.originDue = true
+	return nil
 }
 
 // newHere reports whether nobody can have posted a record before: it is younger
 // than the store, an operator has said so, or it carries a status that every POST
-// would have moved on.
-func (w *work) newHere(ctx context.Context) bool {
-	_, later := w.e.server(ctx)
+// would have moved on. later: another server kept the store before.
+func (w *work) newHere(ctx context.Context, later bool) bool {
 	switch {
 	case w.mem.Lost:
 		return false

@@ -192,7 +192,9 @@ func (w *work) setEspo(ctx context.Context, o record.Object) error {
 	if id := w.advowareID(); id != 0 {
 		w.res.AdvowareID = &id
 	}
-	w.seeOrigin(ctx)
+	if oerr := w.seeOrigin(ctx); oerr != nil && err == nil {
+		err = oerr
+	}
 	return err
 }
 
