@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -115,6 +116,9 @@ func (w *work) confirm(ctx context.Context, dry bool) error {
 	if w.espo.status == status {
 		return nil
 	}
-	_, err := w.putEspo(ctx, statusPatch(status), nil)
+	_, err := w.putEspo(ctx, statusPatch(status), w.espo.version)
+	if fault.Is(err, fault.Modified) { // somebody has saved it meanwhile, so it is not clean
+		_, err = w.putEspo(ctx, statusPatch(StatusDirty), nil)
+	}
 	return err
 }

@@ -355,3 +355,26 @@ func TestALinkThatLandsLateNamesWhatIsLeftOver(t *testing.T) {
 	r.loose = map[string]bool{"Advoware 2 is linked to nothing": true}
 	r.quiet(id)
 }
+
+// TestAnEditWhileALinkIsConfirmed: the status from before the doubt comes back, but
+// not over an edit that somebody saves in that moment.
+func TestAnEditWhileALinkIsConfirmed(t *testing.T) {
+	for edited, want := range map[bool]string{false: "clean", true: "dirty"} {
+		r := newRig(t, extended)
+		id, old := r.linked()
+		other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Berg GmbH","emailGesch":"advo@example.de"}`))
+		r.o.Loose(old)
+		r.editEspo(id, map[string]any{"advowareId": other})
+		r.outcome(r.sync(id), result.ConflictWaits)
+		r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate {
+			if edited {
+				r.editEspo(id, map[string]any{"email": "neu@example.de"})
+			}
+			return simulation.Passes
+		})
+		r.outcome(r.eng.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
+		if got := r.espoField(id, "syncStatus"); got != want {
+			t.Errorf("edited %v: status %v", edited, got)
+		}
+	}
+}
