@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,6 +239,42 @@ func TestRateLimitIsObeyed(t *testing.T) {
 		if d := time.Since(start); d < 20*time.Second || d > 40*time.Second {
 			t.Errorf("took %v", d)
 		}
+	})
+}
+
+// TestAnEditDuringThePause (first week, 13): a write to Advoware rests on a read. While
+// it would have waited for a system's pause to end, somebody may have saved the record;
+// so it is not sent after the pause, but decided anew.
+func TestAnEditDuringThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{})
+		r.settled()
+		pairs := r.edited(20)
+		var once sync.Once
+		saved := func(*http.Request) {
+			once.Do(func() {
+				time.AfterFunc(10*time.Second, func() {
+					for _, p := range pairs {
+						r.editAdvo(p.advo, map[string]any{"telGesch": "0511 pause"})
+					}
+				})
+			})
+		}
+		r.w.Faults.Add(sandbox.Fault{System: "advoware", Method: "PUT", Status: 429, Header: http.Header{"Retry-After": {"20"}}, Count: 1, After: saved})
+		if rep := r.pass(batch.Options{}); rep.Document.Error != nil || rep.Document.Summary.Failed > 0 {
+			t.Fatalf("%+v %+v", rep.Document.Error, rep.Document.Summary)
+		}
+		time.Sleep(time.Minute)
+		r.pass(batch.Options{})
+		for _, p := range pairs {
+			if got := r.advoField(p.advo, "telGesch"); got != "0511 pause" {
+				t.Errorf("Advoware %d: %q", p.advo, got)
+			}
+			if got := r.field(p.espo, "phone"); got != "0511 pause" {
+				t.Errorf("EspoCRM %s: %q", p.espo, got)
+			}
+		}
+		r.still()
 	})
 }
 

@@ -175,7 +175,9 @@ type ticket struct {
 	// so that nothing lies between the two but the local store.
 	held bool
 	// wrote: Advoware has been written, its next read is the read-back.
-	wrote  bool
+	wrote bool
+	// paused is how often a write was not sent because of a pause.
+	paused int
 	failed *failure
 }
 
@@ -213,6 +215,8 @@ type call struct {
 	keep bool
 	// once: never to be repeated, whatever the system asks for.
 	once bool
+	// prompt: it rests on a read, so after a pause that is read anew first.
+	prompt bool
 	// quiet: a success says nothing, for often nothing is sent.
 	quiet bool
 	// optional: a refusal says that we may not, not that the system fails.
@@ -227,7 +231,7 @@ func (s *systems) do(ctx context.Context, c call, fn func() error) error {
 		err := s.once(ctx, c, t, fn)
 		f := fault.As(err)
 		if f == nil || try == 3 || !s.again(ctx, c, f) {
-			if c.optional && fault.Is(err, fault.Forbidden) {
+			if c.optional && fault.Is(err, fault.Forbidden) || c.prompt && t.readsAnew(f) {
 				return err
 			}
 			// Cut off because of what another call has met: that says nothing of this system.
@@ -264,18 +268,32 @@ func (s *systems) once(ctx context.Context, c call, t *ticket, fn func() error) 
 	if err != nil || !c.quiet {
 		s.governor.learn(c.system, c.write, began, fault.As(err))
 	}
-	if t != nil && c.keep && err == nil && !t.wrote {
-		t.held = true
-		return nil
+	if t != nil && c.keep && err == nil {
+		readBack := t.wrote
+		if t.wrote = false; !readBack {
+			t.held = true
+			return nil
+		}
 	}
 	s.governor.release(c.system)
 	return err
 }
 
+// readsAnew reports whether a write that met a pause is decided anew, on a read
+// behind that pause: not for ever.
+func (t *ticket) readsAnew(f *fault.Error) bool {
+	if t == nil || f == nil || f.Code != fault.RateLimited || f.RetryAfter <= 0 || f.RetryAfter > maxPause || f.Doubt || t.paused == 2 {
+		return false
+	}
+	t.paused++
+	t.wrote = false
+	return true
+}
+
 // again reports whether a call is worth repeating: it was refused before
 // anything was done, and the pause asked for fits.
 func (s *systems) again(ctx context.Context, c call, f *fault.Error) bool {
-	if f.RetryAfter <= 0 || f.RetryAfter > maxPause || f.Doubt || c.once || c.write && f.Code != fault.RateLimited {
+	if f.RetryAfter <= 0 || f.RetryAfter > maxPause || f.Doubt || c.once || c.prompt || c.write && f.Code != fault.RateLimited {
 		return false
 	}
 	deadline, ok := ctx.Deadline()
@@ -367,12 +385,12 @@ func (a governedAdvo) Create(ctx context.Context, path, idField string, obj reco
 
 func (a governedAdvo) Update(ctx context.Context, path, id string, obj record.Object) error {
 	a.wrote(ctx)
-	return a.do(ctx, call{system: fault.Advoware, write: true}, func() error { return a.advo.Update(ctx, path, id, obj) })
+	return a.do(ctx, call{system: fault.Advoware, write: true, prompt: true}, func() error { return a.advo.Update(ctx, path, id, obj) })
 }
 
 func (a governedAdvo) Delete(ctx context.Context, path, id string) error {
 	a.wrote(ctx)
-	return a.do(ctx, call{system: fault.Advoware, write: true}, func() error { return a.advo.Delete(ctx, path, id) })
+	return a.do(ctx, call{system: fault.Advoware, write: true, prompt: true}, func() error { return a.advo.Delete(ctx, path, id) })
 }
 
 func (a governedAdvo) List(ctx context.Context, path string, params map[string]string, items string) (os []record.Object, err error) {

@@ -221,7 +221,11 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Intent))
 	defer cancel()
 	err = w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
-	if w.told(err); err != nil && !fault.Is(err, fault.NotFound) {
+	if w.told(err); w.paused(err) {
+		w.closeWrites(record.Advoware, store.WriteNotDone)
+		w.attempt++
+		return w.deleteAdvo(ctx)
+	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
 	w.closeWrites(record.Advoware, store.WriteDone)

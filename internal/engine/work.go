@@ -511,11 +511,22 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 	}
 }
 
+// paused reports whether a write to Advoware was not sent because the system has
+// asked for a pause. After it the read that it rests on is old: whoever saves the
+// record meanwhile would be overwritten, so it is decided anew.
+func (w *work) paused(err error) bool {
+	f := fault.As(err)
+	return f != nil && f.Code == fault.RateLimited && !f.Doubt && f.RetryAfter > 0 && w.attempt < maxRounds
+}
+
 // write sends values to Advoware, reads back, and decides again on what is
 // there: what belongs to EspoCRM by then goes along in the final PUT.
 func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	before := w.advo
-	if err := w.putAdvo(ctx, d); err != nil {
+	if err := w.putAdvo(ctx, d); w.paused(err) {
+		w.closeWrites(record.Advoware, store.WriteNotDone)
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
 	if err := w.readBack(ctx); err != nil {

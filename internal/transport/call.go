@@ -27,6 +27,9 @@ type Call struct {
 	// Secret is what the body holds that nobody may read in an error message,
 	// besides what Authorize adds and the client's own secrets; "": nothing.
 	Secret string
+	// Prompt: the call rests on a read that a pause would make old. It is not sent
+	// after one that the system has asked for: RateLimited, with RetryAfter.
+	Prompt bool
 }
 
 // write reports whether the call changes something.
@@ -88,7 +91,7 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	if err := ctx.Err(); err != nil {
 		return &outcome{attempt: attempt, err: err, unsent: true}
 	}
-	if left, err := c.await(ctx); err != nil {
+	if left, err := c.await(ctx, call.Prompt); err != nil {
 		return &outcome{attempt: attempt, err: err, unsent: true, wait: left}
 	}
 	f := &flight{kind: call.Kind, attempt: attempt, origin: call.URL, authorize: call.Authorize}

@@ -42,15 +42,15 @@ func (p *pause) left() time.Duration {
 	return max(0, time.Until(p.until))
 }
 
-// await sleeps out the pause that the system has asked for. One that does not fit
-// is not begun: errPaused, and how long it lasts.
-func (c *Client) await(ctx context.Context) (time.Duration, error) {
+// await sleeps out the pause that the system has asked for. One that does not fit,
+// or that a call may not wait for, is not begun: errPaused, and how long it lasts.
+func (c *Client) await(ctx context.Context, prompt bool) (time.Duration, error) {
 	for {
 		d := c.pause.left()
 		if d == 0 {
 			return 0, nil
 		}
-		if !c.fits(ctx, d) {
+		if prompt || !c.fits(ctx, d) {
 			return d, errPaused
 		}
 		t := time.NewTimer(d)

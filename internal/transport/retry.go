@@ -70,7 +70,7 @@ func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 
 	}
 	switch o.answer.Status {
 	case http.StatusTooManyRequests:
-		return call.Method != http.MethodPost
+		return call.Method != http.MethodPost && !(call.Prompt && o.wait > 0)
 	case http.StatusServiceUnavailable:
 		return !call.write() || call.Method != http.MethodPost && c.refuses503
 	case http.StatusBadGateway, http.StatusGatewayTimeout:

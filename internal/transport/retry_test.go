@@ -374,6 +374,28 @@ func TestALongPauseIsNotSleptOut(t *testing.T) {
 	})
 }
 
+// TestAPromptCallWaitsForNoPause: what rests on a read is told that there is a pause,
+// its own or another call's, and is not sent after it.
+func TestAPromptCallWaitsForNoPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &scripted{steps: []step{status(429, "Retry-After", "5"), status(200)}}
+		c := fake(fault.Advoware, s, Options{})
+		put := call(t, "PUT", "https://h/x", "{}")
+		put.Prompt = true
+		if a, err := c.Do(context.Background(), put); err != nil || a.Status != 429 || a.RetryAfter != 5*time.Second || s.n != 1 {
+			t.Fatalf("%v after %d requests", err, s.n)
+		}
+		_, err := c.Do(context.Background(), put)
+		if f := fault.As(err); f == nil || f.Code != fault.RateLimited || f.Doubt || f.RetryAfter != 5*time.Second || s.n != 1 {
+			t.Errorf("%#v after %d requests", err, s.n)
+		}
+		time.Sleep(5 * time.Second)
+		if a, err := c.Do(context.Background(), put); err != nil || a.Status != 200 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
