@@ -23,22 +23,21 @@ import (
 // whose contents no pass has compared yet, the contents are compared as well,
 // for the same calls.
 func (e *entityRun) lookDrift(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, both := errgroup.WithContext(ctx)
 	espo := make(chan []record.Object)
 	advo := make(chan []advoRow)
 	g.Go(func() error {
 		defer close(espo)
-		return e.readLinked(ctx, espo)
+		return e.readLinked(both, espo)
 	})
 	g.Go(func() error {
 		defer close(advo)
-		return e.readAdvoware(ctx, advo)
+		return e.readAdvoware(both, advo)
 	})
-	g.Go(func() error { return e.merge(ctx, espo, advo) })
+	g.Go(func() error { return e.merge(both, espo, advo) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
 	if err := e.lookUnlisted(ctx); err != nil {
 		return err
 	}

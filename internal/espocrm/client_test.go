@@ -142,6 +142,7 @@ func TestBadPages(t *testing.T) {
 		{"without id", `{"total":1,"list":[{"name":"x"}]}`},
 		{"too many", `{"total":3,"list":[{"id":"b"},{"id":"c"},{"id":"d"}]}`},
 		{"incomplete", `{"total":-1,"list":[]}`},
+		{"incomplete, counted", `{"total":5,"list":[]}`},
 		{"the cursor again", `{"total":-2,"list":[{"id":"a"},{"id":"b"}]}`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -141,7 +141,7 @@ func decodePage(a *transport.Answer, size int) ([]record.Object, string) {
 	if len(page.List) > size {
 		return nil, "more records than asked for"
 	}
-	if page.Total != nil && *page.Total == -1 && len(page.List) == 0 {
+	if len(page.List) == 0 && page.Total != nil && (*page.Total == -1 || *page.Total > 0) {
 		return nil, "an incomplete page"
 	}
 	out := make([]record.Object, 0, len(page.List))
