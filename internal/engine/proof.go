@@ -199,6 +199,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	}
 	p := statusPatch(StatusConflict)
 	p.Put(fieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
+	w.res.Reason.Text += " " + hint
 	if _, err := w.putEspo(ctx, p, nil); err != nil {
 		return err
 	}

@@ -167,15 +167,26 @@ func losses(fields []result.Field) string {
 func overruled(doc result.Document, utf bool) []string {
 	var out []string
 	for _, r := range doc.Results {
+		said := len(out)
+		var others []string // edits that went over in the same run, and that its undo takes back
 		for _, f := range r.Fields {
-			if f.Overruled == "" || r.Outcome == result.Planned {
-				continue
+			if r.Outcome == result.Planned {
+				break
 			}
 			field := fieldName(f)
 			if field == "(kind)" {
 				field = "the kind"
 			}
+			if f.Overruled == "" {
+				if f.Changed != "" {
+					others = append(others, field)
+				}
+				continue
+			}
 			out = append(out, oneLine(fmt.Sprintf("! overruled: %s, %s; undo: %s", firstOf(r.Name, r.ID), field, result.UndoCommand(r.Entity, doc.Run.ID, r.ID)), utf))
+		}
+		if len(out) > said && others != nil {
+			out = append(out, "  that undo takes back the edit of "+names(others)+", too")
 		}
 	}
 	return out
