@@ -204,7 +204,7 @@ func checkInitial(values firstrun.Values) error {
 
 // initFault is a failure to write; the file that is in the way is named.
 func initFault(err error) error {
-	f := &fault.Error{System: fault.Local, Code: "init", Owner: fault.OwnerSystem, Message: err.Error(), Err: err}
+	f := &fault.Error{System: fault.Local, Code: "init", Owner: fault.OwnerSystem, Message: err.Error(), Err: err, Hint: "choose another --dir, or one that you may write"}
 	var exists *firstrun.ExistsError
 	if errors.As(err, &exists) {
 		f.Code, f.Hint = "exists", "choose another --dir, or move the file away"

@@ -154,6 +154,11 @@ func fileExists(path string) error {
 		Message: path + " exists already", Hint: "--force overwrites it"}
 }
 
+func packageFault(err error) error {
+	return &fault.Error{System: fault.Local, Code: "init", Owner: fault.OwnerSystem, Err: err,
+		Message: "write the package: " + err.Error(), Hint: "name another --file, in a directory that is there and that you may write"}
+}
+
 // writePackage puts the package into place at once: nobody uploads half of it.
 func writePackage(path string, packed []byte, force bool) error {
 	if !force {
@@ -162,15 +167,15 @@ func writePackage(path string, packed []byte, force bool) error {
 			return fileExists(path)
 		}
 		if err != nil {
-			return fmt.Errorf("write the package: %w", err)
+			return packageFault(err)
 		}
 		if err := f.Close(); err != nil {
-			return fmt.Errorf("write the package: %w", err)
+			return packageFault(err)
 		}
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".advosync-*.zip")
 	if err != nil {
-		return fmt.Errorf("write the package: %w", err)
+		return packageFault(err)
 	}
 	_, err = f.Write(packed)
 	if err == nil {
@@ -183,7 +188,7 @@ func writePackage(path string, packed []byte, force bool) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write the package: %w", err), os.Remove(f.Name()))
+		return errors.Join(packageFault(err), os.Remove(f.Name()))
 	}
 	return nil
 }
