@@ -57,7 +57,7 @@ func (c *Client) refusalByStatus(r request, a *transport.Answer) *fault.Error {
 		f = say(fault.Conflict, owner, "conflict")
 		f.Hint = "look at the record in Advoware: somebody may have it open; the next pass tries again"
 	case s == http.StatusTooManyRequests:
-		f = say(fault.RateLimited, fault.OwnerSystem, "asks to slow down")
+		f = say(fault.RateLimited, fault.OwnerSystem, a.SlowDown())
 		f.Transient, f.Hint = true, "lower cron.concurrency"
 	case s == http.StatusBadGateway, s == http.StatusServiceUnavailable, s == http.StatusGatewayTimeout:
 		f = say(fault.Unavailable, fault.OwnerSystem, "not available")

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -71,7 +72,7 @@ func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
 		return &fault.Error{System: fault.Local, Code: fault.Uncertain, Owner: fault.OwnerRecord, Transient: true, Op: "recover " + w.what(),
 			Message: "an interrupted run's last write may still land until " + in.Deadline.UTC().Format(time.RFC3339), Hint: w.hint("sync")}
 	}
-	w.e.Log.Warn("waiting until an interrupted run's last write can no longer land", "entity", w.key.Entity, "id", w.key.ID, "seconds", left.Seconds())
+	w.e.Log.Warn("waiting until an interrupted run's last write can no longer land", "entity", w.key.Entity, "id", w.key.ID, "seconds", math.Ceil(left.Seconds()))
 	t := time.NewTimer(left)
 	defer t.Stop()
 	select {

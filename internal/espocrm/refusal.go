@@ -29,7 +29,7 @@ func (c *Client) refusalByStatus(ctx context.Context, r request, a *transport.An
 	case a.Status == http.StatusConflict:
 		return c.conflict(r, a)
 	case a.Status == http.StatusTooManyRequests:
-		f := c.fault(r, fault.RateLimited, fault.OwnerSystem, a, "asks to slow down")
+		f := c.fault(r, fault.RateLimited, fault.OwnerSystem, a, a.SlowDown())
 		f.Transient, f.Hint = true, "lower cron.concurrency"
 		return f
 	case a.Status == http.StatusMethodNotAllowed:

@@ -49,6 +49,14 @@ type Answer struct {
 	secrets secrets // of the call, not to be told should the server echo them
 }
 
+// SlowDown is what a 429 says, with the pause where the server has named one.
+func (a *Answer) SlowDown() string {
+	if a.RetryAfter <= 0 {
+		return "asks to slow down"
+	}
+	return "asks to slow down for " + a.RetryAfter.Round(time.Second).String()
+}
+
 // OK reports a 2xx.
 func (a *Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
 
