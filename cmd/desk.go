@@ -65,6 +65,8 @@ type repair struct {
 	targets func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error)
 	// foresee says what would be done to one record, and do does it.
 	foresee, do func(ctx context.Context, p parts, t target) result.Record
+	// foreseeAll, where set, is foresee for all targets together, in any order.
+	foreseeAll func(ctx context.Context, p parts, ts []target, fn func(i int, r result.Record) error) error
 	// question is asked before anything is done; "": nothing is asked.
 	question func(planned []result.Record) string
 	// askFrom is the number of records from which on it is asked.
@@ -177,7 +179,7 @@ func (a *app) repairAll(ctx context.Context, s session, r repair, ms []*mapping.
 	}
 	asks := r.question != nil && !r.yes && !r.dryRun && !r.serial && len(targets) >= r.askFrom
 	if r.dryRun || asks {
-		planned, serr := a.each(ctx, s, targets, workers, r.foresee)
+		planned, serr := a.foreseen(ctx, s, r, targets, workers)
 		if r.dryRun || serr != nil || !anyPlanned(planned) {
 			return planned, asError(serr)
 		}
@@ -252,6 +254,36 @@ func (a *app) each(ctx context.Context, s session, targets []target, workers int
 	out := make([]result.Record, len(w.results))
 	for i, r := range w.results {
 		out[i] = *r
+	}
+	return out, w.systemError
+}
+
+func (a *app) foreseen(ctx context.Context, s session, r repair, targets []target, workers int) ([]result.Record, *result.Error) {
+	if r.foreseeAll == nil {
+		return a.each(ctx, s, targets, workers, r.foresee)
+	}
+	return a.together(ctx, targets, func(fn func(int, result.Record) error) error { return r.foreseeAll(ctx, s.Parts(), targets, fn) })
+}
+
+// together is each for a report that reads its targets together: look tells the
+// result of each by its place.
+func (a *app) together(ctx context.Context, targets []target, look func(fn func(i int, r result.Record) error) error) ([]result.Record, *result.Error) {
+	out := make([]result.Record, len(targets))
+	w := &runner{app: a}
+	err := look(func(i int, r result.Record) error {
+		out[i] = r
+		a.logRecord(r)
+		w.note(r)
+		return asError(w.systemError)
+	})
+	if err == nil {
+		return out, nil
+	}
+	w.systemError = errorForm(err)
+	for i, t := range targets {
+		if out[i].Outcome == "" {
+			out[i] = result.Record{Entity: t.m.Entity(), ID: t.id, Outcome: result.Skipped, Reason: *w.halted(ctx)}
+		}
 	}
 	return out, w.systemError
 }

@@ -197,17 +197,12 @@ func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.L
 		byID[pair.ID] = pair.Candidates[0]
 		targets = append(targets, target{m, pair.ID})
 	}
-	linkOne := func(dry bool) func(context.Context, parts, target) result.Record {
-		return func(ctx context.Context, p parts, t target) result.Record {
-			return p.engine.Link(ctx, engine.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: byID[t.id], DryRun: dry})
-		}
-	}
 	imports := 0
 	if l.imports {
 		imports = len(found.OnlyAdvoware)
 	}
 	if out.Run.DryRun || !l.yes && a.canAsk() {
-		planned, serr := a.each(ctx, s, targets, workers, linkOne(true))
+		planned, serr := a.together(ctx, targets, func(fn func(int, result.Record) error) error { return p.engine.PlanLinks(ctx, m, found.Pairs, fn) })
 		out.Results = planned
 		if out.Run.DryRun || serr != nil {
 			return asError(serr)
@@ -221,7 +216,9 @@ func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.L
 			return err
 		}
 	}
-	results, serr := a.each(ctx, s, targets, workers, linkOne(false))
+	results, serr := a.each(ctx, s, targets, workers, func(ctx context.Context, p parts, t target) result.Record {
+		return p.engine.Link(ctx, engine.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: byID[t.id]})
+	})
 	out.Results = results
 	if serr == nil && imports > 0 {
 		serr = a.importAll(ctx, s, m, found.OnlyAdvoware, workers, out)

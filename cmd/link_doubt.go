@@ -45,6 +45,13 @@ func (l *linkFlags) confirmed() repair {
 		}
 	}
 	if l.all || len(l.ids) > 1 {
+		j.foreseeAll = func(ctx context.Context, p parts, ts []target, fn func(int, result.Record) error) error {
+			ids := make([]string, len(ts))
+			for i, t := range ts {
+				ids[i] = t.id
+			}
+			return p.engine.PlanConfirms(ctx, ts[0].m, ids, fn)
+		}
 		j.question = func(planned []result.Record) string {
 			return fmt.Sprintf("Confirm %s? Look at both names first: advosync link --doubtful.", count(len(planned), "link", "links"))
 		}
@@ -66,7 +73,8 @@ func (a *app) linkDoubtful(ctx context.Context, l *linkFlags) error {
 		return err
 	}
 	defer a.closeSession(s)
-	if err = a.lookDoubtful(counted, s.Parts(), &out); ctx.Err() != nil {
+	with := s.Parts()
+	if out.Doubtful, err = with.engine.LookDoubtful(counted, with.mapping(out.Entity)); ctx.Err() != nil {
 		return ctx.Err()
 	}
 	out.Error = errorForm(err)
@@ -82,23 +90,4 @@ func (a *app) linkDoubtful(ctx context.Context, l *linkFlags) error {
 		return &reported{code: exitConflict}
 	}
 	return nil
-}
-
-func (a *app) lookDoubtful(ctx context.Context, p parts, out *result.Doubts) error {
-	m := p.mapping(out.Entity)
-	var ids []string
-	err := p.engine.Doubtful(ctx, m, func(id string) error {
-		ids = append(ids, id)
-		return nil
-	})
-	for _, id := range ids {
-		if err != nil {
-			break
-		}
-		var d *result.Doubt
-		if d, err = p.engine.LookDoubtful(ctx, m, id); d != nil {
-			out.Doubtful = append(out.Doubtful, *d)
-		}
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -11,22 +12,28 @@ import (
 	"advosync/internal/sandbox"
 )
 
-// crowdCmd is "crowd N": more persons, linked and clean as the cast is:
-// $C1 to $CN, and their numbers in Advoware $C1N to $CNN.
+// crowdCmd is "crowd N [unlinked]": more persons, linked and clean as the cast is:
+// $C1 to $CN, and their numbers in Advoware $C1N to $CNN. Unlinked: in both systems,
+// and not synced yet.
 func crowdCmd(ts *testscript.TestScript, w *world, args []string) {
 	need(ts, args, 1)
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	unlinked := len(args) > 1 && args[1] == "unlinked"
 	synced := w.Clock.Now().UTC().Add(-2 * time.Hour).Format("2006-01-02 15:04:05")
 	for i := 1; i <= n; i++ {
 		last, mail := fmt.Sprintf("Muster%03d", i), fmt.Sprintf("c%d@example.de", i)
 		raw := fmt.Sprintf(`{"betNr":0,"rowId":"","vorname":"Kim","name":%q,"geburtsdatum":"1985-05-05","emailGesch":%q,"telGesch":"0511","rest":1.50}`, last, mail)
 		number := w.Advoware.Insert(sandbox.BeteiligtePath, []byte(raw))
 		ts.Setenv(fmt.Sprintf("C%dN", i), fmt.Sprint(number))
-		ts.Setenv(fmt.Sprintf("C%d", i), w.EspoCRM.Seed(sandboxType, map[string]any{
+		person := map[string]any{
 			"name": "Kim " + last, "firstName": "Kim", "lastName": last, "geburtsdatum": "1985-05-05", "email": mail, "phone": "0511",
 			"advowareId": number, "advowareRowId": w.Advoware.RowID(sandbox.BeteiligtePath, number), "syncStatus": "clean", "advowareLastSync": synced,
-			"createdAt": synced, "modifiedAt": synced, "modifiedById": sandbox.APIUserID, "syncRetryCount": 0}))
+			"createdAt": synced, "modifiedAt": synced, "modifiedById": sandbox.APIUserID, "syncRetryCount": 0}
+		if unlinked {
+			maps.Copy(person, map[string]any{"advowareId": nil, "advowareRowId": nil, "syncStatus": "pending_sync", "advowareLastSync": nil})
+		}
+		ts.Setenv(fmt.Sprintf("C%d", i), w.EspoCRM.Seed(sandboxType, person))
 	}
 }
 

@@ -204,7 +204,7 @@ func (e *entityRun) prepare(part []candidate) *chunk {
 	}
 	now := e.run.now()
 	for _, o := range objs {
-		if it := byID[textOf(o, fieldID)]; it != nil && !mayBeCut(o) { // a cut text is read singly
+		if it := byID[textOf(o, fieldID)]; it != nil && !engine.MayBeCut(o) { // a cut text is read singly
 			it.fresh, it.read = &o, now
 		}
 	}

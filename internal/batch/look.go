@@ -2,10 +2,8 @@ package batch
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -260,7 +258,7 @@ func (e *entityRun) fields() []string {
 // quiet reports whether EspoCRM's side of a record shows nothing that has not
 // been dealt with. What Advoware holds is not its question.
 func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory) (bool, error) {
-	if mayBeCut(o) {
+	if engine.MayBeCut(o) {
 		return false, nil
 	}
 	view, err := e.m.ReadEspo(o)
@@ -311,13 +309,6 @@ func espoHalf(seen string) string {
 	}
 	return seen
 }
-
-// maxListText is the length from which EspoCRM cuts texts in lists, in
-// characters.
-const maxListText = 10_000
-
-// mayBeCut reports whether a record out of a list may hold a text that was cut.
-func mayBeCut(o record.Object) bool { return len(o.Bytes()) >= maxListText && holdsLong(o) }
 
 // lookMemories is (f): every id with an intent, an owed notification, or left
 // over. Where Advoware cannot list, also what was not compared for long. Those
@@ -409,18 +400,4 @@ func (e *entityRun) lookLinked(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// holdsLong looks for a text of maxListText characters or more.
-func holdsLong(o record.Object) bool {
-	var members map[string]any
-	if json.Unmarshal(o.Bytes(), &members) != nil {
-		return true
-	}
-	for _, v := range members {
-		if s, ok := v.(string); ok && utf8.RuneCountInString(s) >= maxListText {
-			return true
-		}
-	}
-	return false
 }

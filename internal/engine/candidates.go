@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
+	"unicode/utf8"
 
 	"advosync/internal/mapping"
 	"advosync/internal/record"
@@ -41,4 +43,26 @@ func (e *Engine) ids(ctx context.Context, m *mapping.Mapping, where record.Condi
 // eachPage calls fn with every page of a list of EspoCRM's.
 func (e *Engine) eachPage(ctx context.Context, m *mapping.Mapping, q record.Query, fn func(page []record.Object) error) error {
 	return q.Each(func(q record.Query) ([]record.Object, error) { return e.EspoCRM.Find(ctx, m.EspoType(), q) }, fn)
+}
+
+// maxListText is the length from which EspoCRM cuts texts in lists, in
+// characters.
+const maxListText = 10_000
+
+// MayBeCut reports whether a record out of a list of EspoCRM's may hold a text that
+// was cut.
+func MayBeCut(o record.Object) bool { return len(o.Bytes()) >= maxListText && holdsLong(o) }
+
+// holdsLong looks for a text of maxListText characters or more.
+func holdsLong(o record.Object) bool {
+	var members map[string]any
+	if json.Unmarshal(o.Bytes(), &members) != nil {
+		return true
+	}
+	for _, v := range members {
+		if s, ok := v.(string); ok && utf8.RuneCountInString(s) >= maxListText {
+			return true
+		}
+	}
+	return false
 }

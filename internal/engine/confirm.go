@@ -29,17 +29,45 @@ func (e *Engine) Doubtful(ctx context.Context, m *mapping.Mapping, fn func(id st
 	return storeFault("look for links in doubt", err)
 }
 
-// LookDoubtful names both sides of a link in doubt, for the operator alone. nil:
-// it is none any more, because the record is gone or is linked to another.
-func (e *Engine) LookDoubtful(ctx context.Context, m *mapping.Mapping, id string) (*result.Doubt, error) {
-	w := e.newWork(Request{Mapping: m, ID: id})
+// LookDoubtful names both sides of each link in doubt, in the order of their ids, for
+// the operator alone. One that is none any more, because the record is gone or is
+// linked to nothing, is left out. With an error come those that were read before it.
+func (e *Engine) LookDoubtful(ctx context.Context, m *mapping.Mapping) ([]result.Doubt, error) {
+	var ids []string
+	err := e.Doubtful(ctx, m, func(id string) error {
+		ids = append(ids, id)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	links, err := e.linksOf(ctx, m, ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*result.Doubt, len(ids))
+	err = e.lookAtMany(ctx, m, links, func(i int, q Request) (err error) {
+		found[i], err = e.newWork(q).doubt(ctx)
+		return err
+	})
+	var out []result.Doubt
+	for _, d := range found {
+		if d != nil {
+			out = append(out, *d)
+		}
+	}
+	return out, err
+}
+
+// doubt names both sides of a record's link in doubt; nil: it is none.
+func (w *work) doubt(ctx context.Context) (*result.Doubt, error) {
 	if err := w.load(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.readEspo(ctx); err != nil || w.espo == nil || w.espo.advowareID == 0 || w.mem.Parked == nil {
 		return nil, err
 	}
-	d := &result.Doubt{ID: id, AdvowareID: w.espo.advowareID, Espocrm: w.naturalName(w.espo.view)}
+	d := &result.Doubt{ID: w.key.ID, AdvowareID: w.espo.advowareID, Espocrm: w.naturalName(w.espo.view)}
 	if err := w.readAdvo(ctx); err != nil {
 		return nil, err
 	}
@@ -66,7 +94,20 @@ func (w *work) naturalName(v mapping.View) string {
 // Confirm takes an operator's word that a record and the one in Advoware that it
 // is linked to are the same. The next sync compares them as any other two.
 func (e *Engine) Confirm(ctx context.Context, m *mapping.Mapping, id string, dry bool) result.Record {
-	return e.repair(ctx, Request{Mapping: m, ID: id}, dry, func(ctx context.Context, w *work) error { return w.confirm(ctx, dry) })
+	return e.confirmOne(ctx, Request{Mapping: m, ID: id}, dry)
+}
+
+func (e *Engine) confirmOne(ctx context.Context, q Request, dry bool) result.Record {
+	return e.repair(ctx, q, dry, func(ctx context.Context, w *work) error { return w.confirm(ctx, dry) })
+}
+
+// PlanConfirms is PlanLinks for Confirm.
+func (e *Engine) PlanConfirms(ctx context.Context, m *mapping.Mapping, ids []string, fn func(i int, r result.Record) error) error {
+	links, err := e.linksOf(ctx, m, ids)
+	if err != nil {
+		return err
+	}
+	return e.lookAtMany(ctx, m, links, func(i int, q Request) error { return fn(i, e.confirmOne(ctx, q, true)) })
 }
 
 func (w *work) confirm(ctx context.Context, dry bool) error {

@@ -258,24 +258,11 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 
 // unlinked drops the candidates that an EspoCRM record carries already.
 func (e *Engine) unlinked(ctx context.Context, m *mapping.Mapping, near []int64) ([]int64, error) {
-	const most = 100 // longer lists meet the web server's URL limit
-	taken := map[int64]bool{}
-	for part := range slices.Chunk(near, most) {
-		q := record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: 2 * most,
-			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}}
-		err := e.eachPage(ctx, m, q, func(page []record.Object) error {
-			for _, o := range page {
-				if id, ok := o.Int(fieldAdvowareID); ok {
-					taken[id] = true
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	carried, err := e.carriersOf(ctx, m, near)
+	if err != nil {
+		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(near), func(id int64) bool { return taken[id] }), nil
+	return slices.DeleteFunc(slices.Clone(near), func(id int64) bool { return len(carried[id]) > 0 }), nil
 }
 
 func texts(ids []int64) []string {

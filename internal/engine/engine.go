@@ -126,6 +126,8 @@ type Request struct {
 	Memory *store.Memory
 	// FreshAt is when Fresh was read; zero: now.
 	FreshAt time.Time
+	// sight, for a report, is what else was read of many records at once.
+	sight *sight
 	// Judge, where set, is told of the first comparison before anything is
 	// written for it; its error ends the attempt, counts as nobody's failure and
 	// leaves the record as it is.

@@ -28,8 +28,23 @@ type LinkRequest struct {
 // then on; else only the link is written, and the next sync decides as at any
 // first contact. It ends a create that may have happened (R7).
 func (e *Engine) Link(ctx context.Context, r LinkRequest) result.Record {
-	return e.repair(ctx, Request{Mapping: r.Mapping, ID: r.ID}, r.DryRun, func(ctx context.Context, w *work) error {
-		return w.link(ctx, r)
+	return e.linkOne(ctx, Request{Mapping: r.Mapping, ID: r.ID}, r)
+}
+
+func (e *Engine) linkOne(ctx context.Context, q Request, r LinkRequest) result.Record {
+	return e.repair(ctx, q, r.DryRun, func(ctx context.Context, w *work) error { return w.link(ctx, r) })
+}
+
+// PlanLinks calls fn with what Link would do to each of these pairs, in any order;
+// i is the pair's place. The records are read together, with lists. An error of fn
+// ends it and is returned.
+func (e *Engine) PlanLinks(ctx context.Context, m *mapping.Mapping, pairs []Pair, fn func(i int, r result.Record) error) error {
+	links := make([]linkPair, len(pairs))
+	for i, p := range pairs {
+		links[i] = linkPair{p.ID, p.Candidates[0]}
+	}
+	return e.lookAtMany(ctx, m, links, func(i int, q Request) error {
+		return fn(i, e.linkOne(ctx, q, LinkRequest{Mapping: m, ID: q.ID, AdvowareID: links[i].number, DryRun: true}))
 	})
 }
 
@@ -121,15 +136,20 @@ func (w *work) linkTarget(ctx context.Context, id int64) error {
 // madeForAnother refuses a record that another one's interrupted create is known
 // to have made: the next sync of that one links it.
 func (w *work) madeForAnother(ctx context.Context, id int64) error {
+	var made map[int64][]string
+	if s := w.req.sight; s != nil {
+		made = s.made
+	} else {
+		var err error
+		if made, err = w.e.madeByInterrupted(ctx, w.m); err != nil {
+			return err
+		}
+	}
 	owner := ""
-	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithIntent: true}, func(other string, m store.Memory) error {
-		if other != w.key.ID && m.Intent.Kind == store.IntentCreate && m.Intent.AdvowareID == id {
+	for _, other := range made[id] {
+		if other != w.key.ID {
 			owner = other
 		}
-		return nil
-	})
-	if err != nil {
-		return storeFault("read the interrupted creates of "+w.key.Entity, err)
 	}
 	if owner == "" {
 		return nil

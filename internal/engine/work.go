@@ -244,9 +244,12 @@ func (w *work) readAdvo(ctx context.Context) error {
 }
 
 func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
-	o, err := w.e.Advoware.Get(ctx, w.m.AdvoPath(), strconv.FormatInt(id, 10))
-	if err != nil {
-		return nil, err
+	o, known := w.req.sight.listed(id)
+	if !known {
+		var err error
+		if o, err = w.e.Advoware.Get(ctx, w.m.AdvoPath(), strconv.FormatInt(id, 10)); err != nil {
+			return nil, err
+		}
 	}
 	if got, ok := o.Int(w.m.AdvoID()); !ok || got != id {
 		what := fmt.Sprintf("without its number (%s) where %d was asked for", w.m.AdvoID(), id)

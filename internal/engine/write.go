@@ -521,14 +521,25 @@ func (w *work) carriedElsewhere(ctx context.Context, id int64, cause error) erro
 
 // carriers are the other EspoCRM records that carry an Advoware id.
 func (w *work) carriers(ctx context.Context, id int64) ([]string, error) {
-	found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: 5, OrderBy: "id",
-		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(id, 10)}}})
+	const most = 5
+	all, known, err := w.req.sight.carriers(id)
 	if err != nil {
 		return nil, err
 	}
+	if !known {
+		found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: most, OrderBy: "id",
+			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(id, 10)}}})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			other, _ := o.Text("id")
+			all = append(all, other)
+		}
+	}
 	var ids []string
-	for _, o := range found {
-		if other, _ := o.Text("id"); other != w.key.ID {
+	for _, other := range all[:min(len(all), most)] {
+		if other != w.key.ID {
 			ids = append(ids, other)
 		}
 	}
