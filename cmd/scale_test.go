@@ -114,7 +114,8 @@ func BenchmarkProgram(b *testing.B) {
 	b.Run("look-at-50ms/100000", func(b *testing.B) { benchClean(b, 100_000, 50*time.Millisecond) })
 	b.Run("changed/2000", func(b *testing.B) { benchChanged(b, 2000) })
 	for _, n := range []int{2000, 10_000} {
-		b.Run(fmt.Sprint("link-apply/", n), func(b *testing.B) { benchLinkApply(b, n) })
+		b.Run(fmt.Sprint("link-report/", n), func(b *testing.B) { benchLink(b, n, `"planned": "adopted"`) })
+		b.Run(fmt.Sprint("link-apply/", n), func(b *testing.B) { benchLink(b, n, `"outcome": "adopted"`, "--apply", "--yes") })
 	}
 	for _, args := range []string{"--entity Beteiligte", "--id r00777", "-o json", "--runs"} {
 		b.Run("history/"+strings.ReplaceAll(args, " ", "_"), func(b *testing.B) { benchHistory(b, strings.Fields(args)) })
@@ -168,10 +169,11 @@ func benchChanged(b *testing.B, n int) {
 	p.report(e, n)
 }
 
-// benchLinkApply is a first contact of n pairs.
-func benchLinkApply(b *testing.B, n int) {
+// benchLink is a first contact of n pairs; each is told with the word.
+func benchLink(b *testing.B, n int, word string, flags ...string) {
 	var e ended
 	var p *program
+	calls := 0
 	for b.Loop() {
 		w := sandbox.NewWorld(sandbox.WorldOptions{Empty: true, Advoware: sandbox.AdvowareOptions{Resources: []sandbox.Resource{{Path: sandbox.BeteiligtePath}}}})
 		for i := range n {
@@ -185,12 +187,14 @@ func benchLinkApply(b *testing.B, n int) {
 			b.Fatal(err)
 		}
 		p = newProgram(b, w, w.EspoURL, w.AdvoURL)
-		e = p.run("link", "--apply", "--yes", "-o", "json")
-		if done := strings.Count(e.out, `"outcome": "adopted"`); done != n {
-			b.Fatalf("%d linked: %s", done, head(e.out))
+		e = p.run(append([]string{"link", "-o", "json"}, flags...)...)
+		if done := strings.Count(e.out, word); done != n {
+			b.Fatalf("%d of %d: %s", done, n, head(e.out))
 		}
+		calls = len(w.Log.Entries())
 		cancel()
 	}
+	b.ReportMetric(float64(calls), "calls")
 	p.report(e, n)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"advosync/internal/engine"
+	"advosync/internal/mapping"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/simulation"
@@ -19,7 +20,14 @@ import (
 func TestPlansOfManyAreThoseOfEach(t *testing.T) {
 	for _, form := range []sandbox.ListForm{{}, {NoRowID: true}, {Off: true}, {Max: 2}} {
 		t.Run(fmt.Sprintf("%+v", form), func(t *testing.T) {
-			r := newRig(t, listing)
+			r := newRig(t, func(r *rig) {
+				phone := "  - {espocrm: phone, advoware: telGesch}\n"
+				m, err := mapping.Parse("sandbox.yaml", []byte(strings.Replace(new(sandbox.World).Mapping(), phone, phone+"  - {espocrm: description, advoware: bemerkung}\n", 1)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.m = m
+			})
 			pairs := r.oddPairs()
 			r.advo.SetBehaviour(func(b *sandbox.Behaviour) { b.List = form })
 			got := make([]result.Record, len(pairs))
@@ -75,9 +83,8 @@ func (r *rig) oddPairs() (pairs []engine.Pair) {
 	pair(nil, "")
 	pair(nil, `,"telGesch":"0511 7"`)
 	pair(map[string]any{"phone": "0511 8"}, "")
-	long := strings.Repeat("0", 10_000)
-	cut, _ := pair(nil, `,"telGesch":"`+long+`12"`)
-	r.espo.SetField(ct, cut, "phone", long+"12")
+	long := strings.Repeat("Akte ", 3000) + "Ende"
+	pair(map[string]any{"description": long}, `,"bemerkung":"`+long+`"`)
 	gone, _ := pair(nil, "")
 	if err := r.espo.Delete(ct, gone, "anna"); err != nil {
 		r.t.Fatal(err)
