@@ -249,7 +249,7 @@ func (l *loading) checkMode(path, key string, info fs.FileInfo) {
 	if info.Mode().Perm()&0o077 == 0 {
 		return
 	}
-	warning := fmt.Sprintf("%s holds a secret and can be read by others (mode %04o): chmod 600 %s", path, info.Mode().Perm(), path)
+	warning := fmt.Sprintf("%s holds a secret and can be read by others (mode %04o): %s", path, info.Mode().Perm(), files.OnlyOurs(path, info))
 	for _, w := range l.cfg.Warnings {
 		if w == warning {
 			return

@@ -159,3 +159,34 @@ func TestForeignPlace(t *testing.T) {
 	}
 	check("a link, though to nothing", "DIR/f is a link to elsewhere: name the file itself, or move it here")
 }
+
+// A configuration that root owns and the service's group may read: chmod alone would
+// take it away from the service.
+func TestOnlyOurs(t *testing.T) {
+	ours := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(ours, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{ours: "chmod 600 ", "/": "chown "} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path == "/" && os.Geteuid() == 0 {
+			want = "chmod 600 " // it is ours
+		}
+		if got := files.OnlyOurs(path, info); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "chmod 600 "+path) {
+			t.Errorf("%s: %q, want %q…", path, got, want)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return // "/" was somebody else's
+	}
+	if err := os.Chown(ours, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(ours)
+	if got := files.OnlyOurs(ours, info); err != nil || got != "chown root "+ours+"; chmod 600 "+ours {
+		t.Errorf("%q, %v", got, err)
+	}
+}

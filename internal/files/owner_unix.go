@@ -32,6 +32,15 @@ func owned(path string, info fs.FileInfo) *Risk {
 	return &Risk{What: fmt.Sprintf("%s belongs to %s, not to %s", path, owner, trusted), Mend: mend}
 }
 
+// OnlyOurs is the command after which a file that we may read is ours alone.
+func OnlyOurs(path string, info fs.FileInfo) string {
+	mend := "chmod 600 " + path
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() { // read by the group's right: without it we could not
+		mend = fmt.Sprintf("chown %s %s; %s", strings.TrimPrefix(userName(os.Geteuid()), "uid "), path, mend)
+	}
+	return mend
+}
+
 // unwritable: as ssh does, a group is somebody else, also where it has one
 // member: its members are not known here.
 func unwritable(path string, info fs.FileInfo) *Risk {
