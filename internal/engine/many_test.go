@@ -18,8 +18,8 @@ import (
 // read together, is what it would say of each of them alone, whatever became of them
 // since they were paired.
 func TestPlansOfManyAreThoseOfEach(t *testing.T) {
-	for _, form := range []sandbox.ListForm{{}, {NoRowID: true}, {Off: true}, {Max: 2}} {
-		t.Run(fmt.Sprintf("%+v", form), func(t *testing.T) {
+	for name, form := range map[string]sandbox.ListForm{"plain": {}, "no row id": {NoRowID: true}, "no list": {Off: true}, "short pages": {Max: 2}} {
+		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(r *rig) {
 				phone := "  - {espocrm: phone, advoware: telGesch}\n"
 				m, err := mapping.Parse("sandbox.yaml", []byte(strings.Replace(new(sandbox.World).Mapping(), phone, phone+"  - {espocrm: description, advoware: bemerkung}\n", 1)))
