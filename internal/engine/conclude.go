@@ -161,13 +161,14 @@ func (w *work) keepWaitsSince(ctx context.Context) {
 	next.Rev, w.mem = rev, next
 }
 
-// keepBase stores the working base, which is true whatever failed after it. A
-// first contact stays one until it succeeds.
+// keepBase stores the working base, which is true whatever failed after it, also of
+// a record that is gone from EspoCRM meanwhile. A first contact stays one until it
+// succeeds.
 func (w *work) keepBase(next *store.Memory) {
-	if w.base == nil {
+	if w.base == nil || w.espo == nil && w.mem.Base == nil {
 		return
 	}
-	if w.firstContact() {
+	if w.espo != nil && w.firstContact() {
 		next.Base = nil
 		return
 	}

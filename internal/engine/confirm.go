@@ -142,6 +142,12 @@ func (w *work) confirm(ctx context.Context, dry bool) error {
 		w.res.Outcome, w.res.Planned = result.Planned, result.UpdatedEspocrm
 		return nil
 	}
+	return w.putConfirmed(ctx, id, waits)
+}
+
+// putConfirmed remembers the word, and gives the record the status from before the
+// doubt, but none that would bury an edit.
+func (w *work) putConfirmed(ctx context.Context, id int64, waits bool) error {
 	next, status := w.mem, StatusDirty
 	if waits && w.mem.Parked.Was == StatusClean && w.espo.status == StatusConflict {
 		status = StatusClean

@@ -378,3 +378,34 @@ func TestAnEditWhileALinkIsConfirmed(t *testing.T) {
 		}
 	}
 }
+
+// TestGoneAfterARefusedLastPut: the last PUT is refused because somebody has edited the
+// record, which is deleted then, and Advoware does not answer. The attempt ends as any
+// other that a system's failure ends.
+func TestGoneAfterARefusedLastPut(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
+	id, _ := r.linked()
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	edited, gone := false, false
+	edits := on("PUT /api/v1/"+ct, 2, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"phone": "0511 1"})
+		edited = true
+		return simulation.Passes
+	})
+	r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+		switch {
+		case edited && strings.HasPrefix(e.What, "GET /api/v1/"+ct):
+			gone = true
+			if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
+				t.Fatal(err)
+			}
+		case gone && strings.HasPrefix(e.What, "GET /relay"):
+			return simulation.BreaksBefore
+		}
+		return edits(e)
+	}
+	res := r.sync(id)
+	if !gone || res.Outcome != result.Failed || res.Error.Owner != "system" {
+		t.Errorf("gone %v: %s %+v", gone, res.Outcome, res.Error)
+	}
+}

@@ -52,14 +52,19 @@ func (w *work) undo(ctx context.Context, r UndoRequest) error {
 	}
 	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
 		again, err := w.undoOnce(ctx, r, past)
-		if !again || err != nil {
-			return err
+		if err == nil && again {
+			err = w.readEspo(ctx)
 		}
-		if err := w.readEspo(ctx); err != nil {
-			return err
+		if err == nil && w.espo == nil {
+			err = w.unknownRecord()
 		}
-		if w.espo == nil {
-			return w.unknownRecord()
+		if err != nil { // what EspoCRM has refused in an earlier round was not carried out
+			w.refuse(err)
+			w.closeAnnounced(ctx)
+			return nil
+		}
+		if !again {
+			return nil
 		}
 	}
 	return w.undoKeepsMoving(r)
