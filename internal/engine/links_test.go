@@ -409,3 +409,34 @@ func TestGoneAfterARefusedLastPut(t *testing.T) {
 		t.Errorf("gone %v: %s %+v", gone, res.Outcome, res.Error)
 	}
 }
+
+// TestAnUndoThatWasRefused: EspoCRM refuses what an undo puts back, because somebody
+// has edited the record, and cannot be read then. It is known not to have happened, so
+// nothing is left announced and no later run has to wait.
+func TestAnUndoThatWasRefused(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"emailGesch": "neu@example.de"})
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	run := r.next()
+	r.tick(time.Minute)
+	refused := false
+	edits := on("PUT /api/v1/"+ct, 1, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"phone": "0511 1"})
+		refused = true
+		return simulation.Passes
+	})
+	r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+		if refused && strings.HasPrefix(e.What, "GET /api/v1/"+ct) {
+			return simulation.BreaksBefore
+		}
+		return edits(e)
+	}
+	res := r.undo(id, run)
+	if !refused || res.Outcome != result.Failed || res.Error.Owner != "system" {
+		t.Fatalf("refused %v: %s %+v", refused, res.Outcome, res.Error)
+	}
+	if in := r.memoryOf(id).Intent; in != nil {
+		t.Errorf("still announced until %v", in.Deadline)
+	}
+}
