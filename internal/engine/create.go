@@ -130,8 +130,8 @@ func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool,
 	switch {
 	case w.req.CreateAnyway || w.recovered:
 		return false, nil
-	case w.prevID != 0: // what this store knows of the record it knows since a sync with it
-		if b := w.mem.Base; b != nil && !w.e.replacedSince(ctx, b.LastSync) {
+	case w.prevID != 0: // what this store knows of that very pair it knows since a sync of it
+		if b := w.mem.Base; b != nil && b.AdvowareID == w.prevID && !w.e.replacedSince(ctx, b.LastSync) {
 			return false, nil
 		}
 	case w.isNew(ctx):

@@ -440,3 +440,21 @@ func TestAnUndoThatWasRefused(t *testing.T) {
 		t.Errorf("still announced until %v", in.Deadline)
 	}
 }
+
+// TestANumberThatIsNobodysIsNotRecreated (an audit, 24): somebody types a number that
+// does not exist. The record of the link before is still there, so making the one
+// anew that is missing would make a second one.
+func TestANumberThatIsNobodysIsNotRecreated(t *testing.T) {
+	for name, change := range map[string]func(*rig){"asks": func(*rig) {}, "finds it": listing} {
+		r := newRig(t, change, func(r *rig) { r.cfg.OnMissingInAdvoware = engine.MissingRecreate })
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"advowareId": 4242})
+		res := r.sync(id)
+		if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
+			t.Errorf("%s: %d records in Advoware, %s %+v", name, n, res.Outcome, res.Error)
+		}
+		if found := r.linkOf(id) == advo; found != (name == "finds it") {
+			t.Errorf("%s: linked to %d, %s %+v", name, r.linkOf(id), res.Outcome, res.Error)
+		}
+	}
+}
