@@ -141,8 +141,33 @@ func (m *Mapping) read(side record.Side, p *plan, o record.Object) (View, error)
 		}
 	}
 	var err error
-	v.Kind, err = m.kindOf(side, env)
+	if v.Kind, err = m.kindOf(side, env); err == nil && side == record.Advoware {
+		err = m.answered(v.Kind, cells)
+	}
 	return v, err
+}
+
+// answered refuses an answer of Advoware that leaves out every field that only its
+// kind has. The kind's condition has taken what is not there for blank, and absent is
+// never cleared. (EspoCRM hides names by itself.)
+func (m *Mapping) answered(kind string, cells []cell) error {
+	var lacks []string
+	for i := range m.lines {
+		l := &m.lines[i]
+		switch {
+		case l.kinds == nil || !l.active(kind) || l.Clear || l.expr != nil || l.advoSlot < 0:
+		case cells[l.advoSlot].there:
+			return nil
+		default:
+			lacks = append(lacks, l.Advo)
+		}
+	}
+	if lacks == nil {
+		return nil
+	}
+	e := m.fail(record.Advoware, "", "the answer leaves out every field of kind "+kind+" ("+strings.Join(lacks, ", ")+"); which kind it is cannot be told")
+	e.Hint = "advosync doctor"
+	return e
 }
 
 // name is what the field is called on side, for messages; a computed field is

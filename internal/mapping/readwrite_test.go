@@ -556,6 +556,18 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
+// An answer without any name is no firm: absent is never cleared. One that only leaves
+// out what is empty is.
+func TestKindOfAnAnswerWithoutItsFields(t *testing.T) {
+	m := mapping.Builtin()
+	if v, err := m.ReadAdvo(object(t, `{"betNr":1,"rowId":"x","emailGesch":"a@example.de"}`)); err == nil || !strings.Contains(err.Error(), "leaves out every field of kind firma (name)") {
+		t.Errorf("%+v %v", v, err)
+	}
+	if v, err := m.ReadAdvo(object(t, `{"betNr":1,"name":"Muster GmbH"}`)); err != nil || v.Kind != "firma" {
+		t.Errorf("%+v %v", v, err)
+	}
+}
+
 func TestMatch(t *testing.T) {
 	m := mapping.Builtin()
 	read := func(r func(record.Object) (mapping.View, error), side record.Side, text string) map[string]record.Value {
