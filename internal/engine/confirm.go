@@ -147,10 +147,12 @@ func (w *work) confirm(ctx context.Context, dry bool) error {
 
 // putConfirmed remembers the word, and gives the record the status from before the
 // doubt, but none that would bury an edit.
-func (w *work) putConfirmed(ctx context.Context, id int64, waits bool) error {
+func (w *work) putConfirmed(ctx context.Context, id int64, waits bool) (err error) {
 	next, status := w.mem, StatusDirty
 	if waits && w.mem.Parked.Was == StatusClean && w.espo.status == StatusConflict {
-		status = StatusClean
+		if status, err = w.unedited(ctx, StatusClean); err != nil { // since it waits
+			return err
+		}
 	}
 	next.Link = &store.Link{AdvowareID: id, Key: keyPrint(w.m.MatchValues(w.advo.view, record.Advoware))}
 	if waits {
@@ -163,7 +165,7 @@ func (w *work) putConfirmed(ctx context.Context, id int64, waits bool) error {
 	if w.espo.status == status {
 		return nil
 	}
-	_, err := w.putEspo(ctx, statusPatch(status), w.espo.version)
+	_, err = w.putEspo(ctx, statusPatch(status), w.espo.version)
 	if fault.Is(err, fault.Modified) { // somebody has saved it meanwhile, so it is not clean
 		_, err = w.putEspo(ctx, statusPatch(StatusDirty), nil)
 	}

@@ -185,9 +185,13 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 		w.sendNotes(ctx)
 		return nil
 	}
+	was, err := w.unedited(ctx, w.prior)
+	if err != nil {
+		return err
+	}
 	next := w.mem
 	told := next.Parked != nil && next.Parked.Doubtful && next.Parked.AdvowareID == w.advo.id
-	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true, Was: w.prior}
+	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true, Was: was}
 	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
 	if !told && !w.e.doubtTold.Swap(true) {
 		next.Notes = append(slices.Clone(next.Notes), w.note(w.res.Reason.Text+"\nAll such links, both names side by side: "+hint))
@@ -200,10 +204,26 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	p := statusPatch(StatusConflict)
 	p.Put(fieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
 	w.res.Reason.Text += " " + hint
-	if _, err := w.putEspo(ctx, p, nil); err != nil {
+	if _, err := w.putEspo(ctx, p, w.espo.version); fault.Is(err, fault.Modified) {
+		return w.stillOurs(ctx) // the next sync says it, of what it reads then
+	} else if err != nil {
 		return err
 	}
 	w.marked = false
 	w.sendNotes(ctx)
 	return nil
+}
+
+// unedited is a status, or dirty in the place of clean where EspoCRM's stamps show
+// that somebody has saved the record since it was last in step. A status that we
+// set ourselves buries those stamps, and without a base nothing else tells.
+func (w *work) unedited(ctx context.Context, status string) (string, error) {
+	if status != StatusClean {
+		return status, nil
+	}
+	byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+	if err == nil && !byUs && w.priorStamp[0] >= w.espo.lastSync {
+		status = StatusDirty
+	}
+	return status, err
 }

@@ -129,6 +129,9 @@ func (s *Sim) repair(t *Tool) {
 		case s.MissingInAdvoware == engine.MissingFail && s.lost(advo):
 			s.putBackInAdvoware("admin", advo)
 			s.reset(t, id, false)
+		case advo == 0 && mem.Pending == engine.PendingCreate: // another one than the record that matches it
+			s.count("held creates synced by name")
+			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
 		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
 			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
 		case rec["syncStatus"] == engine.StatusPermanentlyFailed:
