@@ -458,3 +458,18 @@ func TestANumberThatIsNobodysIsNotRecreated(t *testing.T) {
 		}
 	}
 }
+
+// TestANumberThatIsNobodysIsUnlinkedAndNotNew: the same, where a missing record is
+// unlinked. An edit after that must not make a second one either.
+func TestANumberThatIsNobodysIsUnlinkedAndNotNew(t *testing.T) {
+	r := newRig(t, extended, func(r *rig) { r.cfg.OnMissingInAdvoware = engine.MissingUnlink })
+	id, _ := r.linked()
+	r.editEspo(id, map[string]any{"advowareId": 4242})
+	r.outcome(r.sync(id), result.Skipped)
+	r.tick(time.Minute)
+	r.editEspo(id, map[string]any{"email": "neu@example.de"})
+	r.wantError(r.sync(id), "uncertain_create")
+	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
+		t.Errorf("%d records in Advoware", n)
+	}
+}

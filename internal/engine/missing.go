@@ -49,7 +49,15 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	w.marked = false
-	return true, w.commit(ctx, store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()})
+	next := store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()}
+	if w.relinked { // the record of the link before may be there still
+		server, _, err := w.e.server(ctx)
+		if err != nil {
+			return true, storeFault("ask which server keeps the store", err)
+		}
+		next.Origin = &store.Origin{At: w.e.Now(), Server: server}
+	}
+	return true, w.commit(ctx, next)
 }
 
 // goneFromEspo is case 3: EspoCRM answers 404. Without a link that the store
