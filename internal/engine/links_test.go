@@ -364,7 +364,7 @@ func TestAnEditWhileALinkIsConfirmed(t *testing.T) {
 		id, old := r.linked()
 		other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Berg GmbH","emailGesch":"advo@example.de"}`))
 		r.o.Loose(old)
-		r.editEspo(id, map[string]any{"advowareId": other})
+		r.espo.SetField(ct, id, "advowareId", other) // nobody has saved the record since the last sync
 		r.outcome(r.sync(id), result.ConflictWaits)
 		r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate {
 			if edited {
