@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -11,15 +12,21 @@ import (
 	"advosync/internal/record"
 )
 
-// rangeRows is how many linked records of EspoCRM one range holds: five pages but for
-// some rows, so that a few new records do not cost another page.
-const rangeRows = 5*pageSize - 10
+// A range of EspoCRM's linked records is some pages but for some rows, so that a few new
+// records do not cost another page: no more pages than are needed for all ranges to be
+// read at the same time, and at most five.
+const (
+	rangePages = 5
+	rangeSpare = 10
+)
 
 // aheadRanges is how many ranges are read at the same time, and aheadPages how many
 // pages of Advoware, for each call that may be in flight. EspoCRM's pages are smaller,
 // so there are more of them.
-func (e *entityRun) aheadRanges() int { return max(e.ahead()*3/2, 1) }
+func (e *entityRun) aheadRanges() int { return rangesAtOnce(e.ahead()) }
 func (e *entityRun) aheadPages() int  { return max(e.ahead()*3/4, 1) }
+
+func rangesAtOnce(calls int) int { return max(calls*3/2, 1) }
 
 // ahead is less where whole records are held, once a day.
 func (e *entityRun) ahead() int {
@@ -104,7 +111,7 @@ func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) e
 	bounds := e.state.Bounds
 	parts := make([]chan []record.Object, len(bounds)+1)
 	for i := range parts {
-		parts[i] = make(chan []record.Object, rangeRows/pageSize+1)
+		parts[i] = make(chan []record.Object, rangePages+1)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	begun := make(chan struct{}, e.aheadRanges()) // and not yet passed on
@@ -133,7 +140,7 @@ func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) e
 			}
 			<-begun
 		}
-		e.cuts = c.cuts
+		e.cuts = c.cuts(rangesAtOnce(e.run.workers()))
 		return nil
 	})
 	return g.Wait()
@@ -175,8 +182,20 @@ func (e *entityRun) readRange(ctx context.Context, q record.Query, bounds []int6
 type cutter struct {
 	number int64
 	same   map[string]bool // the records with the last number
-	rows   int             // since the last cut
-	cuts   []int64
+	rows   int
+	marks  []int64 // the number of every rangeSpare-th row
+}
+
+// cuts are the upper bounds of ranges that are read width at a time; the last range has
+// none, and is never empty.
+func (c *cutter) cuts(width int) []int64 {
+	pages := min((c.rows-1)/(width*pageSize)+1, rangePages)
+	step := pages*pageSize/rangeSpare - 1
+	var cuts []int64
+	for i := step; i*rangeSpare < c.rows; i += step {
+		cuts = append(cuts, c.marks[i-1])
+	}
+	return slices.Compact(cuts) // many records may share a number
 }
 
 // all passes on a range. One that was not begun, because another one failed, does not
@@ -213,16 +232,15 @@ func (c *cutter) pass(page []record.Object) []record.Object {
 		}
 		id := textOf(o, fieldID)
 		if c.same == nil || n != c.number {
-			if c.rows >= rangeRows {
-				c.cuts, c.rows = append(c.cuts, c.number), 0
-			}
 			c.number, c.same = n, map[string]bool{}
 		}
 		if c.same[id] {
 			continue
 		}
 		c.same[id] = true
-		c.rows++
+		if c.rows++; c.rows%rangeSpare == 0 {
+			c.marks = append(c.marks, n)
+		}
 		out = append(out, o)
 	}
 	return out

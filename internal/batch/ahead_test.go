@@ -50,8 +50,8 @@ func TestRangesShowEveryRecord(t *testing.T) {
 		r.settled() // the ranges are cut
 		linked := r.linked()
 		slices.SortFunc(linked, func(a, b pairID) int { return int(a.advo - b.advo) })
-		bound := linked[989]                 // the last record of the first range
-		for _, p := range linked[990:1001] { // share its number, and do not fit into its range's pages
+		bound := linked[389]                // the last record of the first range
+		for _, p := range linked[390:401] { // share its number, and do not fit into its range's pages
 			r.w.EspoCRM.SetField(ct, p.espo, "advowareId", bound.advo)
 		}
 		if rep := r.pass(batch.Options{AllowMassChange: true}); rep.Linked != len(linked) {
@@ -59,11 +59,11 @@ func TestRangesShowEveryRecord(t *testing.T) {
 		} else if got := looked(rep); got.Failed != 12 {
 			t.Errorf("twelve with one number: %+v", got)
 		}
-		for _, p := range linked[990:1001] {
+		for _, p := range linked[390:401] {
 			r.w.EspoCRM.SetField(ct, p.espo, "advowareId", p.advo)
 		}
 		r.pass(batch.Options{AllowMassChange: true})
-		for _, at := range []int{0, 988, 989, 990, 1979, 1980, len(linked) - 1} {
+		for _, at := range []int{0, 388, 389, 390, 779, 780, len(linked) - 1} {
 			r.w.EspoCRM.SetField(ct, linked[at].espo, "advowareId", nil)
 			if rep := r.pass(batch.Options{AllowMassChange: true, DryRun: true}); rep.Linked != len(linked)-1 {
 				t.Errorf("without record %d: %d linked, want %d", at, rep.Linked, len(linked)-1)

@@ -20,8 +20,10 @@ import (
 	"advosync/internal/store/sqlite"
 )
 
-// latency is what a call takes in the measurements of virtual time.
-const latency = 50 * time.Millisecond
+// latencies are what a call takes in the measurements of virtual time.
+func latencies() []time.Duration {
+	return []time.Duration{50 * time.Millisecond, 100 * time.Millisecond}
+}
 
 // change is a kind of edit to a hundred records, and what a record's sync then
 // costs: calls that depend on each other.
@@ -58,7 +60,7 @@ type measured struct {
 	done  int
 }
 
-func hundred(t testing.TB, c change, workers int) (m measured) {
+func hundred(t testing.TB, c change, workers int, latency time.Duration) (m measured) {
 	run := func(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{More: 300, Unlinked: -1}, func(r *rig) { r.cfg.Concurrency = workers })
 		r.settled()
@@ -89,43 +91,52 @@ func hundred(t testing.TB, c change, workers int) (m measured) {
 	return m
 }
 
-func ideal(c change, workers int) time.Duration {
+func ideal(c change, workers int, latency time.Duration) time.Duration {
 	return time.Duration(100*c.dependent) * latency / time.Duration(workers)
 }
 
 // TestHundredChangedRecords holds the speed that was promised, in virtual time:
-// the machine has no part in it.
+// the machine has no part in it. Room to grow, 34: what lies above the ideal are four
+// round trips, of sign-in, lists (a page, and the empty one behind it) and the first chunk.
 func TestHundredChangedRecords(t *testing.T) {
-	for _, c := range changes() {
-		t.Run(c.name, func(t *testing.T) {
-			m := hundred(t, c, 16)
-			want := ideal(c, 16)
-			t.Logf("%v, ideal %v, ratio %.3f; EspoCRM %d, Advoware %d, auth %d calls", m.took, want, float64(m.took)/float64(want), m.calls.Espocrm, m.calls.Advoware, m.calls.Auth)
-			if c.dependent <= 5 && m.took >= 2*time.Second { // a conflict's 600 calls take 1.875 s by themselves
-				t.Errorf("took %v", m.took)
-			}
-			if c.dependent >= 5 && m.took > want*5/4 {
-				t.Errorf("took %v, ideal %v", m.took, want)
-			}
-		})
+	const workers, start = 16, 4
+	for _, latency := range latencies() {
+		for _, c := range changes() {
+			t.Run(fmt.Sprint(c.name, "/", latency), func(t *testing.T) {
+				m := hundred(t, c, workers, latency)
+				want := ideal(c, workers, latency)
+				t.Logf("%v, ideal %v, ratio %.3f, efficiency %.3f; EspoCRM %d, Advoware %d, auth %d calls", m.took, want,
+					float64(m.took)/float64(want), float64(want)/float64(m.took), m.calls.Espocrm, m.calls.Advoware, m.calls.Auth)
+				// The calls of the records fill rounds; those of one record are made one after the other.
+				rounds := (100*c.dependent+workers-1)/workers + start
+				if c.dependent >= 5 && m.took > time.Duration(rounds)*latency {
+					t.Errorf("took %v, ideal %v", m.took, want)
+				}
+				if c.dependent < 5 && m.took > want+8*latency {
+					t.Errorf("took %v, ideal %v", m.took, want)
+				}
+			})
+		}
 	}
 }
 
 // BenchmarkHundred prints what a hundred changed records cost, by verdict: calls
 // per record of each system, and the virtual time against the ideal one.
 func BenchmarkHundred(b *testing.B) {
-	for _, c := range changes() {
-		b.Run(c.name, func(b *testing.B) {
-			var m measured
-			for b.Loop() {
-				m = hundred(b, c, 16)
-			}
-			b.ReportMetric(float64(m.calls.Espocrm)/100, "espocrm-calls/record")
-			b.ReportMetric(float64(m.calls.Advoware)/100, "advoware-calls/record")
-			b.ReportMetric(m.took.Seconds(), "virtual-s")
-			b.ReportMetric(float64(ideal(c, 16))/float64(m.took), "efficiency")
-			b.ReportMetric(0, "ns/op")
-		})
+	for _, latency := range latencies() {
+		for _, c := range changes() {
+			b.Run(fmt.Sprint(c.name, "/", latency), func(b *testing.B) {
+				var m measured
+				for b.Loop() {
+					m = hundred(b, c, 16, latency)
+				}
+				b.ReportMetric(float64(m.calls.Espocrm)/100, "espocrm-calls/record")
+				b.ReportMetric(float64(m.calls.Advoware)/100, "advoware-calls/record")
+				b.ReportMetric(m.took.Seconds(), "virtual-s")
+				b.ReportMetric(float64(ideal(c, 16, latency))/float64(m.took), "efficiency")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
 	}
 }
 
