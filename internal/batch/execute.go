@@ -197,15 +197,15 @@ func (e *entityRun) prepare(part []candidate) *chunk {
 	if len(read) == 0 {
 		return c
 	}
+	began := e.run.now()
 	objs, err := e.espo.ByIDs(e.run.work, e.m.EspoType(), read, e.fields())
 	if err != nil {
 		c.err = err
 		return c
 	}
-	now := e.run.now()
 	for _, o := range objs {
 		if it := byID[textOf(o, fieldID)]; it != nil && !engine.MayBeCut(o) { // a cut text is read singly
-			it.fresh, it.read = &o, now
+			it.fresh, it.read = &o, began
 		}
 	}
 	return c

@@ -124,7 +124,7 @@ type Request struct {
 	Held   *lease.Lease
 	Fresh  *record.Object
 	Memory *store.Memory
-	// FreshAt is when Fresh was read; zero: now.
+	// FreshAt is when the read of Fresh began; zero: now.
 	FreshAt time.Time
 	// sight, for a report, is what else was read of many records at once.
 	sight *sight

@@ -213,6 +213,25 @@ func TestLastSyncIsTheServersStamp(t *testing.T) {
 	}
 }
 
+// TestLastSyncMovesWithAWriteToEspoCRMOnly (first week, 23): EspoCRM's own record
+// is as old as before, but it is in step as of the read that was decided on. An
+// edit in the second of that read still counts when the memory is lost.
+func TestLastSyncMovesWithAWriteToEspoCRMOnly(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.tick(time.Hour)
+	read := r.now.UTC().Format("2006-01-02 15:04:05")
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "advowareLastSync"); got != read {
+		t.Errorf("lastSync %v, the read was at %s", got, read)
+	}
+	r.editEspo(id, map[string]any{"email": "espo@example.de"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "later@example.de"})
+	r.forgetStore()
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+}
+
 // TestBaseOfAnotherDefinition: the values table of a field is turned round. What
 // the old one stored says nothing about who has moved.
 func TestBaseOfAnotherDefinition(t *testing.T) {

@@ -60,6 +60,9 @@ type espoState struct {
 	message    string
 	version    *int64 // nil where the type has no optimistic concurrency
 	readAt     time.Time
+	// asOf is EspoCRM's own time, in its format, when the read began, as far as its
+	// answers tell: what is saved later has no older stamp. "": they do not.
+	asOf string
 }
 
 func readState(m *mapping.Mapping, o record.Object, now time.Time) (*espoState, error) {
@@ -132,4 +135,14 @@ func cut(s string, n int) string {
 		return s
 	}
 	return string(r[:n-1]) + "…"
+}
+
+// serverAt is EspoCRM's time at a moment of ours, in its format and never too
+// late: its newest answer came at the latest now. "" before the first answer.
+func (e *Engine) serverAt(began, now time.Time) string {
+	server := e.EspoCRM.ServerTime()
+	if server.IsZero() || now.Before(began) {
+		return ""
+	}
+	return server.Add(began.Sub(now)).UTC().Format(stampFormat)
 }

@@ -373,11 +373,12 @@ func (w *work) sendToEspo(ctx context.Context, values map[string]record.Value) e
 		return err
 	}
 	p.Put(fieldStatus, StatusDirty)
+	began := w.e.Now()
 	o, err := w.putEspo(ctx, p, w.espo.version)
 	if err = w.told(err); err != nil {
 		return err
 	}
-	if err := w.setEspo(ctx, o); err != nil {
+	if err := w.setEspo(ctx, o, began); err != nil {
 		return err
 	}
 	var refused []string

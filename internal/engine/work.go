@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"advosync/internal/fault"
 	"advosync/internal/lease"
@@ -148,12 +149,13 @@ func (w *work) readEspo(ctx context.Context) error {
 	if w.req.Fresh != nil { // read under the lock by the pass; good for once
 		o := *w.req.Fresh
 		w.req.Fresh = nil
-		err := w.setEspo(ctx, o)
+		err := w.setEspo(ctx, o, w.req.FreshAt)
 		if !w.req.FreshAt.IsZero() {
 			w.espo.readAt = w.req.FreshAt
 		}
 		return err
 	}
+	began := w.e.Now()
 	o, err := w.e.EspoCRM.Get(ctx, w.m.EspoType(), w.key.ID)
 	if fault.Is(err, fault.NotFound) {
 		w.espo = nil
@@ -162,7 +164,7 @@ func (w *work) readEspo(ctx context.Context) error {
 	if err != nil {
 		return w.hidden(err)
 	}
-	return w.setEspo(ctx, o)
+	return w.setEspo(ctx, o, began)
 }
 
 // hidden explains a record that this store knows as linked, and that EspoCRM
@@ -178,8 +180,15 @@ func (w *work) hidden(err error) error {
 	return &f
 }
 
-func (w *work) setEspo(ctx context.Context, o record.Object) error {
-	s, err := readState(w.m, o, w.e.Now())
+// setEspo takes a read of EspoCRM, or an answer that is one. began is when it was
+// asked for; zero: now.
+func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) error {
+	now := w.e.Now()
+	if began.IsZero() {
+		began = now
+	}
+	s, err := readState(w.m, o, now)
+	s.asOf = w.e.serverAt(began, now)
 	if w.espo == nil && w.prior == "" {
 		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
 	}
@@ -356,11 +365,12 @@ func (w *work) espoMoved() bool {
 // on from here.
 func (w *work) mark(ctx context.Context) error {
 	w.marked = true // also where the answer gets lost: better unmarked once too often
+	began := w.e.Now()
 	o, err := w.putEspo(ctx, statusPatch(StatusSyncing), nil)
 	if err != nil {
 		return err
 	}
-	if err := w.setEspo(ctx, o); err != nil {
+	if err := w.setEspo(ctx, o, began); err != nil {
 		return err
 	}
 	if w.espo.status != StatusSyncing {

@@ -24,10 +24,11 @@ func statusPatch(status string) record.Patch {
 }
 
 // cleanPatch is what a success writes into the sync fields. lastSync is the
-// server's stamp of the read that was decided on, never our clock (B6).
+// server's time of the read that was decided on, never our clock (B6): what is
+// saved after that read has no older stamp.
 func (w *work) cleanPatch() record.Patch {
 	p := statusPatch(StatusClean)
-	p.Put(fieldLastSync, w.espo.modifiedAt)
+	p.Put(fieldLastSync, max(w.espo.modifiedAt, w.espo.asOf))
 	p.Put(fieldErrorMessage, nil)
 	p.Put(fieldRetryCount, 0)
 	return p
