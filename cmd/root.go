@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -196,11 +197,16 @@ Look first, then act: check and diff write nothing, sync writes.`,
 		a.doctorCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand())
 	a.completionCommand(root)
 	// Help is read on terminals of 80 columns too.
-	cobra.AddTemplateFunc("flagUsages", flagUsages)
+	helpWords()
 	root.SetUsageTemplate(strings.NewReplacer(".LocalFlags.FlagUsages", "flagUsages .LocalFlags",
 		".InheritedFlags.FlagUsages", "flagUsages .InheritedFlags").Replace(root.UsageTemplate()))
 	return root
 }
+
+// helpWords tells cobra the function that the usage template calls. Its table is
+// the process's, so it is written once, whatever number of programs a test runs
+// side by side.
+var helpWords = sync.OnceFunc(func() { cobra.AddTemplateFunc("flagUsages", flagUsages) })
 
 // flagUsages are the lines of a command's flags for 80 columns. pflag aligns by
 // bytes: each letter of several is handed to it as one, and put back after.
