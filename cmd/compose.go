@@ -55,7 +55,7 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &opened{cfg: p.cfg, store: st}
+	s := &opened{cfg: p.cfg, store: st, storeOnly: o.StoreOnly}
 	if err = p.admit(ctx, st, o); err == nil {
 		err = s.connect(o)
 	}
@@ -87,6 +87,8 @@ type opened struct {
 	advo   *advoware.Client
 	leases *lease.Manager
 	engine *engine.Engine
+	// storeOnly: nothing is asked of the systems.
+	storeOnly bool
 
 	engineConfig engine.Config
 	log          *slog.Logger

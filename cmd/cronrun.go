@@ -174,7 +174,7 @@ func pickEntities(named, known []string) ([]string, error) {
 // cronCodes are the codes that a pass calls for. Records that another process
 // holds are left to the next pass and call for none.
 func cronCodes(rep batch.Report, err error) map[int]bool {
-	codes := resultCodes(result.Document{Results: rep.Document.Results}, false)
+	codes := resultCodes(result.Document{Run: rep.Document.Run, Results: rep.Document.Results}, false)
 	delete(codes, exitLocked)
 	delete(codes, exitCannotRun)
 	s := rep.Document.Summary

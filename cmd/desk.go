@@ -23,17 +23,23 @@ import (
 
 // parts are what the repair commands work with, beyond Sync and Plan.
 type parts struct {
-	engine    *engine.Engine
-	store     store.Store
-	mappings  []*mapping.Mapping
-	counter   engine.Counter
-	creator   engine.Creator
+	engine   *engine.Engine
+	store    store.Store
+	mappings []*mapping.Mapping
+	counter  engine.Counter
+	creator  engine.Creator
+	// find asks EspoCRM for records; nil: only what the store holds may be read.
+	find      finder
 	retention time.Duration
 }
 
 // Parts implements session.
 func (s *opened) Parts() parts {
-	return parts{engine: s.engine, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention}
+	p := parts{engine: s.engine, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention}
+	if !s.storeOnly {
+		p.find = s.espo
+	}
+	return p
 }
 
 // mapping finds an entity's mapping; the command line has checked the name.
@@ -335,7 +341,11 @@ func (d *deskFlags) one(c *cobra.Command) (string, error) {
 
 // named turns ids into targets.
 func named(ids []string) func(context.Context, parts, []*mapping.Mapping) ([]target, error) {
-	return func(_ context.Context, _ parts, ms []*mapping.Mapping) ([]target, error) {
+	return func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
+		ids, err := p.espoIDs(ctx, ms[0], ids)
+		if err != nil {
+			return nil, err
+		}
 		out := make([]target, len(ids))
 		for i, id := range ids {
 			out[i] = target{ms[0], id}

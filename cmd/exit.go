@@ -119,9 +119,13 @@ func resultCodes(doc result.Document, differencesCount bool) map[int]bool {
 		case result.Locked:
 			codes[exitLocked] = true
 		case result.Planned:
-			// A conflict that is parked already waits now, whoever only looks.
-			if r.Planned == result.ConflictWaits && r.Status == string(result.ConflictWaits) {
+			// A conflict that is parked already waits now, whoever only looks; a dry run
+			// ends as the run would.
+			if r.Planned == result.ConflictWaits && (doc.Run.DryRun || r.Status == string(result.ConflictWaits)) {
 				codes[exitConflict] = true
+			}
+			if r.Planned == result.Locked && doc.Run.DryRun {
+				codes[exitLocked] = true
 			}
 			if r.Planned == result.Failed || r.Planned == result.PermanentlyFailed {
 				codes[exitFailed] = true

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,8 @@ clears that too.`,
   advosync history --runs --since 7d`,
 		Args: a.noArgs,
 	}
-	f := a.deskFlags(c, &h.deskFlags, "EspoCRM `id`, repeatable")
-	f.StringVar(&h.run, "run", "", "only this `run`")
+	f := a.deskFlags(c, &h.deskFlags, "EspoCRM `id` or Advoware number, repeatable")
+	f.StringVar(&h.run, "run", "", "only this `run`; any beginning that no other run has")
 	f.StringVar(&h.since, "since", "", "only what was done since this `time`: 24h, 7d, or a date")
 	f.IntVar(&h.limit, "limit", 0, fmt.Sprintf("no more than `n` entries (default: %d on a terminal, else all)", historyPage))
 	f.BoolVar(&h.values, "values", false, "show the overwritten values")
@@ -116,6 +117,17 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 	o := a.reportOptions("")
 	if o.Rich && a.format == report.Table && !h.limitWasGiven && !h.runs {
 		limit = historyPage
+	}
+	p := s.Parts()
+	if h.run != "" {
+		run, err := wholeRun(ctx, p.store, h.run)
+		if err != nil && !fault.Is(err, fault.NotFound) { // nothing was done by a run that nobody knows
+			return err
+		}
+		h.run = cmp.Or(run, h.run)
+	}
+	if h.ids, err = p.idsOfAny(ctx, selected(p.mappings, entities), h.ids); err != nil {
+		return err
 	}
 	filter := store.HistoryFilter{Run: h.run, Since: h.from}
 	if h.entity != "" {
@@ -275,7 +287,12 @@ func (a *app) forgetHistory(ctx context.Context, h *historyFlags) error {
 	}
 	defer a.closeSession(s)
 	p := s.Parts()
-	m, id := p.mapping(entities[0]), h.ids[0]
+	m := p.mapping(entities[0])
+	ids, err := p.espoIDs(ctx, m, h.ids)
+	if err != nil {
+		return err
+	}
+	id := ids[0]
 	n, err := p.engine.CountHistory(ctx, m, id)
 	if err != nil {
 		return err

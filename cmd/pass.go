@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,7 +63,11 @@ func (a *app) runJob(ctx context.Context, j job) error {
 	counted, calls := callcount.With(ctx)
 	s, err := p.Open(counted, openOptions{ReadOnly: j.readOnly, RunID: doc.Run.ID, Command: j.command, Log: a.log.With("run", doc.Run.ID)})
 	if err == nil {
-		doc.Results, doc.Error = a.work(counted, s, j, ids, workers)
+		if ids, err = a.named(counted, s, entity, ids); err == nil {
+			doc.Results, doc.Error = a.work(counted, s, j, ids, workers)
+		} else {
+			doc.Error = errorForm(err)
+		}
 		if doc.Error == nil && ctx.Err() == nil {
 			doc.Error = a.deleteConfirmed(counted, s, j, doc.Results, workers)
 		}
@@ -83,6 +88,15 @@ func (a *app) runJob(ctx context.Context, j job) error {
 	a.log.Info("run", "run", doc.Run.ID, "command", doc.Run.Command, "records", doc.Summary.Total,
 		"calls_espocrm", doc.Calls.Espocrm, "calls_advoware", doc.Calls.Advoware, "calls_auth", doc.Calls.Auth, "ms", doc.Run.DurationMS)
 	return a.deliver(doc, j, err)
+}
+
+// named takes Advoware numbers for the records that are linked to them.
+func (a *app) named(ctx context.Context, s session, entity string, ids []string) ([]string, error) {
+	if !slices.ContainsFunc(ids, number.MatchString) {
+		return ids, nil
+	}
+	p := s.Parts()
+	return p.espoIDs(ctx, p.mapping(entity), ids)
 }
 
 // deliver writes the document and turns it into the exit code. cause is the

@@ -29,7 +29,7 @@ func (a *app) recordFlags(c *cobra.Command, r *recordFlags) *pflag.FlagSet {
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringVar(&r.entity, "entity", "", "`entity`, as named in its mapping (may be left out when there is only one)")
-	f.StringArrayVar(&r.ids, "id", nil, "EspoCRM `id`, repeatable; - reads ids from stdin, one a line")
+	f.StringArrayVar(&r.ids, "id", nil, "EspoCRM `id` or Advoware number, repeatable; - reads them from stdin, one a line")
 	f.StringVar(&r.conflict, "conflict", "", "conflict `policy` for this run: merge, espocrm, advoware, manual")
 	f.IntVar(&r.concurrency, "concurrency", 0, "records worked on at the same time, `n` (default: cron.concurrency)")
 	f.DurationVar(&r.maxDuration, "max-duration", 0, "begin no more records after this `time`, such as 10m")

@@ -44,7 +44,7 @@ all linked or unclean ones), and can be narrowed down.`,
   advosync reset --entity Beteiligte --all --cause validation --older-than 24h --dry-run`,
 		Args: a.noArgs,
 	}
-	f := a.deskFlags(c, &r.deskFlags, "EspoCRM `id`, repeatable; - reads ids from stdin, one a line")
+	f := a.deskFlags(c, &r.deskFlags, "EspoCRM `id` or Advoware number, repeatable; - reads them from stdin, one a line")
 	f.BoolVar(&r.all, "all", false, "all failed records")
 	f.StringArrayVar(&r.statuses, "status", nil, "with --all: only this `status`, repeatable")
 	f.StringArrayVar(&r.causes, "cause", nil, "with --all: only records that failed for this `cause` (an error code), repeatable")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ changed since it was parked is compared anew and asked about again.`,
   advosync resolve --id 6b04e8a1c2d3f4a5b --take espocrm --field phone=advoware`,
 		Args: a.noArgs,
 	}
-	f := a.deskFlags(c, &r.deskFlags, "EspoCRM `id`, repeatable; - reads ids from stdin, one a line")
+	f := a.deskFlags(c, &r.deskFlags, "EspoCRM `id` or Advoware number, repeatable; - reads them from stdin, one a line")
 	f.StringVar(&r.take, "take", "", "whose values to `take`: espocrm, advoware")
 	f.StringArrayVar(&r.fields, "field", nil, "decide one field, `F=espocrm` or F=advoware, repeatable")
 	f.BoolVar(&r.all, "all", false, "all conflicts that wait")
@@ -287,6 +288,15 @@ func (a *app) completeFields(c *cobra.Command, _ []string, _ string) ([]string, 
 		}
 	}
 	return words, none
+}
+
+// Address is where a record is to be seen in EspoCRM.
+func (p *configured) Address(entity, id string) string {
+	m, err := p.cfg.Mapping(entity)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(p.cfg.EspoCRM.URL, "/") + "/#" + m.EspoType() + "/view/" + url.PathEscape(id)
 }
 
 // Mapping finds the mapping of an entity.

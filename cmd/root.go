@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
 	"strings"
 	"sync"
@@ -19,6 +20,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"advosync/internal/config"
+	"advosync/internal/console"
+	"advosync/internal/mapping/strictyaml"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )
@@ -39,22 +42,35 @@ type app struct {
 	// started is set when the command line is understood; an error before that is
 	// a usage error, whoever reports it.
 	started bool
-	format  report.Format
-	log     *slog.Logger
+	// pager holds back the output of a command that only shows; nil: none.
+	pager  *console.Pager
+	format report.Format
+	// loaded is the configuration, once it is read.
+	loaded project
+	log    *slog.Logger
 }
 
 type globalFlags struct {
 	config, output, logFormat string
-	noColor, quiet            bool
+	noColor, noPager, quiet   bool
 	verbose                   int
 }
 
 // run executes one command line.
 func run(ctx context.Context, d deps, args []string) int {
 	a := &app{deps: d}
+	load := d.load
+	a.load = func(o loadOptions) (p project, err error) {
+		p, err = load(o)
+		a.loaded = p
+		return p, err
+	}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	called, err := root.ExecuteContextC(ctx)
+	if perr := a.pager.Close(); err == nil {
+		err = perr
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -167,6 +183,7 @@ func wantedFormat(args []string) report.Format {
 }
 
 func (a *app) rootCommand() *cobra.Command {
+	version := false
 	root := &cobra.Command{
 		Use:   "advosync",
 		Short: "Keep EspoCRM and Advoware in step without losing an edit",
@@ -174,33 +191,77 @@ func (a *app) rootCommand() *cobra.Command {
 Look first, then act: check and diff write nothing, sync writes.`,
 		Example: `  advosync diff --entity Beteiligte --id 6b04e8a1c2d3f4a5b
   advosync sync --entity Beteiligte --id 6b04e8a1c2d3f4a5b`,
-		Args:              a.noArgs,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: a.noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if version {
+				return a.writeVersion()
+			}
+			return c.Help()
+		},
 		PersistentPreRunE: a.prepare,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.Flags().SortFlags = false
+	root.Flags().BoolVar(&version, "version", false, "say which version this is")
 	root.SetOut(a.console.Out)
 	root.SetErr(a.console.Err)
 	root.SetIn(a.console.In)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{message: flagTrouble(err), hint: "see " + c.CommandPath() + " --help"}
+		return &usageError{message: flagTrouble(err), hint: nearFlag(c, err)}
 	})
 	root.SetHelpCommand(a.helpCommand())
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})
-	root.AddCommand(a.syncCommand(), a.checkCommand(), a.diffCommand(), a.cronRunCommand(),
-		a.statusCommand(), a.historyCommand(), a.undoCommand(), a.resolveCommand(), a.resetCommand(), a.unlockCommand(), a.linkCommand(),
-		a.doctorCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand())
+	for _, g := range a.commands() {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID(groupSetUp)
+	root.SetCompletionCommandGroupID(groupSetUp)
 	a.completionCommand(root)
 	// Help is read on terminals of 80 columns too.
 	helpWords()
 	root.SetUsageTemplate(strings.NewReplacer(".LocalFlags.FlagUsages", "flagUsages .LocalFlags",
 		".InheritedFlags.FlagUsages", "flagUsages .InheritedFlags").Replace(root.UsageTemplate()))
 	return root
+}
+
+// group is a part of the help's list of commands.
+type group struct {
+	id, title string
+	commands  []*cobra.Command
+}
+
+// groupSetUp also holds the commands that cobra adds.
+const groupSetUp = "set-up"
+
+// commands are all commands, in the order of the help.
+func (a *app) commands() []group {
+	return []group{
+		{"look", "Look (nothing is written):", []*cobra.Command{a.statusCommand(), a.checkCommand(), a.diffCommand(), a.historyCommand()}},
+		{"act", "Act:", []*cobra.Command{a.syncCommand(), a.cronRunCommand(), a.linkCommand()}},
+		{"repair", "Repair:", []*cobra.Command{a.resolveCommand(), a.undoCommand(), a.resetCommand(), a.unlockCommand()}},
+		{groupSetUp, "Set up:", []*cobra.Command{a.initCommand(), a.doctorCommand(), a.sandboxCommand(), a.versionCommand()}},
+	}
+}
+
+// nearFlag names the flag that was probably meant.
+func nearFlag(c *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := strictyaml.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			return "did you mean --" + near + "? See " + c.CommandPath() + " --help"
+		}
+	}
+	return "see " + c.CommandPath() + " --help"
 }
 
 // helpWords tells cobra the function that the usage template calls. Its table is
@@ -243,13 +304,14 @@ func (a *app) globalFlags(f *pflag.FlagSet) {
 	f.StringVar(&a.flags.config, "config", "", "configuration `file` (default: the first advosync.yaml found)")
 	f.StringVarP(&a.flags.output, "output", "o", string(report.Table), "output `format`: table, json, yaml, csv")
 	f.BoolVar(&a.flags.noColor, "no-color", false, "no colour (as NO_COLOR)")
+	f.BoolVar(&a.flags.noPager, "no-pager", false, "no pager for what is longer than the terminal (as PAGER=cat)")
 	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "only what needs attention; errors only in the log")
 	f.CountVarP(&a.flags.verbose, "verbose", "v", "calls, durations and steps; twice: every request")
 	f.StringVar(&a.flags.logFormat, "log-format", "text", "log `format` on stderr: text, json")
 }
 
 // prepare validates the global flags before any command runs.
-func (a *app) prepare(*cobra.Command, []string) error {
+func (a *app) prepare(c *cobra.Command, _ []string) error {
 	f, err := report.ParseFormat(a.flags.output)
 	if err != nil {
 		return usagef("%v", err)
@@ -261,6 +323,7 @@ func (a *app) prepare(*cobra.Command, []string) error {
 	if a.flags.noColor {
 		a.console = a.console.WithoutColour()
 	}
+	a.layout(c)
 	level := slog.LevelWarn
 	switch {
 	case a.flags.quiet:
@@ -282,11 +345,35 @@ func (a *app) prepare(*cobra.Command, []string) error {
 	return nil
 }
 
+// layout gives whoever asks for a table one, in a pipe too, and puts what only
+// shows behind a pager.
+func (a *app) layout(c *cobra.Command) {
+	if c.Flags().Changed("output") && a.format == report.Table {
+		wide := *a.console
+		wide.OutFacts.Rich = true
+		a.console = &wide
+	}
+	if a.format == report.Table && !a.flags.noPager && c.GroupID == "look" {
+		a.console, a.pager = a.console.Paged(os.Getenv)
+	}
+}
+
 // reportOptions are the options of a rendering on stdout.
 func (a *app) reportOptions(v report.View) report.Options {
 	f := a.console.OutFacts
 	return report.Options{Format: a.format, View: v, Rich: f.Rich, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8,
-		Location: a.zone, Verbose: a.flags.verbose > 0, Quiet: a.flags.quiet}
+		Location: a.zone, Now: a.now(), Address: a.address(), Verbose: a.flags.verbose > 0, Quiet: a.flags.quiet}
+}
+
+// address makes ids links to EspoCRM, where the terminal shows them.
+func (a *app) address() func(entity, id string) string {
+	p, ok := a.loaded.(interface {
+		Address(entity, id string) string
+	})
+	if !ok || !a.console.OutFacts.Links {
+		return nil
+	}
+	return p.Address
 }
 
 // noArgs refuses positional arguments, and on the root suggests the command

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"advosync/internal/engine"
-	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
@@ -38,8 +37,8 @@ Nothing is created or deleted by undo.`,
   advosync undo --run 0197c2f4-… --id 6b04e8a1c2d3f4a5b --dry-run`,
 		Args: a.noArgs,
 	}
-	f := a.deskFlags(c, &u.deskFlags, "only this EspoCRM `id`, repeatable (default: all records of the run)")
-	f.StringVar(&u.run, "run", "", "`run` to undo, as shown by history")
+	f := a.deskFlags(c, &u.deskFlags, "only this `id`, repeatable (default: all records of the run)")
+	f.StringVar(&u.run, "run", "", "`run` to undo, as shown by history; any beginning that no other run has")
 	f.BoolVar(&u.force, "force", false, "put back also where the record has moved on since")
 	u.writing(f, "ask nothing")
 	must(c.RegisterFlagCompletionFunc("run", a.completeRuns))
@@ -91,13 +90,19 @@ func (u *undoFlags) question(planned []result.Record) string {
 // order in which it came to them.
 func (u *undoFlags) targets(ctx context.Context, p parts, ms []*mapping.Mapping, ids []string) ([]target, error) {
 	var out []target
-	known, listed := false, map[target]bool{}
+	var err error
+	if u.run, err = wholeRun(ctx, p.store, u.run); err != nil {
+		return nil, err
+	}
+	if ids, err = p.idsOfAny(ctx, ms, ids); err != nil {
+		return nil, err
+	}
+	listed := map[target]bool{}
 	asked, touched := map[string]bool{}, map[string]bool{}
 	for _, id := range ids {
 		asked[id] = true
 	}
-	err := p.store.Entries(ctx, store.HistoryFilter{Run: u.run}, func(e store.Entry) error {
-		known = true
+	err = p.store.Entries(ctx, store.HistoryFilter{Run: u.run}, func(e store.Entry) error {
 		i := slices.IndexFunc(ms, func(m *mapping.Mapping) bool { return m.Entity() == e.Entity })
 		if i < 0 || e.RecordID == "" || len(ids) == 0 && len(e.Writes) == 0 || len(ids) > 0 && !asked[e.RecordID] {
 			return nil
@@ -109,12 +114,8 @@ func (u *undoFlags) targets(ctx context.Context, p parts, ms []*mapping.Mapping,
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !known:
-		return nil, &fault.Error{System: fault.Store, Code: fault.NotFound, Owner: fault.OwnerRecord,
-			Message: fmt.Sprintf("the history knows no run %s", fault.Clean(u.run, 60)), Hint: "runs are shown by: advosync history --runs"}
 	}
 	for _, id := range ids { // named, but not touched by the run: the engine says so
 		if !touched[id] {

@@ -33,7 +33,7 @@ A lock that changed hands between the look and the freeing is never freed.`,
   advosync unlock --entity Beteiligte --id 6b04e8a1c2d3f4a5b`,
 		Args: a.noArgs,
 	}
-	f := a.deskFlags(c, &u.deskFlags, "EspoCRM `id`")
+	f := a.deskFlags(c, &u.deskFlags, "EspoCRM `id` or Advoware number")
 	f.BoolVar(&u.list, "list", false, "list all locks")
 	f.BoolVar(&u.stale, "stale", false, "free all stale locks")
 	f.BoolVar(&u.force, "force", false, "free a live lock too")
@@ -77,6 +77,9 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 	defer a.closeSession(s)
 	ps := s.Parts()
 	if len(u.ids) == 1 {
+		if u.ids, err = ps.espoIDs(ctx, ps.mapping(entities[0]), u.ids); err != nil {
+			return err
+		}
 		return a.unlockOne(ctx, ps, entities[0], u)
 	}
 	locks, err := ps.engine.Locks(ctx, ps.mappings)

@@ -46,7 +46,11 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  advosync version -o json",
 		Args:    a.noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return report.WriteVersion(a.console.Out, a.build.filled(debug.ReadBuildInfo()), a.reportOptions(""))
+			return a.writeVersion()
 		},
 	}
+}
+
+func (a *app) writeVersion() error {
+	return report.WriteVersion(a.console.Out, a.build.filled(debug.ReadBuildInfo()), a.reportOptions(""))
 }

@@ -30,6 +30,10 @@ type Facts struct {
 	Rich  bool
 	Width int  // columns; DefaultWidth when unknown
 	UTF8  bool // false: marks and boxes are drawn in ASCII
+	// Height in lines; 0: nobody knows.
+	Height int
+	// Links: the terminal shows OSC 8 links.
+	Links bool
 }
 
 // Console is where a command reads and writes.
@@ -55,13 +59,15 @@ func System() *Console {
 
 func fileFacts(f *os.File, getenv func(string) string) Facts {
 	tty := term.IsTerminal(int(f.Fd()))
-	width := 0
+	width, height := 0, 0
 	if tty {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
-			width = w
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil {
+			width, height = w, h
 		}
 	}
-	return factsFrom(tty, width, getenv)
+	facts := factsFrom(tty, width, getenv)
+	facts.Height, facts.Links = height, linksFrom(tty, getenv)
+	return facts
 }
 
 // factsFrom decides by the usual variables. NO_COLOR beats CLICOLOR_FORCE: who

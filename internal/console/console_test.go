@@ -16,19 +16,19 @@ func TestFacts(t *testing.T) {
 		env   map[string]string
 		want  Facts
 	}{
-		{"terminal", true, 132, map[string]string{"TERM": "xterm", "LANG": "de_DE.UTF-8"}, Facts{true, true, true, 132, true}},
-		{"pipe", false, 0, map[string]string{"TERM": "xterm", "LANG": "de_DE.UTF-8"}, Facts{false, false, false, 80, true}},
-		{"NO_COLOR", true, 80, map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, Facts{true, false, true, 80, false}},
-		{"dumb", true, 80, map[string]string{"TERM": "dumb"}, Facts{true, false, true, 80, false}},
-		{"TERM unset", true, 80, nil, Facts{true, false, true, 80, false}},
-		{"forced into a pager", false, 0, map[string]string{"CLICOLOR_FORCE": "1", "COLUMNS": "100"}, Facts{false, true, true, 100, false}},
-		{"forced 0 is not forced", false, 0, map[string]string{"CLICOLOR_FORCE": "0"}, Facts{false, false, false, 80, false}},
-		{"NO_COLOR beats forced", false, 0, map[string]string{"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, Facts{false, false, false, 80, false}},
-		{"CLICOLOR off", true, 80, map[string]string{"TERM": "xterm", "CLICOLOR": "0"}, Facts{true, false, true, 80, false}},
-		{"COLUMNS beats the terminal", true, 80, map[string]string{"TERM": "xterm", "COLUMNS": "60"}, Facts{true, true, true, 60, false}},
-		{"COLUMNS nonsense", true, 90, map[string]string{"TERM": "xterm", "COLUMNS": "-3"}, Facts{true, true, true, 90, false}},
-		{"LC_ALL decides", true, 80, map[string]string{"TERM": "xterm", "LC_ALL": "C", "LANG": "de_DE.UTF-8"}, Facts{true, true, true, 80, false}},
-		{"C.utf8", true, 80, map[string]string{"TERM": "xterm", "LC_CTYPE": "C.utf8"}, Facts{true, true, true, 80, true}},
+		{"terminal", true, 132, map[string]string{"TERM": "xterm", "LANG": "de_DE.UTF-8"}, Facts{Terminal: true, Colour: true, Rich: true, Width: 132, UTF8: true}},
+		{"pipe", false, 0, map[string]string{"TERM": "xterm", "LANG": "de_DE.UTF-8"}, Facts{Terminal: false, Colour: false, Rich: false, Width: 80, UTF8: true}},
+		{"NO_COLOR", true, 80, map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, Facts{Terminal: true, Colour: false, Rich: true, Width: 80, UTF8: false}},
+		{"dumb", true, 80, map[string]string{"TERM": "dumb"}, Facts{Terminal: true, Colour: false, Rich: true, Width: 80, UTF8: false}},
+		{"TERM unset", true, 80, nil, Facts{Terminal: true, Colour: false, Rich: true, Width: 80, UTF8: false}},
+		{"forced into a pager", false, 0, map[string]string{"CLICOLOR_FORCE": "1", "COLUMNS": "100"}, Facts{Terminal: false, Colour: true, Rich: true, Width: 100, UTF8: false}},
+		{"forced 0 is not forced", false, 0, map[string]string{"CLICOLOR_FORCE": "0"}, Facts{Terminal: false, Colour: false, Rich: false, Width: 80, UTF8: false}},
+		{"NO_COLOR beats forced", false, 0, map[string]string{"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, Facts{Terminal: false, Colour: false, Rich: false, Width: 80, UTF8: false}},
+		{"CLICOLOR off", true, 80, map[string]string{"TERM": "xterm", "CLICOLOR": "0"}, Facts{Terminal: true, Colour: false, Rich: true, Width: 80, UTF8: false}},
+		{"COLUMNS beats the terminal", true, 80, map[string]string{"TERM": "xterm", "COLUMNS": "60"}, Facts{Terminal: true, Colour: true, Rich: true, Width: 60, UTF8: false}},
+		{"COLUMNS nonsense", true, 90, map[string]string{"TERM": "xterm", "COLUMNS": "-3"}, Facts{Terminal: true, Colour: true, Rich: true, Width: 90, UTF8: false}},
+		{"LC_ALL decides", true, 80, map[string]string{"TERM": "xterm", "LC_ALL": "C", "LANG": "de_DE.UTF-8"}, Facts{Terminal: true, Colour: true, Rich: true, Width: 80, UTF8: false}},
+		{"C.utf8", true, 80, map[string]string{"TERM": "xterm", "LC_CTYPE": "C.utf8"}, Facts{Terminal: true, Colour: true, Rich: true, Width: 80, UTF8: true}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -87,5 +87,54 @@ func TestWithoutColour(t *testing.T) {
 	}
 	if !c.OutFacts.Colour {
 		t.Error("the original changed")
+	}
+}
+
+func TestPagerShowsOnlyWhatIsLong(t *testing.T) {
+	for name, c := range map[string]struct {
+		pager  string
+		height int
+		want   string
+	}{
+		"longer than the terminal":  {"sed s/^/|/", 3, "|1\n|2\n|3\n"},
+		"fits":                      {"sed s/^/|/", 4, "1\n2\n3\n"},
+		"nobody knows the height":   {"sed s/^/|/", 0, "1\n2\n3\n"},
+		"none is wanted":            {"cat -n", 3, "1\n2\n3\n"},
+		"a pager that is not there": {"/nowhere/pager", 3, "1\n2\n3\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c1, b := Test(80, true, false)
+			c1.OutFacts.Height = c.height
+			paged, p := c1.Paged(func(string) string { return c.pager })
+			if _, err := io.WriteString(paged.Out, "1\n2\n3\n"); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Close(); err != nil || b.Out.String() != c.want {
+				t.Errorf("%v, %q, want %q", err, b.Out.String(), c.want)
+			}
+		})
+	}
+}
+
+func TestLinksOnlyWhereTheyAreShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		tty  bool
+		env  map[string]string
+		want bool
+	}{
+		"kitty":            {true, map[string]string{"TERM": "xterm-kitty"}, true},
+		"gnome-terminal":   {true, map[string]string{"TERM": "xterm-256color", "VTE_VERSION": "7006"}, true},
+		"an old VTE":       {true, map[string]string{"TERM": "xterm-256color", "VTE_VERSION": "4602"}, false},
+		"nobody knows":     {true, map[string]string{"TERM": "xterm-256color"}, false},
+		"a pipe":           {false, map[string]string{"TERM": "xterm-kitty"}, false},
+		"switched on":      {false, map[string]string{"FORCE_HYPERLINK": "1"}, true},
+		"switched off":     {true, map[string]string{"TERM": "xterm-kitty", "FORCE_HYPERLINK": "0"}, false},
+		"without colour":   {true, map[string]string{"TERM": "xterm-kitty", "NO_COLOR": "1"}, false},
+		"VS Code":          {true, map[string]string{"TERM": "xterm-256color", "TERM_PROGRAM": "vscode"}, true},
+		"Windows Terminal": {true, map[string]string{"WT_SESSION": "1"}, true},
+	} {
+		if got := linksFrom(c.tty, func(k string) string { return c.env[k] }); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }

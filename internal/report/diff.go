@@ -57,7 +57,7 @@ func (p *page) recordHead(r result.Record) {
 	if e := r.LastError; e != nil {
 		words := plural(r.RetryCount, "failed attempt", "failed attempts")
 		if e.At != nil {
-			words += ", the last one " + p.clock(*e.At)
+			words += ", the last one " + p.ago(*e.At)
 		}
 		p.sayStyled("failed", words, p.bad, ": "+oneLine(ownWords(r, e.Message), p.UTF8))
 	}
@@ -134,12 +134,12 @@ func (p *page) overwritten(os []result.Overwritten) {
 		if o.Conflict {
 			how = ", where both sides had been edited"
 		}
-		p.sayStyled("overwritten", p.clock(o.At), p.warn, " by "+oneLine(o.Command, p.UTF8)+how)
+		p.sayStyled("overwritten", p.ago(o.At), p.warn, " by "+oneLine(o.Command, p.UTF8)+how)
 		for _, f := range o.Fields {
 			p.sayStyled("", p.replaced(f), p.plain, "")
 		}
 		p.sayStyled("", "put back with:", p.plain, "")
-		p.command(o.Undo)
+		p.command(strings.Replace(o.Undo, o.Run, runID(o.Run), 1))
 	}
 }
 

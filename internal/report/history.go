@@ -79,8 +79,7 @@ func historyWriter(w *bufio.Writer, f Format) historyForm {
 	case YAML:
 		return yamlHistory{w}
 	case CSV:
-		return csvHistory{newCSV(w, "at", "run", "command", "entity", "id", "advowareId", "verdict", "outcome", "reasonCode", "reasonText",
-			"espocrmField", "advowareField", "side", "before", "after", "rowIdBefore", "rowIdAfter", "errorCode", "errorMessage")}
+		return csvHistory{newCSV(w, historyKeys...)}
 	}
 	return plainHistory{w}
 }
@@ -160,6 +159,10 @@ func (h yamlHistory) end(n int, cut *result.Error) error {
 	return h.value("error:", cut, "  ", false)
 }
 
+// historyKeys are the columns of historyRows.
+var historyKeys = []string{"at", "run", "command", "entity", "id", "advowareId", "verdict", "outcome", "reasonCode", "reasonText",
+	"espocrmField", "advowareField", "side", "before", "after", "rowIdBefore", "rowIdAfter", "errorCode", "errorMessage"}
+
 type csvHistory struct{ t *csvTable }
 
 func (h csvHistory) entry(_ int, e result.HistoryEntry) error {
@@ -173,8 +176,11 @@ func (h csvHistory) end(int, *result.Error) error { return h.t.close() }
 
 type plainHistory struct{ w *bufio.Writer }
 
-func (h plainHistory) entry(_ int, e result.HistoryEntry) error {
+func (h plainHistory) entry(n int, e result.HistoryEntry) error {
 	var b strings.Builder
+	if n == 0 {
+		plainLine(&b, historyKeys...)
+	}
 	for row := range historyRows(e) {
 		plainLine(&b, row...)
 	}

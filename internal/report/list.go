@@ -220,7 +220,11 @@ func (p *page) recordTable(rs []result.Record) {
 		for i, c := range columns {
 			var lines cell
 			for _, l := range wrap(c.text(r), g.widths[i]) {
-				lines = append(lines, c.style(r).Render(l))
+				l = c.style(r).Render(l)
+				if c.title == id.title {
+					l = p.linked(l, r.Entity, r.ID)
+				}
+				lines = append(lines, l)
 			}
 			row = append(row, lines)
 		}
@@ -289,7 +293,7 @@ func (p *page) totals(doc result.Document) {
 	p.say("", p.totalWords(doc), p.bold)
 	if p.Verbose {
 		p.say("", fmt.Sprintf("run %s, %d ms, calls: EspoCRM %d, Advoware %d, sign-in %d",
-			oneLine(doc.Run.ID, p.UTF8), doc.Run.DurationMS, doc.Calls.Espocrm, doc.Calls.Advoware, doc.Calls.Auth), p.dim)
+			oneLine(runID(doc.Run.ID), p.UTF8), doc.Run.DurationMS, doc.Calls.Espocrm, doc.Calls.Advoware, doc.Calls.Auth), p.dim)
 	}
 }
 

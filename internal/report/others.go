@@ -129,7 +129,7 @@ func (p *page) when(t *time.Time) string {
 	if t == nil {
 		return "none"
 	}
-	return p.clock(*t)
+	return p.ago(*t)
 }
 
 func utc(t *time.Time) string {
@@ -162,10 +162,10 @@ func Locks(w io.Writer, l result.Locks, o Options) error {
 				holder = fmt.Sprintf("%s@%s pid %d, %s", h.User, h.Host, h.PID, h.Command)
 			}
 			if h.Since != nil {
-				holder += ", since " + p.clock(*h.Since)
+				holder += ", since " + p.ago(*h.Since)
 			}
 			if k.ExpiresAt != nil {
-				holder += ", expires " + p.clock(*k.ExpiresAt)
+				holder += ", expires " + p.ago(*k.ExpiresAt)
 			} else {
 				holder += ", never expires"
 			}
@@ -223,16 +223,20 @@ func text(s *string) string {
 }
 
 func (p *page) historyEntry(e result.HistoryEntry) {
-	p.say(p.dim.Render(p.clock(e.At))+"  ", oneLine(e.Entity, p.UTF8)+" "+oneLine(e.ID, p.UTF8), p.title)
+	p.say(p.dim.Render(p.ago(e.At))+"  ", oneLine(e.Entity, p.UTF8)+" "+oneLine(e.ID, p.UTF8), p.title)
 	p.sayStyled(oneLine(e.Command, p.UTF8), p.shortOutcome(e.Outcome, false), p.outcomeStyle(e.Outcome), " "+p.marks.dash+" "+p.why(result.Record{ID: e.ID, AdvowareID: e.AdvowareID, Reason: e.Reason, Error: e.Error}))
 	if p.Verbose || len(e.Fields) > 0 { // undo asks for it
-		p.sayStyled("run", oneLine(e.Run, p.UTF8), p.dim, "")
+		p.sayStyled("run", oneLine(runID(e.Run), p.UTF8), p.dim, "")
 	}
 	if p.Verbose && e.By != "" {
 		p.sayStyled("by", oneLine(e.By, p.UTF8), p.dim, "")
 	}
 	for _, f := range e.Fields {
 		p.sayStyled("", p.replaced(f), p.plain, "")
+	}
+	if slices.ContainsFunc(e.Fields, func(f result.HistoryField) bool { return f.Before != nil }) {
+		p.sayStyled("", "put back with:", p.plain, "")
+		p.command(result.UndoCommand(e.Entity, runID(e.Run), e.ID))
 	}
 }
 
@@ -319,9 +323,10 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 		p.say("", text+".", p.plain)
 	}
 	if f.Oldest != nil {
-		p.line("oldest edit that still waits: " + p.clock(*f.Oldest))
+		p.line("oldest edit that still waits: " + p.ago(*f.Oldest))
 	}
-	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(doc.Run.ID, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
+	run := p.runShown(doc.Run.ID)
+	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(run, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
 	return p.flush()
 }
 
@@ -379,7 +384,8 @@ func (p *page) retryAt(n int, now time.Time, at *time.Time) string {
 }
 
 func (p *page) news(doc result.Document) {
-	for _, l := range overruled(doc, p.UTF8) {
+	run := p.runShown(doc.Run.ID)
+	for _, l := range overruled(doc, run, p.UTF8) {
 		p.line(p.warn.Render(l))
 	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // plainDocument is the table off a terminal: tab-separated, nothing cut, times
-// as they are (RFC 3339, UTC), no header and no totals, so that cut and awk can
-// read it.
+// as they are (RFC 3339, UTC), one line of headings and no totals, so that cut and
+// awk can read it. A diff has no headings: each of its lines begins with what it is.
 func plainDocument(w io.Writer, doc result.Document, o Options) error {
 	var b strings.Builder
 	for i, r := range doc.Results {
@@ -25,12 +25,15 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 			continue
 		}
 		_, message := errorTexts(r.Error)
+		if b.Len() == 0 && o.View != Undo {
+			plainLine(&b, "entity", "id", "advowareId", "verdict", "outcome", "reason", "error")
+		}
 		plainLine(&b, r.Entity, r.ID, advowareID(r), string(r.Verdict), string(would(r)), r.Reason.Text, message)
 		if o.View == Undo {
 			plainUndo(&b, r)
 		}
 	}
-	for _, l := range overruled(doc, true) {
+	for _, l := range overruled(doc, doc.Run.ID, true) {
 		b.WriteString(l + "\n")
 	}
 	_, err := io.WriteString(w, b.String())

@@ -61,6 +61,11 @@ type Options struct {
 	UTF8   bool // false: marks and rules in ASCII
 	// Location is the zone in which the rich layout shows times; nil: UTC.
 	Location *time.Location
+	// Now, where set, lets the rich layout say how long ago something was.
+	Now time.Time
+	// Address is where a record is to be seen in EspoCRM, for terminals that show
+	// links; nil: none.
+	Address func(entity, id string) string
 	// Verbose adds calls, duration and reason codes.
 	Verbose bool
 	// Quiet leaves out the records that need nobody's attention (view Sync).

@@ -46,14 +46,14 @@ func runError(e *result.Error) string {
 
 // run is one run; its id stands alone on a line, so that it can be copied.
 func (p *page) run(r result.HistoryRun) {
-	head := p.clock(r.From) + "  " + oneLine(r.Command, p.UTF8)
+	head := p.ago(r.From) + "  " + oneLine(r.Command, p.UTF8)
 	if r.By != "" {
 		head += " by " + oneLine(r.By, p.UTF8)
 	}
 	p.say("", head, p.title)
-	p.sayStyled("run", oneLine(r.Run, p.UTF8), p.plain, "")
+	p.sayStyled("run", oneLine(runID(r.Run), p.UTF8), p.plain, "")
 	if r.Of != "" {
-		p.sayStyled("undid", oneLine(r.Of, p.UTF8), p.plain, "")
+		p.sayStyled("undid", oneLine(runID(r.Of), p.UTF8), p.plain, "")
 	}
 	if r.Records > 0 || r.Error == nil {
 		p.sayStyled("records", fmt.Sprintf("%d: %s", r.Records, outcomes(r.Outcomes)), p.plain, "")

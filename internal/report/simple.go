@@ -33,6 +33,9 @@ func (s sheet) write(w io.Writer, v any, o Options, around func(p *page, table f
 		return t.close()
 	case !o.Rich:
 		var b strings.Builder
+		if len(s.rows) > 0 {
+			plainLine(&b, s.keys...)
+		}
 		for _, r := range s.rows {
 			plainLine(&b, r...)
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muesli/termenv"
+
 	"advosync/internal/record"
 	"advosync/internal/result"
 )
@@ -163,8 +165,9 @@ func losses(fields []result.Field) string {
 }
 
 // overruled names every edit that gave way, one line a field, with the command
-// that puts it back; never the value. What would only happen is not said.
-func overruled(doc result.Document, utf bool) []string {
+// that puts it back, with the run as it is to be named; never the value. What
+// would only happen is not said.
+func overruled(doc result.Document, run string, utf bool) []string {
 	var out []string
 	for _, r := range doc.Results {
 		said := len(out)
@@ -183,7 +186,7 @@ func overruled(doc result.Document, utf bool) []string {
 				}
 				continue
 			}
-			out = append(out, oneLine(fmt.Sprintf("! overruled: %s, %s; undo: %s", firstOf(r.Name, r.ID), field, result.UndoCommand(r.Entity, doc.Run.ID, r.ID)), utf))
+			out = append(out, oneLine(fmt.Sprintf("! overruled: %s, %s; undo: %s", firstOf(r.Name, r.ID), field, result.UndoCommand(r.Entity, run, r.ID)), utf))
 		}
 		if len(out) > said && others != nil {
 			out = append(out, "  that undo takes back the edit of "+names(others)+", too")
@@ -273,11 +276,77 @@ func (p *page) clock(t time.Time) string {
 	if t.IsZero() {
 		return p.marks.empty
 	}
-	loc := p.Location
-	if loc == nil {
-		loc = time.UTC
+	return t.In(p.zone()).Format("2006-01-02 15:04:05 MST")
+}
+
+func (p *page) zone() *time.Location {
+	if p.Location == nil {
+		return time.UTC
 	}
-	return t.In(loc).Format("2006-01-02 15:04:05 MST")
+	return p.Location
+}
+
+// ago is a time as people say it: the clock, the day where it is another one, and
+// how long ago; the exact time where nobody knows what time it is.
+func (p *page) ago(t time.Time) string {
+	if p.Now.IsZero() || t.IsZero() {
+		return p.clock(t)
+	}
+	local, now := t.In(p.zone()), p.Now.In(p.zone())
+	layout := "2006-01-02 15:04"
+	if local.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		layout = "15:04"
+	}
+	words := "just now"
+	switch d := now.Sub(t); {
+	case d >= time.Minute:
+		words = longSpan(d) + " ago"
+	case d <= -time.Minute:
+		words = "in " + longSpan(-d)
+	}
+	return local.Format(layout) + ", " + words
+}
+
+// longSpan is a duration in its largest unit, in words.
+func longSpan(d time.Duration) string {
+	switch {
+	case d < time.Hour:
+		return plural(int(d.Minutes()), "minute", "minutes")
+	case d < 48*time.Hour:
+		return plural(int(d.Hours()), "hour", "hours")
+	}
+	return plural(int(d.Hours())/24, "day", "days")
+}
+
+// runID is the id of a run as people see it: the first part of it, which is the
+// time at which the run began and enough to name it with.
+func runID(id string) string {
+	const shown = len("0197c2f4-8b2c")
+	if len(id) == 36 && id[8] == '-' && id[13] == '-' {
+		return id[:shown]
+	}
+	return id
+}
+
+// runShown is how the page names a run: in full where it is no terminal.
+func (p *page) runShown(id string) string {
+	if p.Rich {
+		return runID(id)
+	}
+	return id
+}
+
+// linked makes a text a link to the record in EspoCRM, where the terminal shows
+// links. It has no width, and is put around what is wrapped and cut already.
+func (p *page) linked(text, entity, id string) string {
+	if p.Address == nil || id == "" {
+		return text
+	}
+	to := p.Address(entity, id)
+	if to == "" {
+		return text
+	}
+	return termenv.Hyperlink(to, text)
 }
 
 // plural counts things.
