@@ -337,7 +337,8 @@ func TestQuietFindings(t *testing.T) {
 // TestCommandsAreCopiedWhole: no line of a command is wider than the page, and
 // joined at the backslashes it is the command again.
 func TestCommandsAreCopiedWhole(t *testing.T) {
-	command := pastDoc().Results[0].Overwritten[0].Undo
+	past := pastDoc().Results[0].Overwritten[0]
+	command := result.UndoCommand("Beteiligte", runID(past.Run), "6b04e8a1c2d3f4a5b")
 	for _, width := range []int{60, 80, 140} {
 		var b strings.Builder
 		if err := Document(&b, pastDoc(), Options{View: Diff, Rich: true, Width: width, UTF8: true}); err != nil {
