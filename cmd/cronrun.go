@@ -222,6 +222,7 @@ func flatten(err error) []error {
 // deliverPass says what was done. Where nobody looks and nothing is wrong it
 // says nothing, so that cron sends no mail.
 func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
+	withNext(&rep.Document)
 	doc := rep.Document
 	// A conflict that waits since an earlier pass has been said then.
 	calm := len(rep.Warnings) == 0 && (code == exitOK || code == exitConflict && doc.Summary.Conflicts == 0)

@@ -31,11 +31,13 @@ type parts struct {
 	// find asks EspoCRM for records; nil: only what the store holds may be read.
 	find      finder
 	retention time.Duration
+	// retry is the pause after a record's first failure.
+	retry time.Duration
 }
 
 // Parts implements session.
 func (s *opened) Parts() parts {
-	p := parts{engine: s.engine, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention}
+	p := parts{engine: s.engine, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff}
 	if !s.storeOnly {
 		p.find = s.espo
 	}

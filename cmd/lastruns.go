@@ -15,6 +15,7 @@ import (
 type lastPasses struct {
 	run, success *time.Time
 	failure      *result.Error
+	bars         []result.PassBar
 }
 
 func lastRuns(ctx context.Context, st store.Store, entities []string) (lastPasses, error) {
@@ -23,6 +24,7 @@ func lastRuns(ctx context.Context, st store.Store, entities []string) (lastPasse
 	if err != nil {
 		return last, err
 	}
+	last.bars = passBars(runs, entities)
 	for _, r := range runs { // newest first
 		if !concerns(r, entities) {
 			continue

@@ -102,6 +102,7 @@ func (a *app) named(ctx context.Context, s session, entity string, ids []string)
 // deliver writes the document and turns it into the exit code. cause is the
 // error that kept the work from beginning, if any.
 func (a *app) deliver(doc result.Document, j job, cause error) error {
+	withNext(&doc)
 	nothing := doc.Error != nil && len(doc.Results) == 0 && a.format != report.JSON && a.format != report.YAML
 	if !nothing {
 		if err := report.Document(a.console.Out, doc, a.reportOptions(j.view)); err != nil {

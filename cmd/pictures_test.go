@@ -49,7 +49,7 @@ func TestGeneratedPictures(t *testing.T) {
 			o.inEspoCRM(dora, map[string]any{"phone": "0511 7"})
 			return []string{"cron-run"}
 		}},
-		{"status", exitOK, func(o *office) []string {
+		{"status", exitConflict, func(o *office) []string {
 			anna, bernd, celik := o.person("Anna", "Schmidt"), o.person("Bernd", "Weiß"), o.person("Çelik", "Öz")
 			o.sync(anna.id, bernd.id, celik.id, o.firm("Kollwitz Bau").id, o.person("Dora", "Lang").id)
 			o.inAdvoware(celik, map[string]any{"emailGesch": "privat@example.de"})

@@ -112,6 +112,7 @@ func BenchmarkProgram(b *testing.B) {
 		b.Run(fmt.Sprint("clean/", n), func(b *testing.B) { benchClean(b, n, 0) })
 	}
 	b.Run("look-at-50ms/100000", func(b *testing.B) { benchClean(b, 100_000, 50*time.Millisecond) })
+	b.Run("status/100000", func(b *testing.B) { benchStatus(b, 100_000) })
 	b.Run("changed/2000", func(b *testing.B) { benchChanged(b, 2000) })
 	for _, n := range []int{2000, 10_000} {
 		b.Run(fmt.Sprint("link-report/", n), func(b *testing.B) { benchLink(b, n, `"planned": "adopted"`) })
@@ -139,6 +140,19 @@ func benchClean(b *testing.B, n int, delay time.Duration) {
 		b.Fatal(e.out)
 	}
 	b.ReportMetric(float64(c.Calls.Load()-before), "calls")
+	p.report(e, 0)
+}
+
+// benchStatus is the morning page over n linked records.
+func benchStatus(b *testing.B, n int) {
+	server := httptest.NewServer(&sandbox.Catalogue{N: n})
+	defer server.Close()
+	p := newProgram(b, sandbox.NewWorld(sandbox.WorldOptions{Empty: true}), server.URL, server.URL)
+	p.run("cron-run")
+	var e ended
+	for b.Loop() {
+		e = p.run("status")
+	}
 	p.report(e, 0)
 }
 

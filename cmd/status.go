@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,14 +21,16 @@ func (a *app) statusCommand() *cobra.Command {
 	var entity, older string
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show how the records stand",
-		Long: `Show on one screen how many records are in which status, the oldest change that
-waits, the last pass and the last one that left nothing open, locks, conflicts
-that wait for a decision, and what is new in Advoware. Where EspoCRM cannot be
-asked, or one entity cannot be read there, what the store knows is shown, and
-the exit code is 1. After a guard has halted a pass it says which one, what it
-saw and what to do, until a pass goes through; the exit code is 6. Any other
-failure that ended the last pass is shown beside it.
+		Short: "Show what needs you, and how the records stand",
+		Long: `The morning page. First a verdict; then what needs somebody, worst first, each
+with its name, since when, why, and the command to type; then how many records
+are in which status, the last passes as a picture, and the oldest edit that
+waits. Where EspoCRM cannot be asked, or one entity cannot be read there, what
+the store knows is shown.
+
+The exit code is the worst of it: 6 a guard has halted the last pass or holds
+back new records, 1 a system or an entity cannot be read, 4 a conflict waits,
+3 a record failed, 0 nothing of the kind.
 
 --fail-if-older is for a monitor: exit code 1 when the oldest waiting change, or
 the last success, is older than that.`,
@@ -63,15 +66,20 @@ func (a *app) status(ctx context.Context, entity string, limit time.Duration) er
 		return err
 	}
 	defer a.closeSession(s)
-	doc, down := a.gather(ctx, s.Parts(), entities)
+	doc, down, err := a.gather(ctx, s.Parts(), entities)
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if err != nil {
+		return err
 	}
 	if limit > 0 {
 		doc.TooOld = tooOld(doc, a.now(), limit)
 	}
 	var code int
-	code, doc.Error = trouble(doc, down)
+	if code, doc.Error = trouble(doc, down); code == exitOK {
+		code = needCodes(doc.Needs)
+	}
 	if err := report.Status(a.console.Out, doc, a.reportOptions("")); err != nil {
 		return err
 	}
@@ -81,41 +89,51 @@ func (a *app) status(ctx context.Context, entity string, limit time.Duration) er
 	return &reported{code: code, err: doc.Error}
 }
 
-// gather asks EspoCRM and the store; down is why EspoCRM could not be asked.
-func (a *app) gather(ctx context.Context, p parts, entities []string) (doc result.Status, down error) {
-	doc.Entities = []result.EntityStatus{}
-	for _, m := range selected(p.mappings, entities) {
-		var st result.EntityStatus
-		err := down
-		if down == nil {
-			st, err = p.engine.Status(ctx, m, p.counter)
-		}
-		if err != nil {
-			alone := batch.OfEntity(err)
+// gather asks EspoCRM and the store; down is why EspoCRM could not be asked, err what
+// kept even the store from being asked.
+func (a *app) gather(ctx context.Context, p parts, entities []string) (doc result.Status, down, err error) {
+	doc.Entities, doc.Needs = []result.EntityStatus{}, []result.Need{}
+	ms := selected(p.mappings, entities)
+	for i, e := range a.askEntities(ctx, p, ms) {
+		st := e.status
+		if e.err != nil {
+			alone := batch.OfEntity(e.err)
 			if !alone {
-				down = err
+				down = e.err
 			}
-			if st, err = a.statusFromStore(ctx, p, m, err, alone); err != nil {
-				return doc, err
+			if st, err = a.statusFromStore(ctx, p, ms[i], e.err, alone); err != nil {
+				return doc, nil, err
 			}
+			e.needs = needsFromStore(st)
 		}
 		if err := fromLastPass(ctx, p, &st); err != nil {
-			return doc, err
+			return doc, nil, err
+		}
+		doc.Needs = append(doc.Needs, e.needs...)
+		if t := st.OldestUnsynced; t != nil && (doc.OldestUnsynced == nil || t.Before(*doc.OldestUnsynced)) {
+			doc.OldestUnsynced = t
 		}
 		doc.StillOpen, doc.NewInAdvoware = doc.StillOpen.Plus(st.StillOpen), doc.NewInAdvoware+st.NewInAdvoware
 		doc.Entities = append(doc.Entities, st)
 	}
 	locks, err := p.engine.Locks(ctx, p.mappings)
 	if err != nil {
-		return doc, err
+		return doc, nil, err
 	}
 	doc.Locks = len(locks)
 	last, err := lastRuns(ctx, p.store, entities)
 	if err != nil {
-		return doc, err
+		return doc, nil, err
 	}
-	doc.LastRun, doc.LastSuccess, doc.LastError = last.run, last.success, last.failure
-	return doc, down
+	doc.LastRun, doc.LastSuccess, doc.LastError, doc.Passes = last.run, last.success, last.failure, last.bars
+	whole, err := a.wholeNeeds(ctx, p, doc, entities, down)
+	if err != nil {
+		return doc, nil, err
+	}
+	doc.Needs = append(doc.Needs, whole...)
+	slices.SortStableFunc(doc.Needs, byWorst)
+	doc.Verdict = verdictOf(doc)
+	return doc, down, nil
 }
 
 // statusFromStore is what the store knows of an entity that EspoCRM could not be

@@ -196,7 +196,13 @@ func over(began time.Time, lasts time.Duration, now time.Time) bool {
 
 // backoff is retry_backoff × 2^(count-1).
 func (e *entityRun) backoff(count int) time.Duration {
-	return e.run.p.cfg.RetryBackoff << min(max(count-1, 0), 10)
+	return Backoff(e.run.p.cfg.RetryBackoff, count)
+}
+
+// Backoff is the pause after the count-th failure of a record: the first one's,
+// doubled with every further one.
+func Backoff(first time.Duration, count int) time.Duration {
+	return first << min(max(count-1, 0), 10)
 }
 
 func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store.Memory, error) {

@@ -70,12 +70,7 @@ func (p *page) recordHead(r result.Record) {
 		p.sayStyled("outcome", p.shortOutcome(r.Outcome, false), p.outcomeStyle(r.Outcome), "")
 	}
 	if r.Next != "" {
-		prose, command := r.Next, ""
-		if i := strings.Index(prose, "advosync "); i >= 0 {
-			prose, command = strings.TrimSpace(prose[:i]), prose[i:]
-		}
-		p.sayStyled("next", oneLine(prose, p.UTF8), p.plain, "")
-		p.command(command)
+		p.next(r.Next, "next")
 	}
 	p.overwritten(r.Overwritten)
 	p.rowIDs(r)

@@ -331,7 +331,7 @@ func (p *page) totalWords(doc result.Document) string {
 		{result.Planned, "planned", "planned"},
 		{result.ConflictWaits, "waiting for a decision", "waiting for a decision"},
 		{result.Failed, "failed", "failed"},
-		{result.PermanentlyFailed, "permanently failed", "permanently failed"},
+		{result.PermanentlyFailed, "given up", "given up"},
 		{result.Locked, "locked", "locked"},
 		{result.Skipped, "skipped", "skipped"},
 	} {

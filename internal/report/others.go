@@ -13,125 +13,6 @@ import (
 	"advosync/internal/result"
 )
 
-// statusOrder is the order in which states are listed; others follow by name.
-var statusOrder = []string{"clean", "dirty", "pending_sync", "syncing", "failed", "conflict", "permanently_failed"}
-
-func statusRank(s string) int {
-	if i := slices.Index(statusOrder, s); i >= 0 {
-		return i
-	}
-	return len(statusOrder)
-}
-
-// Status renders the counts as bars, and what waits.
-func Status(w io.Writer, st result.Status, o Options) error {
-	if st.Entities == nil {
-		st.Entities = []result.EntityStatus{}
-	}
-	s := sheet{keys: []string{"entity", "syncStatus", "count", "oldestUnsynced", "conflictsWaiting"}}
-	for _, e := range st.Entities {
-		for _, name := range statesOf(e) {
-			s.rows = append(s.rows, []string{e.Entity, name, strconv.Itoa(e.Counts[name]), utc(e.OldestUnsynced), strconv.Itoa(e.ConflictsWaiting)})
-		}
-	}
-	return s.write(w, st, o, func(p *page, _ func()) {
-		for _, e := range st.Entities {
-			p.entityStatus(e)
-		}
-		p.labelled("last run", p.when(st.LastRun))
-		if e := st.LastError; e != nil && !haltSays(st, e) {
-			p.entityTrouble("ended with", e.Message, e.Hint)
-		}
-		p.labelled("last success", p.when(st.LastSuccess))
-		p.labelled("locks", strconv.Itoa(st.Locks))
-	})
-}
-
-// haltSays reports whether a guard's halt, which its entity shows, is what e says.
-func haltSays(st result.Status, e *result.Error) bool {
-	return slices.ContainsFunc(st.Entities, func(s result.EntityStatus) bool { return s.Halted != nil && "guard_"+s.Halted.Guard == e.Code })
-}
-
-func statesOf(e result.EntityStatus) []string {
-	var names []string
-	for name := range e.Counts {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := statusRank(a) - statusRank(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return names
-}
-
-func (p *page) entityStatus(e result.EntityStatus) {
-	p.line(p.title.Render(oneLine(e.Entity, p.UTF8)))
-	most, digits := 1, 1
-	for _, n := range e.Counts {
-		most = max(most, n)
-		digits = max(digits, len(strconv.Itoa(n)))
-	}
-	room := min(p.Width-24-digits, 50)
-	for _, name := range statesOf(e) {
-		n := e.Counts[name]
-		length := n * room / most
-		if n > 0 && length == 0 {
-			length = 1 // what is there is seen
-		}
-		p.line("  " + pad(truncate(oneLine(name, p.UTF8), 18, p.marks.ellipsis), 19) + fmt.Sprintf("%*d  ", digits, n) +
-			p.statusStyle(name).Render(strings.Repeat(p.marks.bar, length)))
-	}
-	if e.FromStore {
-		p.labelled("", "EspoCRM could not be asked: this is what the store knows")
-	}
-	if !e.FromStore || e.OldestUnsynced != nil {
-		p.labelled("oldest edit", p.when(e.OldestUnsynced))
-	}
-	p.labelled("conflicts", strconv.Itoa(e.ConflictsWaiting)+" waiting for a decision")
-	if e.NewInAdvoware > 0 {
-		p.labelled("new", strconv.Itoa(e.NewInAdvoware)+" in Advoware, linked to nothing in EspoCRM (advosync link)")
-	}
-	if e.Error != nil {
-		p.entityTrouble("not readable", e.Error.Message, e.Error.Hint)
-	}
-	if h := e.Halted; h != nil {
-		p.entityTrouble("halted", "since "+p.clock(h.Since)+" by guard "+h.Guard+": "+h.Message, h.Hint)
-	}
-	p.line("")
-}
-
-// entityTrouble is what keeps an entity from being synced, and what to do.
-func (p *page) entityTrouble(label, text, hint string) {
-	p.say("  "+p.bad.Render(pad(label, 14)), oneLine(text, p.UTF8), p.plain)
-	if hint != "" {
-		p.say("  "+pad("", 14), oneLine(hint, p.UTF8), p.dim)
-	}
-}
-
-func (p *page) statusStyle(name string) lipgloss.Style {
-	switch name {
-	case "clean":
-		return p.good
-	case "failed", "permanently_failed":
-		return p.bad
-	case "conflict":
-		return p.warn
-	}
-	return p.toAdvoware
-}
-
-func (p *page) labelled(label, text string) { p.line("  " + p.label.Render(pad(label, 14)) + text) }
-
-// when is a time that may not be there.
-func (p *page) when(t *time.Time) string {
-	if t == nil {
-		return "none"
-	}
-	return p.ago(*t)
-}
-
 func utc(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
@@ -304,6 +185,9 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 		}
 		if bad++; bad <= shown {
 			p.say("", p.shortOutcome(r.Outcome, false)+": "+oneLine(r.Entity, p.UTF8)+" "+oneLine(r.ID, p.UTF8)+": "+p.why(r), p.outcomeStyle(r.Outcome))
+			if r.Next != "" {
+				p.say("  ", oneLine(r.Next, p.UTF8), p.dim)
+			}
 		}
 	}
 	if bad > shown {
@@ -399,7 +283,7 @@ func (p *page) passSummary(s result.Summary, f PassFigures) {
 	}{
 		{s.Created, "created in Advoware"}, {s.UpdatedAdvoware, "updated in Advoware"}, {s.UpdatedEspocrm, "updated in EspoCRM"}, {s.Merged, "merged"},
 		{s.Adopted, "adopted"}, {s.Unchanged - f.Still, "unchanged"}, {s.Planned, "planned"}, {s.Conflicts, "waiting for a decision"}, {s.Failed, "failed"},
-		{s.PermanentlyFailed, "permanently failed"}, {s.Locked, "locked"}, {s.Skipped, "skipped"},
+		{s.PermanentlyFailed, "given up"}, {s.Locked, "locked"}, {s.Skipped, "skipped"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))

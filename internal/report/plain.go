@@ -26,9 +26,9 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 		}
 		_, message := errorTexts(r.Error)
 		if b.Len() == 0 && o.View != Undo {
-			plainLine(&b, "entity", "id", "advowareId", "verdict", "outcome", "reason", "error")
+			plainLine(&b, "entity", "id", "advowareId", "verdict", "outcome", "reason", "error", "next")
 		}
-		plainLine(&b, r.Entity, r.ID, advowareID(r), string(r.Verdict), string(would(r)), r.Reason.Text, message)
+		plainLine(&b, r.Entity, r.ID, advowareID(r), string(r.Verdict), string(would(r)), r.Reason.Text, message, r.Next)
 		if o.View == Undo {
 			plainUndo(&b, r)
 		}

@@ -71,7 +71,7 @@ func (p *page) shortOutcome(o result.Outcome, planned bool) string {
 		result.Merged:            {m.both, "merged", "merge", ""},
 		result.ConflictWaits:     {m.warn, "waits", "wait", " for a decision"},
 		result.Failed:            {m.fail, "failed", "fail", ""},
-		result.PermanentlyFailed: {m.fail, "failed for good", "fail", " for good"},
+		result.PermanentlyFailed: {m.fail, "given up", "give up", ""},
 		result.Locked:            {m.warn, "locked", "wait", " for the lock"},
 		result.Skipped:           {m.dot, "skipped", "skip", ""},
 		result.Planned:           {m.dot, "planned", "planned", ""},
@@ -83,7 +83,7 @@ func (p *page) shortOutcome(o result.Outcome, planned bool) string {
 	if planned {
 		text = w.mark + " " + w.plan
 	}
-	if p.Width >= wideList && (planned || o != result.Locked && o != result.PermanentlyFailed) {
+	if p.Width >= wideList && (planned || o != result.Locked) {
 		text += w.side
 	}
 	return text

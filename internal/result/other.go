@@ -106,6 +106,9 @@ type Ambiguous struct {
 
 // Status is the document of `status`.
 type Status struct {
+	// Verdict is the whole in one sentence; Needs is what needs somebody, worst first.
+	Verdict  string         `json:"verdict"`
+	Needs    []Need         `json:"needs"`
 	Entities []EntityStatus `json:"entities"`
 	// StillOpen counts what waits now, of all entities; NewInAdvoware what the last
 	// passes saw there that nothing is linked to.
@@ -113,8 +116,12 @@ type Status struct {
 	NewInAdvoware int       `json:"newInAdvoware"`
 	// LastRun and LastSuccess are when the last pass began, and the last one that
 	// left nothing open; nil: never.
-	LastRun     *time.Time `json:"lastRun"`
-	LastSuccess *time.Time `json:"lastSuccess"`
+	// OldestUnsynced is the oldest edit of all entities that waits; Passes are the last
+	// passes, oldest first.
+	OldestUnsynced *time.Time `json:"oldestUnsynced"`
+	Passes         []PassBar  `json:"passes"`
+	LastRun        *time.Time `json:"lastRun"`
+	LastSuccess    *time.Time `json:"lastSuccess"`
 	// LastError is why the last pass did not go through; nil: it did.
 	LastError *Error `json:"lastError,omitempty"`
 	Locks     int    `json:"locks"`

@@ -1,0 +1,344 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"advosync/internal/batch"
+	"advosync/internal/engine"
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+const (
+	// needsListed is how many records of one kind and entity are listed; of more the
+	// number is said.
+	needsListed = 20
+	// barsShown is how many passes the morning page shows.
+	barsShown = 30
+	// asksAtOnce bounds the questions to EspoCRM that are in flight.
+	asksAtOnce = 8
+)
+
+// recordNeed says which status makes which need, and the command for it.
+var recordNeeds = []struct {
+	status string
+	kind   result.NeedKind
+	next   string
+}{
+	{engine.StatusConflict, result.NeedConflict, "advosync resolve"},
+	{engine.StatusPermanentlyFailed, result.NeedGivenUp, "advosync diff"},
+	{engine.StatusFailed, result.NeedFailing, "advosync diff"},
+}
+
+// aheadCounter answers the counts of one entity, which are asked for side by side
+// before anybody wants to know.
+type aheadCounter struct {
+	of    engine.Counter
+	ready map[string]func() (int, error)
+}
+
+// countAhead begins to count an entity's records by status.
+func countAhead(ctx context.Context, c engine.Counter, m *mapping.Mapping, slots chan struct{}) aheadCounter {
+	a := aheadCounter{of: c, ready: map[string]func() (int, error){}}
+	for _, status := range engine.Statuses() {
+		type answer struct {
+			n   int
+			err error
+		}
+		got := make(chan answer, 1)
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			n, err := c.Count(ctx, m.EspoType(), []record.Condition{{Field: "syncStatus", Op: record.Equals, Value: status}})
+			got <- answer{n, err}
+		}()
+		a.ready[status] = func() (int, error) { x := <-got; return x.n, x.err }
+	}
+	return a
+}
+
+// Count implements engine.Counter.
+func (a aheadCounter) Count(ctx context.Context, entityType string, where []record.Condition) (int, error) {
+	if len(where) == 1 && where[0].Op == record.Equals {
+		if ready, ok := a.ready[where[0].Value]; ok {
+			delete(a.ready, where[0].Value)
+			return ready()
+		}
+	}
+	return a.of.Count(ctx, entityType, where)
+}
+
+// entityMorning is what the page knows of one entity.
+type entityMorning struct {
+	status result.EntityStatus
+	needs  []result.Need
+	err    error // why EspoCRM could not be asked about it
+}
+
+// askEntities asks about all entities side by side. An entity that cannot be asked
+// about says so alone.
+func (a *app) askEntities(ctx context.Context, p parts, ms []*mapping.Mapping) []entityMorning {
+	out := make([]entityMorning, len(ms))
+	slots := make(chan struct{}, asksAtOnce)
+	var g errgroup.Group
+	for i, m := range ms {
+		g.Go(func() error {
+			e := &out[i]
+			if e.status, e.err = p.engine.Status(ctx, m, countAhead(ctx, p.counter, m, slots)); e.err == nil {
+				e.needs, e.err = recordsInNeed(ctx, p, m, e.status)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // each keeps its own error
+	return out
+}
+
+// recordsInNeed lists the records of an entity that wait for somebody, by name.
+func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.EntityStatus) ([]result.Need, error) {
+	var needs []result.Need
+	for _, k := range recordNeeds {
+		if st.Counts[k.status] == 0 {
+			continue
+		}
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", "name", numberField, "modifiedAt", "syncErrorMessage", "syncRetryCount"},
+			OrderBy: "id", Size: needsListed, Where: []record.Condition{{Field: "syncStatus", Op: record.Equals, Value: k.status}}})
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]string, len(page))
+		for i, o := range page {
+			ids[i] = o.Plain("id")
+		}
+		mems, err := p.store.LoadMany(ctx, m.Entity(), ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, o := range page {
+			n := needOf(m.Entity(), k.kind, o, mems[i], p.retry)
+			n.Next = firstCommand(n, k.next)
+			needs = append(needs, n)
+		}
+		if more := st.Counts[k.status] - len(page); more > 0 {
+			needs = append(needs, moreOf(m.Entity(), k.kind, more, k.next))
+		}
+	}
+	return needs, nil
+}
+
+// moreOf stands for records of which each would be a line too many, or whose names
+// nobody can be asked for.
+func moreOf(entity string, kind result.NeedKind, n int, next string) result.Need {
+	return result.Need{Kind: kind, Entity: entity, Count: n, Why: count(n, "more record", "more records"), Next: next + " --entity " + entity}
+}
+
+// needsFromStore are the records in need where EspoCRM cannot be asked.
+func needsFromStore(st result.EntityStatus) []result.Need {
+	var needs []result.Need
+	for _, k := range recordNeeds {
+		if n := st.Counts[k.status]; n > 0 {
+			x := moreOf(st.Entity, k.kind, n, k.next)
+			x.Why = count(n, "record", "records") + ", as far as the store knows"
+			needs = append(needs, x)
+		}
+	}
+	return needs
+}
+
+// needOf says what a record waits for, as far as EspoCRM and the store know.
+func needOf(entity string, kind result.NeedKind, o record.Object, mem store.Memory, retry time.Duration) result.Need {
+	n := result.Need{Kind: kind, Entity: entity, ID: o.Plain("id"), Name: o.Plain("name")}
+	if number, ok := o.Int(numberField); ok {
+		n.AdvowareID = &number
+	}
+	since := mem.WaitsSince
+	switch kind {
+	case result.NeedConflict:
+		n.Why = "both sides were edited"
+		if c := mem.Parked; c != nil {
+			since = c.At
+			switch {
+			case c.Doubtful:
+				n.Kind, n.Why = result.NeedLink, "nobody has confirmed its link to Advoware"
+			case len(c.Fields) > 0:
+				n.Why = "both sides edited " + strings.Join(c.Fields, ", ")
+			}
+		}
+	default:
+		n.Why = fault.Clean(o.Plain("syncErrorMessage"), 300)
+		if f := mem.Failure; f != nil {
+			since = f.At
+			if kind == result.NeedFailing {
+				n.NextTry = stamp(f.At.Add(batch.Backoff(retry, f.Count)))
+			}
+		}
+	}
+	if since.IsZero() {
+		since, _ = time.Parse("2006-01-02 15:04:05", o.Plain("modifiedAt"))
+	}
+	if !since.IsZero() {
+		n.Since = stamp(since)
+	}
+	return n
+}
+
+// firstCommand is what to type about a record.
+func firstCommand(n result.Need, otherwise string) string {
+	if n.Kind == result.NeedLink {
+		return "advosync link --entity " + n.Entity + " --doubtful"
+	}
+	return fmt.Sprintf("%s --entity %s --id %s", otherwise, n.Entity, n.ID)
+}
+
+// wholeNeeds are the needs that no single record has: what the passes left, and what
+// the store knows.
+func (a *app) wholeNeeds(ctx context.Context, p parts, doc result.Status, entities []string, down error) ([]result.Need, error) {
+	var needs []result.Need
+	for _, e := range doc.Entities {
+		if h := e.Halted; h != nil {
+			needs = append(needs, result.Need{Kind: result.NeedHalted, Entity: e.Entity, Since: stamp(h.Since), Why: "guard " + h.Guard + ": " + h.Message, Next: h.Hint})
+		}
+		if n := e.StillOpen.Held; n > 0 {
+			needs = append(needs, result.Need{Kind: result.NeedHeldBack, Entity: e.Entity, Count: n, Why: count(n, "new record is", "new records are") + " not created in Advoware",
+				Next: fmt.Sprintf("advosync cron-run --entity %s --dry-run", e.Entity)})
+		}
+		if e.Error != nil {
+			needs = append(needs, result.Need{Kind: result.NeedUnreadable, Entity: e.Entity, Why: e.Error.Message, Next: "advosync doctor"})
+		}
+		if n := e.NewInAdvoware; n > 0 {
+			needs = append(needs, result.Need{Kind: result.NeedNew, Entity: e.Entity, Count: n, Why: count(n, "record", "records") + " that nothing in EspoCRM is linked to",
+				Next: "advosync link --entity " + e.Entity})
+		}
+	}
+	unreachable, err := a.unreachable(ctx, p, doc, down)
+	if err != nil {
+		return nil, err
+	}
+	locks, err := staleLocks(ctx, p, entities)
+	return slices.Concat(needs, unreachable, locks), err
+}
+
+// unreachable are the systems that have not answered: now, or the last pass.
+func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down error) ([]result.Need, error) {
+	open, err := batch.Breakers(ctx, p.store)
+	if err != nil {
+		return nil, err
+	}
+	var needs []result.Need
+	for _, system := range []fault.System{fault.EspoCRM, fault.Advoware} {
+		b, failed := open[string(system)]
+		switch {
+		case system == fault.EspoCRM && down != nil:
+			n := result.Need{Kind: result.NeedUnreachable, Why: errorForm(down).Message, Next: "advosync doctor"}
+			if failed {
+				n.Since = stamp(b.Since)
+			}
+			needs = append(needs, n)
+		case failed && system == fault.Advoware, failed && down != nil:
+			needs = append(needs, result.Need{Kind: result.NeedUnreachable, Since: stamp(b.Since), Why: b.Message, Next: "advosync doctor"})
+		}
+	}
+	if e := doc.LastError; e != nil && len(needs) == 0 && e.Code != "locked" && !strings.HasPrefix(e.Code, "guard_") {
+		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Why: e.Message, Next: "advosync cron-run"})
+	}
+	return needs, nil
+}
+
+// staleLocks are the locks whose holders are gone.
+func staleLocks(ctx context.Context, p parts, entities []string) ([]result.Need, error) {
+	locks, err := p.engine.Locks(ctx, p.mappings)
+	var needs []result.Need
+	for _, l := range locks {
+		if l.Live() || !slices.Contains(entities, l.Entity) {
+			continue
+		}
+		needs = append(needs, result.Need{Kind: result.NeedLock, Entity: l.Entity, ID: l.ID, Since: l.Holder.Since, Why: "locked by a process that has ended",
+			Next: fmt.Sprintf("advosync unlock --entity %s --id %s", l.Entity, l.ID)})
+	}
+	return needs, err
+}
+
+// byWorst orders needs, and within a kind by age.
+func byWorst(a, b result.Need) int {
+	rank := result.NeedKinds()
+	if d := slices.Index(rank, a.Kind) - slices.Index(rank, b.Kind); d != 0 {
+		return d
+	}
+	switch {
+	case a.Since == nil && b.Since == nil:
+		return 0
+	case a.Since == nil:
+		return 1
+	case b.Since == nil:
+		return -1
+	}
+	return a.Since.Compare(*b.Since)
+}
+
+// verdictOf is the page in one sentence.
+func verdictOf(doc result.Status) string {
+	n := 0
+	for _, x := range doc.Needs {
+		if records := x.Kind == result.NeedConflict || x.Kind == result.NeedGivenUp || x.Kind == result.NeedFailing; records {
+			n += max(x.Count, 1)
+		} else {
+			n++
+		}
+	}
+	switch {
+	case n == 1:
+		return "1 thing needs you."
+	case n > 1:
+		return fmt.Sprintf("%d things need you.", n)
+	case doc.LastRun == nil:
+		return "Nothing needs you. No pass has run yet."
+	}
+	return "In step."
+}
+
+// passBars are the last passes over some entities, oldest first.
+func passBars(runs []batch.RunRecord, entities []string) []result.PassBar {
+	bars := []result.PassBar{}
+	for _, r := range runs { // newest first
+		if len(bars) == barsShown {
+			break
+		}
+		if !concerns(r, entities) {
+			continue
+		}
+		b := result.PassBar{Run: r.ID, At: r.StartedAt.UTC(), DurationMS: r.FinishedAt.Sub(r.StartedAt).Milliseconds()}
+		for _, s := range r.Entities {
+			b.ToAdvoware += s.Created + s.UpdatedAdvoware + s.Merged
+			b.ToEspocrm += s.UpdatedEspocrm + s.CreatedEspocrm + s.Merged
+			b.Failed += s.Failed + s.PermanentlyFailed
+			b.Conflicts += s.Conflicts
+		}
+		if r.Error != nil {
+			b.Error = r.Error.Code
+		}
+		bars = append(bars, b)
+	}
+	slices.Reverse(bars)
+	return bars
+}
+
+// needCodes are the exit codes that the page calls for, worst first.
+func needCodes(needs []result.Need) int {
+	calls := map[result.NeedKind]int{result.NeedHalted: exitHalted, result.NeedHeldBack: exitHalted, result.NeedUnreachable: exitCannotRun, result.NeedUnreadable: exitCannotRun,
+		result.NeedConflict: exitConflict, result.NeedLink: exitConflict, result.NeedGivenUp: exitFailed, result.NeedFailing: exitFailed}
+	for _, code := range []int{exitHalted, exitCannotRun, exitConflict, exitFailed} {
+		if slices.ContainsFunc(needs, func(n result.Need) bool { return calls[n.Kind] == code }) {
+			return code
+		}
+	}
+	return exitOK
+}
