@@ -320,7 +320,7 @@ func (p *player) serve(real string) {
 var (
 	runID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}(-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})?\b`)
 	// unlike is what no two runs have in common.
-	unlike = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( [A-Z]+)?|\d\d:\d\d, (just now|\d+ \w+ ago)|\d+ h \d+ min|\d+ (ms|s)\b`)
+	unlike = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( [A-Z]+)?|\d\d:\d\d, (just now|\d+ \w+ ago|in \d+ \w+)|\d+ h \d+ min|\d+ (ms|s)\b`)
 )
 
 // compare holds what the page shows against what was printed, and learns the run

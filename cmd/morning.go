@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -124,7 +125,7 @@ func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.E
 			return nil, err
 		}
 		for i, o := range page {
-			n := needOf(m.Entity(), k.kind, o, mems[i], p.retry)
+			n := needOf(m, k.kind, o, mems[i], p.retry)
 			n.Next = firstCommand(n, k.next)
 			needs = append(needs, n)
 		}
@@ -155,8 +156,8 @@ func needsFromStore(st result.EntityStatus) []result.Need {
 }
 
 // needOf says what a record waits for, as far as EspoCRM and the store know.
-func needOf(entity string, kind result.NeedKind, o record.Object, mem store.Memory, retry time.Duration) result.Need {
-	n := result.Need{Kind: kind, Entity: entity, ID: o.Plain("id"), Name: o.Plain("name")}
+func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store.Memory, retry time.Duration) result.Need {
+	n := result.Need{Kind: kind, Entity: m.Entity(), ID: o.Plain("id"), Name: o.Plain("name")}
 	if number, ok := o.Int(numberField); ok {
 		n.AdvowareID = &number
 	}
@@ -170,7 +171,7 @@ func needOf(entity string, kind result.NeedKind, o record.Object, mem store.Memo
 			case c.Doubtful:
 				n.Kind, n.Why = result.NeedLink, "nobody has confirmed its link to Advoware"
 			case len(c.Fields) > 0:
-				n.Why = "both sides edited " + strings.Join(c.Fields, ", ")
+				n.Why = "both sides edited " + strings.Join(fieldsOf(m, c.Fields), ", ")
 			}
 		}
 	default:
@@ -189,6 +190,18 @@ func needOf(entity string, kind result.NeedKind, o record.Object, mem store.Memo
 		n.Since = stamp(since)
 	}
 	return n
+}
+
+// fieldsOf are the names of fields in EspoCRM, of those that it has.
+func fieldsOf(m *mapping.Mapping, keys []string) []string {
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		f, known := m.Field(key)
+		if names[i] = key; known {
+			names[i] = cmp.Or(f.Espo, f.Advo)
+		}
+	}
+	return names
 }
 
 // firstCommand is what to type about a record.
@@ -238,13 +251,13 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 		b, failed := open[string(system)]
 		switch {
 		case system == fault.EspoCRM && down != nil:
-			n := result.Need{Kind: result.NeedUnreachable, Why: errorForm(down).Message, Next: "advosync doctor"}
+			n := result.Need{Kind: result.NeedUnreachable, System: string(system), Why: errorForm(down).Message, Next: "advosync doctor"}
 			if failed {
 				n.Since = stamp(b.Since)
 			}
 			needs = append(needs, n)
 		case failed && system == fault.Advoware, failed && down != nil:
-			needs = append(needs, result.Need{Kind: result.NeedUnreachable, Since: stamp(b.Since), Why: b.Message, Next: "advosync doctor"})
+			needs = append(needs, result.Need{Kind: result.NeedUnreachable, System: string(system), Since: stamp(b.Since), Why: b.Message, Next: "advosync doctor"})
 		}
 	}
 	if e := doc.LastError; e != nil && len(needs) == 0 && e.Code != "locked" && !strings.HasPrefix(e.Code, "guard_") {

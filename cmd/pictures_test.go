@@ -98,7 +98,7 @@ const oneAtATime = " --concurrency 1"
 // What no two runs agree on: how long something took, and our own clock.
 var (
 	took   = regexp.MustCompile(`\b[0-9.]+ (ms|s)\b`)
-	agos   = regexp.MustCompile(`\d\d:\d\d, (just now|\d+ \w+ ago)`)
+	agos   = regexp.MustCompile(`\d\d:\d\d, (just now|\d+ \w+ ago|in \d+ \w+)`)
 	clocks = regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b`)
 )
 

@@ -116,29 +116,28 @@ func (p *page) need(n result.Need) {
 		mark, style = p.marks.dot, p.dim
 	}
 	who := n.Entity
-	if n.ID != "" {
+	switch {
+	case n.Kind == result.NeedUnreachable:
+		who = n.System
+	case n.ID != "":
 		who = strings.TrimPrefix(n.Name+", ", ", ") + n.Entity + " " + n.ID
 		if n.AdvowareID != nil {
 			who += ", Advoware " + strconv.FormatInt(*n.AdvowareID, 10)
 		}
 	}
-	when := ""
-	if n.Since != nil {
-		when = "since " + p.ago(*n.Since)
-	}
-	if who != "" && when != "" {
-		when = ", " + when
-	}
 	prefix := style.Render(pad(mark+" "+needWords[n.Kind], labelColumn+1)) + " "
 	indent := strings.Repeat(" ", labelColumn+2)
-	for i, l := range wrap(oneLine(who+when, p.UTF8), p.Width-labelColumn-2) {
+	for i, l := range wrap(oneLine(who, p.UTF8), p.Width-labelColumn-2) {
 		if i == 0 {
 			l = p.linked(p.bold.Render(l), n.Entity, n.ID)
 		}
 		p.line(prefix + l)
 		prefix = indent
 	}
-	why := n.Why
+	why := ownWords(result.Record{ID: n.ID, AdvowareID: n.AdvowareID}, n.Why)
+	if n.Since != nil {
+		why = strings.TrimSuffix("since "+p.ago(*n.Since)+": "+why, ": ")
+	}
 	if n.NextTry != nil {
 		why += "; tried again " + p.ago(*n.NextTry)
 	}

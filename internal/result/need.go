@@ -29,6 +29,7 @@ func NeedKinds() []NeedKind {
 // Need is one thing that needs somebody: a record, or what is wrong with the whole.
 type Need struct {
 	Kind       NeedKind   `json:"kind"`
+	System     string     `json:"system,omitempty"` // of unreachable: espocrm, advoware
 	Entity     string     `json:"entity,omitempty"`
 	ID         string     `json:"id,omitempty"`
 	AdvowareID *int64     `json:"advowareId,omitempty"`
