@@ -52,7 +52,7 @@ var layers = map[string][]string{
 	"internal/doctor": {"internal/config", "internal/mapping", "internal/extension", "internal/record", "internal/result", "internal/fault",
 		"internal/store"},
 	// Suites over the whole: they stand above everything but the commands.
-	"internal/simulation": {"*"},
+	"internal/test/simulation": {"*"},
 	// The protocol's explorer knows the pure functions and no more.
 	"internal/test/model": {"internal/mapping", "internal/record", "internal/reconcile"},
 	// A command of its own that breaks the others' sources; it imports none.

@@ -19,11 +19,11 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/simulation"
 )
 
 // crowd is a pass over records of every kind that dies on the way, on a clock

@@ -16,9 +16,9 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/simulation"
 )
 
 // operation is one kind of sync: how the world is prepared for it.

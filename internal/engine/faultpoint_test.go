@@ -8,7 +8,7 @@ import (
 
 	"advosync/internal/engine"
 	"advosync/internal/result"
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // everything makes the crash and fault tests go through all combinations.

@@ -18,11 +18,11 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/simulation"
 	"advosync/internal/transport"
 )
 

@@ -8,7 +8,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // TestPersonWithoutFirstName: Advoware tells a firm by its missing first name, so

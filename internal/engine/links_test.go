@@ -11,7 +11,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // before is a plan that kills the process before its n-th effect of that kind.

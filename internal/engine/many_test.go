@@ -11,7 +11,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // TestPlansOfManyAreThoseOfEach (first week, 20): what link reports of many pairs,

@@ -9,7 +9,7 @@ import (
 	"advosync/internal/engine"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // extended installs the formula of the extension.

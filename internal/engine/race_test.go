@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // TestEveryRace lets people edit right before every single effect of every

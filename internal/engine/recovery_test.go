@@ -14,8 +14,8 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
+	"advosync/internal/test/simulation"
 )
 
 // on calls do before the n-th effect of that kind.

@@ -10,8 +10,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"advosync/internal/result"
-	"advosync/internal/simulation"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/simulation"
 )
 
 // lossy are the operations that are tried on a Redis that forgets. Merging is not

@@ -16,8 +16,8 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
+	"advosync/internal/test/simulation"
 )
 
 func (r *rig) reset(id string, change ...func(*engine.ResetRequest)) result.Record {

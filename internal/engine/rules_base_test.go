@@ -9,7 +9,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
+	"advosync/internal/test/simulation"
 )
 
 // Cases in which one rule of the base alone stands between an edit and its loss.

@@ -10,8 +10,8 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
+	"advosync/internal/test/simulation"
 )
 
 // Cases in which one rule of recovery alone stands between an edit and its loss.

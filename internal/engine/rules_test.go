@@ -10,8 +10,8 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/simulation"
 	"advosync/internal/store"
+	"advosync/internal/test/simulation"
 )
 
 // Cases in which one rule alone keeps a write from harm.
