@@ -13,7 +13,7 @@ func TestGeneratedExamples(t *testing.T) {
 	for _, e := range examples() {
 		t.Run(e.name, func(t *testing.T) {
 			o := newOffice(t, e.mapping...)
-			args := append([]string{"diff", "--id", e.play(o)}, e.flags...)
+			args := append([]string{"diff", "--full", "--id", e.play(o)}, e.flags...)
 			code, out := o.run(args...)
 			if code != exitOK && code != exitConflict && code != exitFailed {
 				t.Fatalf("exit code %d:\n%s", code, out)

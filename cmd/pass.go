@@ -29,6 +29,8 @@ type job struct {
 	request  request // what is the same for every record
 	// exitCode: differences count for the exit code.
 	exitCode bool
+	// compact shows differences like a plan; savedBy asks EspoCRM who made them.
+	compact bool
 	// keep says which results are reported; nil: all.
 	keep func(result.Record) bool
 	// candidates lists the records when no id is given.
@@ -71,6 +73,9 @@ func (a *app) runJob(ctx context.Context, j job) error {
 		if doc.Error == nil && ctx.Err() == nil {
 			doc.Error = a.deleteConfirmed(counted, s, j, doc.Results, workers)
 		}
+		if j.compact && a.format == report.Table && doc.Error == nil {
+			savedBy(counted, s.Parts(), doc.Results)
+		}
 		if closeErr := s.Close(); closeErr != nil {
 			a.log.Warn("closing failed", "error", closeErr.Error())
 		}
@@ -105,7 +110,9 @@ func (a *app) deliver(doc result.Document, j job, cause error) error {
 	withNext(&doc)
 	nothing := doc.Error != nil && len(doc.Results) == 0 && a.format != report.JSON && a.format != report.YAML
 	if !nothing {
-		if err := report.Document(a.console.Out, doc, a.reportOptions(j.view)); err != nil {
+		o := a.reportOptions(j.view)
+		o.Compact = j.compact
+		if err := report.Document(a.console.Out, doc, o); err != nil {
 			// stdout is broken: the outcome of the records still decides nothing.
 			return &reported{code: exitCannotRun, err: errorForm(err)}
 		}

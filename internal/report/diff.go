@@ -140,9 +140,11 @@ func (p *page) overwritten(os []result.Overwritten) {
 
 // command shows a command line so that it can be copied: where it does not fit
 // it goes on behind a backslash.
-func (p *page) command(s string) {
-	indent := strings.Repeat(" ", labelColumn+2)
-	room := p.Width - len(indent)
+func (p *page) command(s string) { p.commandBehind(strings.Repeat(" ", labelColumn+2), s) }
+
+// commandBehind is command behind a label as wide as the others.
+func (p *page) commandBehind(indent, s string) {
+	room := p.Width - labelColumn - 2
 	for s = oneLine(s, p.UTF8); s != ""; {
 		line, rest := s, ""
 		if lipgloss.Width(s) > room {

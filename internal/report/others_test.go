@@ -18,7 +18,7 @@ func TestGoldenOthers(t *testing.T) {
 		LastError: &result.Error{Code: "unauthorized", Message: "sign in: Advoware: Falscher Name oder falsches Kennwort.", Hint: "check advoware.user and advoware.password", Owner: "system"}, Verdict: "15 things need you.", OldestUnsynced: &at,
 		Needs: []result.Need{
 			{Kind: result.NeedHalted, Entity: "Beteiligte", Since: &at, Why: "guard mapping_change: the mapping has changed since the bases were stored", Next: "look, then: advosync cron-run --entity Beteiligte --allow-mapping-change"},
-			{Kind: result.NeedUnreachable, System: "Advoware", Since: &at, Why: "sign in: Advoware: Falscher Name oder falsches Kennwort.", Next: "advosync doctor"},
+			{Kind: result.NeedUnreachable, System: "advoware", Since: &at, Why: "sign in: Advoware: Falscher Name oder falsches Kennwort.", Next: "advosync doctor"},
 			{Kind: result.NeedConflict, Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", AdvowareID: num(10472), Name: "Krüger Bau GmbH \x1b[2J", Since: &at, Why: "both sides edited email, phone", Next: "advosync resolve --entity Beteiligte --id 6b04e8a1c2d3f4a5b"},
 			{Kind: result.NeedGivenUp, Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5d", Name: "Çelik Öz", Why: "Advoware: E-Mail ungültig", Next: "advosync diff --entity Beteiligte --id 6b04e8a1c2d3f4a5d"},
 			{Kind: result.NeedFailing, Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5e", Name: "Dora Lang", Since: &at, NextTry: &at, Why: "Advoware: Plz ungültig", Next: "advosync diff --entity Beteiligte --id 6b04e8a1c2d3f4a5e"},

@@ -66,6 +66,8 @@ type Options struct {
 	// Address is where a record is to be seen in EspoCRM, for terminals that show
 	// links; nil: none.
 	Address func(entity, id string) string
+	// Compact shows a diff like a plan, a line a field.
+	Compact bool
 	// Verbose adds calls, duration and reason codes.
 	Verbose bool
 	// Quiet leaves out the records that need nobody's attention (view Sync).
@@ -93,10 +95,12 @@ func Document(w io.Writer, doc result.Document, o Options) error {
 		return plainDocument(w, doc, o)
 	}
 	p := newPage(w, o)
-	switch o.View {
-	case Diff:
+	switch {
+	case o.View == Diff && o.Compact:
+		p.compact(doc)
+	case o.View == Diff:
 		p.diff(doc)
-	case Undo:
+	case o.View == Undo:
 		p.undo(doc)
 	default:
 		p.list(doc)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
+	"advosync/internal/fault"
 	"advosync/internal/result"
 )
 
@@ -118,7 +119,7 @@ func (p *page) need(n result.Need) {
 	who := n.Entity
 	switch {
 	case n.Kind == result.NeedUnreachable:
-		who = n.System
+		who = fault.System(n.System).Title()
 	case n.ID != "":
 		who = strings.TrimPrefix(n.Name+", ", ", ") + n.Entity + " " + n.ID
 		if n.AdvowareID != nil {
@@ -154,7 +155,11 @@ func (p *page) next(text, label string) {
 	if i := strings.Index(text, "advosync "); i >= 0 {
 		prose, command = strings.TrimSpace(text[:i]), text[i:]
 	}
-	if prose != "" || label != "" {
+	if prose == "" && label != "" {
+		p.commandBehind("  "+p.label.Render(pad(label, labelColumn)), command)
+		return
+	}
+	if prose != "" {
 		p.sayStyled(label, oneLine(prose, p.UTF8), p.plain, "")
 	}
 	p.command(command)

@@ -155,6 +155,8 @@ type Record struct {
 	// Name is what EspoCRM calls the record; "" where it was not read. It is for
 	// the eyes of the operator only: not in JSON, logs or metrics.
 	Name string `json:"-"`
+	// SavedBy is who saved the record in EspoCRM last, for the same eyes; "": not asked.
+	SavedBy string `json:"-"`
 	// Planned says, for outcome `planned`, what a sync would end in.
 	Planned Outcome `json:"planned,omitempty"`
 	// Status is EspoCRM's syncStatus as read.
