@@ -13,6 +13,7 @@ import (
 // lint finds what parses and compiles but cannot work.
 func (p *parsing) lint(m *Mapping) {
 	p.lintMatch(m)
+	p.lintGroups(m)
 	p.lintTargets(m)
 	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
 		p.lintConditions(m, side)

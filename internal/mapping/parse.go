@@ -42,6 +42,7 @@ type parsing struct {
 	clears   []clearSource
 	kindAt   []strictyaml.Node // parallel to Mapping.kinds
 	matchAt  strictyaml.Node
+	groups   []groupSource
 }
 
 // fieldSource is where a line stands in the file.
@@ -106,6 +107,15 @@ func (p *parsing) need(n strictyaml.Node, name string) (string, strictyaml.Node)
 	return s, at
 }
 
+// oneOf is a text member that has to be one of names, "" when it is not there.
+func (p *parsing) oneOf(n strictyaml.Node, name string, names ...string) string {
+	s, at := p.text(n, name)
+	if s != "" && !slices.Contains(names, s) {
+		p.suggest(at, names, s, "unknown %s %s; there are %s", name, strconv.Quote(s), strings.Join(names, ", "))
+	}
+	return s
+}
+
 func (p *parsing) number(n strictyaml.Node, name string, least, most, otherwise int) int {
 	v, ok := n.Get(name)
 	if !ok {
@@ -141,7 +151,7 @@ func (f form) MatchString(s string) bool {
 
 func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	m := &Mapping{espo: newPlan(), advo: newPlan()}
-	if !p.keys(root, "entity", "espocrm", "advoware", "match", "fields", "kinds") {
+	if !p.keys(root, "entity", "espocrm", "advoware", "match", "groups", "fields", "kinds") {
 		return m
 	}
 	var at strictyaml.Node
@@ -153,6 +163,7 @@ func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	p.readMatch(root, m)
 	p.fieldList(root, "fields", -1, m)
 	p.kindList(root, m)
+	p.groupList(root, m)
 	if _, ok := root.Get("fields"); len(p.fields) == 0 && len(p.problems) == 0 {
 		key := "fields"
 		if ok {
@@ -343,7 +354,7 @@ func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Ma
 	}
 }
 
-var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "values", "from_advoware", "from_espocrm", "clear"}
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "values", "group", "policy", "from_advoware", "from_espocrm", "clear"}
 
 func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	before := len(p.problems)
@@ -370,6 +381,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	if v, ok := n.Get("values"); ok && len(p.problems) == before {
 		l.table = p.table(v, &l)
 	}
+	p.together(n, &l)
 	if len(p.problems) > before {
 		return
 	}
@@ -409,25 +421,15 @@ func (p *parsing) clear(n strictyaml.Node, kind int, espo, advo string) {
 }
 
 func (p *parsing) fieldType(n strictyaml.Node) Type {
-	names := []string{string(String), string(Int), string(Float), string(Bool), string(Date), string(Datetime)}
-	s, at := p.text(n, "type")
-	if s == "" {
-		return String
+	if s := p.oneOf(n, "type", TypeNames()...); s != "" {
+		return Type(s)
 	}
-	if !slices.Contains(names, s) {
-		p.suggest(at, names, s, "unknown type %s; there are %s", strconv.Quote(s), strings.Join(names, ", "))
-	}
-	return Type(s)
+	return String
 }
 
 // direction is "" when none is written.
 func (p *parsing) direction(n strictyaml.Node) Direction {
-	names := []string{string(Both), string(ToAdvoware), string(ToEspocrm)}
-	s, at := p.text(n, "direction")
-	if s != "" && !slices.Contains(names, s) {
-		p.suggest(at, names, s, "unknown direction %s; there are %s", strconv.Quote(s), strings.Join(names, ", "))
-	}
-	return Direction(s)
+	return Direction(p.oneOf(n, "direction", string(Both), string(ToAdvoware), string(ToEspocrm)))
 }
 
 // computed completes l: a plain line has both names, a computed one the target

@@ -17,6 +17,18 @@ const (
 	ToEspocrm  Direction = "to_espocrm"
 )
 
+// Policy says who wins a conflict about one field or group; the words are those of
+// `sync.conflict`.
+type Policy string
+
+// The policies.
+const (
+	EspoCRMWins  Policy = "espocrm"
+	AdvowareWins Policy = "advoware"
+	Merge        Policy = "merge"
+	Manual       Policy = "manual"
+)
+
 // Type is a field's value type.
 type Type string
 
@@ -29,6 +41,16 @@ const (
 	Date     Type = "date"
 	Datetime Type = "datetime"
 )
+
+// TypeNames are the words that `type` takes.
+func TypeNames() []string {
+	return []string{string(String), string(Int), string(Float), string(Bool), string(Date), string(Datetime)}
+}
+
+// PolicyNames are the words that `policy` takes.
+func PolicyNames() []string {
+	return []string{string(Merge), string(EspoCRMWins), string(AdvowareWins), string(Manual)}
+}
 
 // Field is one compiled line of `fields`.
 type Field struct {
@@ -47,6 +69,12 @@ type Field struct {
 	// with a change of kind, and never causes a write of its own. Key "espo~!" or
 	// "!~advo".
 	Clear bool
+	// Group names the fields with which this one is one value for a conflict: who
+	// moved one of them has moved all. "": it stands alone.
+	Group string
+	// Policy decides a conflict about this field, or about its whole group, before
+	// the record's policy does; "": the record's.
+	Policy Policy
 	// Def is the fingerprint of the definition: a base stored under another one
 	// does not mean the same.
 	Def string

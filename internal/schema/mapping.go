@@ -15,6 +15,8 @@ func Mapping() *Node {
 			"advoware": advowareNode(),
 			"match": {Description: "Natural key, EspoCRM names: how link, and recovery after an uncertain create, recognise a record.",
 				Type: orEmpty("array"), Items: &Node{Type: "string"}, UniqueItems: true},
+			"groups": {Description: "What the groups of the fields say in common.", Type: orEmpty("object"),
+				AdditionalProperties: object("", nil, map[string]*Node{"policy": policyNode("Decides a conflict about this group, before sync.conflict.")})},
 			"fields": fieldList("Fields of every record."),
 			"kinds": {Description: "The first kind whose condition holds applies; its fields come on top.", Type: orEmpty("array"),
 				Items: object("", []string{"name", "when"}, map[string]*Node{
@@ -57,17 +59,33 @@ func advowareNode() *Node {
 	})
 }
 
+// groupPattern is what a group may be called.
+const groupPattern = `^\p{L}[\p{L}\p{N}_-]{0,63}$`
+
+func policyNode(description string) *Node {
+	return &Node{Description: description, Enum: enum(mapping.PolicyNames())}
+}
+
+func enum(words []string) []any {
+	out := make([]any, len(words))
+	for i, w := range words {
+		out[i] = w
+	}
+	return out
+}
+
 func fieldList(description string) *Node {
-	types := []any{string(mapping.String), string(mapping.Int), string(mapping.Float), string(mapping.Bool), string(mapping.Date), string(mapping.Datetime)}
 	ways := []any{string(mapping.Both), string(mapping.ToAdvoware), string(mapping.ToEspocrm)}
 	return &Node{Description: description, Type: orEmpty("array"), Items: &Node{
 		Type: "object", AdditionalProperties: false,
 		Properties: map[string]*Node{
 			"espocrm":       {Description: "Field in EspoCRM.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
 			"advoware":      {Description: "Field in Advoware; dots reach into nested objects.", Type: "string"},
-			"type":          {Description: "Type of the value.", Enum: types, Default: string(mapping.String)},
+			"type":          {Description: "Type of the value.", Enum: enum(mapping.TypeNames()), Default: string(mapping.String)},
 			"direction":     {Description: "Which way values travel. A one-way field belongs to the side it comes from.", Enum: ways, Default: string(mapping.Both)},
 			"values":        {Description: "EspoCRM's word for Advoware's.", Type: "object", AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+			"group":         {Description: "Fields of one group are one value for a conflict: one side's street never meets the other's town.", Type: "string", Pattern: groupPattern},
+			"policy":        policyNode("Decides a conflict about this field, before sync.conflict."),
 			"from_advoware": {Description: "Computed from Advoware's fields, one way.", Type: "string"},
 			"from_espocrm":  {Description: "Computed from EspoCRM's fields, one way.", Type: "string"},
 			"clear":         {Description: "Empties this field on that side; only in a kind.", Enum: []any{"espocrm", "advoware"}},

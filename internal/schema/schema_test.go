@@ -155,6 +155,7 @@ func TestMappingKeys(t *testing.T) {
 		{head + "kinds: [text]\n", kind},
 		{head + "kinds: [{name: k, when: text}]\n", kind.Properties["when"]},
 		{head + "fields: [text]\n", field},
+		{head + "groups: {g: text}\n", root.Properties["groups"].AdditionalProperties.(*schema.Node)},
 	} {
 		var want []string
 		for name := range c.node.Properties {
@@ -190,12 +191,14 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 	good := []string{
 		head + "fields: [{espocrm: a, advoware: b.c, type: date, direction: to_advoware}]",
 		head + "fields: [{espocrm: a, advoware: b, values: {Mr.: Herr, x: 1}}]",
+		head + "groups: {g: {policy: manual}}\nfields: [{espocrm: a, advoware: b, group: g}, {espocrm: c, advoware: d, group: g}, {espocrm: e, advoware: f, policy: merge}]",
 		head + "match: [a]\nfields: [{espocrm: a, advoware: b}]\nkinds:\n",
 		"entity: E\nespocrm: {type: T}\nadvoware: {path: a/b, id: i, row_id: r, list: {path: same, first: 0, max: 5, params: {a: 1}}}\nfields: [{espocrm: a, advoware: b}]",
 	}
 	bad := []string{
 		"entity: E", head + "fields: [{espocrm: a}]", head + "fields: [{espocrm: a, advoware: b, type: number}]", head + "fields: [{espocrm: a, advoware: b, way: both}]",
 		head + "fields: [{espocrm: a, from_advoware: x, advoware: b}]", head + "fields: [{espocrm: 'a b', advoware: b}]", head + "fields: {a: b}",
+		head + "fields: [{espocrm: a, advoware: b, policy: best}]", head + "groups: {g: manual}\nfields: [{espocrm: a, advoware: b, group: g}]",
 		"entity: 'E 1'\nespocrm: {type: T}\nadvoware: {path: /a, id: i, row_id: r}\nfields: [{espocrm: a, advoware: b}]",
 	}
 	for _, text := range good {
