@@ -254,6 +254,7 @@ func (a *app) each(ctx context.Context, s session, targets []target, workers int
 	w.job.do = func(ctx context.Context, r request) result.Record {
 		return fn(ctx, p, target{p.mapping(r.Entity), r.ID})
 	}
+	a.activity.Doing("records", len(targets))
 	for _, t := range targets {
 		w.job.request.Entity = t.m.Entity()
 		w.next(ctx, t.id)
@@ -278,9 +279,11 @@ func (a *app) foreseen(ctx context.Context, s session, r repair, targets []targe
 func (a *app) together(ctx context.Context, targets []target, look func(fn func(i int, r result.Record) error) error) ([]result.Record, *result.Error) {
 	out := make([]result.Record, len(targets))
 	w := &runner{app: a}
+	a.activity.Doing("looks at pairs", len(targets))
 	err := look(func(i int, r result.Record) error {
 		out[i] = r
 		a.logRecord(r)
+		a.activity.Step()
 		w.note(r)
 		return asError(w.systemError)
 	})

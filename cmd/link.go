@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -184,9 +183,9 @@ func (l *linkFlags) question() string {
 func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.Link, workers int) error {
 	p := s.Parts()
 	m := p.mapping(out.Entity)
-	progress, done := a.matchProgress()
-	found, err := p.engine.Match(ctx, m, progress)
-	done()
+	found, err := p.engine.Match(ctx, m, func(espo, advo int) {
+		a.activity.Doing(fmt.Sprintf("reads both systems: EspoCRM %d, Advoware %d", espo, advo), 0)
+	})
 	if err != nil {
 		return err
 	}
@@ -280,26 +279,4 @@ func describe(found *engine.Matches, out *result.Link) {
 	for _, p := range found.Ambiguous {
 		out.Ambiguous = append(out.Ambiguous, result.Ambiguous{ID: p.ID, Candidates: p.Candidates, SharedWith: p.Rivals})
 	}
-}
-
-// matchProgress tells on a terminal how many records have been read.
-func (a *app) matchProgress() (tell func(espo, advo int), done func()) {
-	if !a.console.ErrFacts.Terminal || a.flags.quiet {
-		return func(int, int) {}, func() {}
-	}
-	var last time.Time
-	var espoRead, advoRead int
-	say := func() { fmt.Fprintf(a.console.Err, "\rread: EspoCRM %d, Advoware %d ", espoRead, advoRead) }
-	return func(espo, advo int) {
-			espoRead, advoRead = espo, advo
-			if now := a.now(); now.Sub(last) > 200*time.Millisecond {
-				last = now
-				say()
-			}
-		}, func() {
-			if !last.IsZero() {
-				say() // the figures at the end, not those of a moment before
-				fmt.Fprintln(a.console.Err)
-			}
-		}
 }

@@ -139,6 +139,7 @@ func (a *app) work(ctx context.Context, s session, j job, ids []string, workers 
 	defer a.onSignal(ctx)()
 	var listErr error
 	if len(j.ids) > 0 {
+		a.activity.Total(len(ids))
 		for _, id := range ids {
 			w.next(ctx, id)
 		}
@@ -223,6 +224,7 @@ func (w *runner) next(ctx context.Context, id string) bool {
 			*r = w.session.Sync(w.ctx, req)
 		}
 		w.app.logRecord(*r)
+		w.app.activity.Step()
 		w.note(*r)
 	})
 	return true

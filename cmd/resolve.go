@@ -177,6 +177,7 @@ func (r *resolveFlags) question(planned []result.Record) string {
 // chooser asks for every field that was edited on both sides.
 func (a *app) chooser(show func(context.Context, parts, target) result.Record) func(context.Context, parts, target) result.Record {
 	in := bufio.NewReader(a.console.In)
+	a.activity.Done()
 	return func(ctx context.Context, p parts, t target) result.Record {
 		seen := show(ctx, p, t)
 		seen.Next = "" // which is what is being done

@@ -43,8 +43,10 @@ type app struct {
 	// a usage error, whoever reports it.
 	started bool
 	// pager holds back the output of a command that only shows; nil: none.
-	pager  *console.Pager
-	format report.Format
+	pager *console.Pager
+	// activity is the line of a command that takes long; nil: none is shown.
+	activity *console.Activity
+	format   report.Format
 	// loaded is the configuration, once it is read.
 	loaded project
 	log    *slog.Logger
@@ -68,6 +70,7 @@ func run(ctx context.Context, d deps, args []string) int {
 	root := a.rootCommand()
 	root.SetArgs(args)
 	called, err := root.ExecuteContextC(ctx)
+	a.activity.Done()
 	if perr := a.pager.Close(); err == nil {
 		err = perr
 	}
@@ -324,6 +327,7 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 		a.console = a.console.WithoutColour()
 	}
 	a.layout(c)
+	a.beActive(c)
 	level := slog.LevelWarn
 	switch {
 	case a.flags.quiet:
@@ -335,9 +339,9 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 	}
 	switch a.flags.logFormat {
 	case "text":
-		a.log = slog.New(slog.NewTextHandler(a.console.Err, &slog.HandlerOptions{Level: level}))
+		a.log = slog.New(waitsHandler{slog.NewTextHandler(a.console.Err, &slog.HandlerOptions{Level: level}), a.activity})
 	case "json":
-		a.log = slog.New(slog.NewJSONHandler(a.console.Err, &slog.HandlerOptions{Level: level}))
+		a.log = slog.New(waitsHandler{slog.NewJSONHandler(a.console.Err, &slog.HandlerOptions{Level: level}), a.activity})
 	default:
 		return usagef("unknown log format %q: text or json", a.flags.logFormat)
 	}

@@ -66,6 +66,7 @@ func (a *Asker) line(ctx context.Context, prompt string, read func() (string, er
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
+	defer a.c.activity.Pause()()
 	state := a.state()
 	if _, err := fmt.Fprint(a.c.Err, prompt); err != nil {
 		return "", err

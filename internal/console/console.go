@@ -32,6 +32,8 @@ type Facts struct {
 	UTF8  bool // false: marks and boxes are drawn in ASCII
 	// Height in lines; 0: nobody knows.
 	Height int
+	// Dumb: the terminal cannot take back what it shows.
+	Dumb bool
 	// Links: the terminal shows OSC 8 links.
 	Links bool
 }
@@ -45,6 +47,8 @@ type Console struct {
 	InTerminal bool
 	OutFacts   Facts
 	ErrFacts   Facts
+
+	activity *Activity // makes room for questions; nil: there is none
 }
 
 // System is the process's own console.
@@ -82,6 +86,7 @@ func factsFrom(tty bool, width int, getenv func(string) string) Facts {
 		Colour:   forced || (tty && !noColour && !dumb && getenv("CLICOLOR") != "0"),
 		Width:    width,
 		UTF8:     localeIsUTF8(getenv),
+		Dumb:     dumb,
 	}
 	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
 		f.Width = n
@@ -140,6 +145,7 @@ func (c *Console) Confirm(ctx context.Context, question string) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	defer c.activity.Pause()()
 	if _, err := fmt.Fprintf(c.Err, "%s [y/N] ", question); err != nil {
 		return false, err
 	}
