@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -103,6 +102,9 @@ func (e *entityRun) pagesOf() *pagesAhead {
 // readLinked streams EspoCRM's linked records in order of Advoware's id: the ranges
 // that the last pass has cut are read side by side, each page by page.
 func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) error {
+	if err := until(ctx, e.accepted); err != nil {
+		return err
+	}
 	q := record.Query{OrderBy: fieldAdvowareID, Where: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}},
 		Select: []string{fieldID, fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldModifiedAt, fieldEditedAt}}
 	if e.deep {
@@ -146,8 +148,6 @@ func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) e
 	return g.Wait()
 }
 
-var errRangeEnds = errors.New("the range ends")
-
 // readRange reads the records from one bound to the next, both included: that a range
 // has come to its upper bound is its end without a further page, and records that share
 // the number of a bound are all in the range behind it.
@@ -160,21 +160,21 @@ func (e *entityRun) readRange(ctx context.Context, q record.Query, bounds []int6
 		where = append(where, record.Condition{Field: fieldAdvowareID, Op: record.LessThanOrEquals, Value: strconv.FormatInt(bounds[i], 10)})
 	}
 	q.Where = where
-	err := e.find(ctx, q, func(page []record.Object) error {
+	find := e.find
+	if i == len(bounds) && e.state.Linked > 0 {
+		find = e.findToEnd
+	}
+	return find(ctx, q, func(page []record.Object) error {
 		select {
 		case to <- page:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		if last, ok := page[len(page)-1].Int(fieldAdvowareID); ok && i < len(bounds) && last == bounds[i] {
-			return errRangeEnds
+			return errListEnds
 		}
 		return nil
 	})
-	if errors.Is(err, errRangeEnds) {
-		return nil
-	}
-	return err
 }
 
 // cutter passes on what the ranges bring, a record at a bound once, and cuts the ranges

@@ -22,7 +22,7 @@ import (
 // not records, and holds a page or two of each. In a deep pass, and for records
 // whose contents no pass has compared yet, the contents are compared as well,
 // for the same calls.
-func (e *entityRun) lookDrift(ctx context.Context) error {
+func (e *entityRun) lookDrift(ctx context.Context, pages *pagesAhead) error {
 	g, both := errgroup.WithContext(ctx)
 	espo := make(chan []record.Object)
 	advo := make(chan []advoRow)
@@ -32,7 +32,7 @@ func (e *entityRun) lookDrift(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		defer close(advo)
-		return e.readAdvoware(both, advo)
+		return e.readAdvoware(both, pages, advo)
 	})
 	g.Go(func() error { return e.merge(both, espo, advo) })
 	if err := g.Wait(); err != nil {
@@ -52,14 +52,22 @@ type advoRow struct {
 }
 
 // readAdvoware streams Advoware's list to its end. A list that is
-// not in order of ids, or without them, could hide records: an error.
-func (e *entityRun) readAdvoware(ctx context.Context, to chan<- []advoRow) error {
-	ahead := e.pagesOf()
+// not in order of ids, or without them, could hide records: an error. What is wrong
+// with EspoCRM is said first.
+func (e *entityRun) readAdvoware(ctx context.Context, ahead *pagesAhead, to chan<- []advoRow) error {
 	defer ahead.flying.Wait()
 	pages := e.run.engine.PagesFrom(e.m, ahead.page)
 	for last := int64(math.MinInt64); ; {
 		objs, err := pages.Next(ctx)
 		e.pages++
+		if err != nil {
+			e.mu.Lock()
+			e.listError = err
+			e.mu.Unlock()
+		}
+		if first := until(ctx, e.accepted); first != nil {
+			return first
+		}
 		if err != nil {
 			return err
 		}

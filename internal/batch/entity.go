@@ -76,12 +76,20 @@ type entityRun struct {
 	suspects []suspect
 	unlisted unlisted
 	late     []candidate // deletes that nobody knew of when the guard was asked
-	flying   sync.WaitGroup
+
+	first       sync.Once
+	accepted    chan struct{} // closed with EspoCRM's first answer
+	usKnown     chan struct{} // closed once it is known as whom this pass has signed in
+	someUnclean bool          // that answer shows records that were edited
+	listError   error         // what Advoware's list has met before it
+	early       *early
+	flying      sync.WaitGroup
 }
 
 // entity makes the pass over one entity.
 func (r *run) entity(m *mapping.Mapping) error {
-	e := &entityRun{run: r, m: m, espo: governedEspo{r.systems}, queue: newQueue(maxQueue), seed: maphash.MakeSeed(), twin: map[string]string{}}
+	e := &entityRun{run: r, m: m, espo: governedEspo{r.systems}, queue: newQueue(maxQueue), seed: maphash.MakeSeed(), twin: map[string]string{},
+		accepted: make(chan struct{}), usKnown: make(chan struct{})}
 	e.facts.Entity = m.Entity()
 	r.freshEntity()
 	if !r.opts.DryRun {
@@ -97,6 +105,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 	}
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseLook); s.Planned(m.Entity(), 0, false) })
 	r.systems.governor.widen(true)
+	defer e.dropEarly()
 	err := e.look(r.ctx)
 	r.systems.governor.widen(false)
 	if err != nil {

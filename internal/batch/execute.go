@@ -1,8 +1,10 @@
 package batch
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +39,7 @@ type item struct {
 	candidate
 	held  *lease.Lease
 	fresh *record.Object
-	read  time.Time
+	read  time.Time // when its read began; zero: it was not read
 	mem   *store.Memory
 	// locked: somebody else holds it.
 	locked *store.Lock
@@ -61,7 +63,8 @@ func (e *entityRun) execute(list []candidate) error {
 			return
 		}
 		next = make(chan *chunk, 1)
-		go func() { next <- e.prepare(part) }()
+		early := e.takeEarly()
+		go func() { next <- e.prepare(e.run.work, part, early) }()
 	}
 	slots := newSlots(e.run.workers())
 	var failure error
@@ -156,25 +159,59 @@ func (s *slots) give() {
 }
 
 // prepare locks a chunk in one round trip, loads what is remembered, and reads
-// EspoCRM's records with one list call under those locks. A dry run locks
-// nothing.
-func (e *entityRun) prepare(part []candidate) *chunk {
+// EspoCRM's records with one list call under those locks, but for what was done
+// early. A dry run locks nothing.
+func (e *entityRun) prepare(ctx context.Context, part []candidate, early *chunk) *chunk {
 	c := &chunk{open: len(part)}
-	ids, keys := make([]string, len(part)), make([]string, len(part))
-	byKey, byID := map[string]*item{}, map[string]*item{}
-	for i, cand := range part {
-		it := &item{candidate: cand}
-		ids[i], keys[i] = cand.id, store.Key{Entity: e.m.Entity(), ID: cand.id}.LockKey()
-		byKey[keys[i]], byID[ids[i]] = it, it
-		c.items = append(c.items, it)
+	for _, cand := range part {
+		c.items = append(c.items, &item{candidate: cand})
 	}
-	if !e.run.opts.DryRun {
-		leases, held, err := e.run.p.deps.Leases.AcquireAll(e.run.work, keys)
-		if err != nil {
-			c.err = storeFault("lock records", err)
-			return c
+	if early != nil {
+		e.inherit(c, early)
+	}
+	if c.err = e.lockItems(ctx, c); c.err == nil {
+		c.err = e.readItems(ctx, c)
+	}
+	return c
+}
+
+// inherit takes over of an early chunk what this one needs of it, and frees the rest.
+func (e *entityRun) inherit(c, early *chunk) {
+	byID := map[string]*item{}
+	for _, it := range early.items {
+		byID[it.id] = it
+	}
+	for i, it := range c.items {
+		if was := byID[it.id]; was != nil {
+			was.candidate = it.candidate // more may be known of it since
+			c.items[i] = was
+			if was.held != nil {
+				c.leases = append(c.leases, was.held)
+			}
 		}
-		c.leases = leases
+	}
+	e.free(slices.DeleteFunc(early.leases, func(l *lease.Lease) bool { return slices.Contains(c.leases, l) }))
+}
+
+// lockItems locks what is not locked yet, and loads what is remembered of it.
+func (e *entityRun) lockItems(ctx context.Context, c *chunk) error {
+	var ids, keys []string
+	var items []*item
+	byKey := map[string]*item{}
+	for _, it := range c.items {
+		if it.mem != nil && it.locked == nil {
+			continue
+		}
+		key := store.Key{Entity: e.m.Entity(), ID: it.id}.LockKey()
+		byKey[key], it.locked = it, nil
+		ids, keys, items = append(ids, it.id), append(keys, key), append(items, it)
+	}
+	if !e.run.opts.DryRun && len(keys) > 0 {
+		leases, held, err := e.run.p.deps.Leases.AcquireAll(ctx, keys)
+		if err != nil {
+			return storeFault("lock records", err)
+		}
+		c.leases = append(c.leases, leases...)
 		for _, l := range leases {
 			byKey[l.Key()].held = l
 		}
@@ -182,33 +219,47 @@ func (e *entityRun) prepare(part []candidate) *chunk {
 			byKey[held[i].Key].locked = &held[i]
 		}
 	}
-	mems, err := e.run.p.deps.Store.LoadMany(e.run.work, e.m.Entity(), ids)
+	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
 	if err != nil {
-		c.err = storeFault("load what is remembered", err)
-		return c
+		return storeFault("load what is remembered", err)
 	}
-	var read []string
-	for i, it := range c.items {
+	for i, it := range items {
 		it.mem = &mems[i]
-		if it.locked == nil && it.why != whyGone {
+	}
+	return nil
+}
+
+// readItems reads what was not read yet, or too long ago.
+func (e *entityRun) readItems(ctx context.Context, c *chunk) error {
+	began := e.run.now()
+	var read []string
+	byID := map[string]*item{}
+	for _, it := range c.items {
+		if it.locked == nil && it.why != whyGone && (it.read.IsZero() || began.Sub(it.read) > earlyLasts) {
+			it.read, it.fresh, byID[it.id] = began, nil, it
 			read = append(read, it.id)
 		}
 	}
 	if len(read) == 0 {
-		return c
+		return nil
 	}
-	began := e.run.now()
-	objs, err := e.espo.ByIDs(e.run.work, e.m.EspoType(), read, e.fields())
+	objs, err := e.espo.ByIDs(ctx, e.m.EspoType(), read, e.fields())
 	if err != nil {
-		c.err = err
-		return c
+		return err
 	}
 	for _, o := range objs {
 		if it := byID[textOf(o, fieldID)]; it != nil && !engine.MayBeCut(o) { // a cut text is read singly
-			it.fresh, it.read = &o, began
+			it.fresh = &o
 		}
 	}
-	return c
+	return nil
+}
+
+// free frees locks; what cannot be freed is said.
+func (e *entityRun) free(leases []*lease.Lease) {
+	if err := e.run.p.deps.Leases.Release(leases...); err != nil {
+		e.run.warn(fmt.Sprintf("locks could not be freed and live until they run out: %v", err))
+	}
 }
 
 // giveBack ends the items from i on without having begun them.
@@ -295,9 +346,7 @@ func (e *entityRun) over(c *chunk, n int) {
 	if len(c.cleans) > 0 {
 		e.makeClean(c.cleans)
 	}
-	if err := e.run.p.deps.Leases.Release(c.leases...); err != nil {
-		e.run.warn(fmt.Sprintf("locks could not be freed and live until they run out: %v", err))
-	}
+	e.free(c.leases)
 }
 
 // come takes a record's result; a system's failure is put aside until it is

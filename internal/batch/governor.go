@@ -77,6 +77,9 @@ func (g *governor) widen(wide bool) {
 
 // acquire waits for leave to call a system.
 func (g *governor) acquire(ctx context.Context, system fault.System) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	g.mu.Lock()
 	w := &waiter{system: system, ready: make(chan struct{})}
 	g.queue = append(g.queue, w)

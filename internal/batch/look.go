@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,28 +37,42 @@ const (
 )
 
 // look finds everything that needs a sync, and what the guards ask for. It only
-// reads both systems; of the store it writes bases of records that agree.
+// reads both systems; of the store it writes bases of records that agree. EspoCRM is
+// first asked for the unclean records, alone, because until it has accepted the
+// credentials one call goes at a time; Advoware's sign-in and list begin beside it.
 func (e *entityRun) look(ctx context.Context) error {
 	e.begins()
-	// As whom this pass has signed in is kept, whoever that is later.
-	if _, err := e.run.engine.Ours(ctx, ""); err != nil {
-		return err
-	}
-	e.mindClock() // it is known from that answer at the latest
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return e.lookWitnesses(ctx) })
 	g.Go(func() error { return e.lookUnclean(ctx) })
-	g.Go(func() error { return e.lookEdited(ctx) })
-	g.Go(func() error { return e.lookMemories(ctx) })
-	g.Go(func() error { return e.lookKept(ctx) })
-	g.Go(func() error {
-		if e.m.List() != nil {
-			return e.lookDrift(ctx)
-		}
-		return e.lookLinked(ctx)
-	})
+	then := []func(context.Context) error{e.lookUs, e.lookWitnesses, e.lookEdited, e.lookMemories, e.lookKept}
+	if e.m.List() != nil {
+		pages := e.pagesOf()
+		g.Go(func() error { return e.lookDrift(ctx, pages) })
+	} else {
+		then = append(then, e.lookLinked)
+	}
+	for _, look := range then {
+		g.Go(func() error {
+			if err := until(ctx, e.accepted); err != nil {
+				return err
+			}
+			return look(ctx)
+		})
+	}
 	return g.Wait()
 }
+
+// lookUs keeps as whom this pass has signed in, whoever that is later.
+func (e *entityRun) lookUs(ctx context.Context) error {
+	_, err := e.run.engine.Ours(ctx, "")
+	if err == nil {
+		close(e.usKnown)
+	}
+	return err
+}
+
+// errListEnds ends a list of which enough has been read.
+var errListEnds = errors.New("the list ends")
 
 // begins takes EspoCRM's time once it is known: at the latest with the first
 // answer, which lookBack covers.
@@ -70,16 +85,20 @@ func (e *entityRun) begins() time.Time {
 	return e.began
 }
 
-// find goes through a list page by page.
+// find goes through a list page by page, until fn says errListEnds at the latest.
 func (e *entityRun) find(ctx context.Context, q record.Query, fn func(page []record.Object) error) error {
 	q.Size = pageSize
-	return q.Each(func(q record.Query) ([]record.Object, error) {
+	err := q.Each(func(q record.Query) ([]record.Object, error) {
 		page, err := e.espo.Find(ctx, e.m.EspoType(), q)
 		if err == nil {
-			e.begins()
+			err = e.answered(page)
 		}
 		return page, err
 	}, fn)
+	if errors.Is(err, errListEnds) {
+		return nil
+	}
+	return err
 }
 
 // textOf is a member as a filter value.
@@ -114,11 +133,13 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			{Op: record.And, Any: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}, {Field: fieldLastSync, Op: record.IsNull}}},
 		}}},
 	}
+	first := true
 	return e.find(ctx, q, func(page []record.Object) error {
 		mems, err := e.memories(ctx, page)
 		if err != nil {
 			return err
 		}
+		var found []candidate
 		for i, o := range page {
 			e.sees(o)
 			c := candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i])}
@@ -142,7 +163,12 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			}
 			c.why |= unlinked(o)
 			e.queue.add(c)
+			found = append(found, c)
 		}
+		if first {
+			e.readEarly(page, found)
+		}
+		first = false
 		return nil
 	})
 }
@@ -229,7 +255,11 @@ func (e *entityRun) lookEdited(ctx context.Context) error {
 		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: fieldEditedAt, Op: record.GreaterThanOrEquals, Value: from}}}
 	}
 	q := record.Query{Select: e.fields(), OrderBy: fieldModifiedAt, Where: []record.Condition{edited}}
-	err := e.find(ctx, q, func(page []record.Object) error {
+	find := e.find
+	if e.someUnclean { // the extension's formula has marked what was edited
+		find = e.findToEnd
+	}
+	err := find(ctx, q, func(page []record.Object) error {
 		mems, err := e.memories(ctx, page)
 		if err != nil {
 			return err
@@ -303,6 +333,9 @@ func ofLink(b *store.Base, o record.Object) bool {
 
 // byUs: the last modification was our own.
 func (e *entityRun) byUs(ctx context.Context, o record.Object) (bool, error) {
+	if err := until(ctx, e.usKnown); err != nil {
+		return false, err
+	}
 	return e.run.engine.Ours(ctx, textOf(o, fieldModifiedBy))
 }
 

@@ -64,12 +64,19 @@ func (c *Client) searchFor(r request, q record.Query) (search, verdict, error) {
 	if q.OrderBy == "" {
 		q.OrderBy = "id"
 	}
+	if q.FromEnd && q.After != nil {
+		return search{}, ask, c.http.Fault(r.op, fault.Rejected, fault.OwnerSystem, "a page from the end was asked for, and behind a record")
+	}
 	conditions := q.Where
 	if q.After != nil {
 		conditions = append(slices.Clone(conditions), after(q.OrderBy, *q.After))
 	}
 	items, v := where(conditions)
-	return search{Select: q.Select, Where: items, OrderBy: q.OrderBy, Order: "asc", MaxSize: q.Size}, v, nil
+	order := "asc"
+	if q.FromEnd {
+		order = "desc"
+	}
+	return search{Select: q.Select, Where: items, OrderBy: q.OrderBy, Order: order, MaxSize: q.Size}, v, nil
 }
 
 func encode(s search) (string, error) {

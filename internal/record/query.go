@@ -7,6 +7,7 @@ type Query struct {
 	Select  []string    // fields wanted; empty: all
 	OrderBy string      // field; ties are broken by id, ascending
 	After   *Cursor     // only records after this one in that order; nil: from the start
+	FromEnd bool        // in the opposite order, ties too: the last record first. Not together with After
 	Size    int         // records per page, at most 200
 }
 

@@ -110,6 +110,7 @@ func (c *Catalogue) espo(w *bytes.Buffer, search string) {
 	var s struct {
 		Select  []string
 		OrderBy string
+		Order   string
 		MaxSize int
 	}
 	_ = json.Unmarshal([]byte(search), &s)
@@ -127,6 +128,9 @@ func (c *Catalogue) espo(w *bytes.Buffer, search string) {
 			from = max(from, n-firstListed+1)
 		}
 		to = max(to, from)
+		if s.Order == "desc" { // only ever asked for the last one
+			from = max(from, to-1)
+		}
 		to = min(from+s.MaxSize, to)
 	case strings.Contains(search, `"type":"in","attribute":"id"`):
 		from, to = 0, min(16, c.N)

@@ -101,3 +101,11 @@ func (a apartStore) LoadMany(ctx context.Context, entity string, ids []string) (
 	a.t.turn("LoadMany", ids)
 	return a.Store.LoadMany(ctx, entity, ids)
 }
+
+// Get is waited for together by what looks at both systems.
+func (a apartStore) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	if key == "users" {
+		a.t.turn("Get", key)
+	}
+	return a.Store.Get(ctx, key)
+}
