@@ -564,7 +564,7 @@ func (w *work) recoverUndo(ctx context.Context, in *store.Intent) error {
 // both: an edit made since is that side's alone. both is false where the undo gave it
 // to one of them, or one still shows what stood there before.
 func (w *work) onBothSides(f store.IntentField, key string) (p record.Pair, both bool) {
-	if f.Sent == nil || f.ToEspo == nil || w.espo.view.Values[key] == f.Espo || w.advo.view.Values[key] == f.Before {
+	if f.Sent == nil || f.ToEspo == nil || w.advo == nil || w.espo.view.Values[key] == f.Espo || w.advo.view.Values[key] == f.Before {
 		return p, false
 	}
 	p = record.Pair{Espo: *f.ToEspo, Advo: *f.Sent}
