@@ -362,7 +362,7 @@ func kindOf(text string) string {
 		return ""
 	}
 	switch key := body[at[2]:at[3]]; key {
-	case "entity", "match", "fields", "kinds", "list":
+	case "entity", "zone", "match", "fields", "kinds", "list":
 		return "mapping"
 	case "espocrm", "advoware":
 		if mappingKey.MatchString(body) {

@@ -65,7 +65,7 @@ func maxLengthOf(d fieldDefs) int {
 // acceptedNumber: the limits of a number in EspoCRM.
 func (s *samples) acceptedNumber(id string, f mapping.Field, d fieldDefs, text, where string) {
 	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || f.Type != mapping.Int && f.Type != mapping.Float {
+	if err != nil || f.Type != mapping.Int && f.Type != mapping.Decimal {
 		return
 	}
 	if d.Min != nil && n < *d.Min || d.Max != nil && n > *d.Max {

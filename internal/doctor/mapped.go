@@ -66,10 +66,15 @@ func (v *visit) nearField(t, name string) string {
 // kindsOfType are the EspoCRM field types that hold a mapped type as it is.
 var kindsOfType = map[mapping.Type][]string{
 	mapping.Int:      {"int", "autoincrement"},
-	mapping.Float:    {"float", "decimal", "currency", "int"},
+	mapping.Decimal:  {"float", "decimal", "currency", "int"},
 	mapping.Bool:     {"bool"},
 	mapping.Date:     {"date", "datetimeOptional"},
 	mapping.Datetime: {"datetime", "datetimeOptional"},
+	mapping.Email:    {"email", "varchar"},
+	mapping.Phone:    {"phone", "varchar"},
+	mapping.URL:      {"url", "varchar", "text"},
+	mapping.IBAN:     {"varchar"},
+	mapping.Text:     {"text", "varchar"},
 }
 
 func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []result.Finding {

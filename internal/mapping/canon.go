@@ -6,8 +6,6 @@ import (
 
 	"github.com/tidwall/gjson"
 	"golang.org/x/text/unicode/norm"
-
-	"advosync/internal/record"
 )
 
 // scalarKind is the JSON type of a wire value.
@@ -72,44 +70,6 @@ const (
 	notDate     = "is no date"
 	notDatetime = "is no date and time"
 )
-
-// canonical is the one normaliser for both systems and the base. It is
-// idempotent: canonical of a canonical text is that text. why is "" or the
-// reason that the value cannot be read as t.
-//
-// A null bool is false: EspoCRM's bool columns cannot be null, so nothing there
-// could ever agree with an empty one.
-func canonical(t Type, s scalar) (v record.Value, why string) {
-	if s.kind == scalarComposite {
-		return record.Absent(), notScalar
-	}
-	if s.kind == scalarTorn {
-		return record.Absent(), notWhole
-	}
-	text := canonicalText(s.text)
-	if s.kind == scalarNull || text == "" {
-		if t == Bool {
-			return record.Of("false"), ""
-		}
-		return record.Empty(), ""
-	}
-	switch t {
-	case Int:
-		text, why = canonicalInt(text), notInt
-	case Float:
-		text, why = canonicalNumber(text), notNumber
-	case Bool:
-		text, why = canonicalBool(text), notBool
-	case Date:
-		text, why = canonicalDate(text), notDate
-	case Datetime:
-		text, why = canonicalDatetime(text), notDatetime
-	}
-	if text == "" {
-		return record.Absent(), why
-	}
-	return record.Of(text), ""
-}
 
 // canonicalText is Unicode NFC with LF line ends and without outer blanks.
 func canonicalText(s string) string {

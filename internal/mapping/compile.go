@@ -43,7 +43,7 @@ func (p *parsing) table(n strictyaml.Node, l *line) *table {
 // row adds one line of a table; false when it makes the table ambiguous for
 // reading Advoware, which only a to_advoware field may be.
 func (p *parsing) row(t *table, l *line, pair strictyaml.Pair) bool {
-	espo, why := canonical(l.Type, scalar{scalarText, pair.Name})
+	espo, why := l.codec.canonical(scalar{scalarText, pair.Name})
 	advo, wire, ok := advoTableValue(pair.Value)
 	_, twice := t.forward[espo]
 	switch {
@@ -168,7 +168,7 @@ func (m *Mapping) addClear(side record.Side, name, kind string) {
 		}
 	}
 	f.Def = hash("clear", string(side), name)
-	m.lines = append(m.lines, line{Field: f, kinds: []string{kind}})
+	m.lines = append(m.lines, line{Field: f, kinds: []string{kind}, codec: plain(String)})
 }
 
 // fieldsOf are the common fields and then those of kind, in file order.

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the office's zone is known on every machine
-
-	"advosync/internal/record"
 )
 
 // officeZone is the zone of an office: of Advoware's times that name none, and of the
@@ -29,22 +27,6 @@ func emptyDay(s string) bool {
 		}
 	}
 	return false
-}
-
-// canonicalAdvo is canonical of what Advoware holds: its empty dates are empty, and a
-// time without a zone is the office's.
-func canonicalAdvo(t Type, s scalar) (record.Value, string) {
-	if s.kind != scalarText || t != Date && t != Datetime {
-		return canonical(t, s)
-	}
-	text := canonicalText(s.text)
-	if emptyDay(text) {
-		return record.Empty(), ""
-	}
-	if st, ok := parseStamp(text); ok && t == Datetime && st.zone == "" {
-		s.text = st.in(officeZone).UTC().Format(time.RFC3339)
-	}
-	return canonical(t, s)
 }
 
 // stamp is a date with an optional time and zone, as it was written.
@@ -153,14 +135,14 @@ func (s stamp) moment() time.Time { return s.date.Add(s.clock - s.offset) }
 // canonicalDate is "YYYY-MM-DD". Of a time stamp it is the day as written, for a
 // birthday does not move with a zone; of an instant its day in the office:
 // 1980-06-30T22:00:00Z is the first of July in Berlin.
-func canonicalDate(s string) string {
+func canonicalDate(s string, zone *time.Location) string {
 	st, ok := parseStamp(s)
 	if !ok {
 		return ""
 	}
 	day := st.date
 	if st.instant() {
-		if day = st.moment().In(officeZone); day.Year() < 0 || day.Year() > 9999 {
+		if day = st.moment().In(zone); day.Year() < 0 || day.Year() > 9999 {
 			return ""
 		}
 	}
@@ -184,9 +166,9 @@ func canonicalDatetime(s string) string {
 // dateLike writes a canonical date in the form of the value that stands there:
 // Advoware's date fields answer "1980-02-29T00:00:00", "1980-02-29", or the instant at
 // which the day began. A new day takes the office's offset of that day.
-func dateLike(date, standing string) string {
+func dateLike(date, standing string, zone *time.Location) string {
 	st, ok := parseForm(standing)
-	day, err := time.ParseInLocation("2006-01-02", date, officeZone)
+	day, err := time.ParseInLocation("2006-01-02", date, zone)
 	if !ok || !st.hasClock || err != nil {
 		return date
 	}
@@ -196,9 +178,9 @@ func dateLike(date, standing string) string {
 	}
 	switch {
 	case st.instant():
-		return day.In(st.like()).Format("2006-01-02" + separator + "15:04:05" + st.zoneForm())
+		return day.In(st.like(zone)).Format("2006-01-02" + separator + "15:04:05" + st.zoneForm())
 	case st.zone != "" && st.zoneForm() != utcForm:
-		return date + separator + "00:00:00" + day.In(st.like()).Format(st.zoneForm())
+		return date + separator + "00:00:00" + day.In(st.like(zone)).Format(st.zoneForm())
 	default:
 		return date + separator + "00:00:00" + st.zone
 	}
@@ -230,13 +212,13 @@ func (s stamp) zoneForm() string {
 // like is the zone in which a moment is written where a stamp stands that names one:
 // UTC stays UTC, the office's offset of one day becomes that of the other, and any
 // other offset stays.
-func (s stamp) like() *time.Location {
-	_, office := s.moment().In(officeZone).Zone()
+func (s stamp) like(zone *time.Location) *time.Location {
+	_, office := s.moment().In(zone).Zone()
 	switch {
 	case s.zoneForm() == utcForm:
 		return time.UTC
 	case time.Duration(office)*time.Second == s.offset:
-		return officeZone
+		return zone
 	default:
 		return time.FixedZone("", int(s.offset/time.Second))
 	}
@@ -244,14 +226,14 @@ func (s stamp) like() *time.Location {
 
 // datetimeLike writes a canonical datetime for Advoware in the form of the value that
 // stands there: the office's time where that names no zone, else in its zone.
-func datetimeLike(datetime, standing string) string {
+func datetimeLike(datetime, standing string, zone *time.Location) string {
 	st, ok := parseForm(standing)
 	t, err := time.Parse(time.RFC3339, datetime)
 	if !ok || !st.hasClock || err != nil {
 		return datetime
 	}
 	if st.zone == "" {
-		return t.In(officeZone).Format("2006-01-02T15:04:05")
+		return t.In(zone).Format("2006-01-02T15:04:05")
 	}
-	return t.In(st.like()).Format("2006-01-02T15:04:05" + st.zoneForm())
+	return t.In(st.like(zone)).Format("2006-01-02T15:04:05" + st.zoneForm())
 }

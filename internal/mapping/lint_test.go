@@ -23,7 +23,7 @@ func TestParseRefuses(t *testing.T) {
 		name, src string
 		want      []string // the message, line by line
 	}{
-		{"empty", "", []string{"m.yaml:1: must be a map with the keys entity, espocrm, advoware, match, groups, fields, kinds"}},
+		{"empty", "", []string{"m.yaml:1: must be a map with the keys entity, espocrm, advoware, zone, match, groups, fields, kinds"}},
 		{"no YAML", "a: [", []string{"m.yaml:1: not readable as YAML: a [ that is never closed with ]"}},
 		{"tab", "entity:\n\tx: 1", []string{"m.yaml:2: not readable as YAML: a tab or another character that no line begins with; indent with blanks"}},
 		{"missing needs", "fields: []\n", []string{"m.yaml:1: entity: is missing", "m.yaml:1: espocrm: is missing", "m.yaml:1: advoware: is missing"}},
@@ -35,13 +35,13 @@ func TestParseRefuses(t *testing.T) {
 			[]string{"m.yaml:5: fields[0].directon: unknown key (did you mean direction?)"}},
 		{"key twice", header + "entity: U\n", []string{"m.yaml:4: entity: this key stands here twice"}},
 		{"unknown type", header + "fields:\n  - {espocrm: a, advoware: b, type: dat}\n",
-			[]string{`m.yaml:5: fields[0].type: unknown type "dat"; there are string, int, float, bool, date, datetime (did you mean date?)`}},
+			[]string{`m.yaml:5: fields[0].type: unknown type "dat"; there are string, text, int, decimal, bool, date, datetime, email, phone, iban, url (did you mean date?)`}},
 		{"unknown direction", header + "fields:\n  - {espocrm: a, advoware: b, direction: to_espo}\n",
 			[]string{`m.yaml:5: fields[0].direction: unknown direction "to_espo"; there are both, to_advoware, to_espocrm`}},
 		{"one name only", header + "fields:\n  - {espocrm: a}\n", []string{"m.yaml:5: fields[0].advoware: is missing"}},
 		{"wrong shape", header + "fields: {a: b}\n", []string{"m.yaml:4: fields: must be a list of fields"}},
 		{"field no map", header + "fields: [a]\n",
-			[]string{"m.yaml:4: fields[0]: must be a map with the keys espocrm, advoware, direction, type, values, group, policy, from_advoware, from_espocrm, clear"}},
+			[]string{"m.yaml:4: fields[0]: must be a map with the keys espocrm, advoware, direction, type, zone, region, espo_format, scale, empty, values, group, policy, from_advoware, from_espocrm, clear"}},
 		{"bad names", header + "fields:\n  - {espocrm: a.b, advoware: 'a..b'}\n",
 			[]string{"m.yaml:5: fields[0].espocrm: is no name of an EspoCRM field", "m.yaml:5: fields[0].advoware: is no name of an Advoware field (dots reach into nested objects)"}},
 		{"absolute path", "entity: T\nespocrm: {type: CT}\nadvoware: {path: /api/x, id: nr, row_id: r}\nfields: [{espocrm: a, advoware: b}]\n",

@@ -30,6 +30,7 @@ type line struct {
 	kinds    []string // kinds that it belongs to; nil: every one
 	expr     *expression
 	table    *table
+	codec    *codec
 	espoSlot int // -1: no name on that side
 	advoSlot int
 }

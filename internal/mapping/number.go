@@ -90,3 +90,49 @@ func digits(s string) bool {
 	}
 	return true
 }
+
+// rounded is a canonical number with at most scale digits behind the point, halves
+// away from zero; scale -1 keeps all.
+func rounded(s string, scale int) string {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if scale < 0 || len(fraction) <= scale {
+		return s
+	}
+	up := fraction[scale] >= '5'
+	kept := []byte(whole + fraction[:scale])
+	for i := len(kept) - 1; up && i >= 0; i-- {
+		switch {
+		case kept[i] == '-':
+			i = 0
+		case kept[i] == '9':
+			kept[i] = '0'
+		default:
+			kept[i]++
+			up = false
+		}
+	}
+	text := string(kept)
+	if up { // 9.9 has become 0.0, with one to carry
+		text = strings.Replace(text, "-", "", 1)
+		text = "1" + text
+		if whole[0] == '-' {
+			text = "-" + text
+		}
+	}
+	if scale > 0 {
+		text = text[:len(text)-scale] + "." + text[len(text)-scale:]
+	}
+	if out := canonicalNumber(text); out != "-0" {
+		return out
+	}
+	return "0"
+}
+
+// cutDecimals is a canonical number without the digits behind the first scale ones.
+func cutDecimals(s string, scale int) string {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if len(fraction) <= scale {
+		return s
+	}
+	return canonicalNumber(strings.TrimSuffix(whole+"."+fraction[:scale], "."))
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"advosync/internal/mapping/strictyaml"
@@ -43,6 +44,7 @@ type parsing struct {
 	kindAt   []strictyaml.Node // parallel to Mapping.kinds
 	matchAt  strictyaml.Node
 	groups   []groupSource
+	zone     *time.Location
 }
 
 // fieldSource is where a line stands in the file.
@@ -151,7 +153,7 @@ func (f form) MatchString(s string) bool {
 
 func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	m := &Mapping{espo: newPlan(), advo: newPlan()}
-	if !p.keys(root, "entity", "espocrm", "advoware", "match", "groups", "fields", "kinds") {
+	if !p.keys(root, "entity", "espocrm", "advoware", "zone", "match", "groups", "fields", "kinds") {
 		return m
 	}
 	var at strictyaml.Node
@@ -160,6 +162,7 @@ func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	}
 	p.espocrm(root, m)
 	p.advoware(root, m)
+	p.zone = p.readZone(root, officeZone)
 	p.readMatch(root, m)
 	p.fieldList(root, "fields", -1, m)
 	p.kindList(root, m)
@@ -354,7 +357,7 @@ func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Ma
 	}
 }
 
-var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "values", "group", "policy", "from_advoware", "from_espocrm", "clear"}
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "empty", "values", "group", "policy", "from_advoware", "from_espocrm", "clear"}
 
 func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	before := len(p.problems)
@@ -376,6 +379,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	}
 	l := line{Field: Field{Espo: espo, Advo: advo}}
 	l.Type = p.fieldType(n)
+	l.codec = p.codec(n, l.Type)
 	l.Direction = p.direction(n)
 	p.computed(n, &l)
 	if v, ok := n.Get("values"); ok && len(p.problems) == before {
@@ -421,6 +425,9 @@ func (p *parsing) clear(n strictyaml.Node, kind int, espo, advo string) {
 }
 
 func (p *parsing) fieldType(n strictyaml.Node) Type {
+	if s, _ := p.text(n, "type"); s == "float" {
+		return Decimal
+	}
 	if s := p.oneOf(n, "type", TypeNames()...); s != "" {
 		return Type(s)
 	}

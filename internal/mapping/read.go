@@ -193,7 +193,7 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 		if err != nil {
 			return record.Absent(), err.Error()
 		}
-		return canonicalOf(side, l.Type, resultScalar(result))
+		return l.codec.on(side, resultScalar(result))
 	}
 	slot := l.espoSlot
 	if side == record.Advoware {
@@ -203,30 +203,33 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 		return record.Absent(), ""
 	}
 	if l.table == nil {
-		return canonicalOf(side, l.Type, cells[slot].s)
+		return l.codec.on(side, cells[slot].s)
 	}
 	return l.readTable(side, cells[slot].s)
 }
 
-// canonicalOf is the canonical form of what a side holds.
-func canonicalOf(side record.Side, t Type, s scalar) (record.Value, string) {
+// on is the canonical form of what a side holds.
+func (c *codec) on(side record.Side, s scalar) (record.Value, string) {
 	if side == record.Advoware {
-		return canonicalAdvo(t, s)
+		return c.advo(s)
 	}
-	return canonical(t, s)
+	return c.canonical(s)
 }
+
+// words reads what stands in a table: the table's own words.
+var words = plain(String)
 
 // readTable reads a value through the values table. What is not of the field's
 // type is one more value that the table does not know.
 func (l *line) readTable(side record.Side, s scalar) (record.Value, string) {
-	t := l.Type
+	c := l.codec
 	if side == record.Advoware {
-		t = String // the table's own words
+		c = words
 		if n := canonicalNumber(s.text); s.kind == scalarNumber && n != "" {
 			s.text = n
 		}
 	}
-	value, why := canonical(t, s)
+	value, why := c.canonical(s)
 	if why != "" && s.kind != scalarComposite && s.kind != scalarTorn {
 		return record.Unmapped(canonicalText(s.text)), ""
 	}

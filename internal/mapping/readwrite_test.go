@@ -107,7 +107,7 @@ func TestBroken(t *testing.T) {
 	want := map[string]string{
 		"name~name":         "map T: Advoware: name holds an object or a list where a single value belongs (type string)",
 		"zip~adresse.plz":   "map T: Advoware: adresse.plz holds an object or a list where a single value belongs (type string)",
-		"rate~honorarsatz":  "map T: Advoware: honorarsatz is no number (type float)",
+		"rate~honorarsatz":  "map T: Advoware: honorarsatz is no number (type decimal)",
 		"born~geburtsdatum": "map T: Advoware: geburtsdatum is no date (type date)",
 	}
 	for key, text := range want {
@@ -201,9 +201,9 @@ func TestUnsendable(t *testing.T) {
 		{"absent", map[string]record.Value{"name~name": record.Absent()},
 			"map T: EspoCRM: name has no known value to send", "map T: Advoware: name has no known value to send"},
 		{"not of the type", map[string]record.Value{"rate~honorarsatz": record.Of("secret")},
-			"map T: EspoCRM: rate cannot take this value (type float)", "map T: Advoware: honorarsatz cannot take this value (type float)"},
+			"map T: EspoCRM: rate cannot take this value (type decimal)", "map T: Advoware: honorarsatz cannot take this value (type decimal)"},
 		{"not canonical", map[string]record.Value{"rate~honorarsatz": record.Of("1.0")},
-			"map T: EspoCRM: rate cannot take this value (type float)", "map T: Advoware: honorarsatz cannot take this value (type float)"},
+			"map T: EspoCRM: rate cannot take this value (type decimal)", "map T: Advoware: honorarsatz cannot take this value (type decimal)"},
 		{"wrong way", map[string]record.Value{"note~bemerkung": record.Of("x"), "title~titel": record.Of("x")},
 			"map T: EspoCRM: note is never written there (direction to_advoware)", "map T: Advoware: titel is never written there (direction to_espocrm)"},
 		{"no such field", map[string]record.Value{"a~b": record.Of("x")},

@@ -36,15 +36,24 @@ type Type string
 const (
 	String   Type = "string"
 	Int      Type = "int"
-	Float    Type = "float"
+	Decimal  Type = "decimal" // `float` is another word for it
 	Bool     Type = "bool"
 	Date     Type = "date"
 	Datetime Type = "datetime"
+	Text     Type = "text"  // a text whose line ends are those of the side that it is written to
+	Email    Type = "email" // compared without case, written as typed
+	Phone    Type = "phone" // E.164; what is no number is a text
+	IBAN     Type = "iban"
+	URL      Type = "url" // scheme and host without case, the path exactly
 )
 
 // TypeNames are the words that `type` takes.
 func TypeNames() []string {
-	return []string{string(String), string(Int), string(Float), string(Bool), string(Date), string(Datetime)}
+	var names []string
+	for _, t := range []Type{String, Text, Int, Decimal, Bool, Date, Datetime, Email, Phone, IBAN, URL} {
+		names = append(names, string(t))
+	}
+	return names
 }
 
 // PolicyNames are the words that `policy` takes.

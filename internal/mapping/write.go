@@ -23,7 +23,7 @@ func (m *Mapping) EspoPatch(values map[string]record.Value) (record.Patch, error
 	}
 	patch := make(record.Patch, len(lines))
 	for _, l := range lines {
-		raw := l.espoWire(values[l.Key])
+		raw := l.codec.espoWire(values[l.Key])
 		if old, ok := patch[l.Espo]; ok && string(old) != string(raw) {
 			return nil, m.fail(record.EspoCRM, l.Espo, l.Espo+" would be set to two different values")
 		}
@@ -116,25 +116,8 @@ func (l *line) fits(v record.Value) bool {
 	if v.IsEmpty() || (l.table != nil && l.table.advoSpace) {
 		return true
 	}
-	same, why := canonical(l.Type, scalar{scalarText, v.Text()})
+	same, why := l.codec.canonical(scalar{scalarText, v.Text()})
 	return why == "" && same == v
-}
-
-func (l *line) espoWire(v record.Value) json.RawMessage {
-	if v.IsEmpty() {
-		if l.Type == Bool {
-			return json.RawMessage("false")
-		}
-		return json.RawMessage("null")
-	}
-	switch l.Type {
-	case Int, Float, Bool:
-		return json.RawMessage(v.Text())
-	case Datetime:
-		return quote(strings.TrimSuffix(strings.Replace(v.Text(), "T", " ", 1), "Z"))
-	default:
-		return quote(v.Text())
-	}
 }
 
 // reads is the canonical value of an Advoware wire value, Absent when it cannot
@@ -151,42 +134,13 @@ func singleCell(slot int, s scalar) []cell {
 	return cells
 }
 
-// advoWire is the JSON form in which Advoware gets a canonical value: in the
-// form of what stands there (a number in quotes stays in quotes, a date with a
-// time keeps one).
+// advoWire is the JSON form in which Advoware gets a canonical value.
 func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessage {
 	if l.table != nil {
 		raw, _ := l.table.advoWire(v)
 		return raw
 	}
-	if v.IsEmpty() {
-		return json.RawMessage("null")
-	}
-	s := scalarOfRaw(standing)
-	quoted := s.kind == scalarText && strings.TrimSpace(s.text) != ""
-	switch l.Type {
-	case Int, Float:
-		if quoted {
-			return quote(v.Text())
-		}
-		return json.RawMessage(v.Text())
-	case Bool:
-		return boolLike(v.Text(), s, quoted)
-	case Date:
-		return quote(dateLike(v.Text(), s.text))
-	case Datetime:
-		return quote(datetimeLike(v.Text(), s.text))
-	default:
-		return quote(textLike(v.Text(), s.text))
-	}
-}
-
-// textLike writes a text with the line ends of the one that stands there.
-func textLike(text, standing string) string {
-	if strings.Contains(standing, "\r\n") {
-		return strings.ReplaceAll(text, "\n", "\r\n")
-	}
-	return text
+	return l.codec.advoWire(v, standing)
 }
 
 func boolLike(text string, s scalar, quoted bool) json.RawMessage {

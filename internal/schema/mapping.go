@@ -13,6 +13,7 @@ func Mapping() *Node {
 				"type": {Description: "Entity type; types made in the Entity Manager begin with C.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
 			}),
 			"advoware": advowareNode(),
+			"zone":     {Description: "Time zone of Advoware's times that name none, and of the day that an instant is.", Type: "string", Default: "Europe/Berlin"},
 			"match": {Description: "Natural key, EspoCRM names: how link, and recovery after an uncertain create, recognise a record.",
 				Type: orEmpty("array"), Items: &Node{Type: "string"}, UniqueItems: true},
 			"groups": {Description: "What the groups of the fields say in common.", Type: orEmpty("object"),
@@ -75,15 +76,21 @@ func enum(words []string) []any {
 }
 
 func fieldList(description string) *Node {
+	zero, digits := 0.0, 12.0
 	ways := []any{string(mapping.Both), string(mapping.ToAdvoware), string(mapping.ToEspocrm)}
 	return &Node{Description: description, Type: orEmpty("array"), Items: &Node{
 		Type: "object", AdditionalProperties: false,
 		Properties: map[string]*Node{
 			"espocrm":       {Description: "Field in EspoCRM.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
 			"advoware":      {Description: "Field in Advoware; dots reach into nested objects.", Type: "string"},
-			"type":          {Description: "Type of the value.", Enum: enum(mapping.TypeNames()), Default: string(mapping.String)},
+			"type":          {Description: "Type of the value.", Enum: append(enum(mapping.TypeNames()), "float"), Default: string(mapping.String)},
 			"direction":     {Description: "Which way values travel. A one-way field belongs to the side it comes from.", Enum: ways, Default: string(mapping.Both)},
 			"values":        {Description: "EspoCRM's word for Advoware's.", Type: "object", AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+			"zone":          {Description: "Time zone of this field, before the mapping's.", Type: "string"},
+			"region":        {Description: "Country of a telephone number that names none.", Type: "string", Pattern: `^[A-Z]{2}$`, Default: "DE"},
+			"espo_format":   {Description: "How EspoCRM gets telephone numbers.", Enum: []any{"e164", "national"}, Default: "e164"},
+			"scale":         {Description: "Digits behind the point that count; where a system rounds.", Type: "integer", Minimum: &zero, Maximum: &digits},
+			"empty":         {Description: "Advoware's values that mean empty; a clear writes the first.", Type: "array", Items: &Node{Type: []string{"string", "number", "boolean"}}},
 			"group":         {Description: "Fields of one group are one value for a conflict: one side's street never meets the other's town.", Type: "string", Pattern: groupPattern},
 			"policy":        policyNode("Decides a conflict about this field, before sync.conflict."),
 			"from_advoware": {Description: "Computed from Advoware's fields, one way.", Type: "string"},

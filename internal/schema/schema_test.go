@@ -191,6 +191,7 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 	good := []string{
 		head + "fields: [{espocrm: a, advoware: b.c, type: date, direction: to_advoware}]",
 		head + "fields: [{espocrm: a, advoware: b, values: {Mr.: Herr, x: 1}}]",
+		head + "zone: Europe/Vienna\nfields: [{espocrm: a, advoware: b, type: float, scale: 2, empty: [0]}, {espocrm: c, advoware: d, type: phone, region: AT, espo_format: national}, {espocrm: e, advoware: f, type: date, zone: UTC}]",
 		head + "groups: {g: {policy: manual}}\nfields: [{espocrm: a, advoware: b, group: g}, {espocrm: c, advoware: d, group: g}, {espocrm: e, advoware: f, policy: merge}]",
 		head + "match: [a]\nfields: [{espocrm: a, advoware: b}]\nkinds:\n",
 		"entity: E\nespocrm: {type: T}\nadvoware: {path: a/b, id: i, row_id: r, list: {path: same, first: 0, max: 5, params: {a: 1}}}\nfields: [{espocrm: a, advoware: b}]",
@@ -198,7 +199,7 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 	bad := []string{
 		"entity: E", head + "fields: [{espocrm: a}]", head + "fields: [{espocrm: a, advoware: b, type: number}]", head + "fields: [{espocrm: a, advoware: b, way: both}]",
 		head + "fields: [{espocrm: a, from_advoware: x, advoware: b}]", head + "fields: [{espocrm: 'a b', advoware: b}]", head + "fields: {a: b}",
-		head + "fields: [{espocrm: a, advoware: b, policy: best}]", head + "groups: {g: manual}\nfields: [{espocrm: a, advoware: b, group: g}]",
+		head + "fields: [{espocrm: a, advoware: b, policy: best}]", head + "fields: [{espocrm: a, advoware: b, type: phone, region: Germany}]", head + "fields: [{espocrm: a, advoware: b, type: int, empty: 0}]", head + "groups: {g: manual}\nfields: [{espocrm: a, advoware: b, group: g}]",
 		"entity: 'E 1'\nespocrm: {type: T}\nadvoware: {path: /a, id: i, row_id: r}\nfields: [{espocrm: a, advoware: b}]",
 	}
 	for _, text := range good {

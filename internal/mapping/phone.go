@@ -1,0 +1,116 @@
+package mapping
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// officeRegion is the country of a telephone number that names none.
+const officeRegion = "DE"
+
+// extensionMark stands between a number and its extension, as EspoCRM writes it.
+const extensionMark = " ext. "
+
+// canonicalPhone is "+4951112345", with " ext. 89" where there is an extension. What
+// is no telephone number stays the text that it is.
+func canonicalPhone(s, region string) string {
+	n := dialled(s, region)
+	if n == nil {
+		return s
+	}
+	text := phonenumbers.Format(n, phonenumbers.E164)
+	if ext := n.GetExtension(); ext != "" {
+		text += extensionMark + ext
+	}
+	return text
+}
+
+// dialled is the number that a text names without doubt; else nil. A number without
+// country and area code is none: which town it belongs to is not known.
+func dialled(s, region string) *phonenumbers.PhoneNumber {
+	number, extension := cutExtension(s)
+	first := strings.IndexFunc(number, unicode.IsDigit)
+	if first < 0 || strings.IndexFunc(number, foreignToPhones) >= 0 {
+		return nil
+	}
+	trunk := phonenumbers.GetNddPrefixForRegion(region, true)
+	if trunk == "0" && number[first] != '0' && !strings.Contains(number[:first], "+") {
+		return nil
+	}
+	n, err := phonenumbers.Parse(number, region)
+	if err != nil || !phonenumbers.IsValidNumber(n) {
+		return nil
+	}
+	if extension != "" {
+		n.Extension = &extension
+	}
+	return n
+}
+
+func foreignToPhones(r rune) bool {
+	return !(r >= '0' && r <= '9') && !strings.ContainsRune("+()/-. \u00a0\u2010\u2011\u2012\u2013", r)
+}
+
+// cutExtension splits "0511 12345 ext. 89", also with x, App. or Durchwahl.
+func cutExtension(s string) (number, extension string) {
+	i := strings.LastIndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) + 1
+	number, extension = strings.TrimRight(s[:i], " "), s[i:]
+	for _, mark := range []string{"ext.", "ext", "x", "app.", "durchwahl", "dw", "#"} {
+		if cut := len(number) - len(mark); cut > 0 && extension != "" && len(extension) < 8 && strings.EqualFold(number[cut:], mark) {
+			return strings.TrimRight(number[:cut], " ,;-"), extension
+		}
+	}
+	return s, ""
+}
+
+// dial writes a canonical number in the form of the one that stands there, else as it
+// is dialled at home.
+func (c *codec) dial(canonical, standing string) string {
+	n := dialled(canonical, c.region)
+	if n == nil {
+		return canonical
+	}
+	text := c.dialLike(n, standing)
+	if canonicalPhone(text, c.region) != canonical {
+		return canonical
+	}
+	return text
+}
+
+func (c *codec) dialLike(n *phonenumbers.PhoneNumber, standing string) string {
+	standing, _ = cutExtension(canonicalText(standing))
+	home := int(n.GetCountryCode()) == phonenumbers.GetCountryCodeForRegion(c.region)
+	abroad := strings.HasPrefix(standing, "+") || strings.HasPrefix(standing, "00")
+	separator := separatorIn(standing)
+	if abroad || !home {
+		text := phonenumbers.Format(n, phonenumbers.INTERNATIONAL)
+		if standing != "" && abroad && separator == "" {
+			text = canonicalPhone(text, c.region)
+		}
+		if strings.HasPrefix(standing, "00") {
+			text = "00" + strings.TrimPrefix(text, "+")
+		}
+		return text
+	}
+	text := phonenumbers.Format(n, phonenumbers.NATIONAL)
+	if standing == "" || dialled(standing, c.region) == nil {
+		return text
+	}
+	return strings.Replace(text, " ", separator, 1)
+}
+
+// separatorIn is what stands between the area code and the number.
+func separatorIn(s string) string {
+	i := strings.IndexFunc(s, unicode.IsDigit)
+	if i < 0 {
+		return ""
+	}
+	s = strings.TrimLeft(s[i:], "0123456789")
+	end := strings.IndexFunc(s, unicode.IsDigit)
+	if end < 0 {
+		return ""
+	}
+	return s[:end]
+}
