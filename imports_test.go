@@ -43,6 +43,7 @@ var layers = map[string][]string{
 	"internal/files":     {},
 	"internal/console":   {},
 	"internal/metrics":   {"internal/result"},
+	"internal/alert":     {"internal/store"},
 	"internal/report":    {"internal/result", "internal/fault", "internal/record"},
 	"internal/sandbox":   {"internal/record"},
 	// What an installation begins with: it describes configuration and mapping.
@@ -68,13 +69,14 @@ var impure = []string{"context", "net", "net/http", "os", "os/exec", "log", "log
 
 // only names the packages that may import a library.
 var only = map[string][]string{
-	"github.com/spf13/viper":            {"internal/config"},
-	"github.com/spf13/cobra":            {"cmd"},
-	"github.com/charmbracelet/lipgloss": {"internal/report"},
-	"github.com/olekukonko/tablewriter": {"internal/report"},
-	"github.com/redis/go-redis/v9":      {"internal/store/redis"},
-	"modernc.org/sqlite":                {"internal/store/sqlite"},
-	"database/sql":                      {"internal/store/sqlite"},
+	"github.com/spf13/viper":             {"internal/config"},
+	"github.com/spf13/cobra":             {"cmd"},
+	"github.com/charmbracelet/lipgloss":  {"internal/report"},
+	"github.com/olekukonko/tablewriter":  {"internal/report"},
+	"github.com/redis/go-redis/v9":       {"internal/store/redis"},
+	"github.com/nicholas-fedor/shoutrrr": {"internal/alert"},
+	"modernc.org/sqlite":                 {"internal/store/sqlite"},
+	"database/sql":                       {"internal/store/sqlite"},
 }
 
 type importing struct{ pkg, file, path string }

@@ -21,6 +21,8 @@ type passer interface {
 	Cron(ctx context.Context, r cronRequest) (batch.Report, error)
 	// Measure writes the metrics of a run, where they are configured.
 	Measure(ctx context.Context, rep batch.Report, exit int) error
+	// Alert tells the configured targets what has changed.
+	Alert(ctx context.Context, rep batch.Report) error
 }
 
 // cronRequest asks for one pass.
@@ -120,6 +122,11 @@ func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 	if err != nil {
 		return err
 	}
+	return a.pinged(ctx, o.options.DryRun, func() error { return a.pass(ctx, o, p, entities) })
+}
+
+// pass opens what is needed, makes the pass, measures it and tells of it.
+func (a *app) pass(ctx context.Context, o *cronFlags, p project, entities []string) error {
 	run := a.newRunID()
 	s, err := p.Open(ctx, openOptions{ReadOnly: o.options.DryRun, AllowMoved: o.allowMoved, RunID: run, Command: "cron-run", Log: a.log.With("run", run)})
 	if err != nil {
@@ -143,8 +150,18 @@ func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 		if err := pass.Measure(ctx, rep, code); err != nil {
 			a.log.Warn("metrics not written", "error", err.Error())
 		}
+		if code != exitLocked {
+			a.alert(ctx, pass, rep)
+		}
 	}
 	return a.deliverPass(rep, code, o.options.DryRun)
+}
+
+// alert tells of the pass; what goes wrong with it is said and no more.
+func (a *app) alert(ctx context.Context, pass passer, rep batch.Report) {
+	if err := pass.Alert(ctx, rep); err != nil {
+		a.log.Warn("alerts not sent", "error", err.Error())
+	}
 }
 
 func (a *app) closeSession(s session) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // url checks and normalises an address: absolute, http or https, without
@@ -54,6 +55,7 @@ func (l *loading) place(from raw) string {
 // check looks at settings together.
 func (l *loading) check() {
 	c := l.cfg
+	l.checkQuiet()
 	for _, a := range []struct {
 		key, url string
 		insecure bool
@@ -161,4 +163,26 @@ func hasPassword(address string) bool {
 	}
 	_, ok := u.User.Password()
 	return ok
+}
+
+// checkQuiet reads alerts.quiet: two times of the day with a dash between them.
+func (l *loading) checkQuiet() {
+	a := &l.cfg.Alerts
+	if a.Quiet == "" {
+		return
+	}
+	from, to, two := strings.Cut(a.Quiet, "-")
+	begins, err := timeOfDay(from)
+	ends, err2 := timeOfDay(to)
+	if !two || err != nil || err2 != nil {
+		l.add("alerts.quiet", l.sources["alerts.quiet"], "must be two times of the day, such as 20:00-07:00")
+		return
+	}
+	a.QuietFrom, a.QuietTo = begins, ends
+}
+
+// timeOfDay is a time such as 07:30, since midnight.
+func timeOfDay(text string) (time.Duration, error) {
+	t, err := time.Parse("15:04", strings.TrimSpace(text))
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err
 }

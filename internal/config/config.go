@@ -21,6 +21,9 @@ type Config struct {
 	Cron     CronSettings
 	History  HistorySettings
 	Metrics  MetricsSettings
+	Alerts   AlertsSettings
+	Ping     PingSettings
+	Language string             // de, en; "": as the locale says
 	Entities []string           // globs, as configured
 	Mappings []*mapping.Mapping // of the entities; the built-in one when none is configured
 	Warnings []string           // what works and should not stay so
@@ -97,6 +100,21 @@ type CronSettings struct {
 // HistorySettings is the section history.
 type HistorySettings struct {
 	Retention time.Duration // 0: for ever
+}
+
+// AlertsSettings is the section alerts.
+type AlertsSettings struct {
+	URLs   []string // shoutrrr addresses; they hold secrets
+	After  time.Duration
+	Repeat time.Duration // 0: never
+	Quiet  string        // "20:00-07:00"; "": never
+	// QuietFrom and QuietTo are Quiet, since midnight; equal: never.
+	QuietFrom, QuietTo time.Duration
+}
+
+// PingSettings is the section ping.
+type PingSettings struct {
+	URL string // "": nobody is told; it is a secret
 }
 
 // MetricsSettings is the section metrics.

@@ -321,6 +321,7 @@ func sample(p *place, key string) string {
 		"sync.conflict": "advoware", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.late_write": "3m", "sync.on_missing_in_advoware": "unlink",
 		"sync.on_missing_in_espocrm": "delete", "cron.concurrency": "9", "cron.recheck_after": "2d", "cron.retry_backoff": "1m", "cron.max_changed_share": "0.25",
 		"cron.max_deletes": "3", "cron.max_creates": "7", "history.retention": "1d12h", "metrics.textfile": "/var/x.prom",
+		"alerts.urls": "ntfy://h/t", "alerts.after": "20m", "alerts.repeat": "2d", "alerts.quiet": "21:30-06:15", "ping.url": "https://hc.example.de/s3cr3t", "language": "de",
 	}[key]
 }
 

@@ -15,6 +15,8 @@ type setting struct {
 	enum []string
 	// least and most bound numbers and, in seconds, durations.
 	least, most float64
+	// hidden: it is no secret of its own, but holds one; listings mask it.
+	hidden bool
 }
 
 type kind uint8
@@ -80,6 +82,12 @@ func settings(c *Config) []setting {
 
 		{key: "history.retention", kind: aDuration, to: &c.History.Retention, def: "90d", most: 36500 * 24 * hour},
 		{key: "metrics.textfile", kind: aPath, to: &c.Metrics.Textfile},
+		{key: "alerts.urls", kind: aList, to: &c.Alerts.URLs, hidden: true},
+		{key: "alerts.after", kind: aDuration, to: &c.Alerts.After, def: "15m", most: 366 * 24 * hour},
+		{key: "alerts.repeat", kind: aDuration, to: &c.Alerts.Repeat, def: "24h", most: 366 * 24 * hour},
+		{key: "alerts.quiet", kind: aText, to: &c.Alerts.Quiet},
+		{key: "ping.url", kind: aURL, to: &c.Ping.URL, hidden: true},
+		{key: "language", kind: anEnum, to: &c.Language, enum: []string{"", "de", "en"}},
 		{key: "entities", kind: aList, to: &c.Entities},
 	}
 }

@@ -27,6 +27,9 @@ func (l *loading) apply(v *viper.Viper, s *setting) {
 		from = raw{node: textNode(s.def)}
 	}
 	if text, ok := l.put(s, from); ok {
+		if s.hidden && text != "" {
+			text = mask
+		}
 		l.note(s.key, from, text)
 	}
 }

@@ -43,11 +43,13 @@ func ConfigFile(values Values) []byte {
 			w.entities()
 			continue
 		}
-		if name, _, _ := strings.Cut(s.Key, "."); name != section {
+		if name, _, under := strings.Cut(s.Key, "."); name != section {
 			section = name
 			w.line("")
 			w.line("# %s", schema.SectionTitle(section))
-			w.line("%s:", section)
+			if under {
+				w.line("%s:", section)
+			}
 		}
 		w.setting(s)
 	}
@@ -116,6 +118,9 @@ func choices(s config.Setting) string {
 func scalar(s config.Setting, value string) string {
 	switch s.Kind {
 	case config.KindList:
+		if value == "" {
+			return "[]"
+		}
 		items := strings.Split(value, ",")
 		for i := range items {
 			items[i] = quoted(strings.TrimSpace(items[i]))

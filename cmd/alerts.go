@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"advosync/internal/alert"
+	"advosync/internal/batch"
+	"advosync/internal/fault"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// Alert tells the configured targets what has changed with this pass. It takes at
+// most five seconds, and what goes wrong with it changes nothing else.
+func (s *opened) Alert(ctx context.Context, rep batch.Report) error {
+	if len(s.cfg.Alerts.URLs) == 0 {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	now, err := s.conditions(ctx, rep)
+	if err != nil {
+		return err
+	}
+	k := alert.Keeper{Values: s.store, Now: time.Now, Config: alert.Config{After: s.cfg.Alerts.After, Repeat: s.cfg.Alerts.Repeat,
+		Quiet: alert.Quiet{From: s.cfg.Alerts.QuietFrom, To: s.cfg.Alerts.QuietTo}, Location: time.Local}}
+	for _, address := range s.cfg.Alerts.URLs {
+		k.Targets = append(k.Targets, alert.Shout(address))
+	}
+	return k.Pass(ctx, now)
+}
+
+// conditions are what is wrong after a pass, as the store knows it: ids, names of
+// fields, codes and counts, nothing of what a record holds.
+func (s *opened) conditions(ctx context.Context, rep batch.Report) ([]alert.Condition, error) {
+	var out []alert.Condition
+	open, err := batch.Breakers(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	for system, b := range open {
+		out = append(out, alert.Condition{Key: "system/" + system, Patient: true, Since: b.Since,
+			Text: fmt.Sprintf("%s does not answer (%s): advosync doctor", fault.System(system).Title(), b.Code)})
+	}
+	var oldest time.Time
+	for _, name := range s.cfg.EntityNames() {
+		of, success, err := s.conditionsOf(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, of...)
+		if oldest.IsZero() || success.Before(oldest) {
+			oldest = success
+		}
+	}
+	if late := s.cfg.Alerts.Repeat; late > 0 && !oldest.IsZero() && time.Since(oldest) > late {
+		out = append(out, alert.Condition{Key: "success", Since: oldest.Add(late), Text: fmt.Sprintf("no pass has left nothing open for longer than %s: advosync status", roughly(late))})
+	}
+	return withResults(out, rep.Document.Results), nil
+}
+
+// conditionsOf are those of one entity, and when a pass over it last left nothing open.
+func (s *opened) conditionsOf(ctx context.Context, entity string) (out []alert.Condition, success time.Time, err error) {
+	state, _, err := batch.LoadState(ctx, s.store, entity)
+	if err != nil {
+		return nil, success, err
+	}
+	if h := state.Halted; h != nil {
+		out = append(out, alert.Condition{Key: "guard/" + entity + "/" + h.Guard, Since: h.Since, Text: fmt.Sprintf("%s: the pass is halted by guard %s: advosync status", entity, h.Guard)})
+	}
+	err = s.store.Scan(ctx, entity, store.ScanFilter{WithWaiting: true, WithSuspect: true}, func(id string, mem store.Memory) error {
+		switch {
+		case mem.Parked != nil:
+			out = append(out, waitsCondition(entity, id, mem.Parked.At, len(mem.Parked.Fields)))
+		case mem.Failure != nil && mem.Failure.Count >= s.cfg.Sync.MaxRetries:
+			out = append(out, givenUpCondition(entity, id, mem.Failure.Code, mem.Failure.At))
+		}
+		return nil
+	})
+	return out, state.LastSuccess, err
+}
+
+func waitsCondition(entity, id string, since time.Time, fields int) alert.Condition {
+	return alert.Condition{Key: "conflict/" + entity + "/" + id, Since: since,
+		Text: fmt.Sprintf("%s %s: a conflict of %s waits: advosync resolve --entity %s --id %s", entity, id, count(fields, "field", "fields"), entity, id)}
+}
+
+func givenUpCondition(entity, id, code string, since time.Time) alert.Condition {
+	return alert.Condition{Key: "given-up/" + entity + "/" + id, Since: since,
+		Text: fmt.Sprintf("%s %s: given up (%s): advosync diff --entity %s --id %s", entity, id, code, entity, id)}
+}
+
+// withResults adds what this pass has parked and given up, where the store's list
+// does not have it.
+func withResults(now []alert.Condition, rs []result.Record) []alert.Condition {
+	has := map[string]bool{}
+	for _, c := range now {
+		has[c.Key] = true
+	}
+	for _, r := range rs {
+		var c alert.Condition
+		switch r.Outcome {
+		case result.ConflictWaits:
+			c = waitsCondition(r.Entity, r.ID, time.Time{}, len(r.Fields))
+		case result.PermanentlyFailed:
+			code := ""
+			if r.Error != nil {
+				code = r.Error.Code
+			}
+			c = givenUpCondition(r.Entity, r.ID, code, time.Time{})
+		}
+		if c.Key != "" && !has[c.Key] {
+			now = append(now, c)
+		}
+	}
+	return now
+}
+
+// pinged runs a pass between the two calls to the dead man's switch.
+func (a *app) pinged(ctx context.Context, dryRun bool, pass func() error) error {
+	p, ok := a.loaded.(interface{ PingURL() string })
+	if !ok || p.PingURL() == "" || dryRun {
+		return pass()
+	}
+	ping := alert.Ping{URL: p.PingURL()}
+	started := ping.Start(ctx)
+	err := pass()
+	lost := started()
+	if code := exitCode(err); code != exitLocked { // the pass that holds the lock tells how it ended
+		lost = ping.End(ctx, code)
+	}
+	if lost != nil {
+		a.log.Warn("the dead man's switch was not told", "error", lost.Error())
+	}
+	return err
+}
+
+// PingURL is ping.url.
+func (p *configured) PingURL() string { return p.cfg.Ping.URL }
