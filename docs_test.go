@@ -371,7 +371,7 @@ func kindOf(text string) string {
 		return "config"
 	case "groups":
 		return "rules"
-	case "store", "redis", "sync", "cron", "history", "metrics", "entities":
+	case "store", "redis", "sync", "cron", "history", "metrics", "alerts", "ping", "language", "entities":
 		return "config"
 	}
 	return ""
