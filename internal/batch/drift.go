@@ -176,7 +176,9 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 				e.resting = append(e.resting, hash)
 			}
 			if id == lastAdvo {
-				e.twins(lastID, p.id, id)
+				if err := e.twins(ctx, lastID, p.id, id); err != nil {
+					return err
+				}
 			}
 			lastID, lastAdvo = p.id, id
 			row, below, err := list.seek(ctx, id)
@@ -370,14 +372,18 @@ func (e *entityRun) commits(leases []*lease.Lease, byKey map[string]agreement) [
 
 // twins: two EspoCRM records carry one Advoware id. Neither is touched: each
 // sync would overwrite the other's. Every pass says so until it is mended.
-func (e *entityRun) twins(a, b string, advo int64) {
+func (e *entityRun) twins(ctx context.Context, a, b string, advo int64) error {
 	for _, id := range []string{a, b} {
 		e.queue.add(candidate{id: id, since: moment(e.state.Watermark), why: whyDrift})
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.twin[a] = fmt.Sprintf("%s and %s both carry advowareId %d", a, b, advo)
 	e.twin[b] = e.twin[a]
+	e.mu.Unlock()
+	if e.run.opts.DryRun {
+		return nil
+	}
+	return e.run.engine.NoteCarriedTwice(ctx, e.m, advo, true)
 }
 
 // lookGone finds records that the store knows as linked and EspoCRM does not

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -51,29 +52,68 @@ type sharing struct {
 }
 
 // sharers looks for other records with the number that EspoCRM carries: in the
-// store, and where it knows one, in EspoCRM. A link that is proven is not asked
-// about. It is called before Advoware is read for a decision, because a PUT may
-// rest on that read.
+// store, and where it knows one, in EspoCRM. Of a link that is proven EspoCRM is asked
+// only while the number is noted as carried twice. It is called before Advoware is read
+// for a decision, because a PUT may rest on that read.
 func (w *work) sharers(ctx context.Context) (sharing, error) {
 	id := w.espo.advowareID
-	if id == 0 || w.linkID != 0 || w.based(id) || w.linkMade(id) {
+	if id == 0 || w.linkID != 0 {
 		return sharing{}, nil
 	}
 	if w.shared.number == id {
 		return w.shared, nil
 	}
 	s := sharing{number: id}
-	others, err := w.knownElsewhere(ctx, id)
-	if s.before = len(others) > 0; s.before && err == nil {
+	ask, err := w.e.carriedTwice(ctx, w.key.Entity, id)
+	if !w.proven() && err == nil {
+		var others []string
+		others, err = w.knownElsewhere(ctx, id)
+		s.before = len(others) > 0
+	}
+	if (ask || s.before) && err == nil {
 		s.double = w.carriedElsewhere(ctx, id, nil)
 		if s.double != nil && !fault.Is(s.double, fault.Duplicate) {
 			return s, s.double
+		}
+		if twice := s.double != nil; twice != ask && w.lease != nil { // a plan writes nothing
+			err = w.e.NoteCarriedTwice(ctx, w.m, id, twice)
 		}
 	}
 	if err == nil {
 		w.shared = s
 	}
 	return s, err
+}
+
+// twiceKey is the value that notes a number which more than one record of EspoCRM
+// carries. It stands until EspoCRM shows that only one does.
+func twiceKey(entity string, number int64) string {
+	return fmt.Sprintf("twice:%s:%d", strings.ToLower(entity), number)
+}
+
+func (e *Engine) carriedTwice(ctx context.Context, entity string, number int64) (bool, error) {
+	_, twice, err := e.Store.Get(ctx, twiceKey(entity, number))
+	if err != nil {
+		return false, storeFault("look for other records of Advoware "+fmt.Sprint(number), err)
+	}
+	return twice, nil
+}
+
+// NoteCarriedTwice notes that more than one record of EspoCRM carries an Advoware
+// number, so that none of them is synced, the one with a proven link neither; or that
+// it is so no more.
+func (e *Engine) NoteCarriedTwice(ctx context.Context, m *mapping.Mapping, number int64, twice bool) error {
+	key := twiceKey(m.Entity(), number)
+	var err error
+	if twice {
+		err = e.Store.Put(ctx, key, []byte("{}"), 0)
+	} else {
+		err = e.Store.Delete(ctx, key)
+	}
+	if err != nil {
+		return storeFault("note who carries Advoware "+fmt.Sprint(number), err)
+	}
+	return nil
 }
 
 func suspect(l reconcile.Link) reconcile.Belief {
@@ -85,6 +125,9 @@ func suspect(l reconcile.Link) reconcile.Belief {
 
 // based: the base is of this very pair.
 func (w *work) based(id int64) bool { return w.mem.Base != nil && w.mem.Base.AdvowareID == id }
+
+// proven: the link that EspoCRM carries needs no other proof.
+func (w *work) proven() bool { return w.based(w.espo.advowareID) || w.linkMade(w.espo.advowareID) }
 
 // linkMade: this tool has made the link or was about to, or an operator has said so.
 func (w *work) linkMade(id int64) bool {

@@ -285,6 +285,9 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if w.advowareID() == 0 {
 		return w.create(ctx)
 	}
+	if s, err := w.sharers(ctx); err != nil || w.proven() && s.double != nil {
+		return false, errors.Join(err, s.double)
+	}
 	fresh := false // EspoCRM was read after marking in this round
 	if w.e.cfg.MarkSyncing && w.base != nil && w.espo.status != StatusConflict && w.espoMoved() {
 		if err := w.mark(ctx); err != nil {
