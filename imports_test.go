@@ -45,7 +45,7 @@ var layers = map[string][]string{
 	"internal/metrics":   {"internal/result"},
 	"internal/alert":     {"internal/store"},
 	"internal/report":    {"internal/result", "internal/fault", "internal/record"},
-	"internal/sandbox":   {"internal/record"},
+	"internal/sandbox":   {"internal/record", "internal/mapping"},
 	// What an installation begins with: it describes configuration and mapping.
 	"internal/schema":    {"internal/config", "internal/mapping"},
 	"internal/firstrun":  {"internal/schema", "internal/config", "internal/mapping"},

@@ -26,7 +26,11 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		return err
 	}
 	defer dir.close()
-	w, kept, err := startWorld(ctx, o, dir)
+	played, err := dir.play(o.Entity, o.Log)
+	if err != nil {
+		return err
+	}
+	w, kept, err := startWorld(ctx, o, dir, played)
 	if err != nil {
 		return err
 	}
@@ -40,40 +44,10 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		d.console = &c
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
 	}
-	introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8), kept)
+	played.introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8), kept)
 	<-ctx.Done()
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil
-}
-
-// introduce says how to use the sandbox, with a record that is there.
-func introduce(w *sandbox.World, out io.Writer, file string, kept bool) {
-	id, number, goesOn := "ID", "N", ""
-	if kept {
-		goesOn = "\n          goes on where it was left; --fresh begins anew"
-	}
-	for _, r := range w.EspoCRM.Records(sandboxType) {
-		if r["advowareId"] != nil {
-			id, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
-			break
-		}
-	}
-	fmt.Fprintf(out, `EspoCRM   %[1]s   (%[2]d records of type CBeteiligte)
-Advoware  %[3]s   (%[4]d Beteiligte)
-config    %[5]s%[8]s
-
-In a second terminal:
-  export ADVOSYNC_CONFIG=%[5]s
-  advosync check
-  advosync sync --id %[6]s
-
-Edit that record as a person would, on one side or on both, then look again:
-  curl -s %[1]s/_sandbox/edit -d '{"id":"%[6]s","values":{"email":"neu@example.de"}}'
-  curl -s %[3]s/_sandbox/edit -d '{"id":%[7]s,"values":{"telGesch":"0511 1"}}'
-  advosync diff
-
-Ctrl-C stops both.
-`, w.EspoURL, len(w.EspoCRM.Records(sandboxType)), w.AdvoURL, len(w.Advoware.All(sandbox.BeteiligtePath)), file, id, number, goesOn)
 }
 
 // demoWidth is how wide the demo's tables are where there is no terminal.
@@ -83,8 +57,11 @@ const sandboxType = "CBeteiligte"
 
 // startWorld starts both systems with the directory's memory of an earlier
 // start, if it has one and it is not to be forgotten.
-func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir) (w *sandbox.World, kept bool, err error) {
+func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir, played played) (w *sandbox.World, kept bool, err error) {
 	opts := sandbox.WorldOptions{Seed: o.Seed}
+	if played.mapping != nil {
+		opts.Play(played.mapping)
+	}
 	if o.Latency > 0 {
 		pace := func(*http.Request, int) time.Duration { return o.Latency }
 		opts.EspoCRM.Pace, opts.Advoware.Pace = pace, pace
@@ -106,7 +83,7 @@ func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir) (w *sand
 	if err := w.Start(ctx, listen(espoPort), listen(advoPort)); err != nil {
 		return nil, false, sandboxFault(err, "another --port, or --port 0 for free ones")
 	}
-	if err := dir.settle(w, o.Fresh); err != nil {
+	if err := dir.settle(w, o.Fresh, played); err != nil {
 		return nil, false, err
 	}
 	dir.keep(w) // at once: the sample data is made anew at every start, with its times

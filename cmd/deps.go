@@ -93,6 +93,7 @@ type sandboxOptions struct {
 	Port    int    // of the EspoCRM simulator, Advoware's is the next; 0: those of the last start, or free ones
 	AnyPort bool   // free ones, whatever the last start had
 	Dir     string // where the configuration for the sandbox is written
+	Entity  string // mapping file to play instead of Beteiligte
 	Fresh   bool   // forget what an earlier start has left there
 	Seed    uint64
 	Latency time.Duration

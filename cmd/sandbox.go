@@ -11,13 +11,16 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Short: "Try advosync on two simulated systems",
 		Long: `Start EspoCRM and Advoware as simulators on this machine, with sample data, and
 say how to use them. Nothing has to be installed, nothing leaves the machine.
-With --demo: show the main job on them and exit.
+With --demo: show the main job on them and exit. With --entity FILE: both systems
+hold records of that mapping, so that it can be played with before it meets a real
+one; a directory remembers it.
 
 A directory must be empty, or a sandbox's own: nothing else is written to. Started
 again in it, the sandbox goes on where it was left; files that you have edited
 there stay. --fresh forgets records and memory, and nothing else.`,
 		Example: `  advosync sandbox --demo
-  advosync sandbox --dir ~/sandbox`,
+  advosync sandbox --dir ~/sandbox
+  advosync sandbox --entity entities/akten.yaml`,
 		Args: a.noArgs,
 	}
 	f := c.Flags()
@@ -26,16 +29,21 @@ there stay. --fresh forgets records and memory, and nothing else.`,
 	f.StringVar(&o.Listen, "listen", "127.0.0.1", "loopback `address` to listen on")
 	f.IntVar(&o.Port, "port", 0, "`port` of EspoCRM, Advoware gets the next one (default: those of the last start, else free ones)")
 	f.StringVar(&o.Dir, "dir", "", "`directory` for configuration and state (default: a temporary one)")
+	f.StringVar(&o.Entity, "entity", "", "mapping `file` to play instead of Beteiligte")
 	f.BoolVar(&o.Fresh, "fresh", false, "begin anew in a directory that a sandbox has been used in")
 	f.Uint64Var(&o.Seed, "seed", 1, "`number` from which the sample data of a new sandbox is made")
 	f.DurationVar(&o.Latency, "latency", 0, "how `long` each simulated call takes, such as 50ms")
 	must(c.MarkFlagDirname("dir"))
+	must(c.MarkFlagFilename("entity", "yaml", "yml"))
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if o.Port < 0 || o.Port > 65534 {
 			return usagef("--port must be between 0 and 65534")
 		}
 		if o.Latency < 0 {
 			return usagef("--latency must not be negative")
+		}
+		if o.Demo && o.Entity != "" {
+			return usagef("--demo shows Beteiligte; it goes without --entity")
 		}
 		var err error
 		if o.Listen, err = loopback(o.Listen); err != nil {

@@ -44,6 +44,7 @@ type sandboxMarks struct {
 	Sandbox           bool
 	EspoCRM, Advoware int               // ports
 	Files             map[string]string // name → hash of what the sandbox wrote
+	Entity            string            `json:",omitempty"` // mapping file that is played, "": Beteiligte
 }
 
 // openSandboxDir takes a directory that is empty, is not there yet, or has been
@@ -136,8 +137,8 @@ type prepared struct{ name, text string }
 
 // settle writes what a second terminal needs. A file that somebody has edited
 // stays as it is; a configuration that names other systems than w ends it.
-func (d *sandboxDir) settle(w *sandbox.World, fresh bool) error {
-	files := []prepared{{"advosync.yaml", w.Config(d.path, "entities/*.yaml")}, {"entities/beteiligte.yaml", w.Mapping()}}
+func (d *sandboxDir) settle(w *sandbox.World, fresh bool, played played) error {
+	files := []prepared{{"advosync.yaml", w.Config(d.path, "entities/*.yaml")}, {played.file(), played.text(w)}}
 	var missing []prepared
 	for _, f := range files {
 		mine, err := d.mine(f.name)
@@ -156,6 +157,7 @@ func (d *sandboxDir) settle(w *sandbox.World, fresh bool) error {
 			return err
 		}
 	}
+	d.mark.Entity = played.name
 	d.mark.EspoCRM, d.mark.Advoware = portOf(w.EspoURL), portOf(w.AdvoURL)
 	for _, f := range missing {
 		d.mark.Files[f.name] = hashOf([]byte(f.text))

@@ -79,6 +79,11 @@ func (s *stage) params() testscript.Params {
 				return err
 			}
 			e.Setenv("FORMER_STORE", former)
+			examples, err := filepath.Abs("../docs/examples")
+			if err != nil {
+				return err
+			}
+			e.Setenv("EXAMPLES", examples)
 			e.Setenv("ADVOSYNC_SYNC_LATE_WRITE", "0s") // nobody waits two minutes
 			e.Values[worldKey{}] = new(world)
 			return nil

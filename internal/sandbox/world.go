@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+
+	"advosync/internal/mapping"
 )
 
 // Base URLs of a world that serves in memory.
@@ -30,6 +32,7 @@ type WorldOptions struct {
 	Extension bool
 	EspoCRM   EspoCRMOptions // Clock, Faults and Log are the world's
 	Advoware  AdvowareOptions
+	played    *mapping.Mapping // nil: Beteiligte
 }
 
 // World is both systems with sample data, sharing clock, faults and log.
@@ -65,7 +68,11 @@ func NewWorld(opts WorldOptions) *World {
 	}
 	c := &console{espo: w.EspoCRM, advo: w.Advoware}
 	w.EspoCRM.console, w.Advoware.console = c, c
-	if !opts.Empty {
+	switch {
+	case opts.Empty:
+	case opts.played != nil:
+		w.fillPlayed(opts.played)
+	default:
 		w.fill(opts)
 	}
 	return w

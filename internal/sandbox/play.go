@@ -1,0 +1,216 @@
+package sandbox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+)
+
+// How many sample records a played mapping gets: in both systems, linked and clean;
+// only in EspoCRM; only in Advoware.
+const (
+	playedPairs = 20
+	playedAlone = 2
+)
+
+// Play has the world hold records of this mapping alone, instead of Beteiligte. The
+// type gets the fields that the mapping names, in the types that it gives them.
+func (o *WorldOptions) Play(m *mapping.Mapping) {
+	o.played = m
+	o.EspoCRM.Defs = playedDefs(m)
+	o.Advoware.Resources = []Resource{{Path: m.AdvoPath(), ID: m.AdvoID(), RowID: m.AdvoRowID()}}
+}
+
+// playedDefs are the stock types, and the mapping's with all that it names.
+func playedDefs(m *mapping.Mapping) []EntityDef {
+	defs := DefaultDefs()
+	at := -1
+	for i := range defs {
+		if defs[i].Name == m.EspoType() {
+			at = i
+		}
+	}
+	if at < 0 {
+		at = len(defs)
+		defs = append(defs, EntityDef{Name: m.EspoType(), Stream: true, OptimisticConcurrency: true,
+			Fields: append([]Field{{Name: "name", Type: Varchar}}, SyncFields()...)})
+	}
+	d := &defs[at]
+	for _, f := range m.AllFields() {
+		if f.Espo != "" && d.ofAttribute(f.Espo) == nil {
+			d.Fields = append(d.Fields, Field{Name: f.Espo, Type: playedType(f)})
+		}
+	}
+	for _, name := range m.EspoNames() { // those that only a condition or an expression reads
+		if d.ofAttribute(name) == nil {
+			d.Fields = append(d.Fields, Field{Name: name, Type: Varchar})
+		}
+	}
+	return defs
+}
+
+// ofAttribute is the field that an attribute belongs to.
+func (d *EntityDef) ofAttribute(name string) *Field {
+	if f := d.field(name); f != nil {
+		return f
+	}
+	if link, ok := strings.CutSuffix(name, "Id"); ok {
+		if f := d.field(link); f != nil && f.Type == Link {
+			return f
+		}
+	}
+	return nil
+}
+
+func playedType(f mapping.Field) FieldType {
+	switch f.Type {
+	case mapping.Text:
+		return Text
+	case mapping.Int:
+		return Int
+	case mapping.Decimal:
+		return Float
+	case mapping.Bool:
+		return Bool
+	case mapping.Date:
+		return Date
+	case mapping.Datetime:
+		return Datetime
+	case mapping.Email:
+		return Email
+	case mapping.Phone:
+		return Phone
+	default:
+		return Varchar
+	}
+}
+
+// fillPlayed makes the sample records, each written by the mapping itself.
+func (w *World) fillPlayed(m *mapping.Mapping) {
+	for i := range playedPairs + playedAlone {
+		if raw, ok := playedAdvo(m, i); ok {
+			id := w.Advoware.Insert(m.AdvoPath(), raw)
+			if stored, there := w.Advoware.Get(m.AdvoPath(), id); there && i < playedPairs {
+				w.linkPlayed(m, stored)
+			}
+		}
+	}
+	for i := range playedAlone {
+		if raw, ok := playedAdvo(m, playedPairs+playedAlone+i); ok {
+			w.EspoCRM.Seed(m.EspoType(), with(playedEspo(m, raw), "syncStatus", "pending_sync"))
+		}
+	}
+}
+
+// playedAdvo is Advoware's form of the i-th sample; false where the mapping makes no
+// record of it (no kind applies to what it writes).
+func playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
+	kinds := append(m.Kinds(), "")
+	kind := kinds[i%max(len(kinds)-1, 1)]
+	values := map[string]record.Value{}
+	for _, f := range m.Fields(kind) {
+		if f.Computed || f.Clear || f.Direction == mapping.ToEspocrm {
+			continue
+		}
+		values[f.Key] = sampleValue(m, f, i)
+	}
+	for key := range values { // what it cannot take stays away
+		if _, err := m.Overlay(record.Object{}, map[string]record.Value{key: values[key]}, nil); err != nil {
+			delete(values, key)
+		}
+	}
+	o, err := m.Overlay(record.Object{}, values, m.Clears(kind, record.Advoware))
+	if err != nil {
+		return nil, false
+	}
+	raw := o.Bytes()
+	for _, f := range m.Fields(kind) { // what Advoware alone says
+		if f.Direction == mapping.ToEspocrm && f.Advo != "" && !gjson.GetBytes(raw, f.Advo).Exists() {
+			raw = set(raw, f.Advo, sampleValue(m, f, i).Text())
+		}
+	}
+	raw = set(raw, m.AdvoRowID(), "")
+	raw = set(raw, m.AdvoID(), 0)
+	raw = set(raw, "bemerkungIntern", fmt.Sprintf("nicht gemappt %d", i+1))
+	if o, err = record.ParseObject(raw); err != nil {
+		return nil, false
+	}
+	if _, err := m.ReadAdvo(o); err != nil {
+		return nil, false
+	}
+	return raw, true
+}
+
+// playedEspo is EspoCRM's form of a record of Advoware.
+func playedEspo(m *mapping.Mapping, raw []byte) map[string]any {
+	values := map[string]any{}
+	o, err := record.ParseObject(raw)
+	if err != nil {
+		return values
+	}
+	view, err := m.ReadAdvo(o)
+	if err != nil {
+		return values
+	}
+	for _, f := range m.Fields(view.Kind) {
+		v := view.Values[f.Key]
+		if f.Espo == "" || f.Clear || v.IsAbsent() || f.Computed && f.Direction == mapping.ToAdvoware {
+			continue
+		}
+		patch, err := m.EspoPatch(map[string]record.Value{f.Key: v})
+		if err == nil {
+			values[f.Espo] = gjson.ParseBytes(patch[f.Espo]).Value()
+		} else if v.HasText() {
+			values[f.Espo] = v.Text()
+		}
+	}
+	return values
+}
+
+// linkPlayed seeds a record that an earlier sync left clean.
+func (w *World) linkPlayed(m *mapping.Mapping, raw []byte) {
+	synced := w.EspoCRM.now().Add(-2 * time.Hour).Format(stampFormat)
+	values := playedEspo(m, raw)
+	values["advowareId"] = gjson.GetBytes(raw, m.AdvoID()).Int()
+	values["advowareRowId"] = gjson.GetBytes(raw, m.AdvoRowID()).String()
+	values["syncStatus"], values["advowareLastSync"] = "clean", synced
+	values["createdAt"], values["modifiedAt"], values["modifiedById"] = synced, synced, APIUserID
+	if w.EspoCRM.opts.NextID == nil {
+		values["id"] = w.EspoCRM.ids.next(sampleTime)
+	}
+	w.EspoCRM.Seed(m.EspoType(), values)
+}
+
+// sampleValue is a value of the field's type, another one for each i.
+func sampleValue(m *mapping.Mapping, f mapping.Field, i int) record.Value {
+	if words := m.EspoWords(f.Key); len(words) > 0 {
+		return record.Of(words[i%len(words)])
+	}
+	switch f.Type {
+	case mapping.Int:
+		return record.Of(fmt.Sprint(100 + i))
+	case mapping.Decimal:
+		return record.Of(fmt.Sprintf("%d.5", 1000+i))
+	case mapping.Bool:
+		return record.Of(fmt.Sprint(i%3 == 0))
+	case mapping.Date:
+		return record.Of(fmt.Sprintf("2026-%02d-%02d", 1+i%12, 1+i%28))
+	case mapping.Datetime:
+		return record.Of(fmt.Sprintf("2026-%02d-%02dT09:30:00Z", 1+i%12, 1+i%28))
+	case mapping.Email:
+		return record.Of(fmt.Sprintf("post%d@beispiel.example", i+1))
+	case mapping.Phone:
+		return record.Of(fmt.Sprintf("+4951170%04d", i+1))
+	case mapping.URL:
+		return record.Of(fmt.Sprintf("https://beispiel.example/%d", i+1))
+	case mapping.IBAN:
+		return record.Of("DE02120300000000202051")
+	default:
+		return record.Of(fmt.Sprintf("%s %d", f.Espo, i+1))
+	}
+}
