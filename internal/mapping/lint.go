@@ -91,8 +91,11 @@ func (p *parsing) clashes(earlier, targets []target) {
 }
 
 // overlap: the same name, or one inside the other.
-func overlap(a, b string) bool {
-	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+func overlap(a, b string) bool { return a == b || inside(a, b) || inside(b, a) }
+
+func inside(a, b string) bool {
+	rest, ok := strings.CutPrefix(a, b)
+	return ok && (strings.HasPrefix(rest, ".") || strings.HasPrefix(rest, "["))
 }
 
 func (p *parsing) twins(m *Mapping, kind int) {

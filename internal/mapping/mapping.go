@@ -31,7 +31,8 @@ type line struct {
 	expr     *expression
 	table    *table
 	codec    *codec
-	espoSlot int // -1: no name on that side
+	element  *element // nil: the field picks no element of a list
+	espoSlot int      // -1: no name on that side
 	advoSlot int
 }
 

@@ -136,6 +136,7 @@ var (
 	entityName = form{regexp.MustCompile(`^[\p{L}][\p{L}\p{N}_-]*$`), 64, 0}
 	espoName   = form{regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`), 100, 0}
 	advoName   = form{regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_-]*(\.[\p{L}_][\p{L}\p{N}_-]*)*$`), math.MaxInt, 7}
+	listName   = regexp.MustCompile(`\[[\p{L}_][\p{L}\p{N}_-]*=[\p{L}\p{N}_ -]+\]\.`)
 	pathName   = regexp.MustCompile(`^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`)
 )
 
@@ -357,7 +358,7 @@ func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Ma
 	}
 }
 
-var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "empty", "values", "group", "policy", "from_advoware", "from_espocrm", "clear"}
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "empty", "new", "remove", "values", "group", "policy", "from_advoware", "from_espocrm", "clear"}
 
 func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	before := len(p.problems)
@@ -369,9 +370,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	if espo != "" && !espoName.MatchString(espo) {
 		p.add(espoAt, "is no name of an EspoCRM field")
 	}
-	if advo != "" && !advoName.MatchString(advo) {
-		p.add(advoAt, "is no name of an Advoware field (dots reach into nested objects)")
-	}
+	p.advoFieldName(advoAt, advo)
 	p.reserved(espoAt, espo, advoAt, advo, m)
 	if _, ok := n.Get("clear"); ok {
 		p.clear(n, kind, espo, advo)
@@ -386,6 +385,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 		l.table = p.table(v, &l)
 	}
 	p.together(n, &l)
+	p.element(n, &l)
 	if len(p.problems) > before {
 		return
 	}

@@ -21,6 +21,24 @@ type plan struct {
 type node struct {
 	slot     int // -1: not read itself
 	children map[string]*node
+	picked   []picked // elements of the list that stands here
+}
+
+// picked is an element of a list and what is read of it.
+type picked struct {
+	pick record.Pick
+	node *node
+}
+
+// element is where a picked element is read, made when it is new.
+func (n *node) element(pick record.Pick) *node {
+	for _, p := range n.picked {
+		if p.pick == pick {
+			return p.node
+		}
+	}
+	n.picked = append(n.picked, picked{pick, &node{slot: -1}})
+	return n.picked[len(n.picked)-1].node
 }
 
 func newPlan() plan { return plan{root: node{slot: -1}, index: map[string]int{}} }
@@ -32,6 +50,10 @@ func (p *plan) slot(name string) int {
 	}
 	at := &p.root
 	for part := range strings.SplitSeq(name, ".") {
+		pick, picks := record.CutPick(part)
+		if picks {
+			part = pick.List
+		}
 		next := at.children[part]
 		if next == nil {
 			next = &node{slot: -1}
@@ -40,7 +62,9 @@ func (p *plan) slot(name string) int {
 			}
 			at.children[part] = next
 		}
-		at = next
+		if at = next; picks {
+			at = at.element(pick)
+		}
 	}
 	at.slot = len(p.slots)
 	p.index[name] = at.slot
@@ -71,6 +95,7 @@ func fill(r gjson.Result, at *node, out []cell) {
 		if child.slot >= 0 && !out[child.slot].there {
 			out[child.slot] = cell{true, scalarOf(value)}
 		}
+		fillPicked(value, child, out)
 		switch {
 		case child.children == nil:
 		case value.IsObject():
@@ -82,6 +107,21 @@ func fill(r gjson.Result, at *node, out []cell) {
 		}
 		return true
 	})
+}
+
+// fillPicked reads elements of a list. One that is not there is known to be empty.
+func fillPicked(list gjson.Result, at *node, out []cell) {
+	for _, p := range at.picked {
+		element := p.pick.From(list)
+		switch {
+		case element.IsObject():
+			fill(element, p.node, out)
+		case list.IsArray() || list.Type == gjson.Null:
+			fillAll(p.node, scalar{}, out)
+		default:
+			fillAll(p.node, scalar{kind: scalarComposite}, out)
+		}
+	}
 }
 
 func fillAll(at *node, s scalar, out []cell) {

@@ -60,7 +60,7 @@ func (m *Mapping) Overlay(o record.Object, values map[string]record.Value, clear
 		if there && l.reads(standing) == v {
 			continue
 		}
-		if o, err = m.set(o, l.Advo, l.advoWire(v, standing)); err != nil {
+		if o, err = m.put(o, l, v, standing); err != nil {
 			return record.Object{}, err
 		}
 	}
@@ -151,6 +151,38 @@ func boolLike(text string, s scalar, quoted bool) json.RawMessage {
 		return quote(text)
 	}
 	return json.RawMessage(text)
+}
+
+// put sets one field; of an element of a list also the element.
+func (m *Mapping) put(o record.Object, l *line, v record.Value, standing json.RawMessage) (record.Object, error) {
+	out, err := o, error(nil)
+	switch {
+	case l.element == nil:
+		return m.set(o, l.Advo, l.advoWire(v, standing))
+	case v.IsEmpty() && standing == nil: // not even a list: nothing to empty
+		return o, nil
+	case v.IsEmpty() && l.element.remove && l.alone(o):
+		out, err = o.Without(l.Advo)
+	default:
+		out, err = o.SetIn(l.Advo, l.advoWire(v, standing), l.element.fresh)
+	}
+	if err != nil {
+		e := m.fail(record.Advoware, l.Advo, l.Advo+" cannot be set in this record: no list of objects stands there")
+		e.Err = err
+		return record.Object{}, e
+	}
+	return out, nil
+}
+
+// alone: no second element of that sort would come forward with a value of its own if
+// the first were taken out; where one would, the first is emptied and stays.
+func (l *line) alone(o record.Object) bool {
+	rest, err := o.Without(l.Advo)
+	if err != nil {
+		return true // the write says why
+	}
+	next, there := rest.Get(l.Advo)
+	return !there || l.reads(next).IsEmpty()
 }
 
 func (m *Mapping) set(o record.Object, name string, raw json.RawMessage) (record.Object, error) {

@@ -78,6 +78,9 @@ func member(r gjson.Result, name string) (found gjson.Result) {
 // false when the member is not there. A member of a null object is null: the
 // parent was answered, so the child is known to be empty.
 func (o Object) Get(dotted string) (json.RawMessage, bool) {
+	if strings.IndexByte(dotted, '[') >= 0 {
+		return o.pick(dotted)
+	}
 	first, rest, nested := strings.Cut(dotted, ".")
 	raw, ok := o.at.get(o.raw, first)
 	if !ok || !nested || string(raw) == "null" {
@@ -90,6 +93,20 @@ func (o Object) Get(dotted string) (json.RawMessage, bool) {
 		}
 	}
 	if !at.Exists() {
+		return nil, false
+	}
+	return json.RawMessage(at.Raw), true
+}
+
+// pick is Get for a name that picks elements of lists.
+func (o Object) pick(dotted string) (json.RawMessage, bool) {
+	at := gjson.ParseBytes(o.raw)
+	for part := range strings.SplitSeq(dotted, ".") {
+		if at = step(at, part); at.Type == gjson.Null {
+			break
+		}
+	}
+	if at.Raw == "" {
 		return nil, false
 	}
 	return json.RawMessage(at.Raw), true

@@ -91,6 +91,8 @@ func fieldList(description string) *Node {
 			"espo_format":   {Description: "How EspoCRM gets telephone numbers.", Enum: []any{"e164", "national"}, Default: "e164"},
 			"scale":         {Description: "Digits behind the point that count; where a system rounds.", Type: "integer", Minimum: &zero, Maximum: &digits},
 			"empty":         {Description: "Advoware's values that mean empty; a clear writes the first.", Type: "array", Items: &Node{Type: []string{"string", "number", "boolean"}}},
+			"new":           {Description: "Other keys of an element of a list that has to be made.", Type: "object", AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+			"remove":        {Description: "Whether a clear takes the element out of its list.", Type: "boolean", Default: false},
 			"group":         {Description: "Fields of one group are one value for a conflict: one side's street never meets the other's town.", Type: "string", Pattern: groupPattern},
 			"policy":        policyNode("Decides a conflict about this field, before sync.conflict."),
 			"from_advoware": {Description: "Computed from Advoware's fields, one way.", Type: "string"},

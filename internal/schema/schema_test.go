@@ -192,6 +192,7 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 		head + "fields: [{espocrm: a, advoware: b.c, type: date, direction: to_advoware}]",
 		head + "fields: [{espocrm: a, advoware: b, values: {Mr.: Herr, x: 1}}]",
 		head + "zone: Europe/Vienna\nfields: [{espocrm: a, advoware: b, type: float, scale: 2, empty: [0]}, {espocrm: c, advoware: d, type: phone, region: AT, espo_format: national}, {espocrm: e, advoware: f, type: date, zone: UTC}]",
+		head + "fields: [{espocrm: a, advoware: 'k[x=1].b', new: {c: 1}, remove: true}]",
 		head + "groups: {g: {policy: manual}}\nfields: [{espocrm: a, advoware: b, group: g}, {espocrm: c, advoware: d, group: g}, {espocrm: e, advoware: f, policy: merge}]",
 		head + "match: [a]\nfields: [{espocrm: a, advoware: b}]\nkinds:\n",
 		"entity: E\nespocrm: {type: T}\nadvoware: {path: a/b, id: i, row_id: r, list: {path: same, first: 0, max: 5, params: {a: 1}}}\nfields: [{espocrm: a, advoware: b}]",
