@@ -54,6 +54,8 @@ var layers = map[string][]string{
 		"internal/store"},
 	// Suites over the whole: they stand above everything but the commands.
 	"internal/test/simulation": {"*"},
+	// The oracle knows nothing of the tool but its mapping and its history.
+	"internal/test/oracle": {"internal/mapping", "internal/record", "internal/sandbox", "internal/store"},
 	// The protocol's explorer knows the pure functions and no more.
 	"internal/test/model": {"internal/mapping", "internal/record", "internal/reconcile"},
 	// A command of its own that breaks the others' sources; it imports none.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"advosync/internal/batch"
-	"advosync/internal/engine"
+	"advosync/internal/advoware"
+	"advosync/internal/espocrm"
 	"advosync/internal/record"
 	"advosync/internal/store"
 )
@@ -26,18 +26,18 @@ func (t *Tool) moment(what ...any) {
 }
 
 type apartEspo struct {
-	batch.EspoCRM
+	*espocrm.Client
 	t *Tool
 }
 
 func (a apartEspo) Get(ctx context.Context, entityType, id string) (record.Object, error) {
 	a.t.turn("Get", id)
-	return a.EspoCRM.Get(ctx, entityType, id)
+	return a.Client.Get(ctx, entityType, id)
 }
 
 func (a apartEspo) Update(ctx context.Context, entityType, id string, p record.Patch, version *int64) (record.Object, error) {
 	a.t.turn("Update", id)
-	return a.EspoCRM.Update(ctx, entityType, id, p, version)
+	return a.Client.Update(ctx, entityType, id, p, version)
 }
 
 func (a apartEspo) Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error) {
@@ -48,22 +48,22 @@ func (a apartEspo) Find(ctx context.Context, entityType string, q record.Query) 
 	first := q
 	first.After = nil
 	a.t.turn("Find", first, page)
-	return a.EspoCRM.Find(ctx, entityType, q)
+	return a.Client.Find(ctx, entityType, q)
 }
 
 func (a apartEspo) ByIDs(ctx context.Context, entityType string, ids, fields []string) ([]record.Object, error) {
 	a.t.turn("ByIDs", ids, fields)
-	return a.EspoCRM.ByIDs(ctx, entityType, ids, fields)
+	return a.Client.ByIDs(ctx, entityType, ids, fields)
 }
 
 type apartAdvo struct {
-	engine.Advoware
+	*advoware.Client
 	t *Tool
 }
 
 func (a apartAdvo) Get(ctx context.Context, path, id string) (record.Object, error) {
 	a.t.turn("advoware", path, id)
-	o, err := a.Advoware.Get(ctx, path, id)
+	o, err := a.Client.Get(ctx, path, id)
 	if err != nil { // else a write may follow, and has to follow at once
 		a.t.moment("after", path, id)
 	}
@@ -72,12 +72,12 @@ func (a apartAdvo) Get(ctx context.Context, path, id string) (record.Object, err
 
 func (a apartAdvo) Create(ctx context.Context, path, idField string, o record.Object) (int64, error) {
 	a.t.turn("create", path, string(o.Bytes()))
-	return a.Advoware.Create(ctx, path, idField, o)
+	return a.Client.Create(ctx, path, idField, o)
 }
 
 func (a apartAdvo) List(ctx context.Context, path string, params map[string]string, items string) ([]record.Object, error) {
 	a.t.turn("list", path, params)
-	return a.Advoware.List(ctx, path, params, items)
+	return a.Client.List(ctx, path, params, items)
 }
 
 type apartStore struct {
@@ -91,8 +91,8 @@ func (a apartStore) Scan(ctx context.Context, entity string, f store.ScanFilter,
 }
 
 func (a apartStore) Commit(ctx context.Context, c store.Commit) (int64, error) {
-	if c.Memory == nil || c.Memory.Intent == nil || c.Memory.Intent.Kind == store.IntentCreate && c.Memory.Intent.AdvowareID == 0 {
-		a.t.moment("Commit", c.Key.ID) // else it may announce a write to Advoware
+	if !announcesAWrite(c) {
+		a.t.moment("Commit", c.Key.ID)
 	}
 	return a.Store.Commit(ctx, c)
 }

@@ -5,10 +5,8 @@ import (
 
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
+	"advosync/internal/test/oracle"
 )
-
-// restorer is who brings a backup in.
-const restorer = "the backup"
 
 // backup puts one system back to what it was some time ago. What the backup does
 // not hold is lost with it; what it holds counts as an edit of whoever restored
@@ -22,7 +20,8 @@ func (s *Sim) backup() {
 	rows, raws := s.Espo.Backup(entityType), s.advoRows()
 	nap(r, 3*time.Minute)
 	s.count("backups restored: " + string(s.backups))
-	_ = s.Oracle.Person(restorer, func() error {
+	s.Oracle.Rough()
+	_ = s.Oracle.Person(oracle.Restorer, func() error {
 		if s.backups == record.EspoCRM {
 			s.Espo.RestoreBackup(entityType, rows)
 			return nil
@@ -52,17 +51,4 @@ func (s *Sim) advoRows() map[int64][]byte {
 		}
 	}
 	return out
-}
-
-// takeBack notes what else a backup undoes with a cell that it sets. An edit of
-// the other side that had just been carried here, by a run that could not store it
-// as synced, is on one side only again: by the base in force it has changed, and
-// may win a conflict.
-func (o *Oracle) takeBack(now map[string]snapshot, c cell) {
-	side, id := o.partner(now, c)
-	for f := range o.reached {
-		if f.side == side && f.id == id && o.sameField(c, f) {
-			o.takenBack[f] = true
-		}
-	}
 }

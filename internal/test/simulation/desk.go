@@ -7,13 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/engine"
-	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/test/oracle"
 )
 
 // desk is somebody who repairs: each command is a process of its own.
@@ -40,24 +39,17 @@ func (s *Sim) desk() {
 	}
 }
 
-// did tells the oracle what came of a command for one record.
-func (s *Sim) did(t *Tool, c command, do func() result.Record) result.Record {
-	s.count(c.what)
-	s.Oracle.Ordered(t.Run, c)
-	res := do()
-	s.Oracle.Settle()
-	s.tellOf(t, res)
-	s.count(c.what + ": " + string(res.Outcome))
-	through := !t.Process.Dead() && res.Error == nil && !slices.Contains([]result.Outcome{result.Unchanged, result.Skipped, result.Locked}, res.Outcome)
-	happened := through || t.Process.Dead() ||
-		res.Error != nil && (res.Error.Owner == string(fault.OwnerSystem) || res.Error.Code == string(fault.LeaseLost))
-	s.Oracle.Carried(t.Run, c.id, happened, through)
-	switch {
-	case t.Process.Dead(), res.Error != nil:
-		s.Oracle.InDoubt(c.id)
-	case c.what == undoes && res.Outcome != result.Unchanged, c.what == resolves, c.what == links && res.Outcome == result.Adopted:
-		s.heard(t, res)
+// did carries a command out; order: what it says of the record, nil: nothing.
+func (s *Sim) did(t *Tool, what, id string, order *oracle.Order, do func() result.Record) result.Record {
+	s.count(what)
+	s.Oracle.Note("%s: %s %s %+v", t.Run, what, id, order)
+	if order != nil {
+		defer s.Oracle.Ordered(id, *order)()
 	}
+	res := do()
+	s.tellOf(t, res)
+	s.count(what + ": " + string(res.Outcome))
+	s.leftOvers(res)
 	return res
 }
 
@@ -81,9 +73,11 @@ func (s *Sim) undo(t *Tool, force bool) {
 	whole := t.Random.IntN(2) == 0
 	for _, d := range deeds {
 		if d == one || whole && d.run == one.run {
-			s.did(t, command{what: undoes, id: d.id, run: d.run, force: force}, func() result.Record {
-				return t.Engine.Undo(context.Background(), engine.UndoRequest{Mapping: s.Mapping, ID: d.id, Run: d.run, Force: force})
-			})
+			what := "undo"
+			if force {
+				what = "undo --force"
+			}
+			s.did(t, what, d.id, &oracle.Order{Force: force}, func() result.Record { return t.Engine.Undo(d.id, d.run, force) })
 		}
 	}
 }
@@ -91,15 +85,14 @@ func (s *Sim) undo(t *Tool, force bool) {
 // link links a record to one that was made in Advoware, or that lies about there.
 func (s *Sim) link(t *Tool) {
 	id, ok := s.pick(t.Random)
-	free := slices.DeleteFunc(s.unlinked(), func(advo int64) bool { return !s.Oracle.strange(advo) }) // what a run has just made is nobody's to link
+	free := slices.DeleteFunc(s.unlinked(), func(advo int64) bool { return !s.Oracle.IsLoose(advo) }) // what a run has just made is nobody's to link
 	if !ok || len(free) == 0 {
 		return
 	}
 	rec, _ := s.Espo.Get(entityType, id)
 	linked, _ := rec["advowareId"].(int64)
-	mem, _ := s.Store.Load(context.Background(), store.Key{Entity: s.Mapping.Entity(), ID: id})
-	create := mem.Intent != nil && mem.Intent.Kind == store.IntentCreate
-	if create && mem.Intent.AdvowareID == 0 {
+	mem := s.remembered(id)
+	if mem.create && mem.made == 0 {
 		return // nobody knows what was made for it: settleDoubt looks
 	}
 	force := linked != 0 && t.Random.IntN(2) == 0
@@ -108,8 +101,8 @@ func (s *Sim) link(t *Tool) {
 	if force {
 		s.Oracle.Loose(linked)
 	}
-	if rec, _ := s.Espo.Get(entityType, id); create && rec["advowareId"] == advo {
-		s.Oracle.Loose(mem.Intent.AdvowareID) // R6: a link to another ends the create; link says what is left over
+	if rec, _ := s.Espo.Get(entityType, id); mem.create && rec["advowareId"] == advo {
+		s.Oracle.Loose(mem.made) // a link to another ends the create; link says what is left over
 	}
 }
 
@@ -126,9 +119,7 @@ func (s *Sim) leftOvers(res result.Record) {
 }
 
 func (s *Sim) linkTo(t *Tool, id string, advo int64, force bool) result.Record {
-	return s.did(t, command{what: links, id: id, force: force}, func() result.Record {
-		return t.Engine.Link(context.Background(), engine.LinkRequest{Mapping: s.Mapping, ID: id, AdvowareID: advo, Force: force})
-	})
+	return s.did(t, "link", id, &oracle.Order{Force: force}, func() result.Record { return t.Engine.Link(id, advo, force) })
 }
 
 // unlinked are the Advoware records that no EspoCRM record carries.
@@ -149,28 +140,26 @@ func (s *Sim) unlinked() []int64 {
 }
 
 func (s *Sim) reset(t *Tool, id string, forget bool) {
-	c := command{what: "reset", id: id}
+	do := func() result.Record { return t.Engine.Reset(id, forget) }
 	if forget {
-		c.what = forgets
+		s.did(t, "reset --forget", id, &oracle.Order{}, do)
+		return
 	}
-	s.did(t, c, func() result.Record {
-		return t.Engine.Reset(context.Background(), engine.ResetRequest{Mapping: s.Mapping, ID: id, Forget: forget})
-	})
+	s.did(t, "reset", id, nil, do)
 }
 
 // resolveWaiting decides the conflicts that wait.
 func (s *Sim) resolveWaiting(t *Tool) {
 	for _, id := range s.ids {
-		if rec, _ := s.Espo.Get(entityType, id); rec["syncStatus"] == engine.StatusConflict {
+		if rec, _ := s.Espo.Get(entityType, id); rec["syncStatus"] == statusConflict {
 			s.resolve(t, id)
 		}
 	}
 }
 
 func (s *Sim) resolve(t *Tool, id string) {
-	if mem, err := s.Store.Load(context.Background(), store.Key{Entity: s.Mapping.Entity(), ID: id}); err == nil && mem.Parked != nil && mem.Parked.Doubtful {
-		s.count("links in doubt")
-		t.Engine.Confirm(context.Background(), s.Mapping, id, false)
+	if s.remembered(id).doubtful {
+		s.did(t, "links in doubt", id, &oracle.Order{Force: true}, func() result.Record { return t.Engine.Confirm(id) })
 		return
 	}
 	sides := []record.Side{record.EspoCRM, record.Advoware}
@@ -182,33 +171,22 @@ func (s *Sim) resolve(t *Tool, id string) {
 			}
 		}
 	}
-	s.did(t, command{what: resolves, id: id, take: take}, func() result.Record {
-		return t.Engine.Resolve(context.Background(), engine.ResolveRequest{Mapping: s.Mapping, ID: id, Take: take})
-	})
+	s.did(t, "resolve", id, &oracle.Order{Take: take}, func() result.Record { return t.Engine.Resolve(id, take) })
 }
 
-// unlock frees every lock by force, whether its holder lives or not.
+// unlock frees every lock by force, whether its holder lives or not: what that run
+// sends from now on is its operator's doing.
 func (s *Sim) unlock(t *Tool) {
-	locks, err := t.Engine.Locks(context.Background(), []*mapping.Mapping{s.Mapping})
-	if err != nil {
-		return
-	}
-	for _, l := range locks {
+	t.Engine.Unlock(func(id string) {
 		s.count("locks freed by force")
-		s.rob(l)
-		t.Engine.Unlock(context.Background(), l, true)
-	}
-}
-
-// rob notes whose lock is about to be freed: what that run sends from now on is
-// its operator's doing.
-func (s *Sim) rob(l engine.HeldLock) {
-	held, _ := s.Store.Locks(context.Background())
-	for _, h := range held {
-		if strings.HasSuffix(h.Key, ":"+l.ID) {
-			s.mu.Lock()
-			s.robbed[h.Owner.Run] = true
-			s.mu.Unlock()
+		s.Oracle.Rough()
+		held, _ := s.Store.Locks(context.Background())
+		for _, h := range held {
+			if strings.HasSuffix(h.Key, ":"+id) {
+				s.mu.Lock()
+				s.robbed[h.Owner.Run] = true
+				s.mu.Unlock()
+			}
 		}
-	}
+	})
 }

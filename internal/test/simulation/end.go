@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -48,7 +47,7 @@ func (s *Sim) settleDown() {
 			through = s.pass(t)
 		} else {
 			for _, id := range s.ids {
-				s.heard(t, t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id}))
+				s.heard(t, t.Engine.Sync(id, false, false))
 			}
 		}
 		quiet := through && s.writes() == before
@@ -68,7 +67,7 @@ func (s *Sim) lastLook(t *Tool, quiet bool) {
 	}
 	before := s.writes()
 	for _, id := range s.ids {
-		res := t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id})
+		res := t.Engine.Sync(id, false, false)
 		s.heard(t, res)
 		if res.Outcome != result.Unchanged {
 			s.wrong("not in step at the end: %s is %s/%s %+v", id, res.Verdict, res.Outcome, res.Error)
@@ -84,20 +83,19 @@ func (s *Sim) lastLook(t *Tool, quiet bool) {
 // nothing, as long as the tool names it.
 func (s *Sim) leftOver(t *Tool, lost []string) {
 	for _, id := range lost {
-		mem, _ := s.Store.Load(context.Background(), store.Key{Entity: s.Mapping.Entity(), ID: id})
-		in := mem.Intent
-		if in == nil || in.Kind != store.IntentCreate {
+		mem := s.remembered(id)
+		if !mem.create {
 			continue
 		}
-		made, told := in.AdvowareID, fmt.Sprintf("Advoware %d was created for it and is linked to nothing", in.AdvowareID)
+		made, told := mem.made, fmt.Sprintf("Advoware %d was created for it and is linked to nothing", mem.made)
 		if made == 0 { // the POST's answer got lost, so no id can be named
-			if made = s.Oracle.Unclaimed(in.Run); made == 0 {
+			if made = s.unclaimed(mem.run); made == 0 {
 				continue
 			}
 			told = "A record may have been created for it in Advoware, linked to nothing"
 		}
 		s.count("creates cut off by a backup")
-		res := t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id})
+		res := t.Engine.Sync(id, false, false)
 		if !strings.Contains(res.Reason.Text, told) {
 			s.wrong("nobody is told that Advoware %d is left over of %s: %+v", made, id, res)
 			continue
@@ -106,35 +104,45 @@ func (s *Sim) leftOver(t *Tool, lost []string) {
 	}
 }
 
+// unclaimed is an Advoware record that a run has made and whose id it never learned;
+// 0: none.
+func (s *Sim) unclaimed(run string) int64 {
+	free := s.unlinked()
+	for _, other := range s.begunOnes() {
+		free = slices.DeleteFunc(free, func(id int64) bool { return id == other.made })
+	}
+	for _, id := range s.Oracle.Made(run) {
+		if slices.Contains(free, id) {
+			return id
+		}
+	}
+	return 0
+}
+
 // repair is what the operator does about records that ask for a person: each
 // reason has its own way on.
 func (s *Sim) repair(t *Tool) {
-	ctx := context.Background()
 	for _, id := range s.ids {
 		rec, _ := s.Espo.Get(entityType, id)
 		advo, _ := rec["advowareId"].(int64)
-		mem, _ := s.Store.Load(ctx, store.Key{Entity: s.Mapping.Entity(), ID: id})
-		code := ""
-		if mem.Failure != nil {
-			code = mem.Failure.Code
-		}
-		failed := rec["syncStatus"] == engine.StatusFailed || rec["syncStatus"] == engine.StatusPermanentlyFailed
+		mem := s.remembered(id)
+		failed := rec["syncStatus"] == statusFailed || rec["syncStatus"] == statusGivenUp
 		switch {
-		case rec["syncStatus"] == engine.StatusConflict:
+		case rec["syncStatus"] == statusConflict:
 			s.resolve(t, id)
-		case failed && code == string(fault.CreateDoubt):
+		case failed && mem.failure == string(fault.CreateDoubt):
 			s.settleDoubt(t, id)
-		case failed && mem.Intent != nil && mem.Intent.Kind == store.IntentCreate && (code == string(fault.Duplicate) || code == string(fault.PingPong)):
+		case failed && mem.create && (mem.failure == string(fault.Duplicate) || mem.failure == string(fault.PingPong)):
 			s.linkTo(t, id, s.newInAdvoware(t.Random, "admin"), false) // another record carries the one that was made for it
-		case s.MissingInAdvoware == engine.MissingFail && s.lost(advo):
+		case s.MissingInAdvoware == missingFail && s.lost(advo):
 			s.putBackInAdvoware("admin", advo)
 			s.reset(t, id, false)
-		case advo == 0 && mem.Pending == engine.PendingCreate: // another one than the record that matches it
+		case advo == 0 && mem.held: // another one than the record that matches it
 			s.count("held creates synced by name")
-			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
-		case advo == 0 && s.MissingInAdvoware == engine.MissingUnlink: // left alone until it is edited or synced by name
-			s.heard(t, t.Engine.Sync(ctx, engine.Request{Mapping: s.Mapping, ID: id}))
-		case rec["syncStatus"] == engine.StatusPermanentlyFailed:
+			s.heard(t, t.Engine.Sync(id, false, false))
+		case advo == 0 && s.MissingInAdvoware == missingUnlink: // left alone until it is edited or synced by name
+			s.heard(t, t.Engine.Sync(id, false, false))
+		case rec["syncStatus"] == statusGivenUp:
 			s.reset(t, id, false)
 		}
 	}
@@ -151,19 +159,10 @@ func (s *Sim) lost(advo int64) bool {
 // record held when it was sent, and takes none that was made for another one.
 func (s *Sim) settleDoubt(t *Tool, id string) {
 	rec, _ := s.Espo.Get(entityType, id)
-	sent, anothers := map[string]string{}, map[int64]bool{}
-	_ = s.Store.Scan(context.Background(), s.Mapping.Entity(), store.ScanFilter{WithIntent: true}, func(other string, m store.Memory) error {
-		if other != id {
-			anothers[m.Intent.AdvowareID] = true
-			return nil
-		}
-		for _, f := range s.Mapping.AllFields() {
-			if fi := m.Intent.Fields[f.Key]; fi.Sent != nil && fi.Sent.HasText() {
-				sent[f.Advo] = fi.Sent.Text()
-			}
-		}
-		return nil
-	})
+	sent, anothers := s.remembered(id).sent, map[int64]bool{}
+	for other, mem := range s.begunOnes() {
+		anothers[mem.made] = anothers[mem.made] || other != id
+	}
 	score := 1
 	if len(sent) == 0 { // nothing is known of that time, but that one was made
 		score = 0
@@ -175,7 +174,7 @@ func (s *Sim) settleDoubt(t *Tool, id string) {
 	}
 	best := int64(0)
 	for _, advo := range s.unlinked() {
-		if s.Oracle.strange(advo) || anothers[advo] {
+		if s.Oracle.IsLoose(advo) || anothers[advo] {
 			continue
 		}
 		n := 1
@@ -193,7 +192,7 @@ func (s *Sim) settleDoubt(t *Tool, id string) {
 		return
 	}
 	s.count("sync --create-anyway")
-	s.heard(t, t.Engine.Sync(context.Background(), engine.Request{Mapping: s.Mapping, ID: id, CreateAnyway: true}))
+	s.heard(t, t.Engine.Sync(id, false, true))
 }
 
 func (s *Sim) writes() int {
@@ -208,9 +207,7 @@ func (s *Sim) writes() int {
 
 // check holds the end against what is promised.
 func (s *Sim) check() {
-	ctx := context.Background()
-	var entries []store.Entry
-	_ = s.Store.Entries(ctx, store.HistoryFilter{}, func(e store.Entry) error { entries = append(entries, e); return nil })
+	entries := s.history("")
 	for i := range entries { // a record that is gone for good keeps its intent and what it announced
 		if e := &entries[i]; !slices.Contains(s.ids, e.RecordID) {
 			for j := range e.Writes {
@@ -220,8 +217,9 @@ func (s *Sim) check() {
 			}
 		}
 	}
-	s.trouble = append(s.trouble, s.Oracle.Overwritten(entries)...)
-	s.trouble = append(s.trouble, s.Oracle.Differences()...)
+	for _, p := range slices.Concat(s.Oracle.Overwritten(entries), s.Oracle.Untold(), s.Oracle.Differences()) {
+		s.wrong("%s", p)
+	}
 	for _, e := range entries {
 		for _, w := range e.Writes {
 			if w.State == store.WritePlanned {
@@ -230,20 +228,18 @@ func (s *Sim) check() {
 		}
 	}
 	for _, id := range s.ids {
-		mem, err := s.Store.Load(ctx, store.Key{Entity: s.Mapping.Entity(), ID: id})
+		mem := s.remembered(id)
 		rec, _ := s.Espo.Get(entityType, id)
 		switch {
-		case err != nil:
-			s.wrong("%v", err)
-		case mem.Intent != nil:
-			s.wrong("%s: an intent is left: %s", id, mem.Intent.Kind)
-		case len(mem.Notes) > 0:
+		case mem.begun:
+			s.wrong("%s: an announced write is left", id)
+		case mem.owed:
 			s.wrong("%s: a notification is owed", id)
-		case rec["syncStatus"] != engine.StatusClean:
+		case rec["syncStatus"] != statusClean:
 			s.wrong("%s: status %v", id, rec["syncStatus"])
 		}
 	}
-	locks, _ := s.Store.Locks(ctx)
+	locks, _ := s.Store.Locks(context.Background())
 	for _, l := range locks {
 		if l.Expires.After(time.Now()) {
 			s.wrong("a lock is left: %s", l.Key)

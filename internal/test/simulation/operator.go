@@ -18,6 +18,7 @@ func (s *Sim) operator() {
 		switch r.IntN(3) {
 		case 0:
 			s.count("store outages")
+			s.Oracle.Rough()
 			s.setDown(true)
 			nap(r, 20*time.Second)
 			s.setDown(false)

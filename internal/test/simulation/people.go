@@ -182,7 +182,7 @@ func (s *Sim) deleteInAdvoware(name string, id int64) {
 // putBackInAdvoware brings a deleted record back as it was, rowId included; by
 // then another one may have taken its place.
 func (s *Sim) putBackInAdvoware(name string, id int64) {
-	raw, deleted := s.Oracle.deleted(id)
+	raw, deleted := s.Oracle.Deleted(id)
 	if !deleted {
 		return
 	}

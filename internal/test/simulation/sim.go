@@ -3,18 +3,19 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
 
-	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
+	"advosync/internal/store"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/oracle"
 )
 
 const (
@@ -37,9 +38,9 @@ type Sim struct {
 	Advo    *sandbox.Advoware
 	Store   *storetest.Memory
 	Mapping *mapping.Mapping
-	Oracle  *Oracle
+	Oracle  *oracle.Oracle
 	Policy  reconcile.Policy
-	// What becomes of records that one side has lost (engine.Missing…).
+	// What becomes of records that one side has lost (missing…).
 	MissingInAdvoware, MissingInEspocrm string
 
 	start   time.Time
@@ -57,7 +58,7 @@ type Sim struct {
 	counts  map[string]int
 	ended   map[string]bool // runs that are no more
 	robbed  map[string]bool // runs that lost a lock by force
-	allow   batch.Options   // guards that the operator has overridden
+	allow   Allowed         // guards that the operator has overridden
 	trouble []string
 }
 
@@ -65,8 +66,6 @@ type Sim struct {
 type Report struct {
 	Seed     uint64
 	Problems []string
-	Excused  map[string]int // fell into open windows
-	Ruled    map[string]int // let pass by a rule
 	Counts   map[string]int
 	Trace    []string
 }
@@ -75,7 +74,9 @@ type Report struct {
 // trace is set the report tells what happened.
 func Run(seed uint64, trace bool) Report {
 	s := newSim(seed)
-	s.Oracle.Quiet = !trace
+	if trace {
+		s.Oracle.Clock = func() string { return time.Since(s.start).String() }
+	}
 	var all sync.WaitGroup
 	for i := range 2 {
 		all.Go(func() { s.person(i) })
@@ -88,17 +89,18 @@ func Run(seed uint64, trace bool) Report {
 	all.Go(s.backup)
 	all.Wait()
 	s.settleDown()
-	return Report{Seed: seed, Problems: append(s.trouble, s.Oracle.Problems()...), Excused: s.Oracle.Excused(), Ruled: s.Oracle.Ruled(), Counts: s.counts, Trace: s.Oracle.Trace()}
+	maps.Copy(s.counts, s.Oracle.Counts())
+	return Report{Seed: seed, Problems: append(s.trouble, s.Oracle.Problems()...), Counts: s.counts, Trace: s.Oracle.Trace()}
 }
 
 func newSim(seed uint64) *Sim {
 	s := &Sim{Seed: seed, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{}, ended: map[string]bool{},
-		MissingInAdvoware: engine.MissingFail, MissingInEspocrm: engine.MissingKeep}
+		MissingInAdvoware: missingFail, MissingInEspocrm: missingKeep}
 	r := s.random("world", 0)
 	s.Policy = []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Merge, reconcile.Manual}[r.IntN(5)]
-	s.MissingInAdvoware = []string{engine.MissingFail, engine.MissingUnlink, engine.MissingRecreate}[r.IntN(3)]
+	s.MissingInAdvoware = []string{missingFail, missingUnlink, missingRecreate}[r.IntN(3)]
 	if r.IntN(4) == 0 {
-		s.MissingInEspocrm = engine.MissingDelete
+		s.MissingInEspocrm = missingDelete
 	}
 	s.Mapping = mappings()[min(r.IntN(4), 1)]
 	if r.IntN(4) == 0 {
@@ -123,17 +125,16 @@ func newSim(seed uint64) *Sim {
 	s.storing = b.Storing
 	s.Advo = sandbox.NewAdvoware(sandbox.AdvowareOptions{Seed: seed, Behaviour: b})
 	s.Store = storetest.NewMemory(nil)
-	s.Store.FailWith(func(context.Context, string) error {
+	s.Store.FailWith(func(ctx context.Context, _ string) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.down {
+		if s.down && ctx.Value(judging{}) == nil {
 			return ErrStoreDown
 		}
 		return nil
 	})
-	s.Oracle = NewOracle(s.Mapping, s.Espo, s.Advo, s.Policy)
-	s.Oracle.Cuts = len(b.Storing) == 1
-	s.Oracle.Clock = func() string { return time.Since(s.start).String() }
+	s.Oracle = oracle.New(s.Mapping, s.Espo, s.Advo, string(s.Policy))
+	s.Oracle.History = s.history
 	return s
 }
 
@@ -159,6 +160,19 @@ func (s *Sim) random(actor string, n int) *rand.Rand {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
 	return rand.New(rand.NewPCG(s.Seed, h+uint64(n)*7919))
+}
+
+// judging marks a look into the store that no outage stops.
+type judging struct{}
+
+func judgingContext() context.Context {
+	return context.WithValue(context.Background(), judging{}, true)
+}
+
+// history is what the history holds of a record; "": all of it.
+func (s *Sim) history(id string) (out []store.Entry) {
+	_ = s.Store.Entries(judgingContext(), store.HistoryFilter{ID: id}, func(e store.Entry) error { out = append(out, e); return nil })
+	return out
 }
 
 func (s *Sim) over() bool { return time.Since(s.start) > storm }

@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"advosync/internal/advoware"
-	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/lease"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/test/oracle"
 	"advosync/internal/transport"
 )
 
@@ -24,8 +23,7 @@ import (
 type Tool struct {
 	Run     string
 	Process *Process
-	Engine  *engine.Engine
-	Pass    *batch.Pass
+	Engine  Engine
 	Leases  *lease.Manager
 	Random  *rand.Rand
 
@@ -62,16 +60,10 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	if err != nil {
 		panic(err)
 	}
-	st := apartStore{t.Process.Store(skewed{s.Store, skew, s.Oracle, t.Run}), t}
+	st := apartStore{t.Process.Store(skewed{s.Store, skew}), t}
 	owner := store.Owner{Host: "test", PID: n, Start: t.Run, User: "u", Command: command, Run: t.Run}
 	t.Leases = lease.New(st, owner, lockTTL, lease.Options{Now: now, Dead: s.dead})
-	cfg := engine.Config{Policy: s.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
-		OnMissingInAdvoware: s.MissingInAdvoware, OnMissingInEspocrm: s.MissingInEspocrm}
-	t.Engine = engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: t.Leases, Now: now})
-	// So many may be in flight that none waits for another one: whose turn it is
-	// would be the Go scheduler's choice.
-	t.Pass = batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10, MaxCreates: 1000},
-		batch.Deps{EspoCRM: apartEspo{ec, t}, Advoware: apartAdvo{ac, t}, Store: st, Leases: t.Leases, Now: now})
+	t.Engine = t.newEngine(n, command, ec, ac, st, t.Leases, now)
 	return t
 }
 
@@ -79,7 +71,6 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 func (t *Tool) end() {
 	t.Process.Kill()
 	_ = t.Leases.ReleaseAll()
-	t.sim.Oracle.Ended(t.Run)
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
 	t.sim.ended[t.Run] = true
@@ -119,7 +110,7 @@ func (t *Tool) diceOf(what string, n int) *rand.Rand {
 // between a read of Advoware and the write that rests on it.
 func (t *Tool) prompt(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(q *http.Request) (*http.Response, error) {
-		id, ok := t.sim.Oracle.advoID(q)
+		id, ok := t.sim.advoID(q)
 		if !ok {
 			return next.RoundTrip(q)
 		}
@@ -127,13 +118,23 @@ func (t *Tool) prompt(next http.RoundTripper) http.RoundTripper {
 		at, read := t.readAt[id]
 		delete(t.readAt, id)
 		t.mu.Unlock()
-		if waited := time.Since(at); read && waited > 0 && q.Method == http.MethodPut {
+		waited, again := time.Since(at), at.IsZero()
+		switch {
+		case q.Method != http.MethodPut || read && again: // a PUT that was refused may be sent once more
+		case !read:
+			t.sim.wrong("%s: no read of Advoware %s stands before its PUT", t.Run, id)
+		case waited > 0:
 			t.sim.wrong("%s: the PUT of Advoware %s waited for %s after the read that it rests on", t.Run, id, waited)
 		}
 		resp, err := next.RoundTrip(q)
-		if err == nil && q.Method == http.MethodGet {
+		if q.Method == http.MethodPut {
+			at = time.Time{}
+		} else if at = time.Now(); q.Method != http.MethodGet || err != nil {
+			return resp, err
+		}
+		if true {
 			t.mu.Lock()
-			t.readAt[id] = time.Now()
+			t.readAt[id] = at
 			t.mu.Unlock()
 		}
 		return resp, err
@@ -155,34 +156,7 @@ func (t *Tool) onTheWay(next http.RoundTripper) http.RoundTripper {
 // skewed shows a store's times on a process's own clock, as the stores do.
 type skewed struct {
 	store.Store
-	skew   time.Duration
-	oracle *Oracle
-	run    string
-}
-
-// Commit tells the oracle of a conflict that is parked, and of a record that is
-// forgotten.
-func (k skewed) Commit(ctx context.Context, c store.Commit) (int64, error) {
-	asks := false
-	if c.Memory != nil && c.Memory.Parked != nil {
-		before, err := k.Store.Load(ctx, c.Key)
-		asks = err == nil && (before.Parked == nil || before.Parked.Fingerprint != c.Memory.Parked.Fingerprint)
-	}
-	rev, err := k.Store.Commit(ctx, c)
-	if err == nil && c.Memory != nil && c.Memory.Intent != nil {
-		k.oracle.Announced(k.run, c.Key.ID, c.Memory.Intent)
-	}
-	if err == nil && c.Memory != nil {
-		in := c.Memory.Intent
-		k.oracle.Remembered(c.Key.ID, c.Memory.Base != nil || in != nil && in.Base != nil)
-	}
-	if err == nil && c.Memory == nil {
-		k.oracle.Dropped(c.Key.ID)
-	}
-	if err == nil && asks {
-		k.oracle.Parked(k.run, c.Key.ID)
-	}
-	return rev, err
+	skew time.Duration
 }
 
 func (k skewed) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) ([]store.Lease, []store.Lock, error) {
@@ -217,6 +191,9 @@ func (t *Tool) fate(e Effect) Fate {
 		f = BreaksBefore
 	}
 	t.sim.count("fault: " + f.String())
+	if refused := f == Answers400 || f == Answers401 || f == Answers429; f == DiesBefore || f == DiesAfter || e.Write && !e.SignIn && !refused {
+		t.sim.Oracle.Rough()
+	}
 	return f
 }
 
@@ -232,11 +209,12 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 		there, back := latency(r, t.rate), latency(r, t.rate)
 		late := r.IntN(2) == 0
 		sent := time.Now()
-		var known map[string]snapshot
+		var known oracle.Reads
 		if q.Method != http.MethodGet {
-			known = t.sim.Oracle.known(t.Run)
+			known = t.sim.Oracle.Known(t.Run)
 		}
 		if err := wait(q.Context(), there); err != nil {
+			t.sim.Oracle.Rough()
 			if late && q.Method != http.MethodGet {
 				t.landLate(q, next, there-time.Since(sent), sent, known)
 			}
@@ -244,6 +222,7 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 		}
 		resp, err := next.RoundTrip(q)
 		if werr := wait(q.Context(), back); werr != nil {
+			t.sim.Oracle.Rough()
 			return nil, werr
 		}
 		return resp, err
@@ -252,23 +231,19 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 
 // landLate carries a request out whose sender has given it up. known is what the
 // sender had read when it sent it.
-func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time, known map[string]snapshot) {
-	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), lateKey{}, known))
+func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time, known oracle.Reads) {
+	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), oracle.Landing{}, known))
 	go func() {
 		time.Sleep(rest)
 		land := func() { _, _ = next.RoundTrip(again) }
 		t.sim.count("late landings")
 		if time.Since(sent) >= writeTime-5*time.Second { // less what two clocks may differ
-			t.sim.Oracle.Excuse(LateWrite, land)
+			t.sim.Oracle.Excuse(oracle.LateWrite, land)
 			return
 		}
 		land()
 	}()
 }
-
-// lateKey marks a request that lands after its sender has given it up; its value is
-// what the sender had read when it sent it.
-type lateKey struct{}
 
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -301,9 +276,30 @@ func (s *Sim) guard(run string, next http.RoundTripper) http.RoundTripper {
 		}
 		var resp *http.Response
 		var err error
-		s.Oracle.Excuse(LostLease, func() { resp, err = next.RoundTrip(q) })
+		s.Oracle.Excuse(oracle.LostLease, func() { resp, err = next.RoundTrip(q) })
 		return resp, err
 	})
+}
+
+// advoID is the Advoware record that a request is about.
+func (s *Sim) advoID(q *http.Request) (string, bool) {
+	_, id, ok := strings.Cut(q.URL.Path, s.Mapping.AdvoPath()+"/")
+	return id, ok && id != "" && !strings.Contains(id, "/")
+}
+
+// recordOf is the EspoCRM record that a request is about; "": none is linked yet.
+func (s *Sim) recordOf(q *http.Request) string {
+	advo, ok := s.advoID(q)
+	if !ok {
+		_, id, _ := strings.Cut(q.URL.Path, "/api/v1/"+entityType+"/")
+		return id
+	}
+	for _, row := range s.Espo.Backup(entityType) {
+		if fmt.Sprint(row["advowareId"]) == advo {
+			return fmt.Sprint(row["id"])
+		}
+	}
+	return ""
 }
 
 // holds reports whether the run still holds the lock of the record that it
@@ -314,9 +310,9 @@ func (s *Sim) holds(run string, q *http.Request) bool {
 		return true // the store is gone; nobody can have taken it
 	}
 	held := 0
-	id := s.Oracle.recordOf(q)
+	id := s.recordOf(q)
 	for _, l := range locks {
-		if l.Owner.Run != run || !l.Expires.After(time.Now()) || strings.HasSuffix(l.Key, ":"+engine.PassLock) {
+		if l.Owner.Run != run || !l.Expires.After(time.Now()) || isPassLock(l.Key) {
 			continue
 		}
 		if id != "" && strings.HasSuffix(l.Key, ":"+id) {

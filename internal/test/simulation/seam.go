@@ -1,0 +1,213 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"advosync/internal/advoware"
+	"advosync/internal/batch"
+	"advosync/internal/engine"
+	"advosync/internal/espocrm"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// The seam: all that the simulation knows of the tool that it plays on. Nothing else
+// in this package names the packages behind it, nor the form in which the tool
+// remembers what it has begun.
+
+// Engine is one process of the tool, bound to one mapping.
+type Engine interface {
+	// Sync syncs one record: as a pass does, or named by an operator. createAnyway: he has
+	// made sure that an uncertain create did not happen.
+	Sync(id string, pass, createAnyway bool) result.Record
+	// Pass makes one pass, with the guards of allow overridden; heard is told of each
+	// record. It returns how the pass ended, and adds the guard that has halted it to allow.
+	Pass(allow *Allowed, heard func(result.Record)) PassEnd
+	Undo(id, run string, force bool) result.Record
+	Resolve(id string, take map[string]record.Side) result.Record
+	Link(id string, advowareID int64, force bool) result.Record
+	// Confirm says that a link in doubt is right.
+	Confirm(id string) result.Record
+	// Reset re-arms a record; forget makes its next sync a first contact.
+	Reset(id string, forget bool) result.Record
+	// Unlock frees every lock by force; freed is told of each before.
+	Unlock(freed func(id string))
+}
+
+// Allowed are the guards that the operator has overridden.
+type Allowed = batch.Options
+
+// PassEnd is how a pass ended.
+type PassEnd string
+
+// How passes end.
+const (
+	ranThrough   PassEnd = "ran through"
+	metAnother   PassEnd = "met another one"
+	endedByFault PassEnd = "a system ended"
+	halted       PassEnd = "halted by a guard: "
+)
+
+// Words of the tool in EspoCRM and in its configuration.
+const (
+	statusClean, statusConflict = engine.StatusClean, engine.StatusConflict
+	statusFailed, statusGivenUp = engine.StatusFailed, engine.StatusPermanentlyFailed
+	missingFail, missingUnlink  = engine.MissingFail, engine.MissingUnlink
+	missingRecreate             = engine.MissingRecreate
+	missingKeep, missingDelete  = engine.MissingKeep, engine.MissingDelete
+	passLock                    = ":" + engine.PassLock
+)
+
+// tool implements Engine.
+type tool struct {
+	m      *mapping.Mapping
+	engine *engine.Engine
+	pass   *batch.Pass
+}
+
+// newEngine makes a process of the tool for the n-th run.
+func (t *Tool) newEngine(n int, command string, ec *espocrm.Client, ac *advoware.Client, st store.Store, leases *lease.Manager, now func() time.Time) Engine {
+	cfg := engine.Config{Policy: t.sim.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
+		OnMissingInAdvoware: t.sim.MissingInAdvoware, OnMissingInEspocrm: t.sim.MissingInEspocrm}
+	return &tool{t.sim.Mapping, engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now}),
+		// So many may be in flight that none waits for another one: whose turn it is
+		// would be the Go scheduler's choice.
+		batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10, MaxCreates: 1000},
+			batch.Deps{EspoCRM: apartEspo{ec, t}, Advoware: apartAdvo{ac, t}, Store: st, Leases: leases, Now: now})}
+}
+
+func (t *tool) Sync(id string, pass, createAnyway bool) result.Record {
+	return t.engine.Sync(context.Background(), engine.Request{Mapping: t.m, ID: id, Pass: pass, CreateAnyway: createAnyway})
+}
+
+func (t *tool) Pass(allow *Allowed, heard func(result.Record)) PassEnd {
+	_, err := t.pass.Run(context.Background(), []*mapping.Mapping{t.m}, *allow, sink(heard))
+	var guard *batch.GuardError
+	var locked *batch.LockedError
+	switch {
+	case errors.As(err, &guard):
+		switch guard.Guard {
+		case reconcile.GuardEmpty:
+			allow.AllowEmpty = true
+		case reconcile.GuardRegress:
+			allow.AllowRegress = true
+		case reconcile.GuardMassChange:
+			allow.AllowMassChange = true
+		case reconcile.GuardDeletes:
+			allow.AllowDeletes = 100
+		}
+		return halted + PassEnd(guard.Guard)
+	case errors.As(err, &locked):
+		return metAnother
+	case err != nil:
+		return endedByFault
+	}
+	return ranThrough
+}
+
+// sink hears what a pass does, record by record.
+type sink func(result.Record)
+
+func (sink) Phase(string, batch.Phase) {}
+func (sink) Planned(string, int, bool) {}
+func (sink) Begun(string, string)      {}
+func (sink) Warned(string)             {}
+func (k sink) Ended(r result.Record)   { k(r) }
+
+func (t *tool) Undo(id, run string, force bool) result.Record {
+	return t.engine.Undo(context.Background(), engine.UndoRequest{Mapping: t.m, ID: id, Run: run, Force: force})
+}
+
+func (t *tool) Resolve(id string, take map[string]record.Side) result.Record {
+	return t.engine.Resolve(context.Background(), engine.ResolveRequest{Mapping: t.m, ID: id, Take: take})
+}
+
+func (t *tool) Link(id string, advowareID int64, force bool) result.Record {
+	return t.engine.Link(context.Background(), engine.LinkRequest{Mapping: t.m, ID: id, AdvowareID: advowareID, Force: force})
+}
+
+func (t *tool) Confirm(id string) result.Record {
+	return t.engine.Confirm(context.Background(), t.m, id, false)
+}
+
+func (t *tool) Reset(id string, forget bool) result.Record {
+	return t.engine.Reset(context.Background(), engine.ResetRequest{Mapping: t.m, ID: id, Forget: forget})
+}
+
+func (t *tool) Unlock(freed func(id string)) {
+	locks, err := t.engine.Locks(context.Background(), []*mapping.Mapping{t.m})
+	if err != nil {
+		return
+	}
+	for _, l := range locks {
+		freed(l.ID)
+		t.engine.Unlock(context.Background(), l, true)
+	}
+}
+
+// remembered is what the operator is told of what the tool remembers of a record.
+type remembered struct {
+	failure string // the code of its last failure
+	begun   bool   // a write was announced and not concluded
+	owed    bool   // a note is owed
+	// create: what was announced was a create, by run; made is the Advoware record that it is known
+	// to have made, sent its values by Advoware name.
+	create bool
+	run    string
+	made   int64
+	sent   map[string]string
+	// doubtful: the record waits because nobody has proved its link.
+	doubtful bool
+	// held: its create waits for a word of the operator.
+	held bool
+}
+
+func (s *Sim) remembered(id string) remembered {
+	mem, err := s.Store.Load(judgingContext(), store.Key{Entity: s.Mapping.Entity(), ID: id})
+	if err != nil {
+		s.wrong("%v", err)
+	}
+	return s.inWords(mem)
+}
+
+func (s *Sim) inWords(mem store.Memory) remembered {
+	r := remembered{begun: mem.Intent != nil, owed: len(mem.Notes) > 0, sent: map[string]string{},
+		doubtful: mem.Parked != nil && mem.Parked.Doubtful, held: mem.Pending == engine.PendingCreate}
+	if mem.Failure != nil {
+		r.failure = mem.Failure.Code
+	}
+	if in := mem.Intent; in != nil {
+		r.create, r.run, r.made = in.Kind == store.IntentCreate, in.Run, in.AdvowareID
+		for _, f := range s.Mapping.AllFields() {
+			if fi := in.Fields[f.Key]; fi.Sent != nil && fi.Sent.HasText() {
+				r.sent[f.Advo] = fi.Sent.Text()
+			}
+		}
+	}
+	return r
+}
+
+// begunOnes are the records with an announced write that is not concluded.
+func (s *Sim) begunOnes() map[string]remembered {
+	out := map[string]remembered{}
+	_ = s.Store.Scan(judgingContext(), s.Mapping.Entity(), store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
+		out[id] = s.inWords(m)
+		return nil
+	})
+	return out
+}
+
+// announcesAWrite reports whether a commit may announce a write to Advoware, which has to
+// follow its read at once.
+func announcesAWrite(c store.Commit) bool {
+	return c.Memory != nil && c.Memory.Intent != nil && (c.Memory.Intent.Kind != store.IntentCreate || c.Memory.Intent.AdvowareID != 0)
+}
+
+func isPassLock(key string) bool { return strings.HasSuffix(key, passLock) }
