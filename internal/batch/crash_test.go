@@ -17,12 +17,12 @@ import (
 	"advosync/internal/batch"
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"
-	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/oracle"
 	"advosync/internal/test/simulation"
 )
 
@@ -30,7 +30,7 @@ import (
 // that only the test moves.
 type crowd struct {
 	*rig
-	o     *simulation.Oracle
+	o     *oracle.Oracle
 	proc  *simulation.Process
 	plan  func(simulation.Effect) simulation.Fate
 	moved time.Time
@@ -46,7 +46,7 @@ func newCrowd(t *testing.T, open func(now func() time.Time) store.Store, workers
 		r.cfg.Engine = engine.Config{Policy: reconcile.EspoCRMWins, MarkSyncing: true, OnMissingInAdvoware: engine.MissingRecreate, WriteTimeout: 5 * time.Second}
 	})
 	c.store = open(now)
-	c.o = simulation.NewOracle(c.m, c.w.EspoCRM, c.w.Advoware, c.cfg.Engine.Policy)
+	c.o = oracle.New(c.m, c.w.EspoCRM, c.w.Advoware, string(c.cfg.Engine.Policy))
 	c.watch = func(run string, rt http.RoundTripper, st store.Store) (http.RoundTripper, store.Store) {
 		c.proc = &simulation.Process{Plan: c.plan}
 		return c.proc.Transport(byRecord{c.o, run, rt}), c.proc.Store(st)
@@ -82,7 +82,7 @@ func newCrowd(t *testing.T, open func(now func() time.Time) store.Store, workers
 // byRecord tells the oracle of every record's requests apart: those of several
 // records may alternate, what is promised holds for each.
 type byRecord struct {
-	o    *simulation.Oracle
+	o    *oracle.Oracle
 	run  string
 	next http.RoundTripper
 }
@@ -122,16 +122,6 @@ func (c *crowd) once() batch.Report {
 		_ = c.lm.ReleaseAll() // ends its timers, without effect on the store
 	}
 	c.o.Settle()
-	for _, res := range rep.Document.Results {
-		switch res.Outcome {
-		case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
-			if !c.proc.Dead() {
-				c.o.InSync(res.ID)
-				continue
-			}
-		}
-		c.o.InDoubt(res.ID)
-	}
 	return rep
 }
 

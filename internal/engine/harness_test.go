@@ -22,6 +22,7 @@ import (
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/store/storetest"
+	"advosync/internal/test/oracle"
 	"advosync/internal/test/simulation"
 	"advosync/internal/transport"
 )
@@ -43,7 +44,7 @@ type rig struct {
 	lm    *lease.Manager
 	runs  int
 	// o watches both systems; proc stands between the process and the world.
-	o    *simulation.Oracle
+	o    *oracle.Oracle
 	proc *simulation.Process
 	// before is how many effects the process had when the operation was prepared.
 	before int
@@ -80,7 +81,8 @@ func newRig(t *testing.T, change ...func(*rig)) *rig {
 	for _, c := range change {
 		c(r)
 	}
-	r.o = simulation.NewOracle(r.m, r.espo, r.advo, r.cfg.Policy)
+	r.o = oracle.New(r.m, r.espo, r.advo, string(r.cfg.Policy))
+	r.o.Clock = func() string { return "" }
 	r.start()
 	t.Cleanup(r.close)
 	return r
@@ -154,14 +156,6 @@ func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {
 	}
 	res := r.eng.Sync(context.Background(), req)
 	r.o.Settle()
-	switch res.Outcome {
-	case result.Unchanged, result.Adopted, result.CreatedAdvoware, result.UpdatedAdvoware, result.UpdatedEspocrm, result.Merged:
-		if !r.proc.Dead() {
-			r.o.InSync(id)
-			return res
-		}
-	}
-	r.o.InDoubt(id)
 	return res
 }
 

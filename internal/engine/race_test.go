@@ -12,7 +12,7 @@ import (
 // TestEveryRace lets people edit right before every single effect of every
 // operation, in the same second; nothing else goes wrong.
 func TestEveryRace(t *testing.T) {
-	races, excused := 0, map[string]int{}
+	races, counts := 0, map[string]int{}
 	for _, op := range operations() {
 		for _, who := range meddlings() {
 			if !*everything && !strings.HasSuffix(who.name, "same field") && !strings.HasSuffix(who.name, "unmapped") {
@@ -37,8 +37,8 @@ func TestEveryRace(t *testing.T) {
 					races++
 					r.tick(time.Second)
 					r.untilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s)", n, at))
-					for k, v := range r.o.Excused() {
-						excused[k] += v
+					for k, v := range r.o.Counts() {
+						counts[k] += v
 					}
 					if t.Failed() {
 						break
@@ -47,7 +47,7 @@ func TestEveryRace(t *testing.T) {
 			})
 		}
 	}
-	t.Logf("%d races, excused: %v", races, excused)
+	t.Logf("%d races, counts: %v", races, counts)
 }
 
 // TestEveryRaceAndCrash adds a death at every later cut.

@@ -395,7 +395,6 @@ func TestUnreadableHistoryEndsARecoveredUndo(t *testing.T) {
 	run := r.next()
 	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
 	r.undo(id, run)
-	r.o.InDoubt(id)
 	r.tick(10 * time.Minute)
 	r.start()
 	r.proc.Plan = on("store Entries", 1, func() simulation.Fate { return simulation.BreaksBefore })

@@ -11,6 +11,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
+	"advosync/internal/test/oracle"
 )
 
 // repairOperation is one operation of the repair desk.
@@ -62,11 +63,9 @@ func repairOperations() []repairOperation {
 	manual := []func(*rig){policy(reconcile.Manual)}
 	resolve := func(side record.Side) func(*rig, string) {
 		return func(r *rig, id string) {
-			r.o.Policy = reconcile.EspoCRMWins // the operator's decision, as the oracle is to judge it
-			if side == record.Advoware {
-				r.o.Policy = reconcile.AdvowareWins
-			}
-			r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": side}})
+			take := map[string]record.Side{"*": side}
+			defer r.o.Ordered(id, oracle.Order{Take: take})()
+			r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: take})
 		}
 	}
 	reset := func(forget bool) func(*rig, string) {
