@@ -29,7 +29,6 @@ var layers = map[string][]string{
 	"internal/store":              {"internal/record", "internal/fault"},
 	"internal/store/sqlite":       {"internal/store", "internal/files", "internal/fault", "internal/record"},
 	"internal/store/redis":        {"internal/store", "internal/fault", "internal/record"},
-	"internal/store/memstore":     {"internal/store", "internal/fault", "internal/record"},
 	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
 	"internal/lease":              {"internal/store", "internal/fault"},
 	"internal/engine": {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
@@ -46,9 +45,6 @@ var layers = map[string][]string{
 	"internal/alert":     {"internal/store"},
 	"internal/report":    {"internal/result", "internal/fault", "internal/record"},
 	"internal/sandbox":   {"internal/record", "internal/mapping"},
-	// What an installation begins with: it describes configuration and mapping.
-	"internal/schema":    {"internal/config", "internal/mapping"},
-	"internal/firstrun":  {"internal/schema", "internal/config", "internal/mapping"},
 	"internal/extension": {"internal/mapping"},
 	"internal/doctor": {"internal/config", "internal/mapping", "internal/extension", "internal/record", "internal/result", "internal/fault",
 		"internal/store"},
@@ -112,6 +108,29 @@ func imports(t *testing.T) (all []importing) {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// TestLayersAreThere: no row is left behind by a package that is gone.
+func TestLayersAreThere(t *testing.T) {
+	for pkg, allowed := range layers {
+		for _, name := range append([]string{pkg}, allowed...) {
+			if files, err := filepath.Glob(name + "/*.go"); name != "*" && (err != nil || len(files) == 0) {
+				t.Errorf("the layers name %s, which is no package", name)
+			}
+		}
+	}
+	for _, pkg := range pure {
+		if _, known := layers[pkg]; !known {
+			t.Errorf("%s is called pure and has no place in the layers", pkg)
+		}
+	}
+	for library, homes := range only {
+		for _, home := range homes {
+			if _, known := layers[home]; !known {
+				t.Errorf("%s has its home in %s, which is no package", library, home)
+			}
+		}
+	}
 }
 
 func TestLayers(t *testing.T) {

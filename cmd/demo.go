@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"advosync/internal/config"
 	"advosync/internal/fault"
-	"advosync/internal/firstrun"
 	"advosync/internal/report"
 	"advosync/internal/sandbox"
 )
@@ -35,7 +35,7 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		return err
 	}
 	defer dir.keep(w)
-	file := filepath.Join(dir.path, firstrun.ConfigName)
+	file := filepath.Join(dir.path, config.FileName)
 	if o.Demo {
 		c := *o.Console
 		if !c.OutFacts.Rich { // piped: the demo is to be read all the same

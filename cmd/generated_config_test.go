@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"advosync/internal/config"
-	"advosync/internal/firstrun"
-	"advosync/internal/schema"
 )
 
 // TestGeneratedKeys keeps the table of docs/configuration.md.
@@ -15,13 +13,13 @@ func TestGeneratedKeys(t *testing.T) {
 	var b strings.Builder
 	section := ""
 	for _, s := range config.Describe() {
-		meaning := schema.Explain(s.Key)
+		meaning := config.Explain(s.Key)
 		if meaning == "" {
 			t.Errorf("%s has no explanation", s.Key)
 		}
 		if name, _, _ := strings.Cut(s.Key, "."); name != section {
 			section = name
-			fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n| key | type | default | variable | meaning |\n| --- | --- | --- | --- | --- |\n", section, schema.SectionTitle(section))
+			fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n| key | type | default | variable | meaning |\n| --- | --- | --- | --- | --- |\n", section, config.SectionTitle(section))
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` | %s |\n", s.Key, typeOf(s), defaultOf(s), config.EnvName(s.Key), cell(meaning))
 		if s.Kind == config.KindSecret {
@@ -64,7 +62,7 @@ func defaultOf(s config.Setting) string {
 // TestGeneratedExample keeps the example that packages put into /etc/advosync:
 // the file that init writes, for the service's user and its directory.
 func TestGeneratedExample(t *testing.T) {
-	keepTrue(t, "packaging", "*.example", map[string][]byte{"advosync.yaml.example": firstrun.ConfigFile(firstrun.Values{
+	keepTrue(t, "packaging", "*.example", map[string][]byte{"advosync.yaml.example": config.FreshFile(config.FreshValues{
 		"espocrm.url":            "https://crm.example.de",
 		"espocrm.api_key_file":   "secrets/espocrm-api-key",
 		"advoware.kanzlei":       "mueller",

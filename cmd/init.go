@@ -15,7 +15,6 @@ import (
 	"advosync/internal/console"
 	"advosync/internal/fault"
 	"advosync/internal/files"
-	"advosync/internal/firstrun"
 	"advosync/internal/report"
 )
 
@@ -78,13 +77,13 @@ func (a *app) initialise(c *cobra.Command, dir string, yes bool, questions []*in
 	if err != nil {
 		return err
 	}
-	plan := firstrun.Plan{Dir: abs, Values: firstrun.Values{}}
+	fresh := config.Fresh{Dir: abs, Values: config.FreshValues{}}
 	// Before anything is asked: answers that could not be kept are a nuisance.
-	if err := plan.Check(); err != nil {
+	if err := fresh.Check(); err != nil {
 		return initFault(err)
 	}
 	if asker := a.console.Asker(); asker != nil && !yes {
-		if plan.Secrets, err = ask(c, asker, questions); err != nil {
+		if fresh.Secrets, err = ask(c, asker, questions); err != nil {
 			return err
 		}
 	}
@@ -92,14 +91,14 @@ func (a *app) initialise(c *cobra.Command, dir string, yes bool, questions []*in
 		if q.value == "" {
 			continue
 		}
-		if plan.Values[settingOf(q)], err = initValue(abs, q); err != nil {
+		if fresh.Values[settingOf(q)], err = initValue(abs, q); err != nil {
 			return err
 		}
 	}
-	if err := checkInitial(plan.Values); err != nil {
+	if err := checkInitial(fresh.Values); err != nil {
 		return err
 	}
-	written, err := plan.Write()
+	written, err := fresh.Write()
 	if err != nil {
 		return initFault(err)
 	}
@@ -107,7 +106,7 @@ func (a *app) initialise(c *cobra.Command, dir string, yes bool, questions []*in
 	if risk := files.ForeignDir(abs); risk != nil {
 		notes = append(notes, "Before that: "+risk.Error()+"; until then a configuration there is used only with --config")
 	}
-	return report.WriteWritten(a.console.Out, report.Written{Files: written, Crontab: crontab(filepath.Join(abs, firstrun.ConfigName)), Notes: notes}, a.reportOptions(""))
+	return report.WriteWritten(a.console.Out, report.Written{Files: written, Crontab: crontab(filepath.Join(abs, config.FileName)), Notes: notes}, a.reportOptions(""))
 }
 
 // settingOf is the key that a question's flag sets: of a secret the sibling.
@@ -119,8 +118,8 @@ func settingOf(q *initQuestion) string {
 }
 
 // ask goes through what no flag has answered.
-func ask(c *cobra.Command, asker *console.Asker, questions []*initQuestion) ([]firstrun.Secret, error) {
-	var secrets []firstrun.Secret
+func ask(c *cobra.Command, asker *console.Asker, questions []*initQuestion) ([]config.FreshSecret, error) {
+	var secrets []config.FreshSecret
 	for _, q := range questions {
 		if c.Flags().Changed(q.flag) {
 			continue
@@ -132,11 +131,11 @@ func ask(c *cobra.Command, asker *console.Asker, questions []*initQuestion) ([]f
 	return secrets, nil
 }
 
-func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets *[]firstrun.Secret) error {
+func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets *[]config.FreshSecret) error {
 	if q.secret {
 		text, err := asker.Secret(ctx, q.question)
 		if err == nil && text != "" {
-			*secrets = append(*secrets, firstrun.Secret{Key: q.key, Text: text})
+			*secrets = append(*secrets, config.FreshSecret{Key: q.key, Text: text})
 		}
 		return err
 	}
@@ -152,7 +151,7 @@ func askOne(ctx context.Context, asker *console.Asker, q *initQuestion, secrets 
 			return err
 		}
 		// At once, and again: at the end all other answers would be lost with it.
-		wrong := checkInitial(firstrun.Values{q.key: text})
+		wrong := checkInitial(config.FreshValues{q.key: text})
 		if wrong == nil {
 			q.value = text
 			return nil
@@ -182,7 +181,7 @@ func initValue(dir string, q *initQuestion) (string, error) {
 
 // checkInitial lets the configuration's own rules judge the values. Files of
 // secrets may come later, doctor looks at them.
-func checkInitial(values firstrun.Values) error {
+func checkInitial(values config.FreshValues) error {
 	flags := map[string]string{}
 	for key, v := range values {
 		if !strings.HasSuffix(key, "_file") {
@@ -205,7 +204,7 @@ func checkInitial(values firstrun.Values) error {
 // initFault is a failure to write; the file that is in the way is named.
 func initFault(err error) error {
 	f := &fault.Error{System: fault.Local, Code: "init", Owner: fault.OwnerSystem, Message: err.Error(), Err: err, Hint: "choose another --dir, or one that you may write"}
-	var exists *firstrun.ExistsError
+	var exists *config.ExistsError
 	if errors.As(err, &exists) {
 		f.Code, f.Hint = "exists", "choose another --dir, or move the file away"
 	}
@@ -249,7 +248,7 @@ is touched.`,
 		if err != nil {
 			return err
 		}
-		files, err := firstrun.WriteSchemas(abs)
+		files, err := config.WriteSchemas(abs)
 		if err != nil {
 			return initFault(err)
 		}

@@ -1,28 +1,28 @@
-package schema
+package config
 
 import "advosync/internal/mapping"
 
-// Mapping is the schema of an entity's mapping file.
-func Mapping() *Node {
-	return &Node{
+// MappingSchema is the schema of an entity's mapping file.
+func MappingSchema() *Schema {
+	return &Schema{
 		Schema: dialect, Title: "advosync mapping", Type: "object", AdditionalProperties: false,
 		Required: []string{"entity", "espocrm", "advoware"},
-		Properties: map[string]*Node{
+		Properties: map[string]*Schema{
 			"entity": {Description: "Name for --entity; upper and lower case do not matter.", Type: "string", Pattern: `^\p{L}[\p{L}\p{N}_-]{0,63}$`},
-			"espocrm": object("The entity type in EspoCRM.", []string{"type"}, map[string]*Node{
+			"espocrm": object("The entity type in EspoCRM.", []string{"type"}, map[string]*Schema{
 				"type": {Description: "Entity type; types made in the Entity Manager begin with C.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
 			}),
 			"advoware": advowareNode(),
 			"zone":     {Description: "Time zone of Advoware's times that name none, and of the day that an instant is.", Type: "string", Default: "Europe/Berlin"},
 			"match": {Description: "Natural key, EspoCRM names: how link, and recovery after an uncertain create, recognise a record.",
-				Type: orEmpty("array"), Items: &Node{Type: "string"}, UniqueItems: true},
+				Type: orEmpty("array"), Items: &Schema{Type: "string"}, UniqueItems: true},
 			"groups": {Description: "What the groups of the fields say in common.", Type: orEmpty("object"),
-				AdditionalProperties: object("", nil, map[string]*Node{"policy": policyNode("Decides a conflict about this group, before sync.conflict.")})},
+				AdditionalProperties: object("", nil, map[string]*Schema{"policy": policyNode("Decides a conflict about this group, before sync.conflict.")})},
 			"fields": fieldList("Fields of every record."),
 			"kinds": {Description: "The first kind whose condition holds applies; its fields come on top.", Type: orEmpty("array"),
-				Items: object("", []string{"name", "when"}, map[string]*Node{
+				Items: object("", []string{"name", "when"}, map[string]*Schema{
 					"name": {Type: "string", Pattern: `^\p{L}[\p{L}\p{N}_-]{0,63}$`},
-					"when": object("Condition over the fields of each side.", []string{"espocrm", "advoware"}, map[string]*Node{
+					"when": object("Condition over the fields of each side.", []string{"espocrm", "advoware"}, map[string]*Schema{
 						"espocrm": expression(), "advoware": expression(),
 					}),
 					"fields": fieldList("Fields of this kind."),
@@ -31,28 +31,28 @@ func Mapping() *Node {
 	}
 }
 
-func object(description string, required []string, properties map[string]*Node) *Node {
-	return &Node{Description: description, Type: "object", Required: required, Properties: properties, AdditionalProperties: false}
+func object(description string, required []string, properties map[string]*Schema) *Schema {
+	return &Schema{Description: description, Type: "object", Required: required, Properties: properties, AdditionalProperties: false}
 }
 
-func expression() *Node {
-	return &Node{Description: "Expression, such as blank(firmenname).", Type: "string"}
+func expression() *Schema {
+	return &Schema{Description: "Expression, such as blank(firmenname).", Type: "string"}
 }
 
-func advowareNode() *Node {
+func advowareNode() *Schema {
 	least, most, one := 1.0, 100_000.0, 1.0
 	zero := 0.0
-	list := object("How this path lists records; not set: no list calls.", nil, map[string]*Node{
+	list := object("How this path lists records; not set: no list calls.", nil, map[string]*Schema{
 		"path":   {Description: "same, or another path.", Type: "string", Default: "same"},
 		"page":   {Description: "Query parameter with the number of the page.", Type: "string", Default: "page"},
 		"size":   {Description: "Query parameter with the number of records per page.", Type: "string", Default: "pageSize"},
 		"first":  {Description: "Number of the first page.", Type: "integer", Minimum: &zero, Maximum: &one},
 		"max":    {Description: "Records per page.", Type: "integer", Minimum: &least, Maximum: &most},
-		"params": {Description: "Fixed query parameters.", Type: orEmpty("object"), AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+		"params": {Description: "Fixed query parameters.", Type: orEmpty("object"), AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
 		"items":  {Description: "Key of the array, where the answer is an object.", Type: "string"},
 	})
 	list.Type = orEmpty("object")
-	return object("The resource in Advoware.", []string{"path", "id", "row_id"}, map[string]*Node{
+	return object("The resource in Advoware.", []string{"path", "id", "row_id"}, map[string]*Schema{
 		"path":   {Description: "Path relative to Advoware's API base, such as api/v1/advonet/Beteiligte.", Type: "string", Pattern: `^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`},
 		"id":     {Description: "Name of the id; stored in EspoCRM as advowareId.", Type: "string"},
 		"row_id": {Description: "Name of the row id; stored in EspoCRM as advowareRowId.", Type: "string"},
@@ -63,8 +63,8 @@ func advowareNode() *Node {
 // groupPattern is what a group may be called.
 const groupPattern = `^\p{L}[\p{L}\p{N}_-]{0,63}$`
 
-func policyNode(description string) *Node {
-	return &Node{Description: description, Enum: enum(mapping.PolicyNames())}
+func policyNode(description string) *Schema {
+	return &Schema{Description: description, Enum: enum(mapping.PolicyNames())}
 }
 
 func enum(words []string) []any {
@@ -75,23 +75,23 @@ func enum(words []string) []any {
 	return out
 }
 
-func fieldList(description string) *Node {
+func fieldList(description string) *Schema {
 	zero, digits := 0.0, 12.0
 	ways := []any{string(mapping.Both), string(mapping.ToAdvoware), string(mapping.ToEspocrm)}
-	return &Node{Description: description, Type: orEmpty("array"), Items: &Node{
+	return &Schema{Description: description, Type: orEmpty("array"), Items: &Schema{
 		Type: "object", AdditionalProperties: false,
-		Properties: map[string]*Node{
+		Properties: map[string]*Schema{
 			"espocrm":       {Description: "Field in EspoCRM.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
 			"advoware":      {Description: "Field in Advoware; dots reach into nested objects.", Type: "string"},
 			"type":          {Description: "Type of the value.", Enum: append(enum(mapping.TypeNames()), "float"), Default: string(mapping.String)},
 			"direction":     {Description: "Which way values travel. A one-way field belongs to the side it comes from.", Enum: ways, Default: string(mapping.Both)},
-			"values":        {Description: "EspoCRM's word for Advoware's.", Type: "object", AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+			"values":        {Description: "EspoCRM's word for Advoware's.", Type: "object", AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
 			"zone":          {Description: "Time zone of this field, before the mapping's.", Type: "string"},
 			"region":        {Description: "Country of a telephone number that names none.", Type: "string", Pattern: `^[A-Z]{2}$`, Default: "DE"},
 			"espo_format":   {Description: "How EspoCRM gets telephone numbers.", Enum: []any{"e164", "national"}, Default: "e164"},
 			"scale":         {Description: "Digits behind the point that count; where a system rounds.", Type: "integer", Minimum: &zero, Maximum: &digits},
-			"empty":         {Description: "Advoware's values that mean empty; a clear writes the first.", Type: "array", Items: &Node{Type: []string{"string", "number", "boolean"}}},
-			"new":           {Description: "Other keys of an element of a list that has to be made.", Type: "object", AdditionalProperties: &Node{Type: []string{"string", "number", "boolean", "null"}}},
+			"empty":         {Description: "Advoware's values that mean empty; a clear writes the first.", Type: "array", Items: &Schema{Type: []string{"string", "number", "boolean"}}},
+			"new":           {Description: "Other keys of an element of a list that has to be made.", Type: "object", AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
 			"remove":        {Description: "Whether a clear takes the element out of its list.", Type: "boolean", Default: false},
 			"group":         {Description: "Fields of one group are one value for a conflict: one side's street never meets the other's town.", Type: "string", Pattern: groupPattern},
 			"policy":        policyNode("Decides a conflict about this field, before sync.conflict."),
@@ -99,7 +99,7 @@ func fieldList(description string) *Node {
 			"from_espocrm":  {Description: "Computed from EspoCRM's fields, one way.", Type: "string"},
 			"clear":         {Description: "Empties this field on that side; only in a kind.", Enum: []any{"espocrm", "advoware"}},
 		},
-		OneOf: []*Node{
+		OneOf: []*Schema{
 			{Required: []string{"espocrm", "advoware"}},
 			{Required: []string{"espocrm", "from_advoware"}},
 			{Required: []string{"advoware", "from_espocrm"}},

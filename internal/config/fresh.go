@@ -1,44 +1,37 @@
-// Package firstrun writes what a fresh installation begins with: the commented
-// configuration, the mapping, and the schemas that editors check them with. It
-// never overwrites anything.
-package firstrun
+package config
 
 import (
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-
-	"advosync/internal/config"
-	"advosync/internal/schema"
 )
 
-// Names of what Write makes, relative to its directory.
+// Names of what Fresh.Write makes beside FileName, relative to its directory.
 const (
-	ConfigName        = config.FileName
 	MappingName       = "entities/beteiligte.yaml"
-	ConfigSchemaName  = "schema/advosync.schema.json"
+	SchemaName        = "schema/advosync.schema.json"
 	MappingSchemaName = "schema/mapping.schema.json"
 )
 
-// Values are settings to be written uncommented, by key; also the _file
+// FreshValues are settings to be written uncommented, by key; also the _file
 // siblings of secrets. A secret itself has no place here.
-type Values map[string]string
+type FreshValues map[string]string
 
-// ConfigFile is the text of a commented advosync.yaml: every key, with its
+// FreshFile is the text of a commented advosync.yaml: every key, with its
 // default where it is not set.
-func ConfigFile(values Values) []byte {
+func FreshFile(values FreshValues) []byte {
 	w := &writer{values: values}
-	w.line("# yaml-language-server: $schema=%s", ConfigSchemaName)
+	w.line("# yaml-language-server: $schema=%s", SchemaName)
 	w.line("#")
 	w.line("# Configuration of advosync. A key that is commented out (#timeout: 30s) has")
 	w.line("# the value shown; take the # away to change it.")
 	w.line("# Every key can come from the environment as well: espocrm.url as")
-	w.line("# %s. Secrets belong there or into files of their own", config.EnvName("espocrm.url"))
+	w.line("# %s. Secrets belong there or into files of their own", EnvName("espocrm.url"))
 	w.line("# (api_key_file and so on: the path of a file, mode 0600), not in here.")
 	w.line("# After a change: advosync doctor")
 	section := ""
-	for _, s := range config.Describe() {
+	for _, s := range Describe() {
 		if s.Key == "entities" {
 			w.entities()
 			continue
@@ -46,7 +39,7 @@ func ConfigFile(values Values) []byte {
 		if name, _, under := strings.Cut(s.Key, "."); name != section {
 			section = name
 			w.line("")
-			w.line("# %s", schema.SectionTitle(section))
+			w.line("# %s", SectionTitle(section))
 			if under {
 				w.line("%s:", section)
 			}
@@ -57,7 +50,7 @@ func ConfigFile(values Values) []byte {
 }
 
 type writer struct {
-	values Values
+	values FreshValues
 	out    strings.Builder
 	group  string // the inner section that is open, such as espocrm.notify
 }
@@ -65,18 +58,18 @@ type writer struct {
 func (w *writer) line(format string, args ...any) { fmt.Fprintf(&w.out, format+"\n", args...) }
 
 // setting writes one key with its explanation, on the level it belongs to.
-func (w *writer) setting(s config.Setting) {
+func (w *writer) setting(s Setting) {
 	parts := strings.Split(s.Key, ".")
 	indent := strings.Repeat("  ", len(parts)-1)
 	if group := strings.Join(parts[:len(parts)-1], "."); len(parts) > 2 && group != w.group {
 		w.group = group
 		w.line("  %s:", parts[1])
 	}
-	for _, line := range wrapped(schema.Explain(s.Key), 76-len(indent)) {
+	for _, line := range wrapped(Explain(s.Key), 76-len(indent)) {
 		w.line("%s# %s", indent, line)
 	}
 	name := parts[len(parts)-1]
-	if s.Kind == config.KindSecret && s.Key != "redis.url" {
+	if s.Kind == KindSecret && s.Key != "redis.url" {
 		w.secret(s, indent, name)
 		return
 	}
@@ -88,17 +81,17 @@ func (w *writer) setting(s config.Setting) {
 }
 
 // secret names the two ways in which a secret stays out of this file.
-func (w *writer) secret(s config.Setting, indent, name string) {
+func (w *writer) secret(s Setting, indent, name string) {
 	if file, ok := w.values[s.Key+"_file"]; ok && file != "" {
 		w.line("%s%s_file: %s", indent, name, quoted(file))
 		return
 	}
-	w.line("%s#%s_file: secrets/%s   # or the variable %s", indent, name, SecretName(s.Key), config.EnvName(s.Key))
+	w.line("%s#%s_file: secrets/%s   # or the variable %s", indent, name, SecretName(s.Key), EnvName(s.Key))
 }
 
 func (w *writer) entities() {
 	w.line("")
-	w.line("# %s", schema.SectionTitle("entities"))
+	w.line("# %s", SectionTitle("entities"))
 	w.line("entities: [%s]", MappingName)
 }
 
@@ -107,7 +100,7 @@ func SecretName(key string) string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
 }
 
-func choices(s config.Setting) string {
+func choices(s Setting) string {
 	if len(s.Enum) == 0 {
 		return ""
 	}
@@ -115,9 +108,9 @@ func choices(s config.Setting) string {
 }
 
 // scalar is a value as YAML.
-func scalar(s config.Setting, value string) string {
+func scalar(s Setting, value string) string {
 	switch s.Kind {
-	case config.KindList:
+	case KindList:
 		if value == "" {
 			return "[]"
 		}
@@ -126,7 +119,7 @@ func scalar(s config.Setting, value string) string {
 			items[i] = quoted(strings.TrimSpace(items[i]))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
-	case config.KindBool, config.KindInt, config.KindFloat, config.KindDuration, config.KindEnum:
+	case KindBool, KindInt, KindFloat, KindDuration, KindEnum:
 		return value
 	}
 	return quoted(value)
@@ -146,7 +139,7 @@ func quoted(s string) string {
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
-		panic("firstrun: a text is always JSON: " + err.Error())
+		panic("config: a text is always JSON: " + err.Error())
 	}
 	return string(b) // a JSON text is a YAML one
 }

@@ -1,4 +1,4 @@
-package firstrun
+package config
 
 import (
 	"encoding/json"
@@ -10,20 +10,21 @@ import (
 	"strings"
 
 	"advosync/internal/mapping"
-	"advosync/internal/schema"
 )
 
-// Secret is a credential that init was told and puts into a file of its own.
-type Secret struct {
+// FreshSecret is a credential that init was told and puts into a file of its own.
+type FreshSecret struct {
 	Key  string // of the setting
 	Text string
 }
 
-// Plan is what to write into a directory.
-type Plan struct {
+// Fresh is what a fresh installation begins with: the commented configuration,
+// the mapping, and the schemas that editors check them with. Only the schemas
+// are ever overwritten.
+type Fresh struct {
 	Dir     string
-	Values  Values
-	Secrets []Secret
+	Values  FreshValues
+	Secrets []FreshSecret
 }
 
 // ExistsError names a file that is there already. Nothing was written.
@@ -49,13 +50,13 @@ type file struct {
 
 // Write makes the files and returns their paths, in the order written. It looks
 // first whether one of them is there, so that nothing is half done.
-func (p Plan) Write() ([]string, error) {
-	if err := p.Check(); err != nil {
+func (n Fresh) Write() ([]string, error) {
+	if err := n.Check(); err != nil {
 		return nil, err
 	}
 	var written []string
-	for _, f := range p.files() {
-		path := filepath.Join(p.Dir, filepath.FromSlash(f.name))
+	for _, f := range n.files() {
+		path := filepath.Join(n.Dir, filepath.FromSlash(f.name))
 		if err := put(path, f); err != nil {
 			return written, err
 		}
@@ -66,9 +67,9 @@ func (p Plan) Write() ([]string, error) {
 
 // Check looks whether a file is in the way. The error is *ExistsError, or says
 // why that could not be seen.
-func (p Plan) Check() error {
-	for _, f := range p.files() {
-		if err := f.free(filepath.Join(p.Dir, filepath.FromSlash(f.name))); err != nil {
+func (n Fresh) Check() error {
+	for _, f := range n.files() {
+		if err := f.free(filepath.Join(n.Dir, filepath.FromSlash(f.name))); err != nil {
 			return err
 		}
 	}
@@ -102,28 +103,28 @@ func (f file) free(path string) error {
 	return err
 }
 
-func (p Plan) files() []file {
-	values := Values{}
-	for k, v := range p.Values {
+func (n Fresh) files() []file {
+	values := FreshValues{}
+	for k, v := range n.Values {
 		values[k] = v
 	}
 	var secrets []file
-	for _, s := range p.Secrets {
+	for _, s := range n.Secrets {
 		name := "secrets/" + SecretName(s.Key)
 		values[s.Key+"_file"] = name
 		secrets = append(secrets, file{name: name, text: []byte(s.Text + "\n")})
 	}
 	files := []file{
-		{name: ConfigName, text: ConfigFile(values)},
-		{name: MappingName, text: MappingFile()},
+		{name: FileName, text: FreshFile(values)},
+		{name: MappingName, text: FreshMapping()},
 	}
 	return append(append(files, secrets...), schemas()...)
 }
 
 func schemas() []file {
 	return []file{
-		{name: ConfigSchemaName, text: schema.Config().JSON(), replaced: true},
-		{name: MappingSchemaName, text: schema.Mapping().JSON(), replaced: true},
+		{name: SchemaName, text: SettingsSchema().JSON(), replaced: true},
+		{name: MappingSchemaName, text: MappingSchema().JSON(), replaced: true},
 	}
 }
 
@@ -143,8 +144,8 @@ func WriteSchemas(dir string) ([]string, error) {
 	return written, nil
 }
 
-// MappingFile is the built-in mapping with the line that editors read.
-func MappingFile() []byte {
+// FreshMapping is the built-in mapping with the line that editors read.
+func FreshMapping() []byte {
 	return append([]byte("# yaml-language-server: $schema=../"+MappingSchemaName+"\n"), mapping.BuiltinYAML()...)
 }
 

@@ -1,4 +1,4 @@
-package schema_test
+package config_test
 
 import (
 	"bytes"
@@ -14,17 +14,15 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"advosync/internal/config"
-	"advosync/internal/firstrun"
 	"advosync/internal/mapping"
 	"advosync/internal/mapping/strictyaml"
-	"advosync/internal/schema"
 )
 
 var update = flag.Bool("update", false, "write the schemas in docs anew")
 
-// TestDocs keeps the published schemas true.
-func TestDocs(t *testing.T) {
-	for name, node := range map[string]*schema.Node{"advosync.schema.json": schema.Config(), "mapping.schema.json": schema.Mapping()} {
+// TestPublishedSchemas keeps the published schemas true.
+func TestPublishedSchemas(t *testing.T) {
+	for name, node := range map[string]*config.Schema{"advosync.schema.json": config.SettingsSchema(), "mapping.schema.json": config.MappingSchema()} {
 		path := filepath.Join("..", "..", "docs", "schema", name)
 		got := node.JSON()
 		if !json.Valid(got) {
@@ -40,7 +38,7 @@ func TestDocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the code says (go test ./internal/schema -update writes it anew)", path)
+			t.Errorf("%s is not what the code says (go test ./internal/config -update writes it anew)", path)
 		}
 	}
 }
@@ -54,10 +52,10 @@ func document(t *testing.T, text string) any {
 	return doc
 }
 
-// TestKeys: every key that config knows is in the schema, and nothing else is.
-func TestKeys(t *testing.T) {
+// TestSchemaKeys: every key that config knows is in the schema, and nothing else is.
+func TestSchemaKeys(t *testing.T) {
 	var got []string
-	collect(schema.Config(), "", &got)
+	collect(config.SettingsSchema(), "", &got)
 	want := config.Keys()
 	slices.Sort(got)
 	slices.Sort(want)
@@ -66,13 +64,13 @@ func TestKeys(t *testing.T) {
 	}
 	for _, s := range config.Describe() {
 		section, _, _ := strings.Cut(s.Key, ".")
-		if schema.Explain(s.Key) == "" || schema.SectionTitle(section) == "" {
+		if config.Explain(s.Key) == "" || config.SectionTitle(section) == "" {
 			t.Errorf("%s is not explained", s.Key)
 		}
 	}
 }
 
-func collect(n *schema.Node, prefix string, into *[]string) {
+func collect(n *config.Schema, prefix string, into *[]string) {
 	if n.Properties == nil {
 		*into = append(*into, strings.TrimPrefix(prefix, "."))
 	}
@@ -92,8 +90,8 @@ func load(t *testing.T, text string) error {
 	return err
 }
 
-// TestConfigAgreesWithTheProgram: what one refuses the other refuses.
-func TestConfigAgreesWithTheProgram(t *testing.T) {
+// TestSettingsSchemaAgrees: what one refuses the other refuses.
+func TestSettingsSchemaAgrees(t *testing.T) {
 	good := []string{"espocrm:\n", "espocrm: {url: https://crm.example.de}", "sync: {lock_ttl: 5m, conflict: merge}", "history: {retention: 1d12h}",
 		"history: {retention: '0'}", "cron: {max_changed_share: 0.25, concurrency: 8}", "espocrm: {notify: {users: [a, b]}}", "advoware: {kanzlei: 123, insecure: true}",
 		"sync: {conflict: }"}
@@ -101,7 +99,7 @@ func TestConfigAgreesWithTheProgram(t *testing.T) {
 		"cron: {max_changed_share: 2}", "espocrm: {timeout: 5}", "espocrm: {timeout: soon}", "espocrm: {insecure: 1}", "espocrm: {notify: {users: admin}}",
 		"espocrm: [1]", "espocrm: {api_key: x, api_key_file: y}", "espocrm: {url: ftp://x}", "[]"}
 	for _, text := range good {
-		if wrong := schema.Validate(schema.Config(), document(t, text)); len(wrong) > 0 {
+		if wrong := config.Validate(config.SettingsSchema(), document(t, text)); len(wrong) > 0 {
 			t.Errorf("%s: the schema refuses it: %v", text, wrong)
 		}
 		if err := load(t, text); err != nil {
@@ -109,7 +107,7 @@ func TestConfigAgreesWithTheProgram(t *testing.T) {
 		}
 	}
 	for _, text := range bad {
-		if wrong := schema.Validate(schema.Config(), document(t, text)); len(wrong) == 0 {
+		if wrong := config.Validate(config.SettingsSchema(), document(t, text)); len(wrong) == 0 {
 			t.Errorf("%s: the schema accepts it", text)
 		}
 		if err := load(t, text); err == nil {
@@ -125,12 +123,12 @@ func TestDefaultsAreValid(t *testing.T) {
 			continue
 		}
 		name := s.Key[strings.LastIndex(s.Key, ".")+1:]
-		values := firstrun.Values{s.Key: s.Default}
-		text := string(firstrun.ConfigFile(values))
+		values := config.FreshValues{s.Key: s.Default}
+		text := string(config.FreshFile(values))
 		if !strings.Contains(text, "  "+name+": ") {
 			t.Errorf("%s was not written", s.Key)
 		}
-		if wrong := schema.Validate(schema.Config(), document(t, text)); len(wrong) > 0 {
+		if wrong := config.Validate(config.SettingsSchema(), document(t, text)); len(wrong) > 0 {
 			t.Errorf("%s: %v", s.Key, wrong)
 		}
 	}
@@ -139,14 +137,14 @@ func TestDefaultsAreValid(t *testing.T) {
 // TestMappingKeys asks the parser at every level which keys it takes: a text in
 // the place of a map is answered with the list.
 func TestMappingKeys(t *testing.T) {
-	root := schema.Mapping()
+	root := config.MappingSchema()
 	list := root.Properties["advoware"].Properties["list"]
 	kind := root.Properties["kinds"].Items
 	field := root.Properties["fields"].Items
 	const head = "entity: E\nespocrm: {type: T}\n"
 	for _, c := range []struct {
 		text string
-		node *schema.Node
+		node *config.Schema
 	}{
 		{"text", root},
 		{"entity: E\nespocrm: text\n", root.Properties["espocrm"]},
@@ -155,7 +153,7 @@ func TestMappingKeys(t *testing.T) {
 		{head + "kinds: [text]\n", kind},
 		{head + "kinds: [{name: k, when: text}]\n", kind.Properties["when"]},
 		{head + "fields: [text]\n", field},
-		{head + "groups: {g: text}\n", root.Properties["groups"].AdditionalProperties.(*schema.Node)},
+		{head + "groups: {g: text}\n", root.Properties["groups"].AdditionalProperties.(*config.Schema)},
 	} {
 		var want []string
 		for name := range c.node.Properties {
@@ -186,7 +184,7 @@ func allowed(t *testing.T, text string) []string {
 	return nil
 }
 
-func TestMappingAgreesWithTheProgram(t *testing.T) {
+func TestMappingSchemaAgrees(t *testing.T) {
 	const head = "entity: E\nespocrm: {type: T}\nadvoware: {path: a/b, id: i, row_id: r}\n"
 	good := []string{
 		head + "fields: [{espocrm: a, advoware: b.c, type: date, direction: to_advoware}]",
@@ -204,7 +202,7 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 		"entity: 'E 1'\nespocrm: {type: T}\nadvoware: {path: /a, id: i, row_id: r}\nfields: [{espocrm: a, advoware: b}]",
 	}
 	for _, text := range good {
-		if wrong := schema.Validate(schema.Mapping(), document(t, text)); len(wrong) > 0 {
+		if wrong := config.Validate(config.MappingSchema(), document(t, text)); len(wrong) > 0 {
 			t.Errorf("%s: the schema refuses it: %v", text, wrong)
 		}
 		if _, err := mapping.Parse("m.yaml", []byte(text)); err != nil {
@@ -212,7 +210,7 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 		}
 	}
 	for _, text := range bad {
-		if wrong := schema.Validate(schema.Mapping(), document(t, text)); len(wrong) == 0 {
+		if wrong := config.Validate(config.MappingSchema(), document(t, text)); len(wrong) == 0 {
 			t.Errorf("%s: the schema accepts it", text)
 		}
 		if _, err := mapping.Parse("m.yaml", []byte(text)); err == nil {
@@ -223,14 +221,14 @@ func TestMappingAgreesWithTheProgram(t *testing.T) {
 
 // TestOurOwnFiles: what init writes, and the built-in mapping.
 func TestOurOwnFiles(t *testing.T) {
-	full := firstrun.Values{"espocrm.url": "https://crm.example.de", "espocrm.api_key_file": "secrets/key", "advoware.kanzlei": "12345", "espocrm.notify.users": "anna, bob"}
-	for _, values := range []firstrun.Values{nil, full} {
-		if wrong := schema.Validate(schema.Config(), document(t, string(firstrun.ConfigFile(values)))); len(wrong) > 0 {
+	full := config.FreshValues{"espocrm.url": "https://crm.example.de", "espocrm.api_key_file": "secrets/key", "advoware.kanzlei": "12345", "espocrm.notify.users": "anna, bob"}
+	for _, values := range []config.FreshValues{nil, full} {
+		if wrong := config.Validate(config.SettingsSchema(), document(t, string(config.FreshFile(values)))); len(wrong) > 0 {
 			t.Errorf("the configuration that init writes: %v", wrong)
 		}
 	}
-	for _, text := range [][]byte{mapping.BuiltinYAML(), firstrun.MappingFile()} {
-		if wrong := schema.Validate(schema.Mapping(), document(t, string(text))); len(wrong) > 0 {
+	for _, text := range [][]byte{mapping.BuiltinYAML(), config.FreshMapping()} {
+		if wrong := config.Validate(config.MappingSchema(), document(t, string(text))); len(wrong) > 0 {
 			t.Errorf("the built-in mapping: %v", wrong)
 		}
 	}

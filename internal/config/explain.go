@@ -1,6 +1,4 @@
-package schema
-
-import "advosync/internal/config"
+package config
 
 // Explain says in one sentence what a configuration key is for; "" for a key
 // that is not known. The schema and the file that init writes share it.
@@ -80,9 +78,6 @@ func explanations() map[string]string {
 	}
 }
 
-// fileSuffix makes the sibling of a secret.
-const fileSuffix = "_file"
-
-func explainFile(s config.Setting) string {
+func explainFile(s Setting) string {
 	return "Path of a file that holds " + s.Key + " and nothing else; it should have mode 0600."
 }

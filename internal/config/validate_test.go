@@ -1,4 +1,4 @@
-package schema
+package config
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 // validate checks a document against a schema, as far as the schemas of this
 // package use JSON Schema. A keyword that is not known here fails every
 // document, so that none is ignored.
-func validate(s *Node, doc any, at string) []string {
+func validate(s *Schema, doc any, at string) []string {
 	var wrong []string
 	bad := func(format string, args ...any) {
 		wrong = append(wrong, at+": "+fmt.Sprintf(format, args...))
@@ -44,7 +44,7 @@ func validate(s *Node, doc any, at string) []string {
 	return append(wrong, validateCombined(s, doc, at)...)
 }
 
-func validateObject(s *Node, m map[string]any, at string) []string {
+func validateObject(s *Schema, m map[string]any, at string) []string {
 	var wrong []string
 	for _, name := range s.Required {
 		if _, ok := m[name]; !ok {
@@ -58,7 +58,7 @@ func validateObject(s *Node, m map[string]any, at string) []string {
 			case bool:
 				wrong = append(wrong, at+": unknown key "+name)
 				continue
-			case *Node:
+			case *Schema:
 				sub = extra
 			default:
 				continue
@@ -70,7 +70,7 @@ func validateObject(s *Node, m map[string]any, at string) []string {
 	return wrong
 }
 
-func validateCombined(s *Node, doc any, at string) []string {
+func validateCombined(s *Schema, doc any, at string) []string {
 	var wrong []string
 	for _, all := range s.AllOf {
 		wrong = append(wrong, validate(all, doc, at)...)

@@ -1,4 +1,4 @@
-package firstrun
+package config_test
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"advosync/internal/mapping"
 )
 
-func load(t *testing.T, dir string, environ ...string) *config.Config {
+func loadDir(t *testing.T, dir string, environ ...string) *config.Config {
 	t.Helper()
 	home := t.TempDir()
 	cfg, err := config.Load(config.Options{Dir: dir, Home: home, System: home, Environ: environ})
@@ -27,7 +27,7 @@ func load(t *testing.T, dir string, environ ...string) *config.Config {
 // mapping and all defaults.
 func TestFreshFilesLoad(t *testing.T) {
 	dir := t.TempDir()
-	files, err := Plan{Dir: dir}.Write()
+	files, err := config.Fresh{Dir: dir}.Write()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestFreshFilesLoad(t *testing.T) {
 			t.Errorf("%s has mode %04o", f, info.Mode().Perm())
 		}
 	}
-	cfg := load(t, dir)
+	cfg := loadDir(t, dir)
 	if len(cfg.Warnings) > 0 {
 		t.Errorf("warnings: %v", cfg.Warnings)
 	}
@@ -56,7 +56,7 @@ func TestFreshFilesLoad(t *testing.T) {
 
 // TestEveryKeyIsThere: commented out with the default that is in force.
 func TestEveryKeyIsThere(t *testing.T) {
-	text := string(ConfigFile(nil))
+	text := string(config.FreshFile(nil))
 	for _, s := range config.Describe() {
 		name := s.Key[strings.LastIndex(s.Key, ".")+1:]
 		if s.Kind == config.KindSecret && s.Key != "redis.url" {
@@ -81,7 +81,7 @@ func TestEveryKeyIsThere(t *testing.T) {
 func TestUncommented(t *testing.T) {
 	dir := t.TempDir()
 	var b strings.Builder
-	for line := range strings.Lines(string(ConfigFile(nil))) {
+	for line := range strings.Lines(string(config.FreshFile(nil))) {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
 		rest := strings.TrimLeft(line, " ")
 		if strings.HasPrefix(rest, "#") && !strings.HasPrefix(rest, "# ") && !strings.HasPrefix(rest, "#\n") && !strings.Contains(rest, "_file: ") {
@@ -98,9 +98,9 @@ func TestUncommented(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(ConfigName, b.String())
-	put(MappingName, string(MappingFile()))
-	cfg := load(t, dir)
+	put(config.FileName, b.String())
+	put(config.MappingName, string(config.FreshMapping()))
+	cfg := loadDir(t, dir)
 	set := 0
 	for _, v := range cfg.Values() {
 		if v.From != "default" {
@@ -110,7 +110,7 @@ func TestUncommented(t *testing.T) {
 	if set < 30 {
 		t.Errorf("only %d settings came from the file:\n%s", set, b.String())
 	}
-	fresh := load(t, t.TempDir())
+	fresh := loadDir(t, t.TempDir())
 	if cfg.Sync != fresh.Sync || cfg.Cron != fresh.Cron || cfg.History != fresh.History {
 		t.Error("a default that is shown is not the one in force")
 	}
@@ -119,9 +119,9 @@ func TestUncommented(t *testing.T) {
 func TestValuesAndSecrets(t *testing.T) {
 	dir := t.TempDir()
 	hostile := "a\"b\\c: #d"
-	files, err := Plan{Dir: dir,
-		Values:  Values{"espocrm.url": "https://crm.example.de", "advoware.user": hostile, "espocrm.notify.users": "anna, b:ob", "sync.conflict": "merge"},
-		Secrets: []Secret{{Key: "espocrm.api_key", Text: "geheim"}},
+	files, err := config.Fresh{Dir: dir,
+		Values:  config.FreshValues{"espocrm.url": "https://crm.example.de", "advoware.user": hostile, "espocrm.notify.users": "anna, b:ob", "sync.conflict": "merge"},
+		Secrets: []config.FreshSecret{{Key: "espocrm.api_key", Text: "geheim"}},
 	}.Write()
 	if err != nil {
 		t.Fatal(err)
@@ -129,14 +129,14 @@ func TestValuesAndSecrets(t *testing.T) {
 	if !slices.Contains(files, filepath.Join(dir, "secrets", "espocrm-api-key")) {
 		t.Errorf("files: %v", files)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, ConfigName))
+	text, err := os.ReadFile(filepath.Join(dir, config.FileName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(text), "geheim") {
 		t.Error("the secret stands in the configuration")
 	}
-	cfg := load(t, dir)
+	cfg := loadDir(t, dir)
 	if cfg.EspoCRM.APIKey.Reveal() != "geheim" || cfg.EspoCRM.URL != "https://crm.example.de" || cfg.Advoware.User != hostile ||
 		!slices.Equal(cfg.EspoCRM.Notify.Users, []string{"anna", "b:ob"}) || cfg.Sync.Conflict != "merge" {
 		t.Errorf("read back: %+v", cfg.Values())
@@ -145,7 +145,7 @@ func TestValuesAndSecrets(t *testing.T) {
 
 // TestNothingIsOverwritten: whichever file is in the way, nothing is written.
 func TestNothingIsOverwritten(t *testing.T) {
-	for _, name := range []string{ConfigName, MappingName, "secrets/espocrm-api-key"} {
+	for _, name := range []string{config.FileName, config.MappingName, "secrets/espocrm-api-key"} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -154,16 +154,16 @@ func TestNothingIsOverwritten(t *testing.T) {
 		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		files, err := Plan{Dir: dir, Secrets: []Secret{{Key: "espocrm.api_key", Text: "x"}}}.Write()
-		var exists *ExistsError
+		files, err := config.Fresh{Dir: dir, Secrets: []config.FreshSecret{{Key: "espocrm.api_key", Text: "x"}}}.Write()
+		var exists *config.ExistsError
 		if !errors.As(err, &exists) || exists.Path != path || len(files) > 0 {
 			t.Errorf("%s: %v, %v", name, files, err)
 		}
 		if text, _ := os.ReadFile(path); string(text) != "mine" {
 			t.Errorf("%s was overwritten", name)
 		}
-		if name != ConfigName {
-			if _, err := os.Stat(filepath.Join(dir, ConfigName)); err == nil {
+		if name != config.FileName {
+			if _, err := os.Stat(filepath.Join(dir, config.FileName)); err == nil {
 				t.Errorf("%s: half of it was written", name)
 			}
 		}
@@ -173,14 +173,14 @@ func TestNothingIsOverwritten(t *testing.T) {
 // TestSchemasAreReplaced: they belong to the version of the program.
 func TestSchemasAreReplaced(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, filepath.FromSlash(ConfigSchemaName))
+	path := filepath.Join(dir, filepath.FromSlash(config.SchemaName))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(`{"$schema": "`+strings.Repeat("STALE", 9000)+`"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := WriteSchemas(dir); err != nil {
+	if _, err := config.WriteSchemas(dir); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := os.ReadFile(path); strings.Contains(string(text), "STALE") || len(text) == 0 {
