@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -16,6 +17,12 @@ const extensionMark = " ext. "
 // canonicalPhone is "+4951112345", with " ext. 89" where there is an extension. What
 // is no telephone number stays the text that it is.
 func canonicalPhone(s, region string) string {
+	if country := plainCountries[region]; country != "" {
+		// Valid or not, a number in this form stays the text that it is.
+		if rest, ok := strings.CutPrefix(s, "+"+country); ok && rest != "" && rest[0] != '0' && digits(rest) {
+			return s
+		}
+	}
 	n := dialled(s, region)
 	if n == nil {
 		return s
@@ -39,14 +46,58 @@ func dialled(s, region string) *phonenumbers.PhoneNumber {
 	if trunk == "0" && number[first] != '0' && !strings.Contains(number[:first], "+") {
 		return nil
 	}
-	n, err := phonenumbers.Parse(number, region)
-	if err != nil || !phonenumbers.IsValidNumber(n) {
+	n := plainNumber(number, region)
+	if n == nil {
+		var err error
+		if n, err = phonenumbers.Parse(number, region); err != nil {
+			return nil
+		}
+	}
+	if !phonenumbers.IsValidNumber(n) {
 		return nil
 	}
 	if extension != "" {
 		n.Extension = &extension
 	}
 	return n
+}
+
+// plainCountries are the countries, with their calling codes, whose numbers are made by
+// taking a 0 away and putting the code before; elsewhere the library knows the rules.
+var plainCountries = map[string]string{"DE": "49", "AT": "43", "CH": "41"}
+
+// plainNumber reads a number of such a country by itself: nearly all are, and the
+// library takes ten times as long. nil: the library has to look.
+func plainNumber(s, region string) *phonenumbers.PhoneNumber {
+	country := plainCountries[region]
+	if country == "" {
+		return nil
+	}
+	all := strings.Map(func(r rune) rune {
+		if r == '+' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+	national, abroad := strings.CutPrefix(all, "+"+country)
+	if !abroad {
+		national, abroad = strings.CutPrefix(all, "00"+country)
+	}
+	trunk := strings.HasPrefix(national, "0")
+	national = strings.TrimPrefix(national, "0")
+	if !abroad && !trunk || len(national) < 3 || len(national) > 17 || national[0] == '0' || !digits(national) {
+		return nil
+	}
+	code, err := strconv.Atoi(country)
+	if err != nil {
+		return nil
+	}
+	number, err := strconv.ParseUint(national, 10, 64)
+	if err != nil {
+		return nil
+	}
+	code32 := int32(code) //nolint:gosec // two digits
+	return &phonenumbers.PhoneNumber{CountryCode: &code32, NationalNumber: &number}
 }
 
 func foreignToPhones(r rune) bool {

@@ -1,7 +1,11 @@
 package mapping_test
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/nyaruka/phonenumbers"
+	"pgregory.net/rapid"
 
 	"advosync/internal/mapping"
 	"advosync/internal/record"
@@ -199,4 +203,32 @@ func TestFormOf(t *testing.T) {
 	if got := f.FormOf(record.Of("x"), record.Empty()); got != record.Foreign {
 		t.Errorf("an emptied field: form %d", got)
 	}
+}
+
+// TestPhonesAsTheLibrary: numbers that are read without the library are those that it
+// reads, also where a country code stands twice.
+func TestPhonesAsTheLibrary(t *testing.T) {
+	m := one(t, "type: phone")
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.StringMatching(`(0|\+49|\+49 ?\(0\)|0049|\+43)[0-9][0-9/ -]{5,12}`).Draw(t, "number")
+		v, err := m.ReadEspo(espoHolds(t, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSpace(s)
+		if n, err := phonenumbers.Parse(s, "DE"); err == nil && phonenumbers.IsValidNumber(n) {
+			want = phonenumbers.Format(n, phonenumbers.E164)
+		}
+		if got := v.Values["e~a"].Text(); got != want {
+			t.Fatalf("%q is %q, the library says %q", s, got, want)
+		}
+	})
+}
+
+func espoHolds(t *rapid.T, s string) record.Object {
+	o, err := record.NewObject(map[string]string{"e": s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
