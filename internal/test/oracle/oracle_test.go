@@ -128,11 +128,11 @@ func TestRules(t *testing.T) {
 		name, policy, want string
 		tell               func(*story)
 	}{
-		{"kept: not in the history", "merge", "kept: ", func(s *story) { s.reads(); s.puts("advo", "telGesch", "2"); s.puts("espo", "phone", "2") }},
+		{"kept: not in the history", "merge", "kept: ", func(s *story) { s.edit("espo", "phone", "2"); s.reads(); s.puts("advo", "telGesch", "2") }},
 		{"kept: in another record's", "merge", "kept: ", func(s *story) {
+			s.edit("espo", "phone", "2")
 			s.reads()
 			s.writes("other", "advo", "telGesch", "1", "2")
-			s.puts("espo", "phone", "2")
 		}},
 		{"kept: in the record's own", "merge", "", func(s *story) {
 			s.edit("espo", "phone", "2")
@@ -147,6 +147,15 @@ func TestRules(t *testing.T) {
 		}},
 		{"told: nobody", "merge", "untold: ", func(s *story) { s.conflict(); s.writes(s.id, "advo", "emailGesch", "advo", "espo") }},
 		{"told: a note from before", "merge", "untold: ", func(s *story) { s.conflict(); s.posts(); s.writes(s.id, "advo", "emailGesch", "advo", "espo") }},
+		{"told: one note for the first of two", "merge", "untold: ", func(s *story) {
+			s.conflict()
+			s.writes(s.id, "advo", "emailGesch", "advo", "espo")
+			s.posts()
+			s.edit("espo", "email", "espo 2")
+			s.edit("advo", "emailGesch", "advo 2")
+			s.reads()
+			s.writes(s.id, "advo", "emailGesch", "advo 2", "espo 2")
+		}},
 		{"told: a note afterwards", "merge", "", func(s *story) { s.conflict(); s.writes(s.id, "advo", "emailGesch", "advo", "espo"); s.posts() }},
 		{"told: an operator named the record", "merge", "", func(s *story) {
 			s.conflict()
