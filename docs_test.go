@@ -727,3 +727,30 @@ func TestTranslation(t *testing.T) {
 		}
 	}
 }
+
+// TestMakefile: a target is a command that CONTRIBUTING.md has, too.
+func TestMakefile(t *testing.T) {
+	raw, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contributing, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := 0
+	for line := range strings.Lines(string(raw)) {
+		recipe, is := strings.CutPrefix(line, "\t")
+		if !is {
+			continue
+		}
+		commands++
+		command := strings.ReplaceAll(strings.TrimSpace(recipe), "$$", "$")
+		if !regexp.MustCompile(`(?m)^    ` + regexp.QuoteMeta(command) + `( +#.*)?$`).Match(contributing) {
+			t.Errorf("CONTRIBUTING.md does not name %q", command)
+		}
+	}
+	if commands < 9 {
+		t.Errorf("only %d commands found", commands)
+	}
+}
