@@ -91,7 +91,7 @@ func (s *samples) acceptedAddress(id string, f mapping.Field, d fieldDefs, text 
 		bare := strings.NewReplacer(" ", "", "-", "", "/", "", "(", "", ")", "", ".", "").Replace(text)
 		if told && string(raw) == "true" && !internationalPhone.MatchString(bare) {
 			s.note(result.FindingWarn, id, "Advoware's value of "+f.Espo+" is no international phone number (+49 …), and EspoCRM takes no other",
-				"Administration > Settings > Phone Numbers: International, off; or map a field of type varchar")
+				"Administration > Settings > Phone Numbers: International, off; or give it type: phone in the mapping")
 		}
 	case "email":
 		if !mailAddress.MatchString(text) {
