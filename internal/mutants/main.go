@@ -3,7 +3,7 @@
 //
 //	go run ./internal/mutants              # all
 //	go run ./internal/mutants -run R3 -v   # some, with what the test said
-//	go run ./internal/mutants -update      # and write docs/reliability.md
+//	go run ./internal/mutants -update      # and write docs/design/mutants.md
 //
 // The tree is never touched: a broken file reaches the compiler by an overlay.
 // Each test that caught something is run once more on the sound program, where
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) bool {
 	only := flags.String("run", "", "run the mutants whose name or rule matches this `regexp`")
 	jobs := flags.Int("j", runtime.GOMAXPROCS(0), "how many at a time")
 	verbose := flags.Bool("v", false, "show what the failing test said")
-	update := flags.Bool("update", false, "write the results into "+reliability)
+	update := flags.Bool("update", false, "write the results into "+results)
 	if flags.Parse(args) != nil {
 		return false
 	}

@@ -87,7 +87,7 @@ func testsOf(t *testing.T, pkg string) string {
 // TestTable: the page shows exactly the mutants that there are, each with a
 // test that there is in one of its suites' packages.
 func TestTable(t *testing.T) {
-	page, err := read(reliability)
+	page, err := read(results)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestTable(t *testing.T) {
 	}
 	by, ms := caughtBy(inner), all(t)
 	if inner != table(ms, by) || len(by) != len(ms) {
-		t.Errorf("the table in %s is not that of mutants.txt (%d rows, %d mutants): go run ./internal/mutants -update", reliability, len(by), len(ms))
+		t.Errorf("the table in %s is not that of mutants.txt (%d rows, %d mutants): go run ./internal/mutants -update", results, len(by), len(ms))
 	}
 	for _, m := range ms {
 		top, _, _ := strings.Cut(by[m.name], "/")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// reliability is the page that shows the results, from the module's root.
-const reliability = "docs/reliability.md"
+// results is the page that shows the results, from the module's root.
+const results = "docs/design/mutants.md"
 
 // The table stands between these lines.
 const (
@@ -19,7 +19,7 @@ const (
 // writeTable puts the results into the page. Mutants that were not run keep
 // their line; one that was never caught has none.
 func writeTable(root string, all []mutant, verdicts []verdict) error {
-	name := filepath.Join(root, filepath.FromSlash(reliability))
+	name := filepath.Join(root, filepath.FromSlash(results))
 	raw, err := os.ReadFile(name)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func cutTable(page string) (before, inner, after string, err error) {
 	before, rest, begins := strings.Cut(page, tableBegin)
 	inner, after, ends := strings.Cut(rest, tableEnd)
 	if !begins || !ends {
-		return "", "", "", fmt.Errorf("%s has no place for the table", reliability)
+		return "", "", "", fmt.Errorf("%s has no place for the table", results)
 	}
 	return before + tableBegin, inner, tableEnd + after, nil
 }
