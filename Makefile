@@ -20,7 +20,7 @@ model:
 	go test ./internal/test/model -run TestProtocol -states 250000
 
 mutants:
-	go run ./internal/mutants
+	go run ./tools/mutants
 
 kills:
 	go test ./cmd -run 'TestKilledProgram|TestFullDisk|TestRedisGoes' -everything

@@ -55,7 +55,7 @@ var layers = map[string][]string{
 	// The protocol's explorer knows the pure functions and no more.
 	"internal/test/model": {"internal/mapping", "internal/record", "internal/reconcile"},
 	// A command of its own that breaks the others' sources; it imports none.
-	"internal/mutants": {},
+	"tools/mutants": {},
 }
 
 // pure packages take values and give values: no I/O, no clock, no randomness.
@@ -190,7 +190,7 @@ func TestCallsThatHaveOnePlace(t *testing.T) {
 				return true
 			}
 			switch call := x.Name + "." + sel.Sel.Name; {
-			case call == "os.Exit" && i.file != "main.go" && filepath.ToSlash(i.file) != "internal/mutants/main.go",
+			case call == "os.Exit" && i.file != "main.go" && filepath.ToSlash(i.file) != "tools/mutants/main.go",
 				strings.HasPrefix(call, "log.Fatal"),
 				(call == "time.Now" || call == "time.Since") && slices.Contains(pure, i.pkg):
 				t.Errorf("%s: %s has no place here", i.file, call)

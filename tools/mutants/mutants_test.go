@@ -97,7 +97,7 @@ func TestTable(t *testing.T) {
 	}
 	by, ms := caughtBy(inner), all(t)
 	if inner != table(ms, by) || len(by) != len(ms) {
-		t.Errorf("the table in %s is not that of mutants.txt (%d rows, %d mutants): go run ./internal/mutants -update", results, len(by), len(ms))
+		t.Errorf("the table in %s is not that of mutants.txt (%d rows, %d mutants): go run ./tools/mutants -update", results, len(by), len(ms))
 	}
 	for _, m := range ms {
 		top, _, _ := strings.Cut(by[m.name], "/")

@@ -1,9 +1,9 @@
 // Command mutants checks the tests themselves: it breaks each safety rule on
 // purpose, one at a time, and shows which test catches it.
 //
-//	go run ./internal/mutants              # all
-//	go run ./internal/mutants -run R3 -v   # some, with what the test said
-//	go run ./internal/mutants -update      # and write docs/design/mutants.md
+//	go run ./tools/mutants              # all
+//	go run ./tools/mutants -run R3 -v   # some, with what the test said
+//	go run ./tools/mutants -update      # and write docs/design/mutants.md
 //
 // The tree is never touched: a broken file reaches the compiler by an overlay.
 // Each test that caught something is run once more on the sound program, where

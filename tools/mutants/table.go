@@ -12,7 +12,7 @@ const results = "docs/design/mutants.md"
 
 // The table stands between these lines.
 const (
-	tableBegin = "<!-- mutants: written by go run ./internal/mutants -update -->\n"
+	tableBegin = "<!-- mutants: written by go run ./tools/mutants -update -->\n"
 	tableEnd   = "<!-- end of mutants -->\n"
 )
 
