@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"internal/store":              {"internal/record", "internal/fault"},
 	"internal/store/sqlite":       {"internal/store", "internal/files", "internal/fault", "internal/record"},
 	"internal/store/redis":        {"internal/store", "internal/fault", "internal/record"},
+	"internal/store/memory":       {"internal/store", "internal/fault", "internal/record"},
 	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
 	"internal/lease":              {"internal/store", "internal/fault"},
 	"internal/engine": {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",

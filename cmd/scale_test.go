@@ -19,8 +19,8 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/store/memory"
 	"advosync/internal/store/sqlite"
-	"advosync/internal/store/storetest"
 )
 
 // The built program, in a process of its own, against both systems over HTTP: what a
@@ -247,7 +247,7 @@ func fillHistory(b *testing.B, s store.Store) {
 
 // BenchmarkUndoTargets finds the records of a run that wrote to all of them.
 func BenchmarkUndoTargets(b *testing.B) {
-	s := storetest.NewMemory(nil)
+	s := memory.New(nil)
 	fillHistory(b, s)
 	m, err := mapping.Parse("beteiligte.yaml", []byte(sandbox.NewWorld(sandbox.WorldOptions{Empty: true}).Mapping()))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"advosync/internal/store"
-	"advosync/internal/store/storetest"
+	"advosync/internal/store/memory"
 )
 
 // mailbox is a target that keeps what it is sent.
@@ -59,7 +59,7 @@ func (o *office) pass(t *testing.T, later time.Duration, now ...Condition) {
 
 func TestOneMessageForEachChangeOfState(t *testing.T) {
 	m := &mailbox{name: "m"}
-	o := newOffice(storetest.NewMemory(nil), m)
+	o := newOffice(memory.New(nil), m)
 	down := Condition{Key: "system/advoware", Text: "Advoware does not answer", Patient: true, Since: o.at}
 	waits := Condition{Key: "conflict/B/1", Text: "B 1: a conflict waits"}
 	for _, step := range []struct {
@@ -97,7 +97,7 @@ func TestOneMessageForEachChangeOfState(t *testing.T) {
 // is.
 func TestOutagesThatAreOver(t *testing.T) {
 	m := &mailbox{name: "m", deaf: true}
-	o := newOffice(storetest.NewMemory(nil), m)
+	o := newOffice(memory.New(nil), m)
 	down := Condition{Key: "system/x", Text: "x is down", Patient: true, Since: o.at}
 	o.pass(t, 0, down)
 	o.pass(t, 5*time.Minute)
@@ -117,7 +117,7 @@ func TestOutagesThatAreOver(t *testing.T) {
 
 func TestQuietHours(t *testing.T) {
 	m := &mailbox{name: "m"}
-	o := newOffice(storetest.NewMemory(nil), m)
+	o := newOffice(memory.New(nil), m)
 	o.Config.Quiet = Quiet{From: 20 * time.Hour, To: 7 * time.Hour}
 	waits := Condition{Key: "conflict/B/1", Text: "B 1: a conflict waits"}
 	for _, c := range []struct {
@@ -134,7 +134,7 @@ func TestQuietHours(t *testing.T) {
 // A target that takes nothing keeps nothing from the others, and hears of it later.
 func TestEachTargetHearsOnce(t *testing.T) {
 	good, bad := &mailbox{name: "good"}, &mailbox{name: "bad", deaf: true}
-	o := newOffice(storetest.NewMemory(nil), good, bad)
+	o := newOffice(memory.New(nil), good, bad)
 	waits := Condition{Key: "conflict/B/1", Text: "B 1: a conflict waits"}
 	for range 3 {
 		if err := o.Pass(t.Context(), []Condition{waits}); err == nil {
@@ -199,7 +199,7 @@ func (o *office) passOrDie(t *testing.T, now ...Condition) (lived bool) {
 func TestAThousandOutages(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 1))
 	m := &mailbox{name: "m"}
-	values := &mortal{Values: storetest.NewMemory(nil), in: -1}
+	values := &mortal{Values: memory.New(nil), in: -1}
 	o := newOffice(values, m)
 	deaths, told, doubled := 0, 0, 0
 	run := func(now ...Condition) bool {
@@ -278,7 +278,7 @@ func TestSlowTargetsDelayLittle(t *testing.T) {
 	}))
 	defer quick.Close()
 	generic := func(s *httptest.Server) string { return "generic+" + s.URL + "/s3cr3t" }
-	o := newOffice(storetest.NewMemory(nil), Shout(generic(slow)), Shout(generic(quick)), Shout("nonsense://s3cr3t@host"))
+	o := newOffice(memory.New(nil), Shout(generic(slow)), Shout(generic(quick)), Shout("nonsense://s3cr3t@host"))
 	began := time.Now()
 	o.within = 200 * time.Millisecond
 	err := o.Pass(t.Context(), []Condition{{Key: "x", Text: "x is wrong"}})

@@ -19,7 +19,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
-	"advosync/internal/store/storetest"
+	"advosync/internal/store/memory"
 )
 
 // calls of the last pass besides sign-in.
@@ -53,7 +53,7 @@ func TestLostStoreComparesEverythingOnce(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{More: 546, OnlyAdvoware: -1, Unlinked: -1})
 		r.settled()
 		ids := r.linked()
-		r.store = storetest.NewMemory(nil)
+		r.store = memory.New(nil)
 		r.editEspo(ids[5].espo, map[string]any{"email": "neu@example.de"}) // nobody made it dirty
 		r.editAdvo(ids[6].advo, map[string]any{"telGesch": "0511 1"})
 		rep := r.pass(batch.Options{})

@@ -25,7 +25,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
-	"advosync/internal/store/storetest"
+	"advosync/internal/store/memory"
 	"advosync/internal/transport"
 )
 
@@ -60,7 +60,7 @@ func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
 	pace := func(*http.Request, int) time.Duration { return time.Duration(r.latency.Load()) }
 	o.EspoCRM.Pace, o.Advoware.Pace = pace, pace
 	r.w = sandbox.NewWorld(o)
-	r.store = storetest.NewMemory(nil)
+	r.store = memory.New(nil)
 	r.m = r.mapping(r.w.Mapping())
 	r.cfg = batch.Config{Engine: engine.Config{MarkSyncing: true}, Concurrency: 8, MaxChangedShare: 0.5, MaxCreates: 50}
 	for _, c := range change {

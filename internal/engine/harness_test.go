@@ -19,9 +19,9 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/store/memory"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
-	"advosync/internal/store/storetest"
 	"advosync/internal/test/oracle"
 	"advosync/internal/test/simulation"
 	"advosync/internal/transport"
@@ -50,7 +50,7 @@ type rig struct {
 	before int
 	// memory replaces the SQLite file, where a test needs thousands of stores;
 	// redis is the URL of a server that does.
-	memory *storetest.Memory
+	memory *memory.Store
 	redis  string
 	// forgetful: the store has lost history, so what was overwritten need not be in
 	// it, nor closed.
@@ -60,7 +60,7 @@ type rig struct {
 }
 
 // inMemory keeps the store in memory.
-func inMemory(r *rig) { r.memory = storetest.NewMemory(r.clock) }
+func inMemory(r *rig) { r.memory = memory.New(r.clock) }
 
 // listing uses the mapping with a list endpoint.
 func listing(r *rig) {

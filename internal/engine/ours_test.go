@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"advosync/internal/engine"
-	"advosync/internal/store/storetest"
+	"advosync/internal/store/memory"
 )
 
 type signedIn struct {
@@ -22,7 +22,7 @@ func (s signedIn) UserID(context.Context) (string, error) { return s.id, nil }
 // TestOurUsers: whom a store has signed in as stays one of ours when another API
 // user takes its place, which is said once (first week, 10).
 func TestOurUsers(t *testing.T) {
-	st := storetest.NewMemory(time.Now)
+	st := memory.New(time.Now)
 	var said bytes.Buffer
 	as := func(id string) *engine.Engine {
 		return engine.New(engine.Config{}, engine.Deps{EspoCRM: signedIn{id: id}, Store: st, Log: slog.New(slog.NewTextHandler(&said, nil))})

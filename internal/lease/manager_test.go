@@ -12,6 +12,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/store"
+	"advosync/internal/store/memory"
 	"advosync/internal/store/storetest"
 )
 
@@ -21,10 +22,10 @@ var errGone = errors.New("store gone")
 
 // bubble runs a test in virtual time with a store and a manager that judges
 // nobody dead.
-func bubble(t *testing.T, o lease.Options, fn func(t *testing.T, s *storetest.Memory, m *lease.Manager)) {
+func bubble(t *testing.T, o lease.Options, fn func(t *testing.T, s *memory.Store, m *lease.Manager)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := storetest.NewMemory(time.Now)
+		s := memory.New(time.Now)
 		if o.Dead == nil {
 			o.Dead = func(store.Owner) bool { return false }
 		}
@@ -71,7 +72,7 @@ func wantAlive(t *testing.T, l *lease.Lease) {
 }
 
 func TestALeaseLivesLongerThanItsTTL(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		l := acquire(t, m, "k")
 		time.Sleep(10 * ttl)
 		wantAlive(t, l)
@@ -89,7 +90,7 @@ func TestALeaseLivesLongerThanItsTTL(t *testing.T) {
 }
 
 func TestAllLeasesAreRenewedTogether(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		var extends atomic.Int32
 		s.FailWith(func(_ context.Context, method string) error {
 			if method == "Extend" {
@@ -120,7 +121,7 @@ func TestAllLeasesAreRenewedTogether(t *testing.T) {
 }
 
 func TestHeldBySomebodyAlive(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		other := storetest.Owner("theirs")
 		if _, _, err := s.Acquire(t.Context(), []string{"k"}, other, ttl); err != nil {
 			t.Fatal(err)
@@ -145,7 +146,7 @@ func TestHeldBySomebodyAlive(t *testing.T) {
 
 func TestTheDeadAreTakenOver(t *testing.T) {
 	dead := func(o store.Owner) bool { return o.Run == "dead" }
-	bubble(t, lease.Options{Dead: dead}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{Dead: dead}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		for key, run := range map[string]string{"a": "dead", "b": "alive", "c": "dead"} {
 			if _, _, err := s.Acquire(t.Context(), []string{key}, storetest.Owner(run), ttl); err != nil {
 				t.Fatal(err)
@@ -171,7 +172,7 @@ func TestTheDeadAreTakenOver(t *testing.T) {
 // Another process may take a dead one's lock between our look and our attempt.
 func TestTakeoverLosesARace(t *testing.T) {
 	dead := func(o store.Owner) bool { return o.Run == "dead" }
-	bubble(t, lease.Options{Dead: dead}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{Dead: dead}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		take := func(run string) {
 			if _, _, err := s.Acquire(t.Context(), []string{"k"}, storetest.Owner(run), ttl); err != nil {
 				t.Error(err)
@@ -219,7 +220,7 @@ func TestAnExpiredLockIsStale(t *testing.T) {
 }
 
 func TestRenewalFindsTheLockTaken(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		gone, kept := acquire(t, m, "gone"), acquire(t, m, "kept")
 		seen, _ := s.Holder(t.Context(), "gone")
 		if ok, err := s.Break(t.Context(), *seen); !ok || err != nil {
@@ -239,7 +240,7 @@ func TestRenewalFindsTheLockTaken(t *testing.T) {
 }
 
 func TestStoreGoneAndBack(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		l := acquire(t, m, "k")
 		s.FailWith(func(context.Context, string) error { return errGone })
 		time.Sleep(ttl / 2)
@@ -252,7 +253,7 @@ func TestStoreGoneAndBack(t *testing.T) {
 }
 
 func TestStoreGoneForGood(t *testing.T) {
-	bubble(t, lease.Options{Margin: 30 * time.Second}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{Margin: 30 * time.Second}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		start := time.Now()
 		l := acquire(t, m, "k")
 		s.FailWith(func(context.Context, string) error { return errGone })
@@ -275,7 +276,7 @@ func TestStoreGoneForGood(t *testing.T) {
 // A store that does not answer, not even to the end of the call's context, must
 // not keep the lease alive.
 func TestStoreHangs(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		free := make(chan struct{})
 		s.FailWith(func(_ context.Context, method string) error {
 			if method == "Extend" {
@@ -296,7 +297,7 @@ func TestStoreHangs(t *testing.T) {
 func TestWallClockJumpsWhileTimersStandStill(t *testing.T) {
 	var skew atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(skew.Load())).Round(0) }
-	bubble(t, lease.Options{Now: now}, func(t *testing.T, _ *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{Now: now}, func(t *testing.T, _ *memory.Store, m *lease.Manager) {
 		l := acquire(t, m, "k")
 		wantAlive(t, l)
 		skew.Store(int64(time.Hour))
@@ -306,7 +307,7 @@ func TestWallClockJumpsWhileTimersStandStill(t *testing.T) {
 }
 
 func TestTheAcquiringContextEnds(t *testing.T) {
-	bubble(t, lease.Options{}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		stop := errors.New("signal")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		l, err := m.Acquire(ctx, "k")
@@ -334,7 +335,7 @@ func TestTheAcquiringContextEnds(t *testing.T) {
 // When the second round trip fails, what the first one granted is freed again.
 func TestAFailedTakeoverHoldsNothing(t *testing.T) {
 	dead := func(o store.Owner) bool { return o.Run == "dead" }
-	bubble(t, lease.Options{Dead: dead}, func(t *testing.T, s *storetest.Memory, m *lease.Manager) {
+	bubble(t, lease.Options{Dead: dead}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
 		if _, _, err := s.Acquire(t.Context(), []string{"b"}, storetest.Owner("dead"), ttl); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"testing"
 
+	"advosync/internal/store/memory"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/storetest"
 )
@@ -21,7 +22,7 @@ func TestSettings(t *testing.T) {
 		}
 		_ = s.Close()
 	}
-	if _, ok, err := redis.ReadSettings(t.Context(), storetest.NewMemory(nil)); ok || err != nil {
+	if _, ok, err := redis.ReadSettings(t.Context(), memory.New(nil)); ok || err != nil {
 		t.Errorf("another store: %v, %v", ok, err)
 	}
 }

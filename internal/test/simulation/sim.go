@@ -14,7 +14,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
-	"advosync/internal/store/storetest"
+	"advosync/internal/store/memory"
 	"advosync/internal/test/oracle"
 )
 
@@ -36,7 +36,7 @@ type Sim struct {
 	Seed    uint64
 	Espo    *sandbox.EspoCRM
 	Advo    *sandbox.Advoware
-	Store   *storetest.Memory
+	Store   *memory.Store
 	Mapping *mapping.Mapping
 	Oracle  *oracle.Oracle
 	Policy  reconcile.Policy
@@ -124,7 +124,7 @@ func newSim(seed uint64) *Sim {
 	}
 	s.storing = b.Storing
 	s.Advo = sandbox.NewAdvoware(sandbox.AdvowareOptions{Seed: seed, Behaviour: b})
-	s.Store = storetest.NewMemory(nil)
+	s.Store = memory.New(nil)
 	s.Store.FailWith(func(ctx context.Context, _ string) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -1,4 +1,5 @@
-package storetest
+// Package memory is a whole store in memory, for tests.
+package memory
 
 import (
 	"bytes"
@@ -13,10 +14,10 @@ import (
 	"advosync/internal/store"
 )
 
-// Memory is a whole store in memory, for tests that need thousands of them or a
+// Store is a whole store in memory, for tests that need thousands of them or a
 // virtual clock. It keeps the stored form of everything, so that what does not
 // survive encoding does not survive here either. The contract suite runs on it.
-type Memory struct {
+type Store struct {
 	mu      sync.Mutex
 	now     func() time.Time
 	leases  map[string]store.Lock
@@ -37,14 +38,14 @@ type memoryValue struct {
 	expires time.Time // zero: never
 }
 
-var _ store.Store = (*Memory)(nil)
+var _ store.Store = (*Store)(nil)
 
-// NewMemory makes an empty store; now nil: time.Now.
-func NewMemory(now func() time.Time) *Memory {
+// New makes an empty store; now nil: time.Now.
+func New(now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
-	return &Memory{
+	return &Store{
 		now: now, leases: map[string]store.Lock{}, records: map[store.Key]memoryRow{},
 		history: map[string][]byte{}, values: map[string]memoryValue{},
 	}
@@ -52,14 +53,14 @@ func NewMemory(now func() time.Time) *Memory {
 
 // FailWith sets a function that is asked before every call, outside the store's
 // own lock; what it returns is the call's error. nil: calls work again.
-func (s *Memory) FailWith(fail func(ctx context.Context, method string) error) {
+func (s *Store) FailWith(fail func(ctx context.Context, method string) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = fail
 }
 
 // enter locks the store, unless the call fails.
-func (s *Memory) enter(ctx context.Context, method string) error {
+func (s *Store) enter(ctx context.Context, method string) error {
 	s.mu.Lock()
 	fail := s.fail
 	s.mu.Unlock()
@@ -76,7 +77,7 @@ func (s *Memory) enter(ctx context.Context, method string) error {
 }
 
 // Acquire implements store.Leases.
-func (s *Memory) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) (granted []store.Lease, held []store.Lock, err error) {
+func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) (granted []store.Lease, held []store.Lock, err error) {
 	if err := s.enter(ctx, "Acquire"); err != nil {
 		return nil, nil, err
 	}
@@ -100,13 +101,13 @@ func token() string {
 	return hex.EncodeToString(b)
 }
 
-func (s *Memory) ours(l store.Lease) bool {
+func (s *Store) ours(l store.Lease) bool {
 	lock, ok := s.leases[l.Key]
 	return ok && lock.Token == l.Token && lock.Expires.After(s.now().Round(0))
 }
 
 // Extend implements store.Leases.
-func (s *Memory) Extend(ctx context.Context, leases []store.Lease, ttl time.Duration) (lost []string, err error) {
+func (s *Store) Extend(ctx context.Context, leases []store.Lease, ttl time.Duration) (lost []string, err error) {
 	if err := s.enter(ctx, "Extend"); err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (s *Memory) Extend(ctx context.Context, leases []store.Lease, ttl time.Dura
 }
 
 // Release implements store.Leases.
-func (s *Memory) Release(ctx context.Context, leases []store.Lease) error {
+func (s *Store) Release(ctx context.Context, leases []store.Lease) error {
 	if err := s.enter(ctx, "Release"); err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (s *Memory) Release(ctx context.Context, leases []store.Lease) error {
 }
 
 // Holder implements store.Leases.
-func (s *Memory) Holder(ctx context.Context, key string) (*store.Lock, error) {
+func (s *Store) Holder(ctx context.Context, key string) (*store.Lock, error) {
 	if err := s.enter(ctx, "Holder"); err != nil {
 		return nil, err
 	}
@@ -151,7 +152,7 @@ func (s *Memory) Holder(ctx context.Context, key string) (*store.Lock, error) {
 }
 
 // Locks implements store.Leases.
-func (s *Memory) Locks(ctx context.Context) ([]store.Lock, error) {
+func (s *Store) Locks(ctx context.Context) ([]store.Lock, error) {
 	if err := s.enter(ctx, "Locks"); err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func (s *Memory) Locks(ctx context.Context) ([]store.Lock, error) {
 }
 
 // Break implements store.Leases.
-func (s *Memory) Break(ctx context.Context, observed store.Lock) (bool, error) {
+func (s *Store) Break(ctx context.Context, observed store.Lock) (bool, error) {
 	if err := s.enter(ctx, "Break"); err != nil {
 		return false, err
 	}
@@ -179,7 +180,7 @@ func (s *Memory) Break(ctx context.Context, observed store.Lock) (bool, error) {
 }
 
 // Put implements store.Values.
-func (s *Memory) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+func (s *Store) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if err := s.enter(ctx, "Put"); err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (s *Memory) Put(ctx context.Context, key string, value []byte, ttl time.Dur
 	return nil
 }
 
-func (s *Memory) value(key string) ([]byte, bool) {
+func (s *Store) value(key string) ([]byte, bool) {
 	v, ok := s.values[key]
 	if !ok || !v.expires.IsZero() && !v.expires.After(s.now()) {
 		return nil, false
@@ -201,7 +202,7 @@ func (s *Memory) value(key string) ([]byte, bool) {
 }
 
 // Get implements store.Values.
-func (s *Memory) Get(ctx context.Context, key string) ([]byte, bool, error) {
+func (s *Store) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err := s.enter(ctx, "Get"); err != nil {
 		return nil, false, err
 	}
@@ -211,7 +212,7 @@ func (s *Memory) Get(ctx context.Context, key string) ([]byte, bool, error) {
 }
 
 // PutNew implements store.Values.
-func (s *Memory) PutNew(ctx context.Context, key string, value []byte) ([]byte, error) {
+func (s *Store) PutNew(ctx context.Context, key string, value []byte) ([]byte, error) {
 	if err := s.enter(ctx, "PutNew"); err != nil {
 		return nil, err
 	}
@@ -224,7 +225,7 @@ func (s *Memory) PutNew(ctx context.Context, key string, value []byte) ([]byte, 
 }
 
 // Delete implements store.Values.
-func (s *Memory) Delete(ctx context.Context, key string) error {
+func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := s.enter(ctx, "Delete"); err != nil {
 		return err
 	}
@@ -234,7 +235,7 @@ func (s *Memory) Delete(ctx context.Context, key string) error {
 }
 
 // Keys implements store.Values.
-func (s *Memory) Keys(ctx context.Context, prefix string) ([]string, error) {
+func (s *Store) Keys(ctx context.Context, prefix string) ([]string, error) {
 	if err := s.enter(ctx, "Keys"); err != nil {
 		return nil, err
 	}
@@ -250,7 +251,7 @@ func (s *Memory) Keys(ctx context.Context, prefix string) ([]string, error) {
 }
 
 // Describe implements store.Store.
-func (s *Memory) Describe() string { return "memory of this process" }
+func (s *Store) Describe() string { return "memory of this process" }
 
 // Close implements store.Store. The contents stay, as those of a file would.
-func (s *Memory) Close() error { return nil }
+func (s *Store) Close() error { return nil }

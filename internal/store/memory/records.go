@@ -1,4 +1,4 @@
-package storetest
+package memory
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 )
 
 // Load implements store.Records.
-func (s *Memory) Load(ctx context.Context, key store.Key) (store.Memory, error) {
+func (s *Store) Load(ctx context.Context, key store.Key) (store.Memory, error) {
 	ms, err := s.LoadMany(ctx, key.Entity, []string{key.ID})
 	if err != nil {
 		return store.Memory{}, err
@@ -21,7 +21,7 @@ func (s *Memory) Load(ctx context.Context, key store.Key) (store.Memory, error) 
 }
 
 // LoadMany implements store.Records.
-func (s *Memory) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {
+func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]store.Memory, error) {
 	if err := s.enter(ctx, "LoadMany"); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *Memory) LoadMany(ctx context.Context, entity string, ids []string) ([]s
 }
 
 // Commit implements store.Records.
-func (s *Memory) Commit(ctx context.Context, c store.Commit) (int64, error) {
+func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	if err := s.enter(ctx, "Commit"); err != nil {
 		return 0, err
 	}
@@ -50,7 +50,7 @@ func (s *Memory) Commit(ctx context.Context, c store.Commit) (int64, error) {
 }
 
 // CommitMany implements store.Records.
-func (s *Memory) CommitMany(ctx context.Context, cs []store.Commit) []error {
+func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
 	errs := make([]error, len(cs))
 	if err := s.enter(ctx, "CommitMany"); err != nil {
 		for i := range errs {
@@ -65,7 +65,7 @@ func (s *Memory) CommitMany(ctx context.Context, cs []store.Commit) []error {
 	return errs
 }
 
-func (s *Memory) commit(c store.Commit) (int64, error) {
+func (s *Store) commit(c store.Commit) (int64, error) {
 	if !s.ours(c.Lease) {
 		return 0, store.ErrLeaseLost
 	}
@@ -92,7 +92,7 @@ func (s *Memory) commit(c store.Commit) (int64, error) {
 }
 
 // Scan implements store.Records.
-func (s *Memory) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
+func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
 	if err := s.enter(ctx, "Scan"); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *Memory) Scan(ctx context.Context, entity string, f store.ScanFilter, fn
 	return nil
 }
 
-func (s *Memory) appendEntries(es []store.Entry) error {
+func (s *Store) appendEntries(es []store.Entry) error {
 	for _, e := range es {
 		doc, err := store.EncodeEntry(e)
 		if err != nil {
@@ -131,7 +131,7 @@ func (s *Memory) appendEntries(es []store.Entry) error {
 }
 
 // Append implements store.History.
-func (s *Memory) Append(ctx context.Context, es ...store.Entry) error {
+func (s *Store) Append(ctx context.Context, es ...store.Entry) error {
 	if err := s.enter(ctx, "Append"); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (s *Memory) Append(ctx context.Context, es ...store.Entry) error {
 }
 
 // Entries implements store.History.
-func (s *Memory) Entries(ctx context.Context, f store.HistoryFilter, fn func(store.Entry) error) error {
+func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(store.Entry) error) error {
 	if err := s.enter(ctx, "Entries"); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *Memory) Entries(ctx context.Context, f store.HistoryFilter, fn func(sto
 	return nil
 }
 
-func (s *Memory) selected(match func(store.Entry) bool) ([]store.Entry, error) {
+func (s *Store) selected(match func(store.Entry) bool) ([]store.Entry, error) {
 	var out []store.Entry
 	for doc := range maps.Values(s.history) {
 		e, err := store.DecodeEntry(doc)
@@ -177,7 +177,7 @@ func (s *Memory) selected(match func(store.Entry) bool) ([]store.Entry, error) {
 	return out, nil
 }
 
-func (s *Memory) deleteEntries(ctx context.Context, method string, match func(store.Entry) bool) (int, error) {
+func (s *Store) deleteEntries(ctx context.Context, method string, match func(store.Entry) bool) (int, error) {
 	if err := s.enter(ctx, method); err != nil {
 		return 0, err
 	}
@@ -190,11 +190,11 @@ func (s *Memory) deleteEntries(ctx context.Context, method string, match func(st
 }
 
 // Prune implements store.History.
-func (s *Memory) Prune(ctx context.Context, before time.Time) (int, error) {
+func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
 	return s.deleteEntries(ctx, "Prune", func(e store.Entry) bool { return store.Micros(e.At) < store.Micros(before) })
 }
 
 // Forget implements store.History.
-func (s *Memory) Forget(ctx context.Context, key store.Key) (int, error) {
+func (s *Store) Forget(ctx context.Context, key store.Key) (int, error) {
 	return s.deleteEntries(ctx, "Forget", func(e store.Entry) bool { return e.Entity == key.Entity && e.RecordID == key.ID })
 }

@@ -1,4 +1,4 @@
-package storetest_test
+package memory_test
 
 import (
 	"testing"
@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"advosync/internal/store"
+	"advosync/internal/store/memory"
 	"advosync/internal/store/storetest"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) storetest.Backend {
 		clock := &storetest.Clock{}
-		s := storetest.NewMemory(clock.Now)
+		s := memory.New(clock.Now)
 		return storetest.Backend{
 			Open: func(*testing.T) store.Store { return s },
 			Pass: clock.Pass, Unit: time.Second, ShowsExpired: true,
@@ -22,7 +23,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 
 func TestMemoryInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := storetest.NewMemory(nil)
+		s := memory.New(nil)
 		if err := s.Put(t.Context(), "k", []byte("v"), time.Hour); err != nil {
 			t.Fatal(err)
 		}
