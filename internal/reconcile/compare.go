@@ -26,6 +26,8 @@ type item struct {
 	differs bool
 	agreed  bool        // agrees, and the base has to learn it
 	source  record.Side // whose value travels; "" not decided
+	wish    *Wish       // an operator has decided it
+	waits   bool        // nothing is decided until a person has spoken
 }
 
 func (it *item) oneWay() bool { return it.f.Direction != mapping.Both }
@@ -54,6 +56,7 @@ type comparison struct {
 func compareAll(in Input) *comparison {
 	c := &comparison{in: in, kind: in.Espo.Kind}
 	c.kinds = c.compareKinds()
+	c.wished(&c.kinds)
 	fields := in.Schema.Fields(c.kind)
 	c.items = make([]item, 0, len(fields))
 	learns := 0
@@ -90,6 +93,7 @@ func (c *comparison) add(f *mapping.Field) *item {
 			it.moved = movedBoth // its base is from an earlier time of this kind
 		}
 	}
+	c.wished(it)
 	if it.agreed {
 		c.agreed[f.Key] = it.pair
 	}
@@ -271,64 +275,43 @@ func (c *comparison) clashes() (yes bool) {
 	return yes
 }
 
-// assume says who moved where no base could tell. Where the base is settled, a
-// side that is empty is taken to have never known the field, and does not clear
-// the other one.
+// assume says who moved where no base could tell.
 func (c *comparison) assume(moved string) {
+	c.fill()
 	c.twoWay(func(it *item) {
-		if it.moved != movedUnknown {
-			return
-		}
-		it.moved = moved
-		if c.in.Base == nil || !c.in.Base.Settled || it.f.Key == KindKey {
-			return
-		}
 		switch {
-		case it.pair.Espo.IsEmpty() && it.pair.Advo.HasText():
-			it.moved = movedAdvo
-		case it.pair.Advo.IsEmpty() && it.pair.Espo.HasText():
-			it.moved = movedEspo
+		case it.moved != movedUnknown:
+		case it.source != "" && it.wish == nil:
+			it.moved = string(it.source)
+		default:
+			it.moved = moved
 		}
 	})
 	c.clashOfKinds()
 }
 
-// overrule makes one side the source of every two-way field that differs and
-// that it answered.
-func (c *comparison) overrule(s record.Side) {
+// fill lets a side that is empty, and that no base knows otherwise, take the other
+// side's value: it clears nothing that it may never have known.
+func (c *comparison) fill() {
 	c.twoWay(func(it *item) {
-		if !it.pair.On(s).IsAbsent() {
+		switch e, a := it.pair.Espo, it.pair.Advo; {
+		case it.moved != movedUnknown || it.f.Key == KindKey:
+		case e.IsEmpty() && a.HasText():
+			it.source = record.Advoware
+		case a.IsEmpty() && e.HasText():
+			it.source = record.EspoCRM
+		}
+	})
+}
+
+// overrule makes one side the source of every two-way field that differs, that it
+// answered and that no operator has decided; with moved only of those that moved so.
+func (c *comparison) overrule(s record.Side, moved string) {
+	c.twoWay(func(it *item) {
+		if it.wish == nil && !it.pair.On(s).IsAbsent() && (moved == "" || it.moved == moved) {
 			it.source = s
 		}
 	})
-}
-
-// take decides the clashes only, by field key, "*" for the rest.
-func (c *comparison) take(sides map[string]record.Side) {
-	c.twoWay(func(it *item) {
-		if it.moved != movedBoth {
-			return
-		}
-		for _, key := range []string{it.f.Key, "*"} {
-			if s, ok := sides[key]; ok {
-				it.source = s
-				return
-			}
-		}
-		it.source = record.EspoCRM
-	})
-}
-
-// covered reports whether a side was taken for every clash; one that nobody was
-// asked about has come up since.
-func (c *comparison) covered(sides map[string]record.Side) bool {
-	_, all := sides["*"]
-	yes := true
-	c.twoWay(func(it *item) {
-		_, one := sides[it.f.Key]
-		yes = yes && (it.moved != movedBoth || one || all)
-	})
-	return yes
 }
 
 // lags reports whether the base has something to learn although nothing

@@ -69,10 +69,9 @@ type Input struct {
 	// Relinked: the link has changed behind this tool's back, so EspoCRM's stamps are
 	// not of a sync with this record.
 	Relinked bool
-	// Taken is an operator's decision on a waiting conflict, by field key, "*" for
-	// all; it overrules the policy for clashes. Under manual a clash that it does not
-	// name waits.
-	Taken map[string]record.Side
+	// Wishes are an operator's words, by field key. Under manual a clash that none of
+	// them decides waits.
+	Wishes map[string]Wish
 }
 
 // Action is what the engine has to carry out.
@@ -137,6 +136,11 @@ type Decision struct {
 	PutNeeded bool
 	// Doubtful: decided by time stamps only (case 9).
 	Doubtful bool
+	// Typed: ToEspo holds an operator's values, which neither side holds yet. What they
+	// replace is nobody's edit overruled, and they have still to travel.
+	Typed bool
+	// Waits: beside what is written a clash waits for a decision.
+	Waits bool
 }
 
 // Decide compares and decides. It does no I/O and reads no clock.
@@ -151,6 +155,10 @@ func Decide(in Input) Decision {
 	}
 	c := compareAll(in)
 	d := Decision{Kind: c.kind, Action: Write, Agreed: c.agreed, AgreedKind: c.agreedKind()}
+	if typed := c.typed(); len(typed) > 0 {
+		c.typeIn(&d, typed)
+		return d
+	}
 	switch {
 	case !c.differs(): // case 4
 		d.Verdict = result.NoChange
@@ -161,6 +169,7 @@ func Decide(in Input) Decision {
 		return adopt(in, c, d)
 	case in.Base == nil && in.LastSync == "": // case 5
 		d.Verdict = result.Initial
+		c.fill()
 		c.settle(&d, record.EspoCRM)
 		d.Reason = reasonInitial(d)
 	default:
@@ -202,33 +211,38 @@ func weigh(in Input, c *comparison, d *Decision) {
 	d.Reason = reasonMoved(in, c, *d)
 }
 
-// resolve applies the policy, or the operator's decision, to a conflict.
+// resolve applies an operator's wishes and the policy to a conflict.
 func resolve(in Input, c *comparison, d *Decision) {
+	wished, open := c.wishes()
 	switch {
-	case len(in.Taken) > 0 && (in.Policy != Manual || c.covered(in.Taken)):
-		c.take(in.Taken)
-		c.settleEach(d)
-	case in.Policy == Manual:
+	case in.Policy == Manual && !wished:
 		d.Action, d.Clash = Park, true
 		d.Changes = c.changes()
-	case in.Policy == AdvowareWins:
-		d.Clash = true
-		c.overrule(record.Advoware)
-		c.settle(d, record.Advoware)
+		return
+	case in.Policy == Manual && open:
+		d.Waits = true
+		c.wait()
+	case in.Policy == Manual: // every clash is decided
 	case in.Policy == Merge:
-		d.Clash = c.clashes()
-		c.take(map[string]record.Side{"*": record.EspoCRM})
-		c.settleEach(d)
+		d.Clash = open
+		c.overrule(record.EspoCRM, movedBoth)
+	case in.Policy == AdvowareWins:
+		c.overrule(record.Advoware, "")
+		d.Clash = !wished || c.givesWay(record.EspoCRM)
 	default:
-		d.Clash = true
-		c.overrule(record.EspoCRM)
-		c.settle(d, record.EspoCRM)
+		c.overrule(record.EspoCRM, "")
+		d.Clash = !wished || c.givesWay(record.Advoware)
 	}
+	c.settle(d, "")
 }
 
-// withoutBase is cases 7 to 9: the side that is taken to have moved where no
-// base can tell; "both" is a conflict.
+// withoutBase says who is taken to have moved a field that no base can decide;
+// "both" is a conflict. Where the record has been in step, such a field is new in the
+// mapping, and nobody knows. Else it is cases 7 to 9.
 func withoutBase(in Input) (moved string, doubtful bool) {
+	if in.Base != nil && in.Base.Settled {
+		return movedBoth, false
+	}
 	dirty := in.Status != "clean" || in.Relinked
 	espoMoved := !in.ByUs && (in.ModifiedAt == "" || in.ModifiedAt >= in.LastSync)
 	switch {

@@ -115,9 +115,17 @@ func parseBase(t *testing.T, s string) record.Pair {
 	if !two {
 		advo = espo
 	}
-	e, _ := parseValue(t, espo)
-	a, _ := parseValue(t, advo)
-	return record.Pair{Espo: e, Advo: a}
+	return record.Pair{Espo: parseHalf(t, espo), Advo: parseHalf(t, advo)}
+}
+
+// parseHalf is one side of a base: "?" is a half that nobody knows.
+func parseHalf(t *testing.T, s string) record.Value {
+	t.Helper()
+	if strings.TrimSpace(s) == "?" {
+		return record.Unknown()
+	}
+	v, _ := parseValue(t, s)
+	return v
 }
 
 // kind takes the mark off again: a kind's name is no content.
@@ -193,6 +201,7 @@ func dash(s string) string {
 
 func parseOptions(t *testing.T, in *Input, options string) {
 	t.Helper()
+	var takes []take
 	for option := range strings.FieldsSeq(options) {
 		key, value, _ := strings.Cut(option, "=")
 		switch key {
@@ -224,16 +233,46 @@ func parseOptions(t *testing.T, in *Input, options string) {
 		case "stranger":
 			in.LinkKnown = false
 		case "take": // key:side
-			if in.Taken == nil {
-				in.Taken = map[string]record.Side{}
-			}
 			name, side, _ := strings.Cut(value, ":")
 			if name == "kind" {
 				name = KindKey
 			}
-			in.Taken[name] = record.Side(side)
+			takes = append(takes, take{name, record.Side(side)})
+		case "wish", "typed": // key:value
+			name, text, _ := strings.Cut(value, ":")
+			want, _ := parseValue(t, text)
+			if in.Wishes == nil {
+				in.Wishes = map[string]Wish{}
+			}
+			in.Wishes[name] = Wish{Field: mapping.Field{Key: name, Espo: name}, Target: want, Typed: key == "typed",
+				Shown: record.Pair{Espo: in.Espo.Values[name], Advo: in.Advo.Values[name]}}
 		default:
 			t.Fatalf("unknown option %q", option)
+		}
+	}
+	wish(in, takes)
+}
+
+// take is an operator's decision: the side whose value is to stand, of one field or
+// of every clash ("*").
+type take struct {
+	field string
+	side  record.Side
+}
+
+// wish turns decisions into the wishes that an operator has who sees the case.
+func wish(in *Input, takes []take) {
+	asked := *in
+	asked.Policy = Manual
+	for _, t := range takes {
+		for _, c := range Decide(asked).Changes {
+			if c.Moved != movedBoth || t.field != "*" && t.field != c.Field.Key {
+				continue
+			}
+			if in.Wishes == nil {
+				in.Wishes = map[string]Wish{}
+			}
+			in.Wishes[c.Field.Key] = Wish{Field: c.Field, Shown: c.Pair, Target: c.On(t.side)}
 		}
 	}
 }
@@ -283,7 +322,7 @@ func show(d Decision) string {
 	for _, flag := range []struct {
 		on   bool
 		name string
-	}{{d.Clash, "clash"}, {d.Doubtful, "doubt"}, {d.PutNeeded, "put"}} {
+	}{{d.Clash, "clash"}, {d.Waits, "waits"}, {d.Typed, "typed"}, {d.Doubtful, "doubt"}, {d.PutNeeded, "put"}} {
 		if flag.on {
 			b.WriteString(" " + flag.name)
 		}

@@ -91,7 +91,7 @@ func drawInput(t *rapid.T, h how) Input {
 	}
 	if !h.noTaken && rapid.IntRange(0, 3).Draw(t, "taken") == 0 {
 		sides := rapid.SampledFrom([]record.Side{record.EspoCRM, record.Advoware})
-		in.Taken = map[string]record.Side{"*": sides.Draw(t, "takenAll"), "mail": sides.Draw(t, "takenMail")}
+		wish(&in, []take{{"*", sides.Draw(t, "takenAll")}, {"mail", sides.Draw(t, "takenMail")}})
 	}
 	return in
 }
@@ -259,7 +259,7 @@ func execute(in Input, d Decision) Input {
 		base.Fields[key] = record.Pair{Espo: v, Advo: v}
 	}
 	for _, c := range d.Changes { // the written side shows the kind that it was given
-		if c.Field.Key == KindKey && d.Action == Write {
+		if c.Field.Key == KindKey && d.Action == Write && c.Target != "" {
 			out.Espo.Kind, out.Advo.Kind = d.Kind, d.Kind
 			if d.Kind != "" {
 				base.Kind = record.Pair{Espo: record.Of(d.Kind), Advo: record.Of(d.Kind)}
@@ -267,10 +267,10 @@ func execute(in Input, d Decision) Input {
 		}
 	}
 	out.Base = base
-	if d.Action == Write || d.PutNeeded {
+	if d.Action == Write && !d.Waits || d.PutNeeded {
 		out.Status, out.RowStored, out.LastSync, out.ModifiedAt, out.ByUs = "clean", out.RowCurrent, stampAfter, stampAfter, true
 	}
-	out.Taken = nil
+	out.Wishes = nil
 	return out
 }
 
@@ -284,6 +284,12 @@ func TestConvergent(t *testing.T) {
 		if first.Action == Park {
 			if again := Decide(execute(in, Decision{Agreed: first.Agreed, AgreedKind: first.AgreedKind})); again.Action != Park {
 				t.Fatalf("parked, and then not\n%s\n%s", show(first), show(again))
+			}
+			return
+		}
+		if first.Waits {
+			if again := Decide(execute(in, first)); again.Action != Park {
+				t.Fatalf("a clash waited, and then not\n%s\n%s", show(first), show(again))
 			}
 			return
 		}

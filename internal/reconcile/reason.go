@@ -126,7 +126,9 @@ func reasonConflict(in Input, c *comparison, d Decision) result.Reason {
 	switch {
 	case d.Action == Park:
 		winner = "policy manual: it waits for a decision"
-	case len(in.Taken) > 0:
+	case d.Waits:
+		return reason(ReasonDecided, "Decided by the operator: %s; what else clashes waits.", names(d.Changes, func(ch Change) bool { return ch.Target != "" }))
+	case len(in.Wishes) > 0 && !d.Clash:
 		return reason(ReasonDecided, "Both sides changed; decided by the operator: %s.", names(d.Changes, nil))
 	case in.Policy == AdvowareWins:
 		winner = "Advoware wins by policy; EspoCRM's values are kept in the history"

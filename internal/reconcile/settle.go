@@ -4,15 +4,12 @@ import (
 	"advosync/internal/record"
 )
 
-// settleEach sends every field from the side that moved it.
-func (c *comparison) settleEach(d *Decision) { c.settle(d, "") }
-
 // settle turns the comparison into values to write. Fields whose source is
 // still open take it from who moved, else from fallback.
 func (c *comparison) settle(d *Decision, fallback record.Side) {
 	c.twoWay(func(it *item) {
 		switch {
-		case it.source != "":
+		case it.source != "" || it.waits:
 		case it.moved == movedEspo:
 			it.source = record.EspoCRM
 		case it.moved == movedAdvo:
@@ -69,6 +66,9 @@ func (c *comparison) send(d *Decision, it *item) {
 	if it.source == "" || v.IsAbsent() {
 		it.source = ""
 		return
+	}
+	if it.wish != nil {
+		v = it.wish.Target
 	}
 	if it.source == record.EspoCRM {
 		d.ToAdvo[it.f.Key] = v

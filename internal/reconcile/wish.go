@@ -1,0 +1,107 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// Wish is an operator's word on one field (docs/design/protocol.md, "A wish"). It
+// lives as long as his command, and holds while both sides show what he saw, or
+// one of them what the command has written for it.
+type Wish struct {
+	Field mapping.Field
+	// Shown is what both sides held when he decided, EspoCRM's half what it made of the
+	// target once that was typed.
+	Shown record.Pair
+	// Target is the value that both sides are to hold.
+	Target record.Value
+	// Typed: EspoCRM has got the target, and Advoware is to follow, with the exact value
+	// also where EspoCRM could not hold it.
+	Typed bool
+}
+
+// source is the side whose value an operator wants, "" where the wish does not hold
+// any more, or has to be typed.
+func (w Wish) source(now record.Pair) record.Side {
+	switch {
+	case now == w.Shown && (w.Typed || now.Espo == w.Target), now.Advo == w.Shown.Advo && made(w.Target, now.Espo, w.Shown.Espo):
+		return record.EspoCRM
+	case now == w.Shown && now.Advo == w.Target, now.Espo == w.Shown.Espo && made(w.Target, now.Advo, w.Shown.Advo):
+		return record.Advoware
+	}
+	return ""
+}
+
+// made reports whether a side shows the target, or its own form of it, and not what
+// stood there before.
+func made(target, now, before record.Value) bool {
+	return now != before && record.OwnForm(target, now)
+}
+
+// wished lets an operator's word decide a field.
+func (c *comparison) wished(it *item) {
+	w, ok := c.in.Wishes[it.f.Key]
+	if !ok || it.oneWay() {
+		return
+	}
+	s := w.source(it.pair)
+	if s == "" || it.pair.On(s.Other()) == w.Target {
+		return
+	}
+	if it.wish, it.source = &w, s; !it.differs {
+		it.differs, it.agreed, it.moved = true, false, string(s)
+	}
+}
+
+// wishes reports whether operators' words decide fields that differ, and whether
+// there are clashes that none of them decides.
+func (c *comparison) wishes() (some, open bool) {
+	c.twoWay(func(it *item) {
+		some = some || it.wish != nil
+		open = open || it.wish == nil && it.moved == movedBoth
+	})
+	return some, open
+}
+
+// givesWay reports whether an edit of a side gives way that no wish is about.
+func (c *comparison) givesWay(s record.Side) (yes bool) {
+	c.twoWay(func(it *item) { yes = yes || it.wish == nil && (it.moved == movedBoth || it.moved == string(s)) })
+	return yes
+}
+
+// wait leaves every field that no wish decides to a person.
+func (c *comparison) wait() {
+	c.twoWay(func(it *item) { it.waits = it.wish == nil })
+}
+
+// typed are the wished values that neither side holds, while both show what the
+// operator saw: they are typed into EspoCRM, and travel from there like any edit.
+func (c *comparison) typed() map[string]record.Value {
+	var out map[string]record.Value
+	for key, w := range c.in.Wishes {
+		now := record.Pair{Espo: c.in.Espo.Values[key], Advo: c.in.Advo.Values[key]}
+		if w.Typed || key == KindKey || now != w.Shown || w.Target == now.Espo || w.Target == now.Advo {
+			continue
+		}
+		if out == nil {
+			out = map[string]record.Value{}
+		}
+		out[key] = w.Target
+	}
+	return out
+}
+
+// typeIn is the decision to type an operator's values into EspoCRM, and nothing else.
+func (c *comparison) typeIn(d *Decision, values map[string]record.Value) {
+	d.Verdict, d.ToEspo, d.Typed = result.EspocrmNewer, values, true
+	d.ToAdvo = map[string]record.Value{}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		w := c.in.Wishes[key]
+		d.Changes = append(d.Changes, Change{Field: w.Field, Pair: w.Shown, Target: record.EspoCRM})
+	}
+	d.Reason = reason(ReasonDecided, "Values that an operator has asked for are typed into EspoCRM: %s.", names(d.Changes, nil))
+}
