@@ -311,7 +311,7 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 		}
 		return espoHalf(mem.Failure.Seen) == half, nil
 	case engine.StatusConflict:
-		return mem.Parked != nil && espoHalf(mem.Parked.Fingerprint) == half && len(mem.Parked.Taken) == 0, nil
+		return mem.Parked != nil && espoHalf(mem.Parked.Fingerprint) == half, nil
 	case engine.StatusClean, "":
 		if textOf(o, fieldAdvowareID) == "" {
 			if status == "" {

@@ -116,7 +116,8 @@ type Request struct {
 	Explain bool
 	// linked is the number with which this tool has just made the record in EspoCRM.
 	linked int64
-	// Taken is the operator's decision on a waiting conflict.
+	// Taken is the operator's decision on the clashes that both sides show when the
+	// record is first compared, by field key, "*" for the rest.
 	Taken map[string]record.Side
 
 	// Held, Fresh and Memory come from a batch pass that has locked and read a

@@ -33,7 +33,11 @@ func (w *work) planWrites(side record.Side, d reconcile.Decision) {
 	if side == record.EspoCRM {
 		values, view = d.ToEspo, w.espoView()
 	}
-	for _, f := range w.m.Fields(d.Kind) {
+	fields := w.m.Fields(d.Kind)
+	if d.Typed { // of whatever kind
+		fields = w.m.AllFields()
+	}
+	for _, f := range fields {
 		v, ok := values[f.Key]
 		if !ok {
 			continue

@@ -208,7 +208,7 @@ func TestAConflictAtAnotherLinkIsAskedAboutOnce(t *testing.T) {
 		t.Error("it is asked about once more")
 	}
 	r.decided(func() {
-		r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.UpdatedAdvoware)
+		r.outcome(r.resolve(id, map[string]record.Side{"*": record.EspoCRM}), result.Merged) // the telephone number, which EspoCRM lacks, comes over
 	})
 	if got := r.advoField(other, "name"); got != "Alt" {
 		t.Errorf("name %q", got)

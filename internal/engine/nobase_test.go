@@ -22,11 +22,11 @@ func TestNoBaseDecidesTheSameAfterMarking(t *testing.T) {
 	r.path = filepath.Join(t.TempDir(), "lost.db")
 	r.start()
 	plan := r.plan(id)
-	r.want(plan, result.EspocrmNewer, result.Planned)
+	r.want(plan, result.AdvowareNewer, result.Planned)
 	res := r.sync(id)
-	r.want(res, result.EspocrmNewer, result.UpdatedAdvoware)
-	if got := r.advoField(advo, "telGesch"); got != "" {
-		t.Errorf("telGesch %q: the plan said that EspoCRM's empty value goes over", got)
+	r.want(res, result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.espoField(id, "phone"); got != "0511 1" {
+		t.Errorf("phone %v: the plan said that what EspoCRM lacks comes from Advoware", got)
 	}
 	r.quiet(id)
 }

@@ -78,7 +78,7 @@ func EspoUnmoved(m *mapping.Mapping, v mapping.View, b *store.Base) bool {
 			continue
 		}
 		fb, ok := b.Fields[f.Key]
-		if !ok || fb.Def != f.Def || fb.Ahead != "" || v.Values[f.Key] != fb.Espo {
+		if !ok || fb.Def != f.Def || v.Values[f.Key] != fb.Espo {
 			return false
 		}
 	}

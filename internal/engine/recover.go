@@ -36,10 +36,7 @@ func (w *work) recover(ctx context.Context) error {
 		return w.closeErr
 	}
 	if in.Kind == store.IntentUndo {
-		if err := w.recoverUndo(ctx, in); err != nil {
-			return err
-		}
-		return w.closeErr
+		return w.recoverFormerUndo(ctx, in)
 	}
 	if in.Kind == store.IntentCreate {
 		if done, err := w.recoverCreate(ctx, in); err != nil {
@@ -52,6 +49,28 @@ func (w *work) recover(ctx context.Context) error {
 		return err
 	}
 	w.replay(ctx, in)
+	w.recovered = true
+	return w.closeErr
+}
+
+// recoverFormerUndo recovers what a former version announced when it put values back
+// on both sides: a field that does not show the value from before the put-back counts
+// as changed on both.
+func (w *work) recoverFormerUndo(ctx context.Context, in *store.Intent) error {
+	if w.advowareID() != 0 {
+		if err := w.readAdvo(ctx); err != nil {
+			return err
+		}
+	}
+	w.base = usable(w.m, in.Base)
+	for key, f := range in.Fields {
+		moved := f.ToEspo != nil && w.espo.view.Values[key] != f.Espo ||
+			f.Sent != nil && w.advo != nil && w.advo.view.Values[key] != f.Before
+		if moved && w.base != nil {
+			w.setBase(w.base, key, record.Pair{Espo: record.Unknown(), Advo: record.Unknown()})
+		}
+	}
+	w.closeRun(ctx, in, store.WriteUnknown, store.WriteUnknown)
 	w.recovered = true
 	return w.closeErr
 }
@@ -286,8 +305,7 @@ func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
 			case ok && read == b.Advo:
 				pair.Espo = b.Espo
 			case ok && b.Moved(record.EspoCRM, now):
-				pair = b.Pair
-				pair.Ahead = record.EspoCRM // also where it is edited back before the decision
+				pair = record.Pair{Espo: record.Unknown(), Advo: b.Advo} // also where it is edited back before the decision
 			default:
 				continue // its base tells both edits
 			}

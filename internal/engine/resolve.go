@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"strings"
 
 	"advosync/internal/callcount"
 	"advosync/internal/mapping"
@@ -23,7 +21,7 @@ type ResolveRequest struct {
 
 // Resolve decides a conflict that waits, and syncs the record. It is decided on
 // the contents that were parked: where they have changed since, the question is
-// asked anew instead.
+// asked anew instead. A clash for which no side is taken waits on.
 func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)
@@ -72,89 +70,12 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 		return w.parkDoubtful(ctx, doubt)
 	}
 	if w.advo != nil && w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
-		d := reconcile.Decide(w.input())
-		if open := undecided(d, r.Take); len(open) > 0 {
-			w.tell(d)
-			w.res.Outcome = result.ConflictWaits
-			w.say("undecided", "Nothing was written, because a side has to be taken for each of: "+strings.Join(open, ", ")+".")
-			return nil
-		}
-		w.req.Taken, w.seenPrint, w.seenAdvo = maps.Clone(r.Take), w.mem.Parked.Fingerprint, w.advo.view
+		w.wishes, _ = reconcile.Take(w.input(), r.Take)
 	} else {
 		w.warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
 	}
-	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
-		done, err := w.round(ctx)
-		if done || err != nil {
-			return err
-		}
-	}
-	return errKeepsMoving
-}
-
-// undecided names the fields edited on both sides for which no side was taken.
-func undecided(d reconcile.Decision, take map[string]record.Side) []string {
-	var open []string
-	for _, c := range d.Changes {
-		_, one := take[c.Field.Key]
-		_, all := take["*"]
-		if c.Moved == "both" && !one && !all {
-			open = append(open, reconcile.FieldName(c))
-		}
-	}
-	slices.Sort(open)
-	return open
-}
-
-// reopen takes an operator's decision back when the contents are no longer those
-// he decided on.
-func (w *work) reopen() {
-	for _, b := range w.backs {
-		if !b.ready() || w.espo == nil || w.advo == nil {
-			continue
-		}
-		if w.ofKind(b) && w.kindsApart() && w.sideView(b.side.Other()).Kind != b.otherKind {
-			delete(w.req.Taken, reconcile.KindKey)
-			if w.policy == reconcile.Manual {
-				w.req.Taken = nil
-			}
-		}
-		if v := w.sideView(b.side.Other()).Values[b.field.Key]; v != b.other && !record.FoldEqual(v, b.before) {
-			delete(w.req.Taken, b.field.Key) // the policy decides, as between any two edits
-			if w.policy == reconcile.Manual {
-				w.req.Taken = nil
-			}
-		}
-	}
-	if w.seenPrint == "" || w.advo == nil {
-		return
-	}
-	if !w.asDecidedOn() {
-		w.req.Taken, w.seenPrint = nil, ""
-		w.mem.Parked = nil
-		w.warn("somebody edited the record while it was resolved: it has to be decided again")
-	}
-}
-
-// asDecidedOn reports whether both sides still hold what an operator has decided
-// on; after a write to Advoware, what this run sent there instead.
-func (w *work) asDecidedOn() bool {
-	if !w.wroteAdvo {
-		return w.contents() == w.seenPrint
-	}
-	if espo, _, _ := strings.Cut(w.seenPrint, ":"); Contents(w.m, w.espoView()) != espo {
-		return false
-	}
-	for _, f := range w.m.Fields(w.advo.view.Kind) {
-		v, known := w.seenAdvo.Values[f.Key]
-		if in := w.mem.Intent; in != nil && in.Fields[f.Key].Sent != nil {
-			v, known = w.base.Fields[f.Key].Advo, true
-		}
-		if known && !f.Clear && !f.Computed && w.advo.view.Values[f.Key] != v {
-			return false
-		}
-	}
-	return true
+	w.attempt = 1
+	return w.rounds(ctx)
 }
 
 // FieldKeys finds the mapping's fields by the name that an operator gives: the

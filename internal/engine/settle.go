@@ -117,6 +117,9 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err := w.linkedElsewhere(); err != nil {
 		return false, err
 	}
+	if slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { _, lapsed := w.wishes[c.Field.Key]; return lapsed }) {
+		w.warn("somebody edited the record while it was resolved: it has to be decided again")
+	}
 	if w.base != nil {
 		b := clone(w.base)
 		b.Mapping, b.AdvowareID = w.m.Fingerprint(), w.advo.id
@@ -130,7 +133,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
 	}
-	if !same {
+	if !same && !w.asked(d) {
 		next.Notes = append(slices.Clone(next.Notes), w.conflictNote(d))
 	}
 	w.closeEntry(result.ConflictWaits)
@@ -160,6 +163,20 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	w.marked = false
 	w.sendNotes(ctx)
 	return true, nil
+}
+
+// asked reports whether a person was asked about every clash that waits: some of them
+// he has decided just now, and the others are as they were.
+func (w *work) asked(d reconcile.Decision) bool {
+	if len(w.wishes) == 0 || w.mem.Parked == nil {
+		return false
+	}
+	for _, c := range d.Changes {
+		if _, lapsed := w.wishes[c.Field.Key]; lapsed || !slices.Contains(w.mem.Parked.Fields, c.Field.Key) {
+			return false
+		}
+	}
+	return true
 }
 
 // contents is the fingerprint of what both sides hold now, EspoCRM's half first.

@@ -76,13 +76,8 @@ type work struct {
 	// the working base knows more than the stored one.
 	learned bool
 	clashed bool
-	// seenPrint is the fingerprint of the contents that an operator has decided
-	// on; "" once it is used up.
-	seenPrint string
-	seenAdvo  mapping.View // of Advoware
-	// backs are the values that an undo has put back, on the condition that nobody
-	// edits the field on the other side; none with force.
-	backs []back
+	// wishes are an operator's words (docs/design/protocol.md, "A wish").
+	wishes map[string]reconcile.Wish
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
@@ -114,7 +109,14 @@ func (w *work) sync(ctx context.Context) error {
 		}
 		w.learned = true
 	}
-	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
+	w.attempt = 1
+	return w.rounds(ctx)
+}
+
+// rounds decides and acts until the record is in step, waits, or has kept changing
+// for too long.
+func (w *work) rounds(ctx context.Context) error {
+	for ; w.attempt <= maxRounds; w.attempt++ {
 		done, err := w.round(ctx)
 		if done || err != nil {
 			return err
@@ -385,7 +387,6 @@ func (w *work) mark(ctx context.Context) error {
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
-	w.reopen()
 	in := w.input()
 	if w.needsModifier() {
 		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
@@ -393,6 +394,10 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 			return reconcile.Decision{}, err
 		}
 		in.ByUs = byUs
+	}
+	if len(w.req.Taken) > 0 {
+		w.wishes, _ = reconcile.Take(in, w.req.Taken)
+		w.req.Taken, in.Wishes = nil, w.wishes
 	}
 	d := reconcile.Decide(in)
 	if err := w.broken(d.Kind); err != nil {
@@ -410,13 +415,10 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Taken: w.req.Taken,
+	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil
-	}
-	if in.Taken == nil && w.mem.Parked != nil {
-		in.Taken = w.mem.Parked.Taken
 	}
 	if w.espo != nil {
 		in.Espo = &w.espo.view

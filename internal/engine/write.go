@@ -209,7 +209,11 @@ func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent
 	if w.advo != nil {
 		in.RowBefore = w.advo.row
 	}
-	for _, f := range w.m.Fields(d.Kind) {
+	fields := w.m.Fields(d.Kind)
+	if d.Typed { // of whatever kind
+		fields = w.m.AllFields()
+	}
+	for _, f := range fields {
 		fi := store.IntentField{Espo: w.espo.view.Values[f.Key], Def: f.Def}
 		if w.advo != nil {
 			fi.Before = w.advo.view.Values[f.Key]
@@ -268,6 +272,9 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err := w.linkedElsewhere(); err != nil {
 		return false, err
 	}
+	if d.Typed || d.Waits {
+		return false, w.putSome(ctx, d)
+	}
 	p, planned, err := w.planFinal(d)
 	if err != nil {
 		return false, err
@@ -292,6 +299,71 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 		return false, w.clash500(ctx, err)
 	}
 	return true, w.settleFinal(ctx, d, p, planned, o)
+}
+
+// putSome is a PUT to EspoCRM that leaves the sides apart: an operator's values, which
+// have still to go to Advoware, or what is decided while the rest waits. It tells
+// neither a rowId nor clean, and its answer is the read that the next round decides on.
+func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
+	p, err := w.patch(d.ToEspo)
+	if err != nil {
+		return err
+	}
+	if d.Typed { // a pass finds the record, whatever comes
+		p.Put(fieldStatus, StatusDirty)
+	}
+	planned := clone(w.base)
+	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
+	in := w.intent(store.IntentEspo, d)
+	in.Arrived, in.Planned = true, planned
+	w.planWrites(record.EspoCRM, d)
+	if err := w.announce(ctx, in); err != nil {
+		return err
+	}
+	began, before := w.e.Now(), w.espo
+	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
+	switch w.told(err); {
+	case fault.Is(err, fault.Modified):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return w.stillOurs(ctx)
+	case err != nil:
+		return err
+	}
+	if err := w.setEspo(ctx, o, began); err != nil {
+		return err
+	}
+	w.req.Fresh, w.req.FreshAt = &o, began
+	w.wroteEspo = true
+	if refused := w.takeAnswer(d, before, planned); len(refused) > 0 {
+		return w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, w.espo.view.Values)
+	w.closeWrites(record.EspoCRM, store.WriteDone)
+	w.base, w.baseless = planned, false
+	next := w.mem
+	next.Base, next.Intent, next.WaitsSince = planned, nil, w.waitsSince()
+	return w.commit(ctx, next)
+}
+
+// takeAnswer moves a base to what EspoCRM has made of the values that it got, and
+// names those that it has not taken. What Advoware never held is EspoCRM's edit from
+// then on.
+func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *store.Base) (refused []string) {
+	for key, v := range d.ToEspo {
+		r := w.espo.view.Values[key]
+		if !w.ownForm(key, v, r) && (r == before.view.Values[key] || !d.Typed) {
+			refused = append(refused, key)
+			continue
+		}
+		p := record.Pair{Espo: r, Advo: w.advo.view.Values[key]}
+		if wish, ok := w.wishes[key]; ok && d.Typed {
+			wish.Typed, wish.Shown.Espo = true, r
+			w.wishes[key] = wish
+			p.Espo = record.Unknown()
+		}
+		w.setBase(planned, key, p)
+	}
+	return refused
 }
 
 // carryOver makes the final PUT's intent the first one and more: what was sent

@@ -262,19 +262,14 @@ type take struct {
 
 // wish turns decisions into the wishes that an operator has who sees the case.
 func wish(in *Input, takes []take) {
-	asked := *in
-	asked.Policy = Manual
-	for _, t := range takes {
-		for _, c := range Decide(asked).Changes {
-			if c.Moved != movedBoth || t.field != "*" && t.field != c.Field.Key {
-				continue
-			}
-			if in.Wishes == nil {
-				in.Wishes = map[string]Wish{}
-			}
-			in.Wishes[c.Field.Key] = Wish{Field: c.Field, Shown: c.Pair, Target: c.On(t.side)}
-		}
+	if len(takes) == 0 {
+		return
 	}
+	sides := map[string]record.Side{}
+	for _, t := range takes {
+		sides[t.field] = t.side
+	}
+	in.Wishes, _ = Take(*in, sides)
 }
 
 func showValue(v record.Value) string {

@@ -105,3 +105,25 @@ func (c *comparison) typeIn(d *Decision, values map[string]record.Value) {
 	}
 	d.Reason = reason(ReasonDecided, "Values that an operator has asked for are typed into EspoCRM: %s.", names(d.Changes, nil))
 }
+
+// Take is the wish for each clash that both sides show, for whom a side was taken: by
+// field key, "*" for the rest. open are the clashes for which none was.
+func Take(in Input, sides map[string]record.Side) (wishes map[string]Wish, open []Change) {
+	in.Policy, in.Wishes = Manual, nil
+	wishes = map[string]Wish{}
+	for _, c := range Decide(in).Changes {
+		if c.Moved != movedBoth {
+			continue
+		}
+		side, ok := sides[c.Field.Key]
+		if !ok {
+			side, ok = sides["*"]
+		}
+		if !ok {
+			open = append(open, c)
+			continue
+		}
+		wishes[c.Field.Key] = Wish{Field: c.Field, Shown: c.Pair, Target: c.On(side)}
+	}
+	return wishes, open
+}

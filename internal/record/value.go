@@ -145,14 +145,10 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 type Pair struct {
 	Espo Value `json:"espocrm"`
 	Advo Value `json:"advoware"`
-	// Ahead is the side on which an undo has put a value back over a pair that was
-	// not in step, or whose value in between may have reached the other side: whatever
-	// stands there, also the pair's own value, has to travel.
-	Ahead Side `json:"ahead,omitempty"`
 }
 
 // Moved reports whether side s, which holds v, has left the base p.
-func (p Pair) Moved(s Side, v Value) bool { return p.Ahead == s || v != p.On(s) }
+func (p Pair) Moved(s Side, v Value) bool { return v != p.On(s) }
 
 // Side names one of the two systems, as in the JSON output.
 type Side string

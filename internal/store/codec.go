@@ -23,6 +23,10 @@ func DecodeMemory(doc []byte, rev int64) (Memory, error) {
 		return Memory{}, fmt.Errorf("decode memory: %w", err)
 	}
 	m.Rev = rev
+	m.Base.unknowAhead()
+	if m.Intent != nil {
+		m.Intent.former()
+	}
 	return m, nil
 }
 
@@ -42,7 +46,14 @@ func DecodeIntent(doc []byte) (*Intent, error) {
 	if err := json.Unmarshal(doc, &in); err != nil {
 		return nil, fmt.Errorf("decode intent: %w", err)
 	}
+	in.former()
 	return &in, nil
+}
+
+// former brings what a former version announced up to date.
+func (in *Intent) former() {
+	in.Base.unknowAhead()
+	in.Planned.unknowAhead()
 }
 
 // EncodeEntry is the stored form of a history entry.

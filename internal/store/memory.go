@@ -67,6 +67,28 @@ type Origin struct {
 type FieldBase struct {
 	record.Pair
 	Def string `json:"def"`
+	// Ahead is what a former version wrote in the place of an unknown half: the side
+	// that had moved, whatever it held. DecodeMemory reads it as such.
+	Ahead record.Side `json:"ahead,omitempty"`
+}
+
+// unknowAhead reads a former version's Ahead as the unknown half that it stood for.
+func (b *Base) unknowAhead() {
+	if b == nil {
+		return
+	}
+	for key, f := range b.Fields {
+		switch f.Ahead {
+		case "":
+			continue
+		case record.EspoCRM:
+			f.Espo = record.Unknown()
+		default:
+			f.Advo = record.Unknown()
+		}
+		f.Ahead = ""
+		b.Fields[key] = f
+	}
 }
 
 // Base is the last state known to mean the same on both sides (B1 to B5).
@@ -152,8 +174,6 @@ type Parked struct {
 	// Was is the status before that, which a confirmed link goes back to: clean tells
 	// that nobody had edited the record in EspoCRM.
 	Was string `json:"was,omitempty"`
-	// Taken is the operator's decision by field key ("*": all), set by resolve.
-	Taken map[string]record.Side `json:"taken,omitempty"`
 }
 
 // Link is a link to Advoware that does not rest on what EspoCRM says alone.
