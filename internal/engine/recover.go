@@ -125,12 +125,12 @@ func (w *work) cutDeadline(ctx context.Context, in *store.Intent) (*store.Intent
 func (w *work) replay(ctx context.Context, in *store.Intent) {
 	base := usable(w.m, in.Base)
 	switch {
-	case w.finalHappened(in): // R1
+	case w.finalHappened(in):
 		w.base = w.replayFinal(ctx, in)
 		w.owe(in)
 		w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
-	case in.Arrived: // R1a
-		w.base = base
+	case in.Arrived:
+		w.base = w.replayTyped(in, base)
 		w.owe(in)
 		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
 	case w.advo == nil: // the record is gone: what arrived is not to be told any more
@@ -185,6 +185,19 @@ func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 		if v := w.espo.view.Values[key]; byUs && record.OwnForm(*f.ToEspo, v) {
 			w.setBase(base, key, record.Pair{Espo: v, Advo: base.Fields[key].Advo})
 		}
+	}
+	return base
+}
+
+// replayTyped is the base of a PUT to EspoCRM that nothing proves. An operator's value
+// that stands there has still to go to Advoware, which never held it.
+func (w *work) replayTyped(in *store.Intent, base *store.Base) *store.Base {
+	for key, f := range in.Fields {
+		if f.ToEspo == nil || *f.ToEspo == f.Before || !record.OwnForm(*f.ToEspo, w.espo.view.Values[key]) {
+			continue
+		}
+		base = clone(base)
+		w.setBase(base, key, record.Pair{Espo: record.Unknown(), Advo: f.Before})
 	}
 	return base
 }

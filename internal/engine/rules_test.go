@@ -3,11 +3,13 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
@@ -98,8 +100,9 @@ func TestADeleteHasToBeConfirmed(t *testing.T) {
 	}
 }
 
-// TestUndoMeetsAnEditBetweenItsWrites: it has put a value back in EspoCRM, and
-// somebody edits in Advoware what it is about to put back there.
+// TestUndoMeetsAnEditBetweenItsWrites: it has typed a value into EspoCRM, and
+// somebody edits in Advoware what it is about to carry there: two edits, which the
+// policy decides, and somebody is told.
 func TestUndoMeetsAnEditBetweenItsWrites(t *testing.T) {
 	r := newRig(t, policy(reconcile.Merge))
 	id, advo := r.linked()
@@ -114,10 +117,20 @@ func TestUndoMeetsAnEditBetweenItsWrites(t *testing.T) {
 		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
 		return simulation.Passes
 	})
-	r.wantError(r.eng.Undo(t.Context(), engine.UndoRequest{Mapping: r.m, ID: id, Run: run}), "conflict")
-	if got := r.advoField(advo, "emailGesch"); got != "advo@example.de" {
-		t.Errorf("emailGesch %q", got)
+	told := len(r.espo.Notes())
+	r.outcome(r.eng.Undo(t.Context(), engine.UndoRequest{Mapping: r.m, ID: id, Run: run}), result.Merged)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "anna@example.de" || a != e {
+		t.Errorf("email %v, emailGesch %q", e, a)
 	}
+	if len(r.espo.Notes()) != told+1 {
+		t.Error("nobody is told of the edit in Advoware")
+	}
+	for _, e := range r.history() {
+		if slices.ContainsFunc(e.Writes, func(w store.Write) bool { return w.Side == record.Advoware && w.Before == record.Of("advo@example.de") }) {
+			return
+		}
+	}
+	t.Error("the edit is not in the history")
 }
 
 // afterCommit does something once, right after the first commit of an intent.

@@ -191,15 +191,16 @@ func (w *work) ownValues(v *mapping.View) bool {
 	})
 }
 
-// wishesOf are an operator's wishes for the values to be put back: what the record
-// held on the sides where the run overwrote it. Where that was a record of another
+// wishesOf are an operator's wishes for the values to be put back: what EspoCRM held,
+// and what Advoware held, as a record of the kind that it was. Where that was another
 // kind, the fields of the present kind are wished empty.
 func (w *work) wishesOf(backs []back) (map[string]reconcile.Wish, error) {
 	espo, advo, err := w.restored(backs)
 	if err != nil {
 		return nil, err
 	}
-	kind := w.espo.view.Kind
+	now := w.espo.view
+	kind := now.Kind
 	switch {
 	case espo.Kind != kind:
 		kind = espo.Kind
@@ -208,7 +209,14 @@ func (w *work) wishesOf(backs []back) (map[string]reconcile.Wish, error) {
 	}
 	out := map[string]reconcile.Wish{}
 	wish := func(f mapping.Field, target record.Value) {
-		out[f.Key] = reconcile.Wish{Field: f, Target: target, Shown: record.Pair{Espo: w.espo.view.Values[f.Key], Advo: w.advo.view.Values[f.Key]}}
+		if _, known := out[f.Key]; !known {
+			out[f.Key] = reconcile.Wish{Field: f, Target: target, Shown: record.Pair{Espo: now.Values[f.Key], Advo: w.advo.view.Values[f.Key]}}
+		}
+	}
+	for _, b := range backs {
+		if b.ready() && b.side == record.EspoCRM {
+			wish(b.field, b.before)
+		}
 	}
 	names := map[string]bool{}
 	for _, f := range w.m.Fields(kind) {
@@ -216,14 +224,12 @@ func (w *work) wishesOf(backs []back) (map[string]reconcile.Wish, error) {
 			continue
 		}
 		names[f.Espo] = true
-		if v := espo.Values[f.Key]; v != w.espo.view.Values[f.Key] {
-			wish(f, v)
-		} else if v := advo.Values[f.Key]; v != w.advo.view.Values[f.Key] {
+		if v := advo.Values[f.Key]; v != w.advo.view.Values[f.Key] {
 			wish(f, v)
 		}
 	}
-	for _, f := range w.m.Fields(w.espo.view.Kind) {
-		if kind != w.espo.view.Kind && f.Own() && f.Direction == mapping.Both && !names[f.Espo] && w.espo.view.Values[f.Key].HasText() {
+	for _, f := range w.m.Fields(now.Kind) {
+		if kind != now.Kind && f.Own() && f.Direction == mapping.Both && !names[f.Espo] && now.Values[f.Key].HasText() {
 			wish(f, record.Empty())
 		}
 	}

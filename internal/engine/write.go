@@ -361,7 +361,9 @@ func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *stor
 			w.wishes[key] = wish
 			p.Espo = record.Unknown()
 		}
-		w.setBase(planned, key, p)
+		if slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool { return f.Key == key }) {
+			w.setBase(planned, key, p)
+		}
 	}
 	return refused
 }
