@@ -83,13 +83,13 @@ func repairOperations() []repairOperation {
 		}
 	}
 	return []repairOperation{
-		{operation{name: "undo of espocrm newer", prepare: synced(inEspo)}, undo, false},
+		{operation{name: "undo of espocrm newer", prepare: synced(inEspo)}, undo, true},
 		{operation{name: "undo of advoware newer", prepare: synced(inAdvo)}, undo, true},
-		{operation{name: "undo of a conflict", prepare: synced(both)}, undo, false},
+		{operation{name: "undo of a conflict", prepare: synced(both)}, undo, true},
 		{operation{name: "undo of a conflict, advoware", setup: []func(*rig){policy(reconcile.AdvowareWins)}, prepare: synced(both)}, undo, true},
 		{operation{name: "undo of a merge", setup: []func(*rig){policy(reconcile.Merge)}, prepare: synced(disjoint)}, undo, true},
-		{operation{name: "undo of a kind switch", prepare: synced(func(r *rig, id string, _ int64) { r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"}) })}, undo, false},
-		{operation{name: "undo, policy manual", setup: manual, prepare: synced(inEspo), human: true}, undo, false},
+		{operation{name: "undo of a kind switch", prepare: synced(func(r *rig, id string, _ int64) { r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"}) })}, undo, true},
+		{operation{name: "undo, policy manual", setup: manual, prepare: synced(inEspo), human: true}, undo, true},
 		{operation{name: "resolve, espocrm", setup: manual, prepare: parked, human: true}, resolve(record.EspoCRM), false},
 		{operation{name: "resolve, advoware", setup: manual, prepare: parked, human: true}, resolve(record.Advoware), false},
 		{operation{name: "reset", prepare: synced(inEspo)}, reset(false), false},

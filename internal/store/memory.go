@@ -69,7 +69,7 @@ type FieldBase struct {
 	Def string `json:"def"`
 	// Ahead is what a former version wrote in the place of an unknown half: the side
 	// that had moved, whatever it held. DecodeMemory reads it as such.
-	Ahead record.Side `json:"ahead,omitempty"`
+	Ahead record.Side `json:"ahead,omitempty" former:""`
 }
 
 // unknowAhead reads a former version's Ahead as the unknown half that it stood for.
