@@ -106,24 +106,31 @@ func (c *comparison) typeIn(d *Decision, values map[string]record.Value) {
 	d.Reason = reason(ReasonDecided, "Values that an operator has asked for are typed into EspoCRM: %s.", names(d.Changes, nil))
 }
 
-// Take is the wish for each clash that both sides show, for whom a side was taken: by
-// field key, "*" for the rest. open are the clashes for which none was.
+// Take is the wish for each clash that both sides show, for which a side was taken: by
+// field key, "*" for the rest. open are the clashes for which none was; where there are
+// none, what only one side has edited travels as well.
 func Take(in Input, sides map[string]record.Side) (wishes map[string]Wish, open []Change) {
 	in.Policy, in.Wishes = Manual, nil
-	wishes = map[string]Wish{}
+	wishes, single := map[string]Wish{}, map[string]Wish{}
 	for _, c := range Decide(in).Changes {
-		if c.Moved != movedBoth {
-			continue
+		side, taken := sides[c.Field.Key]
+		if !taken {
+			side, taken = sides["*"]
 		}
-		side, ok := sides[c.Field.Key]
-		if !ok {
-			side, ok = sides["*"]
-		}
-		if !ok {
+		switch w := (Wish{Field: c.Field, Shown: c.Pair}); {
+		case c.Moved == string(record.EspoCRM), c.Moved == string(record.Advoware):
+			w.Target = c.On(record.Side(c.Moved))
+			single[c.Field.Key] = w
+		case c.Moved != movedBoth:
+		case taken:
+			w.Target = c.On(side)
+			wishes[c.Field.Key] = w
+		default:
 			open = append(open, c)
-			continue
 		}
-		wishes[c.Field.Key] = Wish{Field: c.Field, Shown: c.Pair, Target: c.On(side)}
+	}
+	if len(sides) > 0 && len(open) == 0 {
+		maps.Copy(wishes, single)
 	}
 	return wishes, open
 }
