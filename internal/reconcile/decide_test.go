@@ -163,6 +163,7 @@ var conflictRows = []row{
 	{"wish: also where EspoCRM's form of it is what both held", "mail: ol | ol | ol", "typed=mail:old", "espocrm_newer write advo(mail=old)", ReasonEspoChanged},
 	{"wish: arrived", "mail: old | old | old", "typed=mail:old", "no_change none", ReasonInSync},
 	{"wish: it stands against a record-wide policy", "mail: old | ?~a | a; phone: 1 | 1 | 2", "policy=advoware typed=mail:old", "conflict write advo(mail=old) espo(phone=2)", ReasonDecided},
+	{"wish: written while others wait, single edits, too", "mail: old | ?~a | a; phone: 2 | 1 | 3; note: y | x | x", "policy=manual typed=mail:old", "conflict write advo(mail=old) waits", ReasonDecided},
 	{"wish: written while others wait", "mail: old | ?~a | a; phone: 2 | 1 | 3", "policy=manual typed=mail:old", "conflict write advo(mail=old) waits", ReasonDecided},
 	{"taken: no conflict, no matter", "mail: b | a | a", "policy=manual take=*:advoware", "espocrm_newer write advo(mail=b)", ReasonEspoChanged},
 }
