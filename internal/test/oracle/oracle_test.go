@@ -204,6 +204,18 @@ func TestRules(t *testing.T) {
 			s.writes(s.id, "advo", "telGesch", "1", "2")
 			s.posts()
 		}},
+		{"fair: at first contact what EspoCRM lacks comes over", "espocrm", "", func(s *story) {
+			s.edit("espo", "advowareLastSync", "")
+			s.edit("espo", "phone", "")
+			s.reads()
+			s.writes(s.id, "espo", "phone", "", "1")
+		}},
+		{"fair: at first contact EspoCRM's value is replaced", "espocrm", "unfair: ", func(s *story) {
+			s.edit("espo", "advowareLastSync", "")
+			s.edit("espo", "phone", "2")
+			s.reads()
+			s.writes(s.id, "espo", "phone", "2", "1")
+		}},
 		{"end: unmapped data", "merge", "unmapped", func(s *story) { s.reads(); s.puts("advo", "bemerkung", "other") }},
 		{"end: differs", "merge", "email is", func(s *story) { s.edit("espo", "email", "espo") }},
 		{"end: linked to nothing", "merge", "linked to nothing", func(s *story) {

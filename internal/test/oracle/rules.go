@@ -124,7 +124,8 @@ func (o *Oracle) replaced(before, seen map[key]snapshot, c cell, was, is record.
 	if !ordered {
 		order = &Order{}
 	}
-	first := c.side == record.Advoware && firstContact(before[other])
+	first := c.side == record.Advoware && firstContact(before[other]) ||
+		c.side == record.EspoCRM && firstContact(before[c.key]) && !was.HasText() // what EspoCRM lacks comes from Advoware
 	if o.typed[c] && !was.IsAbsent() && o.travels(c, before[c.key].kind) && !o.bothHad(c, was) {
 		if l.untold = !ordered && !first; l.untold {
 			o.counts[JudgedTold]++
