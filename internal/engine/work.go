@@ -340,6 +340,11 @@ func (w *work) readToDecide(ctx context.Context) error {
 	if _, err := w.sharers(ctx); err != nil {
 		return err
 	}
+	if w.lease != nil { // its context ends a moment later than the lease
+		if err := w.lease.Check(); err != nil {
+			return err
+		}
+	}
 	return w.readAdvo(ctx)
 }
 
