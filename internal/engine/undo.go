@@ -170,7 +170,9 @@ func (w *work) undoOnce(ctx context.Context, r UndoRequest, past *overwrites) (a
 func (w *work) incomplete() (stop bool, err error) {
 	values := map[string]record.Value{}
 	for key, wish := range w.wishes {
-		values[key] = wish.Target
+		if key != reconcile.KindKey {
+			values[key] = wish.Target
+		}
 	}
 	v, err := w.patched(values)
 	if err != nil {
@@ -208,6 +210,10 @@ func (w *work) wishesOf(backs []back) (map[string]reconcile.Wish, error) {
 		kind = advo.Kind
 	}
 	out := map[string]reconcile.Wish{}
+	if kind != now.Kind { // or a policy could win the kind, and the fields of another one stay
+		out[reconcile.KindKey] = reconcile.Wish{Field: mapping.Field{Key: reconcile.KindKey}, Target: record.Of(kind),
+			Shown: record.Pair{Espo: record.Of(now.Kind), Advo: record.Of(w.advo.view.Kind)}}
+	}
 	wish := func(f mapping.Field, target record.Value) {
 		if _, known := out[f.Key]; !known {
 			out[f.Key] = reconcile.Wish{Field: f, Target: target, Shown: record.Pair{Espo: now.Values[f.Key], Advo: w.advo.view.Values[f.Key]}}

@@ -53,6 +53,9 @@ func (c *comparison) settleKind() {
 			it.differs = it.differs && !f.Computed
 			continue
 		}
+		if it.source != s { // the kind goes over whole, whatever was wished of a part of it
+			it.wish = nil
+		}
 		it.differs, it.source = false, ""
 		if v := it.pair.On(s); !v.IsAbsent() && v != it.pair.On(s.Other()) {
 			it.differs, it.source, it.moved = true, s, string(s)
