@@ -587,6 +587,26 @@ func TestUndoOfAKindSwitch(t *testing.T) {
 	r.quiet(id)
 }
 
+// An undo --force makes the record a person again, over an edit of the company's name in
+// Advoware. The kind is wished as well, so it goes with its fields, also where the policy
+// is Advoware's: a person without a name was left in EspoCRM, which it refuses for ever.
+func TestUndoOfAKindSwitchOverAnEditOfTheName(t *testing.T) {
+	for _, p := range []reconcile.Policy{reconcile.AdvowareWins, reconcile.EspoCRMWins, reconcile.Merge, reconcile.Manual} {
+		r := newRig(t, policy(p))
+		id, advo := r.linked()
+		r.next()
+		r.editEspo(id, map[string]any{"firmenname": "Alt GmbH"})
+		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		run := r.next()
+		r.editAdvo(advo, map[string]any{"name": "Berg GmbH"})
+		r.decided(func() { r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }), result.Merged) })
+		if e, a := r.espoField(id, "lastName"), r.advoField(advo, "name"); e != "Alt" || a != "Alt" || r.espoField(id, "firmenname") != nil || r.advoField(advo, "vorname") != "Anna" {
+			t.Errorf("%s: lastName %v, name %q, firmenname %v, vorname %q", p, e, a, r.espoField(id, "firmenname"), r.advoField(advo, "vorname"))
+		}
+		r.quiet(id)
+	}
+}
+
 // An undo that died had put the company's name back in EspoCRM; another run made the
 // record a company in Advoware, and cleared the person's names. Undoing the first
 // run alone would leave a person without a name, on both sides.

@@ -70,7 +70,7 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 		return w.parkDoubtful(ctx, doubt)
 	}
 	if w.advo != nil && w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
-		w.wishes, _ = reconcile.Take(w.input(), r.Take)
+		w.wishes = reconcile.Take(w.input(), r.Take)
 	} else {
 		w.warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
 	}

@@ -401,7 +401,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 		in.ByUs = byUs
 	}
 	if len(w.req.Taken) > 0 {
-		w.wishes, _ = reconcile.Take(in, w.req.Taken)
+		w.wishes = reconcile.Take(in, w.req.Taken)
 		w.req.Taken, in.Wishes = nil, w.wishes
 	}
 	d := reconcile.Decide(in)

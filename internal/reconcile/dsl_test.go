@@ -269,7 +269,7 @@ func wish(in *Input, takes []take) {
 	for _, t := range takes {
 		sides[t.field] = t.side
 	}
-	in.Wishes, _ = Take(*in, sides)
+	in.Wishes = Take(*in, sides)
 }
 
 func showValue(v record.Value) string {

@@ -107,11 +107,11 @@ func (c *comparison) typeIn(d *Decision, values map[string]record.Value) {
 }
 
 // Take is the wish for each clash that both sides show, for which a side was taken: by
-// field key, "*" for the rest. open are the clashes for which none was; where there are
-// none, what only one side has edited travels as well.
-func Take(in Input, sides map[string]record.Side) (wishes map[string]Wish, open []Change) {
+// field key, "*" for the rest. Where one was taken for every clash, what only one side
+// has edited travels as well.
+func Take(in Input, sides map[string]record.Side) map[string]Wish {
 	in.Policy, in.Wishes = Manual, nil
-	wishes, single := map[string]Wish{}, map[string]Wish{}
+	wishes, single, open := map[string]Wish{}, map[string]Wish{}, len(sides) == 0
 	for _, c := range Decide(in).Changes {
 		side, taken := sides[c.Field.Key]
 		if !taken {
@@ -126,11 +126,11 @@ func Take(in Input, sides map[string]record.Side) (wishes map[string]Wish, open 
 			w.Target = c.On(side)
 			wishes[c.Field.Key] = w
 		default:
-			open = append(open, c)
+			open = true
 		}
 	}
-	if len(sides) > 0 && len(open) == 0 {
+	if !open {
 		maps.Copy(wishes, single)
 	}
-	return wishes, open
+	return wishes
 }
