@@ -181,7 +181,7 @@ func overruled(doc result.Document, run string, utf bool) []string {
 				field = "the kind"
 			}
 			if f.Overruled == "" {
-				if f.Changed != "" {
+				if f.Changed != "" && f.Target != "" { // not one that waits
 					others = append(others, field)
 				}
 				continue
