@@ -205,7 +205,7 @@ func benchLink(b *testing.B, n int, word string, flags ...string) {
 		if done := strings.Count(e.out, word); done != n {
 			b.Fatalf("%d of %d: %s", done, n, head(e.out))
 		}
-		calls = len(w.Log.Entries())
+		calls = w.Log.Total()
 		cancel()
 	}
 	b.ReportMetric(float64(calls), "calls")

@@ -64,6 +64,13 @@ func (l *Log) Entries() []LogEntry {
 	return out
 }
 
+// Total is how many requests there have been, those that are kept no more included.
+func (l *Log) Total() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.number
+}
+
 // Clear forgets all entries; numbering goes on.
 func (l *Log) Clear() {
 	l.mu.Lock()
