@@ -98,9 +98,7 @@ func TestRepairDesk(t *testing.T) {
 		p.env = append(p.env, "ADVOSYNC_SYNC_CONFLICT=manual")
 		conflict()
 	}
-	p.codes["advosync resolve"] = 4
-	p.asking = []string{"advosync resolve --id " + first.id}
-	p.hands["advosync resolve --id 6b04e8a1c2d3f4a5b --take espocrm --field phone=advoware"] = func() { p.asking = nil; conflict() }
+	p.codes["advosync resolve --dry-run"] = 4
 	p.hands["advosync resolve --all --take espocrm"] = conflict
 	// An answer to a create gets lost, and Advoware cannot be searched.
 	file := filepath.Join(p.home, ".config", "advosync", "entities", "beteiligte.yaml")

@@ -43,6 +43,7 @@ func newDeskOffice(t *testing.T) *deskOffice {
 func (o *deskOffice) run(answers string, args ...string) (code int, out, err string) {
 	o.t.Helper()
 	c, b := console.Test(80, true, false)
+	c.ErrFacts.Dumb = true // asked line by line
 	b.In.WriteString(answers)
 	d := deps{console: c, now: time.Now, zone: time.UTC, newRunID: newRunID}
 	d.load = func(l loadOptions) (project, error) { return loadConfig(l, c) }

@@ -83,7 +83,13 @@ type repair struct {
 	strict bool
 	// serial: one record after the other, because each is asked about.
 	serial bool
+	// choose, where set, lets the operator choose among what was foreseen.
+	choose chooser
 }
+
+// chooser gives the records that the operator has chosen, and how those stand that he
+// has left.
+type chooser func(ctx context.Context, p parts, targets []target, planned []result.Record) (picked []target, left []result.Record, err error)
 
 // runRepair is the repair commands' runJob.
 func (a *app) runRepair(ctx context.Context, r repair) error {
@@ -185,6 +191,9 @@ func (a *app) repairAll(ctx context.Context, s session, r repair, ms []*mapping.
 	if err != nil || len(targets) == 0 {
 		return nil, err
 	}
+	if r.choose != nil {
+		return a.repairChosen(ctx, s, r, targets, workers)
+	}
 	asks := r.question != nil && !r.yes && !r.dryRun && !r.serial && len(targets) >= r.askFrom
 	if r.dryRun || asks {
 		planned, serr := a.foreseen(ctx, s, r, targets, workers)
@@ -199,6 +208,20 @@ func (a *app) repairAll(ctx context.Context, s session, r repair, ms []*mapping.
 	}
 	done, serr := a.each(ctx, s, targets, workers, r.do)
 	return done, asError(serr)
+}
+
+// repairChosen foresees all, lets the operator choose, and does what he has chosen.
+func (a *app) repairChosen(ctx context.Context, s session, r repair, targets []target, workers int) ([]result.Record, error) {
+	planned, serr := a.foreseen(ctx, s, r, targets, workers)
+	if serr != nil {
+		return planned, asError(serr)
+	}
+	picked, left, err := r.choose(ctx, s.Parts(), targets, planned)
+	if err != nil || len(picked) == 0 {
+		return left, err
+	}
+	done, serr := a.each(ctx, s, picked, workers, r.do)
+	return append(done, left...), asError(serr)
 }
 
 // anyPlanned reports whether there is anything to ask about.

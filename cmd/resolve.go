@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,10 @@ type resolveFlags struct {
 	take   string
 	fields []string
 	all    bool
+	// overruled shows what was overruled since from.
+	overruled bool
+	since     string
+	from      time.Time
 	// chosen are the fields' sides by the name given, read from --field.
 	chosen map[string]record.Side
 }
@@ -36,20 +41,27 @@ func (a *app) resolveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resolve",
 		Short: "Decide conflicts that wait",
-		Long: `Decide a conflict that waits (policy manual). Without --take and --field: show
-what waits, and on a terminal, with --id, ask for each field.
+		Long: `Decide conflicts that wait (policy manual). On a terminal: all of them, or those
+named, on one screen, with a key for each decision and nothing written before the
+last one; ? there shows the keys. Elsewhere: show what waits.
 
 --take decides all fields that were edited on both sides, --field single ones.
 Fields that only one side edited keep that edit. A record whose contents have
-changed since it was parked is compared anew and asked about again.`,
+changed since it was parked is compared anew and asked about again.
+
+--overruled shows what gave way lately, under any policy, and puts back with one
+key what should not have.`,
 		Example: `  advosync resolve
-  advosync resolve --id 6b04e8a1c2d3f4a5b --take espocrm --field phone=advoware`,
+  advosync resolve --id 6b04e8a1c2d3f4a5b --take espocrm --field phone=advoware
+  advosync resolve --overruled --since 7d`,
 		Args: a.noArgs,
 	}
 	f := a.deskFlags(c, &r.deskFlags, "EspoCRM `id` or Advoware number, repeatable; - reads them from stdin, one a line")
 	f.StringVar(&r.take, "take", "", "whose values to `take`: espocrm, advoware")
 	f.StringArrayVar(&r.fields, "field", nil, "decide one field, `F=espocrm` or F=advoware, repeatable")
 	f.BoolVar(&r.all, "all", false, "all conflicts that wait")
+	f.BoolVar(&r.overruled, "overruled", false, "show what was overruled lately")
+	f.StringVar(&r.since, "since", "7d", "with --overruled: since this `time`: 24h, 7d, or a date")
 	r.writing(f, "ask nothing where several records are concerned")
 	a.complete(c, "take", takes)
 	must(c.RegisterFlagCompletionFunc("field", a.completeFields))
@@ -57,9 +69,15 @@ changed since it was parked is compared anew and asked about again.`,
 		if err := r.check(c); err != nil {
 			return err
 		}
+		if err := r.checkOverruled(a, c.Flags().Changed("since")); err != nil {
+			return err
+		}
 		ids, err := a.collectIDs(c.Context(), r.ids)
 		if err != nil {
 			return err
+		}
+		if r.overruled {
+			return a.overruled(c.Context(), &r, ids)
 		}
 		return a.resolve(c.Context(), &r, ids)
 	}
@@ -120,7 +138,10 @@ func (r *resolveFlags) takeFor(m *mapping.Mapping) (map[string]record.Side, erro
 }
 
 func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error {
-	choose := !r.decides() && len(ids) > 0 && !r.dryRun && !r.yes && a.canAsk() && a.format == report.Table
+	open := !r.decides() && !r.dryRun && !r.yes
+	onScreen := open && a.onScreen()
+	choose := open && !onScreen && len(ids) > 0 && a.canAsk() && a.format == report.Table
+	taken := map[target]map[string]record.Side{} // on the screen
 	waiting := func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
 		var out []target
 		for _, m := range ms {
@@ -143,9 +164,12 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 		}
 		return p.engine.Plan(ctx, engine.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Manual, Taken: take})
 	}
-	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !r.decides() && !choose, yes: r.yes,
+	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !r.decides() && !choose && !onScreen, yes: r.yes,
 		plan: report.Diff, targets: waiting, foresee: show, question: r.question, askFrom: 2,
 		do: func(ctx context.Context, p parts, t target) result.Record {
+			if onScreen {
+				return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: taken[t]})
+			}
 			take, err := r.takeFor(t.m)
 			if err != nil { // checked when the targets were chosen
 				panic("cmd: " + err.Error())
@@ -155,6 +179,9 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 	if choose {
 		j.do = a.chooser(show)
 		j.serial = true
+	}
+	if onScreen {
+		j.choose, j.question = a.chooseSides(taken), nil
 	}
 	return a.runRepair(ctx, j)
 }

@@ -1,36 +1,14 @@
 package console
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// terminal is a pseudo-terminal: what people see and type, and what a program has.
-func terminal(t *testing.T) (people, program *os.File) {
-	t.Helper()
-	people, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { people.Close() })
-	if err := unix.IoctlSetPointerInt(int(people.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(people.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if program, err = os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { program.Close() })
-	return people, program
-}
+	"advosync/internal/test/pty"
+)
 
 // quick is somebody who answers in the moment in which the question appears.
 type quick struct {
@@ -49,7 +27,7 @@ func (q quick) Write(b []byte) (int, error) {
 // TestSecretIsNeverShown: whoever pastes a secret the moment it is asked for does
 // not see it either, and the terminal shows again what is typed afterwards.
 func TestSecretIsNeverShown(t *testing.T) {
-	people, program := terminal(t)
+	people, program := pty.Open(t)
 	c, _ := Test(80, true, false)
 	c.In, c.Err = program, quick{program, func() {
 		_, _ = people.WriteString("geheim\n")
