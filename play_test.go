@@ -251,7 +251,7 @@ func (p *player) terminal(real string, want []string) (int, string) {
 		var n int
 		n, err = out.Read(buf)
 		more := strings.ReplaceAll(string(buf[:n]), "\r", "")
-		text += more
+		text = takenBack.ReplaceAllString(text+more, "")
 		if answer, is := p.answer(text[strings.LastIndex(text, "\n")+1:], want); asks && is && more != "" { // a "\r" alone is no question asked again
 			if _, err := io.WriteString(typed, answer+"\n"); err != nil {
 				p.t.Fatal(err)
@@ -322,6 +322,9 @@ var (
 	// unlike is what no two runs have in common.
 	unlike = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( [A-Z]+)?|\d\d:\d\d, (just now|\d+ \w+ ago|in \d+ \w+)|\d+ h \d+ min|\d+ (ms|s)\b`)
 )
+
+// takenBack is what a line of activity shows and takes away again.
+var takenBack = regexp.MustCompile(`[^\n]*\x1b\[K`)
 
 // compare holds what the page shows against what was printed, and learns the run
 // ids that stand in the place of the page's.

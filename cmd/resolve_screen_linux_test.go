@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,5 +150,27 @@ func TestOverruledIsPutBackWithOneKey(t *testing.T) {
 	}
 	if got := o.email(); got != "dort@example.de dort@example.de" {
 		t.Errorf("email: %s", got)
+	}
+}
+
+// TestNothingAsksTheTerminal: no library asks the terminal anything when the program
+// starts; its answer would be taken for something typed.
+func TestNothingAsksTheTerminal(t *testing.T) {
+	people, program := pty.Open(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(self, "-test.run", "^$")
+	c.Env = append(os.Environ(), "TERM=xterm-256color")
+	c.Stdin, c.Stdout, c.Stderr = program, program, program
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	n, err := people.Read(buf)
+	if err != nil || strings.ContainsRune(string(buf[:n]), '\x1b') {
+		t.Errorf("%v, %q", err, buf[:n])
 	}
 }

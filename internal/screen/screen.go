@@ -12,6 +12,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"advosync/internal/record"
+	_ "advosync/internal/screen/unasked"
 )
 
 // Value is one of the three columns of a field.
