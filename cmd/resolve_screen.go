@@ -41,7 +41,7 @@ func (a *app) show(ctx context.Context, mode screen.Mode, on []screened, planned
 	}
 	a.activity.Done()
 	f := a.console.OutFacts
-	chosen, err := screen.Run(ctx, a.console.In, a.console.Out, items, screen.Options{Mode: mode, Width: f.Width, Height: max(f.Height, 24), Colour: f.Colour, UTF8: f.UTF8})
+	chosen, err := screen.Run(ctx, a.console.In, a.console.Bare(), items, screen.Options{Mode: mode, Width: f.Width, Height: max(f.Height, 24), Colour: f.Colour, UTF8: f.UTF8})
 	if err != nil && !errors.Is(err, screen.ErrLeft) {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,66 +15,15 @@ import (
 	"advosync/internal/test/pty"
 )
 
-// typist sits at a terminal: it sees what appears there, and types when it sees what
-// it waits for.
-type typist struct {
-	t        *testing.T
-	terminal *os.File
-	mu       sync.Mutex
-	seen     string
-	more     chan struct{}
-}
+// typist sits at a terminal of 80 columns and 24 lines without colour: it types when it
+// sees what it waits for.
+type typist struct{ *pty.Screen }
 
 func newTypist(t *testing.T) (*typist, *console.Console) {
-	people, program := pty.Open(t)
-	pty.Resize(t, people, 80, 24)
-	y := &typist{t: t, terminal: people, more: make(chan struct{}, 1)}
-	go func() {
-		for buf := make([]byte, 4096); ; {
-			n, err := people.Read(buf)
-			y.mu.Lock()
-			y.seen += string(buf[:n])
-			y.mu.Unlock()
-			select {
-			case y.more <- struct{}{}:
-			default:
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
+	t.Setenv("TERM", "xterm")
+	screen, program := pty.NewScreen(t, 80, 24)
 	f := console.Facts{Terminal: true, Rich: true, Width: 80, Height: 24, UTF8: true}
-	return y, &console.Console{In: program, Out: program, Err: program, InTerminal: true, OutFacts: f, ErrFacts: f}
-}
-
-// await waits until a text has appeared since the last one that was waited for.
-func (y *typist) await(text string) {
-	y.t.Helper()
-	for end := time.After(20 * time.Second); ; {
-		y.mu.Lock()
-		_, rest, found := strings.Cut(y.seen, text)
-		if found {
-			y.seen = rest
-		}
-		seen := y.seen
-		y.mu.Unlock()
-		if found {
-			return
-		}
-		select {
-		case <-y.more:
-		case <-end:
-			y.t.Fatalf("%q does not appear:\n%q", text, seen)
-		}
-	}
-}
-
-func (y *typist) keys(keys string) {
-	y.t.Helper()
-	if _, err := y.terminal.WriteString(keys); err != nil {
-		y.t.Fatal(err)
-	}
+	return &typist{screen}, &console.Console{In: program, Out: program, Err: program, InTerminal: true, OutFacts: f, ErrFacts: f}
 }
 
 // at runs a command on the terminal; the returned function waits for its exit code.
@@ -94,26 +42,27 @@ func TestResolveOnTheScreen(t *testing.T) {
 	o.conflict()
 	y, c := newTypist(t)
 	end := o.at(c, "resolve")
-	y.await("1 conflict, 0 decided")
-	y.await("since ")
-	y.await("hier@example.de")
-	y.keys("A")
-	y.await("1 decided")
-	y.keys("q")
+	y.Await("1 conflict, 0 decided")
+	y.Await("since ")
+	y.Await("hier@example.de")
+	y.Type("A")
+	y.Await("1 decided")
+	y.Type("q")
 	if code := end(); code != exitConflict {
 		t.Errorf("leaving: exit code %d", code)
 	}
 	if got := o.email(); got != "hier@example.de dort@example.de" {
 		t.Fatalf("leaving has written: %s", got)
 	}
-	y.await("Left as it is")
+	y.Await("Left as it is")
+	y.Clear()
 	end = o.at(c, "resolve", "--id", fmt.Sprint(o.advo))
-	y.await("0 decided")
-	y.keys("ea") // the mail of EspoCRM, the phone of Advoware
-	y.await("1 decided")
-	y.keys("\r")
-	y.await("1 of 1 records are written")
-	y.keys("\r")
+	y.Await("0 decided")
+	y.Type("ea") // the mail of EspoCRM, the phone of Advoware
+	y.Await("1 decided")
+	y.Type("\r")
+	y.Await("1 of 1 record is written")
+	y.Type("\r")
 	if code := end(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
@@ -138,13 +87,13 @@ func TestOverruledIsPutBackWithOneKey(t *testing.T) {
 	}
 	y, c := newTypist(t)
 	end := o.at(c, "resolve", "--overruled", "--since", "7d")
-	y.await("values that were overruled")
-	y.await("dort@example.de")
-	y.keys("p")
-	y.await("1 to be put back")
-	y.keys("\r")
-	y.await("are put back")
-	y.keys("\r")
+	y.Await("values that were overruled")
+	y.Await("dort@example.de")
+	y.Type("p")
+	y.Await("1 to be put back")
+	y.Type("\r")
+	y.Await("are put back")
+	y.Type("\r")
 	if code := end(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}

@@ -61,6 +61,15 @@ func System() *Console {
 	}
 }
 
+// Bare is stdout itself, for what takes over the whole terminal once the line of
+// activity has ended.
+func (c *Console) Bare() io.Writer {
+	if w, ok := c.Out.(*lastWord); ok {
+		return w.Writer
+	}
+	return c.Out
+}
+
 func fileFacts(f *os.File, getenv func(string) string) Facts {
 	tty := term.IsTerminal(int(f.Fd()))
 	width, height := 0, 0

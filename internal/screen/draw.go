@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
 
@@ -34,7 +35,14 @@ func (m model) look() look {
 }
 
 // View implements tea.Model.
-func (m model) View() string {
+func (m model) View() tea.View {
+	v := tea.NewView(m.draw())
+	v.AltScreen = true
+	return v
+}
+
+// draw is the whole screen, a line of it in each line.
+func (m model) draw() string {
 	if m.Width < 40 || m.Height < 8 {
 		return "The terminal is too small: 40 columns and 8 lines are needed. q leaves."
 	}
@@ -66,7 +74,13 @@ func (m model) head() string {
 	if m.Mode == PutBack {
 		what += " with values that were overruled"
 	}
-	text := fmt.Sprintf("%d %s, %d %s", len(m.items), what, len(m.choices()), done)
+	whole := 0
+	for i := range m.items {
+		if m.decided(i) {
+			whole++
+		}
+	}
+	text := fmt.Sprintf("%d %s, %d %s", len(m.items), what, whole, done)
 	if m.filter != "" || m.filtering {
 		text += fmt.Sprintf("   /%s (%d shown)", m.filter, len(m.shown))
 	}
@@ -95,7 +109,7 @@ func (m model) help() []string {
 	return []string{"e  a    take EspoCRM's or Advoware's value for the field", "E  A    take that side for all fields of the record", "u       take the choice back",
 		"tab     the next field; left and right, too", "up down another record; page up and down, ten", "/       filter by name, id or field",
 		"enter   look at the choices once more, then write", "q esc   leave; nothing is written", "",
-		"Only records of which every field is decided are written. A record that", "somebody edits meanwhile is compared anew and asked about again."}
+		"What is decided is written, field by field; what is not waits on. A record", "that somebody edits meanwhile is compared anew and asked about again."}
 }
 
 // list is the records on the left, and the one at the cursor on the right.
@@ -258,29 +272,28 @@ func (m model) cell(l look, v Value, column int) []string {
 // summary says what will be written.
 func (m model) summary(l look) []string {
 	decided := m.choices()
-	fields := map[record.Side]int{}
-	part := 0
-	for i := range m.items {
-		if !m.decided(i) && len(m.chosen[i]) > 0 {
-			part++
-		}
-	}
+	fields, open := map[record.Side]int{}, 0
 	for _, c := range decided {
 		for _, side := range c.Sides {
 			fields[side]++
 		}
+		open += len(m.items[c.Item].Fields) - len(c.Sides)
 	}
 	if len(decided) == 0 {
 		return []string{"Nothing is decided yet."}
 	}
-	lines := []string{fmt.Sprintf("%d of %d records are written:", len(decided), len(m.items))}
+	are := "records are"
+	if len(m.items) == 1 {
+		are = "record is"
+	}
+	lines := []string{fmt.Sprintf("%d of %d %s written:", len(decided), len(m.items), are)}
 	if m.Mode == PutBack {
 		lines = append(lines, fmt.Sprintf("  %d values are put back", fields[record.EspoCRM]))
 	} else {
 		lines = append(lines, fmt.Sprintf("  EspoCRM's value in %d fields", fields[record.EspoCRM]), fmt.Sprintf("  Advoware's value in %d fields", fields[record.Advoware]))
 	}
-	if part > 0 {
-		lines = append(lines, fmt.Sprintf("  %d records are decided in part only, and left as they are", part))
+	if open > 0 {
+		lines = append(lines, fmt.Sprintf("  %d of their fields are not decided, and wait on", open))
 	}
 	lines = append(lines, "")
 	for _, c := range decided {
@@ -292,7 +305,7 @@ func (m model) summary(l look) []string {
 		for i, f := range item.Fields {
 			who := "put back"
 			if m.Mode == Decide {
-				who = string(c.Sides[i])
+				who = firstOf(string(c.Sides[i]), "waits")
 			}
 			text += "  " + report.Line(f.Name, m.UTF8) + "=" + who
 		}

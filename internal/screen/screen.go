@@ -9,10 +9,10 @@ import (
 	"io"
 	"strings"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
 
 	"advosync/internal/record"
-	_ "advosync/internal/screen/unasked"
 )
 
 // Value is one of the three columns of a field.
@@ -66,9 +66,14 @@ type Choice struct {
 var ErrLeft = errors.New("left without a decision")
 
 // Run shows the items until the operator commits or leaves, or ctx ends. Only items
-// in which every field is decided are in the answer, in the order of items.
+// in which something is decided are in the answer, in the order of items.
 func Run(ctx context.Context, in io.Reader, out io.Writer, items []Item, o Options) ([]Choice, error) {
-	p := tea.NewProgram(newModel(items, o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithAltScreen(), tea.WithoutSignalHandler())
+	profile := colorprofile.ASCII
+	if o.Colour {
+		profile = colorprofile.ANSI
+	}
+	p := tea.NewProgram(newModel(items, o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithColorProfile(profile),
+		tea.WithWindowSize(o.Width, o.Height), tea.WithoutSignalHandler())
 	end, err := p.Run()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -124,28 +129,18 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.Width, m.Height = msg.Width, msg.Height
-	case tea.KeyMsg:
-		return m.keys(msg)
+	case tea.KeyPressMsg:
+		return m.key(msg)
+	case tea.PasteMsg:
+		if m.filtering {
+			m.filter += msg.Content
+			m.refilter()
+		}
 	}
 	return m, nil
 }
 
-// keys takes one key, or several that were typed so fast that they came as one.
-func (m model) keys(k tea.KeyMsg) (tea.Model, tea.Cmd) {
-	if k.Type != tea.KeyRunes || len(k.Runes) < 2 || m.filtering {
-		return m.key(k)
-	}
-	var next tea.Model = m
-	var cmd tea.Cmd
-	for _, r := range k.Runes {
-		if next, cmd = next.(model).key(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}}); cmd != nil {
-			return next, cmd
-		}
-	}
-	return next, nil
-}
-
-func (m model) key(k tea.KeyMsg) (tea.Model, tea.Cmd) {
+func (m model) key(k tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	switch {
 	case k.String() == "ctrl+c":
 		return m, tea.Quit
@@ -205,7 +200,7 @@ func (m *model) decideKey(key string) {
 		m.takeAll(n, record.EspoCRM)
 	case "A":
 		m.takeAll(n, record.Advoware)
-	case "p", " ":
+	case "p", "space":
 		m.putBack(n)
 	case "u":
 		m.undo(n)
@@ -291,7 +286,7 @@ func (m *model) decided(n int) bool {
 }
 
 // filterKey is a key while the filter is typed.
-func (m model) filterKey(k tea.KeyMsg) tea.Model {
+func (m model) filterKey(k tea.KeyPressMsg) tea.Model {
 	switch k.String() {
 	case "enter":
 		m.filtering = false
@@ -302,9 +297,7 @@ func (m model) filterKey(k tea.KeyMsg) tea.Model {
 			m.filter = string(r[:len(r)-1])
 		}
 	default:
-		if k.Type == tea.KeyRunes || k.Type == tea.KeySpace {
-			m.filter += string(k.Runes)
-		}
+		m.filter += k.Text
 	}
 	m.refilter()
 	return m
@@ -324,7 +317,7 @@ func (m *model) refilter() {
 }
 
 // summaryKey is a key where the choices are shown once more.
-func (m model) summaryKey(k tea.KeyMsg) (tea.Model, tea.Cmd) {
+func (m model) summaryKey(k tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	switch k.String() {
 	case "enter", "y":
 		if len(m.choices()) > 0 {
@@ -338,10 +331,10 @@ func (m model) summaryKey(k tea.KeyMsg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// choices are the items that are decided.
+// choices are the items of which something is decided.
 func (m model) choices() (out []Choice) {
 	for i := range m.items {
-		if m.decided(i) {
+		if len(m.chosen[i]) > 0 {
 			out = append(out, Choice{Item: i, Sides: m.chosen[i]})
 		}
 	}
