@@ -34,6 +34,8 @@ type deps struct {
 // loadOptions say where the configuration is.
 type loadOptions struct {
 	File string // --config; "": the first found
+	// Mapping is a mapping file to try instead of the configured ones; "": those.
+	Mapping string
 }
 
 // project is a loaded configuration.

@@ -23,6 +23,7 @@ type doctorFlags struct {
 	entity  string
 	samples int
 	timeout time.Duration
+	mapping string // file to examine instead of the configured mappings
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -38,8 +39,9 @@ do. Nothing is changed in either system; a store that is not there yet is made, 
 that what people enter from now on is known to be new, and one of an older version
 is brought up to date, so that commands that only read can read it. With -v every setting in
 force is listed, secrets masked. Exit code 1 when something fails; warnings do not
-count.`,
+count. --mapping examines a mapping file that is not configured yet.`,
 		Example: `  advosync doctor
+  advosync doctor --mapping akten.yaml
   advosync doctor -o json`,
 		Args: a.noArgs,
 	}
@@ -48,6 +50,7 @@ count.`,
 	f.StringVar(&o.entity, "entity", "", "only this `entity` (default: all)")
 	f.IntVar(&o.samples, "samples", doctor.DefaultSamples, "linked records to compare, `n`")
 	f.DurationVar(&o.timeout, "timeout", doctor.DefaultTimeout, "longest `time` for one check")
+	mappingFlag(c, f, &o.mapping)
 	must(c.RegisterFlagCompletionFunc("entity", a.completeEntities))
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		switch {
@@ -56,6 +59,9 @@ count.`,
 		case o.timeout <= 0:
 			return usagef("--timeout must be more than 0")
 		}
+		if err := namesMapping(c, o.mapping); err != nil {
+			return err
+		}
 		return a.examine(c.Context(), o)
 	}
 	return c
@@ -63,7 +69,7 @@ count.`,
 
 // examine runs the checks and reports them; a failed one is exit code 1.
 func (a *app) examine(ctx context.Context, o doctorFlags) error {
-	cfg, err := a.settings(loadOptions{File: a.flags.config})
+	cfg, err := a.settings(loadOptions{File: a.flags.config, Mapping: o.mapping})
 	if err == nil && o.entity != "" {
 		if o.entity, err = pickEntity(o.entity, cfg.EntityNames()); err != nil {
 			return err

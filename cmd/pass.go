@@ -46,7 +46,7 @@ func (a *app) runJob(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.load(loadOptions{File: a.flags.config})
+	p, err := a.load(loadOptions{File: a.flags.config, Mapping: j.mapping})
 	if err != nil {
 		return err
 	}

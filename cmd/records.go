@@ -21,6 +21,7 @@ type recordFlags struct {
 	concurrency int
 	limit       int
 	maxDuration time.Duration
+	mapping     string // file to try instead of the configured mappings
 }
 
 var policies = []string{"merge", "espocrm", "advoware", "manual"}

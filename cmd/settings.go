@@ -16,7 +16,7 @@ func readSettings(o loadOptions) (*config.Config, error) {
 	if err != nil {
 		dir = "."
 	}
-	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir})
+	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir, Mapping: o.Mapping})
 }
 
 // espoClient is the client of the configured EspoCRM. It sends nothing yet.

@@ -17,33 +17,26 @@ import (
 // entities compiles the mapping files that the globs name.
 func (l *loading) entities() {
 	c := l.cfg
-	if len(c.Entities) == 0 {
-		c.Mappings = []*mapping.Mapping{mapping.Builtin()}
-		return
-	}
 	from := l.sources["entities"]
 	dir := l.opts.Dir
 	if c.File != "" {
 		dir = filepath.Dir(c.File)
 	}
+	var named []string
+	switch {
+	case l.opts.Mapping != "":
+		from = raw{layer: fromFlag}
+		named = []string{l.inDir(l.opts.Mapping)}
+	case len(c.Entities) == 0:
+		c.Mappings = []*mapping.Mapping{mapping.Builtin()}
+		return
+	default:
+		named = l.expand(from, dir)
+	}
 	seen := map[string]string{} // entity, lower case → file
-	for _, file := range l.expand(from, dir) {
-		src, opened, err := files.Read(file, maxFile)
-		if err != nil {
-			l.add("entities", from, "%s cannot be read: %v", file, errors.Unwrap(err))
-			continue
-		}
-		if !l.trust("entities", from, file, opened) {
-			continue
-		}
-		m, err := mapping.Parse(file, src)
-		if err != nil {
-			var problems strictyaml.Problems
-			if errors.As(err, &problems) {
-				l.problems = append(l.problems, fromYAML(problems)...)
-			} else {
-				l.add("entities", from, "%v", err)
-			}
+	for _, file := range named {
+		m := l.compile(from, file)
+		if m == nil {
 			continue
 		}
 		if other, twice := seen[strings.ToLower(m.Entity())]; twice {
@@ -54,6 +47,29 @@ func (l *loading) entities() {
 		c.Mappings = append(c.Mappings, m)
 		c.Warnings = append(c.Warnings, m.Warnings()...)
 	}
+}
+
+// compile reads one mapping file; nil: it cannot be used, and why is among the problems.
+func (l *loading) compile(from raw, file string) *mapping.Mapping {
+	src, opened, err := files.Read(file, maxFile)
+	if err != nil {
+		l.add("entities", from, "%s cannot be read: %v", file, errors.Unwrap(err))
+		return nil
+	}
+	if !l.trust("entities", from, file, opened) {
+		return nil
+	}
+	m, err := mapping.Parse(file, src)
+	if err == nil {
+		return m
+	}
+	var problems strictyaml.Problems
+	if errors.As(err, &problems) {
+		l.problems = append(l.problems, fromYAML(problems)...)
+	} else {
+		l.add("entities", from, "%v", err)
+	}
+	return nil
 }
 
 // expand is the files that the globs match, each once, in the order of the

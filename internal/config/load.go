@@ -28,6 +28,9 @@ type Options struct {
 	Home    string            // "": $HOME
 	System  string            // "": /etc/advosync
 	Flags   map[string]string // by key, the ones that were given
+	// Mapping is a mapping file that stands in for all that are configured, relative to
+	// Dir; "": the configured ones.
+	Mapping string
 }
 
 // layer orders the sources of a value: a higher one wins.
