@@ -81,52 +81,21 @@ func (w *work) agree(d reconcile.Decision) {
 	}
 }
 
-// sentPair remembers what a system made of a value, for this run only.
-type sentPair struct {
-	key        string
-	sent, read record.Value
-}
-
-// advance moves the working base after a write to Advoware and its read-back,
-// for the fields that were sent only (B2): EspoCRM's half is the source of what
-// was sent, Advoware's half is what was read when it is the sent value or the
-// system's own form of it, else the value sent, so that what differs counts as
-// somebody's edit. A value that did not arrive at all is the record's failure;
-// where another one did arrive, both sides count as changed, as in R3: it may be
-// a person's edit, and neither value may be dropped without a conflict.
+// advance moves the working base after a write to Advoware and its read-back, for
+// the fields that were sent only. A value that was not accepted is the record's
+// failure.
 func (w *work) advance(sent map[string]record.Value, before, after *advoState) error {
-	arrived := false
-	for key, v := range sent {
-		r, b := after.view.Values[key], before.view.Values[key]
-		arrived = arrived || w.ownForm(key, v, r) && !record.FoldEqual(b, r)
-	}
-	next := clone(w.base)
-	if k := w.espo.view.Kind; k != "" && k == after.view.Kind && w.ownInStep(sent, &before.view, k) {
+	next, refused := w.settle(w.base, written{side: record.Advoware, advo: before, sent: sent, now: after.view.Values})
+	if k := w.espo.view.Kind; len(refused) == 0 && k != "" && k == after.view.Kind && w.ownInStep(sent, &before.view, k) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
-	var refused []string
-	for key, v := range sent {
-		r, b := after.view.Values[key], before.view.Values[key]
-		asBefore := r.IsAbsent() || r == b && !record.FoldEqual(v, r)
-		switch {
-		case w.ownForm(key, v, r) && !(asBefore && !knownCut(w.base, key, r)):
-			w.setBase(next, key, record.Pair{Espo: w.espo.view.Values[key], Advo: r})
-			w.seen = append(w.seen, sentPair{key, v, r})
-		case asBefore && !arrived:
-			refused = append(refused, key)
-		case asBefore:
-			if fb, ok := next.Fields[key]; ok {
-				w.setBase(next, key, record.Pair{Espo: fb.Espo, Advo: v})
-			}
-		default:
-			w.setBase(next, key, record.Pair{Espo: w.espo.view.Values[key], Advo: v})
-		}
+	if len(refused) == 0 || w.base != nil && !w.baseless { // a first contact stays one until it succeeds
+		w.base, w.baseless = next, false
 	}
 	if len(refused) > 0 {
 		w.closeUntaken(before, after)
 		return w.notAccepted(fault.Advoware, refused)
 	}
-	w.base, w.baseless = next, false
 	return nil
 }
 
@@ -141,17 +110,6 @@ func (w *work) ownInStep(sent map[string]record.Value, before *mapping.View, kin
 		p := record.Pair{Espo: w.espo.view.Values[f.Key], Advo: before.Values[f.Key]}
 		return !p.Espo.IsAbsent() && !p.Advo.IsAbsent() && !record.Agree(p.Espo, p.Advo) && (w.base == nil || w.base.Fields[f.Key].Pair != p)
 	})
-}
-
-// knownCut reports whether Advoware is known to cut the field to this value: a
-// read that shows the value before, and looks cut, is else one that was not
-// taken.
-func knownCut(base *store.Base, key string, read record.Value) bool {
-	if base == nil {
-		return false
-	}
-	b, ok := base.Fields[key]
-	return ok && b.Advo == read && b.Espo != read && record.OwnForm(b.Espo, read)
 }
 
 // closeUntaken closes the history of a write that was not taken: what still
@@ -169,25 +127,6 @@ func (w *work) closeUntaken(before, after *advoState) {
 			wr.State = store.WriteNotDone
 		}
 	}
-}
-
-// ownForm reports whether read is the system's own form of sent: the same, the
-// same after folding, cut, or what this pair was seen to become before (docs/design/protocol.md, "One announcement, one table").
-func (w *work) ownForm(key string, sent, read record.Value) bool {
-	if record.OwnForm(sent, read) {
-		return true
-	}
-	if w.base != nil {
-		if b, ok := w.base.Fields[key]; ok && b.Espo == sent && b.Advo == read && sent.HasText() && read.HasText() {
-			return true
-		}
-	}
-	for _, s := range w.seen {
-		if s.key == key && s.sent == sent && s.read == read && sent != read && !read.IsAbsent() {
-			return true
-		}
-	}
-	return false
 }
 
 // matches reports whether the base's Advoware values are those of the read; only

@@ -127,6 +127,7 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 	switch {
 	case w.finalHappened(in):
 		w.base = w.replayFinal(ctx, in)
+		w.readAnswers()
 		w.owe(in)
 		w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
 	case in.Arrived:
@@ -182,7 +183,7 @@ func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
 		if f.ToEspo == nil {
 			continue
 		}
-		if v := w.espo.view.Values[key]; byUs && record.OwnForm(*f.ToEspo, v) {
+		if v := w.espo.view.Values[key]; byUs && w.ownForm(key, *f.ToEspo, v) {
 			w.setBase(base, key, record.Pair{Espo: v, Advo: base.Fields[key].Advo})
 		}
 	}
@@ -211,7 +212,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 			continue // proves nothing
 		}
 		// The value before may look like a cut form of the one that was sent.
-		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && record.OwnForm(*f.Sent, v) {
+		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && w.ownForm(key, *f.Sent, v) {
 			ours[key] = true
 			if !setBack(in, key) {
 				proven, certain = true, certain || f.Sent.HasText() && based(in, key)
@@ -238,7 +239,7 @@ func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Bas
 		read := w.advo.view.Values[key]
 		switch {
 		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
-		case ours[key] || read == *f.Sent || knownCut(base, key, read) && record.OwnForm(*f.Sent, read):
+		case ours[key] || read == *f.Sent || w.knownForm(base, record.Advoware, key, read) && w.ownForm(key, *f.Sent, read):
 			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
 		case read == f.Before, !certain: // a person may have emptied the other field, a backup have brought it back
 			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
@@ -500,7 +501,7 @@ func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s 
 	w.base.Kind = w.kindPosted(posted, w.base.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
-		if !record.OwnForm(v, r) {
+		if !w.ownForm(key, v, r) {
 			r = v
 		}
 		w.setBase(w.base, key, record.Pair{Espo: v, Advo: r})

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/sjson"
+
 	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
@@ -937,25 +939,27 @@ func TestEditedBackBesideAWeakProof(t *testing.T) {
 // EspoCRM carries already: the final PUT shows no new one. That it happened is told by
 // its lastSync, so a value that is set back in EspoCRM afterwards is an edit.
 func TestFinalPutIsKnownByItsTime(t *testing.T) {
-	r := newRig(t, policy(reconcile.Merge))
+	r := newRig(t, policy(reconcile.AdvowareWins))
 	id, advo := r.linked()
 	r.editEspo(id, map[string]any{"phone": "0511 1"})
 	r.sync(id)
 	r.next()
 	old, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
+	old, err := sjson.SetBytes(old, "telGesch", "0512 9") // saved without a new rowId, as only a database is
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.editEspo(id, map[string]any{"phone": "0511 2"})
-	r.editAdvo(advo, map[string]any{"telGesch": "0512 9"})
 	r.decided(func() {
 		r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, After: func(*http.Request) { r.advo.Restore(sandbox.BeteiligtePath, advo, old) }})
 		r.dies(id, "PUT /api/v1/"+ct, 2, simulation.DiesAfter, nil)
 	})
-	if got := r.espoField(id, "phone"); got != "0511 1" {
+	if got := r.espoField(id, "phone"); got != "0512 9" {
 		t.Fatalf("set-up: phone %v", got)
 	}
-	r.editEspo(id, map[string]any{"phone": "0511 2"})
 	r.editAdvo(advo, map[string]any{"telGesch": "0512 7"})
-	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
-	r.phones(id, advo, "0511 2")
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	r.phones(id, advo, "0512 7")
 	r.quiet(id)
 }
 

@@ -165,13 +165,9 @@ func TestNotAcceptedBesideAnAcceptedField(t *testing.T) {
 			r.storing(sandbox.StoredForm{Field: "telGesch", Do: "ignore"})
 			r.editEspo(id, map[string]any{"email": "neu@example.de", "phone": "0511 9"})
 			res := r.sync(id)
-			if p == reconcile.Manual {
-				r.want(res, result.Conflict, result.ConflictWaits)
-			} else {
-				r.wantError(res, "not_accepted")
-				if !strings.Contains(res.Error.Message, "telGesch") || strings.Contains(res.Error.Message, "emailGesch") {
-					t.Errorf("%s", res.Error.Message)
-				}
+			r.wantError(res, "not_accepted")
+			if !strings.Contains(res.Error.Message, "telGesch") || strings.Contains(res.Error.Message, "emailGesch") {
+				t.Errorf("%s", res.Error.Message)
 			}
 			if r.espoField(id, "phone") != "0511 9" || r.advoField(advo, "emailGesch") != "neu@example.de" {
 				t.Errorf("phone %v, emailGesch %q", r.espoField(id, "phone"), r.advoField(advo, "emailGesch"))

@@ -21,7 +21,7 @@ import (
 // first, it is true now; then at most one PUT to EspoCRM.
 func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	put := d.PutNeeded || w.marked
-	if d.Action == reconcile.None && !put && w.mem.Intent == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 {
+	if d.Action == reconcile.None && !put && w.mem.Intent == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 && !w.answersRead {
 		w.res.Outcome = result.Unchanged
 		return true, w.checked(ctx)
 	}

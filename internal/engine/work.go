@@ -37,7 +37,6 @@ type work struct {
 	base  *store.Base  // the working base
 	espo  *espoState   // the read of EspoCRM decided on; nil: not in EspoCRM
 	advo  *advoState   // the last read of Advoware; nil: not read, or not there
-	seen  []sentPair
 	entry *store.Entry // this sync's history entry; nil until something is to be told
 	// closing are entries of a dead run that the next commit closes (R7).
 	closing  []store.Entry
@@ -47,6 +46,9 @@ type work struct {
 	// written, or deciding again after marking would fall under other cases than
 	// the decision before.
 	baseless bool
+	// answersRead: a read has shown what EspoCRM had only answered before, which the
+	// stored base does not know yet.
+	answersRead bool
 	// relinked: what is remembered is of another link than the one that stands.
 	relinked bool
 	// shared is what is known of other records with this one's number.
@@ -151,7 +153,7 @@ func (w *work) readEspo(ctx context.Context) error {
 	if w.req.Fresh != nil { // read under the lock by the pass; good for once
 		o := *w.req.Fresh
 		w.req.Fresh = nil
-		err := w.setEspo(ctx, o, w.req.FreshAt)
+		err := w.setRead(ctx, o, w.req.FreshAt)
 		if !w.req.FreshAt.IsZero() {
 			w.espo.readAt = w.req.FreshAt
 		}
@@ -166,7 +168,15 @@ func (w *work) readEspo(ctx context.Context) error {
 	if err != nil {
 		return w.hidden(err)
 	}
-	return w.setEspo(ctx, o, began)
+	return w.setRead(ctx, o, began)
+}
+
+// setRead takes a read of EspoCRM that is no answer to a PUT of mapped values.
+func (w *work) setRead(ctx context.Context, o record.Object, began time.Time) error {
+	err := w.setEspo(ctx, o, began)
+	w.syncedSince()
+	w.readAnswers()
+	return err
 }
 
 // hidden explains a record that this store knows as linked, and that EspoCRM
@@ -380,7 +390,7 @@ func (w *work) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.setEspo(ctx, o, began); err != nil {
+	if err := w.setRead(ctx, o, began); err != nil {
 		return err
 	}
 	if w.espo.status != StatusSyncing {

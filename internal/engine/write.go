@@ -397,6 +397,7 @@ func (w *work) planFinal(d reconcile.Decision) (record.Patch, *store.Base, error
 	planned := clone(w.base)
 	for key, v := range d.ToEspo {
 		w.setBase(planned, key, record.Pair{Espo: v, Advo: w.advo.view.Values[key]})
+		answered(planned, key)
 	}
 	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
 	planned.LastSync, planned.StoredAt = w.espo.modifiedAt, w.e.Now()
@@ -439,22 +440,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	if err != nil {
 		return err
 	}
-	var refused []string
-	for key, v := range d.ToEspo {
-		f, _ := w.m.Field(key)
-		r := after.view.Values[key]
-		if f.Clear {
-			if r.HasText() {
-				refused = append(refused, key)
-			}
-			continue
-		}
-		if !w.ownForm(key, v, r) {
-			refused = append(refused, key)
-			continue
-		}
-		w.setBase(planned, key, record.Pair{Espo: r, Advo: planned.Fields[key].Advo})
-	}
+	planned, refused := w.settle(planned, written{side: record.EspoCRM, advo: w.advo, sent: d.ToEspo, now: after.view.Values})
 	refused = append(refused, w.unset(p, after)...)
 	if len(refused) > 0 {
 		return w.notAccepted(fault.EspoCRM, refused)

@@ -75,8 +75,8 @@ type Settling struct {
 	Answer bool
 	// ByUs: EspoCRM's last modifier is our own user, so nobody has saved since.
 	ByUs bool
-	// Form reports whether read is what the written side is known to make of sent;
-	// nil: record.OwnForm alone.
+	// Form reports whether read is what the written side may have made of sent; nil:
+	// record.OwnForm.
 	Form func(key string, sent, read record.Value) bool
 }
 
@@ -147,7 +147,9 @@ func (in *Settling) field(key string, a Announced, arrived bool) (Outcome, recor
 		return OutcomeNotDone, record.Pair{}
 	case now == a.Target:
 		return OutcomeArrived, a.pair(in.Open.Side, now)
-	case now.IsAbsent() && arrived: // not answered: nothing says that it was not stored
+	case now.IsAbsent() && in.Answer && a.Target.HasText(): // dropped: the side has no such field
+		return OutcomeNotAccepted, record.Pair{}
+	case now.IsAbsent() && arrived: // not in a later read: nothing says that it was not stored
 		return OutcomeArrived, a.pair(in.Open.Side, a.Target)
 	case now == before && !arrived: // before its own form: an old value may look like a cut form of the new one
 		return OutcomeNotDone, record.Pair{}
@@ -163,7 +165,10 @@ func (in *Settling) field(key string, a Announced, arrived bool) (Outcome, recor
 }
 
 func (in *Settling) ownForm(key string, sent, read record.Value) bool {
-	return record.OwnForm(sent, read) || in.Form != nil && in.Form(key, sent, read)
+	if in.Form == nil {
+		return record.OwnForm(sent, read)
+	}
+	return in.Form(key, sent, read)
 }
 
 // pair is the base of a field that has arrived: stored on the written side, and

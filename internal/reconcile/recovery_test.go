@@ -33,7 +33,8 @@ var recoveryRows = []struct{ name, side, fate, shown, target, now, options, want
 	{"answered, and not taken", "advoware", "done", "b~a", "b", "a", "answer", "not_accepted ."},
 	{"answered, and the value from before is a form of the target", "advoware", "done", "a~A", "a", "A", "answer", "arrived a~A"},
 	{"answered, and something else stands there at the read-back", "advoware", "done", "b~a", "b", "c", "answer", "unproven ?~?"},
-	{"answered, and the field is not in the read-back", "advoware", "done", "b~a", "b", "-", "answer", "arrived b~b"},
+	{"answered, and the field is not in the read-back: dropped", "advoware", "done", "b~a", "b", "-", "answer", "not_accepted ."},
+	{"answered, and an emptied field is not in the read-back", "advoware", "done", "_~a", "_", "-", "answer", "arrived _~_"},
 	{"answered, emptied", "advoware", "done", "_~a", "_", "_", "answer", "arrived _~_"},
 
 	{"EspoCRM answered with the target", "espocrm", "done", "a~b", "b", "b", "answer", "arrived b~b"},

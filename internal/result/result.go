@@ -90,7 +90,10 @@ type Field struct {
 	Target record.Side `json:"target,omitempty"`
 	// Overruled is the side whose edit of the field gave way, or would; "" none.
 	Overruled record.Side `json:"overruled,omitempty"`
-	Values    *Values     `json:"values,omitempty"`
+	// CannotHold is the side that shows a poorer form of the value, because it cannot
+	// hold it; the other one keeps the right value. "" none.
+	CannotHold record.Side `json:"cannotHold,omitempty"`
+	Values     *Values     `json:"values,omitempty"`
 	// Undo is, for `undo`, what would be put back; only in a plan and where it
 	// was refused.
 	Undo *UndoValues `json:"undo,omitempty"`

@@ -31,6 +31,9 @@ type Memory struct {
 	// Notes are owed notifications: sent after the commit that stored them, and
 	// by the next pass when that failed (docs/how-it-decides.md, "Conflicts").
 	Notes []Note `json:"notes,omitempty"`
+	// Forms are what the systems were seen to make of values that are none of the
+	// forms that a type knows, by field key; of each field the last few.
+	Forms map[string][]Form `json:"forms,omitempty"`
 	// Writes is the ping-pong breaker's memory of the last hours.
 	Writes []WriteMark `json:"writes,omitempty"`
 	// Failure is the last failure that counted, for the back-off.
@@ -61,6 +64,14 @@ type Origin struct {
 	Server string `json:"server,omitempty"`
 }
 
+// Form is a value that was sent, what came back for it right after that write, and
+// how often (docs/design/protocol.md, "Own form").
+type Form struct {
+	Sent   record.Value `json:"sent"`
+	Stored record.Value `json:"stored"`
+	Count  int          `json:"count"`
+}
+
 // FieldBase is one field's base: a pair known to mean the same, and the
 // fingerprint of the field's definition under which it was stored. A base of
 // another definition is no base.
@@ -70,6 +81,9 @@ type FieldBase struct {
 	// Ahead is what a former version wrote in the place of an unknown half: the side
 	// that had moved, whatever it held. DecodeMemory reads it as such.
 	Ahead record.Side `json:"ahead,omitempty" former:""`
+	// Answered: EspoCRM's half is what it answered to our PUT, which is not always what
+	// it stores; no read has shown it yet.
+	Answered bool `json:"answered,omitempty"`
 }
 
 // unknowAhead reads a former version's Ahead as the unknown half that it stood for.
@@ -234,6 +248,8 @@ type Write struct {
 	After    record.Value `json:"after"`
 	State    WriteState   `json:"state"`
 	Attempt  int          `json:"attempt,omitempty"`
+	// CannotHold: the side shows something poorer, because it cannot hold After.
+	CannotHold bool `json:"cannotHold,omitempty"`
 }
 
 // Entry is one line of the history: what one run did to one record.

@@ -121,7 +121,7 @@ func (x *explorer) settle(k settleKey) settlement {
 		Open: reconcile.Announcement{Side: record.Advoware, RowID: rowText(k.open.row), RowBefore: rowText(k.open.rowWas), Fields: map[string]reconcile.Announced{}},
 		Form: func(key string, sent, read record.Value) bool {
 			f, seen := fieldOf(key), pair{fromCanonical(sent), fromCanonical(read)}
-			return k.known[f] == seen || k.answer && k.learnt[f] == seen
+			return record.OwnForm(sent, read) || k.known[f] == seen || k.answer && k.learnt[f] == seen
 		}}
 	if k.open.kind == putEspo {
 		in.Open.Side = record.EspoCRM
