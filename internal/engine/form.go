@@ -183,6 +183,37 @@ func inField(there, name string) string {
 	return " (" + there + ")"
 }
 
+// asMeant lets computed fields follow the values that were meant: what Advoware cannot
+// hold, and shows in a form of its own, does not come back through an expression.
+func (w *work) asMeant() {
+	if w.base == nil || w.advo == nil {
+		return
+	}
+	meant := map[string]record.Value{}
+	for key, fb := range w.base.Fields {
+		if f, ok := w.m.Field(key); ok && f.Direction == mapping.Both && !f.Computed && fb.Espo != fb.Advo && fb.Espo.HasText() &&
+			w.advo.view.Values[key] == fb.Advo && w.ownForm(key, fb.Espo, fb.Advo) {
+			meant[key] = fb.Espo
+		}
+	}
+	if len(meant) == 0 {
+		return
+	}
+	obj, err := w.overlay(w.advo.obj, meant)
+	if err != nil {
+		return
+	}
+	view, err := w.m.ReadAdvo(obj)
+	if err != nil || view.Kind != w.advo.view.Kind {
+		return
+	}
+	for _, f := range w.m.Fields(view.Kind) {
+		if v := view.Values[f.Key]; f.Computed && f.Direction == mapping.ToEspocrm && !v.IsAbsent() {
+			w.advo.view.Values[f.Key] = v
+		}
+	}
+}
+
 // answered marks EspoCRM's half of a field's base as one that no read has shown yet.
 func answered(b *store.Base, key string) {
 	if fb, ok := b.Fields[key]; ok {

@@ -402,6 +402,7 @@ func (w *work) mark(ctx context.Context) error {
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	w.asMeant()
 	in := w.input()
 	if w.needsModifier() {
 		byUs, err := w.e.Ours(ctx, w.priorStamp[1])

@@ -126,7 +126,8 @@ type ListForm struct {
 type StoredForm struct {
 	Path  string `json:"path,omitempty"` // resource; "" means all
 	Field string `json:"field"`          // dotted
-	// Do is trim, upper, lower, cut (to N characters), phone (only digits and a leading +), drop (not stored at all) or
+	// Do is trim, upper, lower, cut (to N characters), phone (only digits and a leading +),
+	// latin1 (what ISO 8859-1 does not have becomes ?), umlauts (written out, as in Mueller), html (& as &amp;), drop (not stored at all) or
 	// ignore (the old value stays).
 	Do string `json:"do"`
 	N  int    `json:"n,omitempty"`

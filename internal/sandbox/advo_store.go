@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"html"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -66,6 +67,17 @@ func (s StoredForm) change(v string) string {
 		}
 	case "phone":
 		return digitsOnly(v)
+	case "latin1":
+		return strings.Map(func(r rune) rune {
+			if r > 0xff {
+				return '?'
+			}
+			return r
+		}, v)
+	case "umlauts":
+		return strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "Ä", "Ae", "Ö", "Oe", "Ü", "Ue", "ß", "ss").Replace(v)
+	case "html":
+		return html.EscapeString(v)
 	}
 	return v
 }

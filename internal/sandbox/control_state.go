@@ -99,6 +99,7 @@ type espoBehaviour struct {
 	MassUpdate            *bool           // of KEY-A
 	UniqueWithDeleteID    *bool           `json:"uniqueWithDeleteId"`
 	ListMax               *int            `json:"listMax"` // records of a page at most, whatever is asked for
+	Saving                []SavedForm
 	Stream                map[string]bool
 	OptimisticConcurrency map[string]bool
 	shape
@@ -144,6 +145,9 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 		if *b.Formula {
 			e.formula = e.stockFormula()
 		}
+	}
+	if b.Saving != nil {
+		e.saving = b.Saving
 	}
 	if b.UniqueWithDeleteID != nil {
 		e.opts.UniqueWithDeleteID = *b.UniqueWithDeleteID

@@ -39,6 +39,7 @@
 //	POST   /_sandbox/clock      {"set": RFC 3339} stops it there, {"advance": "24h"} moves it, {"run": true} lets it go on → {"now"}
 //	POST   /_sandbox/behaviour  espocrm: {"maintenance", "formula", "massUpdate", "uniqueWithDeleteId": bool, "listMax": n,
 //	                            "stream": {type: bool}, "optimisticConcurrency": {type: bool},
+//	                            "saving": [{"type", "field", "do": "e164"|"street"|"lower"|"round"}],
 //	                            "fields": {type: {name: null|{"type", "maxLength", "options", "required", "readOnly", "unique"}}},
 //	                            "rights": {type: {"read": bool, "edit", "create", "delete", "stream"}} of KEY-A}
 //	                            advoware: the keys of [Behaviour], and "withdrawTokens": true

@@ -42,6 +42,7 @@ type EspoCRM struct {
 	maintenance bool
 	listMax     int // records of a page at most, whatever is asked for; 0: as is asked for
 	formula     Formula
+	saving      []SavedForm
 	formulaFor  string          // user name whose writes the extension's formula leaves alone
 	about       json.RawMessage // what the extension says of itself; nil: what it was made for
 	stream      stream

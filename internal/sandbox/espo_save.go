@@ -219,12 +219,13 @@ func (e *EspoCRM) letOthersIn(entityType, id string) {
 func (e *EspoCRM) prepare(d *EntityDef, u *User, before attrs, in input, mass bool) (change, echo attrs) {
 	change, echo = attrs{}, attrs{}
 	for _, f := range in.fields {
-		name, v := f.attribute(), in.values[f.attribute()]
-		if v != stored(f, v) {
+		name := f.attribute()
+		v, kept := e.saved(d.Name, name, in.values[name])
+		if kept = stored(f, kept); v != kept {
 			echo[name] = v
 		}
-		if v = stored(f, v); v != before[name] {
-			change[name] = v
+		if kept != before[name] {
+			change[name] = kept
 		}
 	}
 	if d.Stream || d.Starred || mass || len(change) > 0 {
