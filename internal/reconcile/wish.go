@@ -36,6 +36,12 @@ func (w Wish) source(now record.Pair) record.Side {
 	return ""
 }
 
+// fulfilled reports whether the target has gone over, and the other side is known to
+// show this in its place.
+func (w Wish) fulfilled(it *item) bool {
+	return it.based && it.base == it.pair && it.pair.Espo != it.pair.Advo && (w.Typed || it.pair.Espo == w.Target || it.pair.Advo == w.Target)
+}
+
 // made reports whether a side shows the target, or its own form of it, and not what
 // stood there before.
 func made(target, now, before record.Value) bool {
@@ -49,7 +55,7 @@ func (c *comparison) wished(it *item) {
 		return
 	}
 	s := w.source(it.pair)
-	if s == "" || it.pair.On(s.Other()) == w.Target {
+	if s == "" || it.pair.On(s.Other()) == w.Target || w.fulfilled(it) {
 		return
 	}
 	if it.wish, it.source = &w, s; !it.differs {
