@@ -92,6 +92,7 @@ type Oracle struct {
 	apart   map[string]bool
 	losses  []loss
 	loose   map[string]bool // Advoware ids that may be linked to nothing
+	back    map[string]bool // Advoware ids that a backup brought back, and that no process has read since
 	makers  map[string]string
 	carrier map[string]string // by Advoware id: the EspoCRM record that was seen to carry it last
 
@@ -104,7 +105,7 @@ type Oracle struct {
 func New(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy string) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		now: map[key]snapshot{}, gone: map[key]snapshot{}, reads: map[string]map[key]snapshot{}, typed: map[cell]bool{}, had: map[cell][]record.Value{},
-		settled: map[cell]bool{}, leftOut: map[cell]bool{}, orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, counts: map[string]int{}}
+		settled: map[cell]bool{}, leftOut: map[cell]bool{}, orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, back: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, counts: map[string]int{}}
 	o.now, _ = o.look()
 	o.compareAll()
 	return o
@@ -207,6 +208,11 @@ func (o *Oracle) Person(name string, change func() error) error {
 		o.leftOut[c] = name == Restorer && is.IsAbsent()
 		o.standsAgain(c, is)
 	})
+	for k := range o.now {
+		if _, there := before[k]; !there && k.side == record.Advoware && name == Restorer {
+			o.back[k.id] = true
+		}
+	}
 	o.bury(before, func(k key, _ snapshot) {
 		o.note("%s deletes %s %s", name, k.side, k.id)
 		o.forgive(GoneBeforeTold, func(l loss) bool { return l.key == k || k.side == record.EspoCRM && l.of == k.id || l.pair == k })
@@ -252,6 +258,10 @@ func (o *Oracle) settle(seen map[key]snapshot) {
 		was, there := before[k]
 		if _, both := o.now[key{record.Advoware, is.link}]; both && !bytes.Equal(was.raw, is.raw) && gjson.GetBytes(is.raw, "syncStatus").String() == "clean" {
 			called = append(called, k)
+		}
+		if there && was.link != is.link && is.link != "" && o.back[was.link] {
+			o.loose[was.link] = true
+			o.counts[CameBack]++
 		}
 		if !there && k.side == record.Advoware {
 			o.note("%s makes Advoware %s", o.actor, k.id)
@@ -361,6 +371,7 @@ func (o *Oracle) learn(process string, q *http.Request, resp *http.Response) {
 	body = bytes.TrimSpace(body)
 	switch {
 	case isAdvo:
+		delete(o.back, advo)
 		body = bytes.TrimSuffix(bytes.TrimPrefix(body, []byte("[")), []byte("]"))
 		o.reads[process][key{record.Advoware, advo}] = o.shown(record.Advoware, body)
 	case espo == "" && q.Method == http.MethodGet:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/sjson"
+
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
@@ -102,6 +104,23 @@ func (s *story) puts(side, attr string, value any) {
 			s.Error(err)
 		}
 	})
+}
+
+// recreates is a record made in the place of one that was deleted, and that a backup
+// has brought back meanwhile.
+func (s *story) recreates(then func()) {
+	raw, _ := s.advo.Get(sandbox.BeteiligtePath, 900)
+	_ = s.o.Person("bert", func() error { s.advo.Delete(sandbox.BeteiligtePath, 900); return nil })
+	_ = s.o.Person(Restorer, func() error { s.advo.Restore(sandbox.BeteiligtePath, 900, raw); return nil })
+	then()
+	s.does("POST", "advo", func() {
+		again, err := sjson.SetBytes(raw, "betNr", 901)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.advo.Insert(sandbox.BeteiligtePath, again)
+	})
+	s.does("PUT", "espo", func() { s.espo.SetField(espoType, s.id, "advowareId", int64(901)) })
 }
 
 // posts is a note at the record.
@@ -224,6 +243,8 @@ func TestRules(t *testing.T) {
 		{"end: made by a person", "merge", "", func(s *story) {
 			_ = s.o.Person("bert", func() error { s.o.Loose(s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`))); return nil })
 		}},
+		{"end: came back while another one was made", "merge", "", func(s *story) { s.recreates(func() {}) }},
+		{"end: came back, was read, and another one was made", "merge", "Advoware 900 is linked to nothing", func(s *story) { s.recreates(s.reads) }},
 		{"end: two with one number", "merge", "several", func(s *story) {
 			_ = s.o.Person("bert", func() error {
 				s.espo.Seed(espoType, map[string]any{"firstName": "Anna", "lastName": "Alt", "email": "old", "phone": "1", "advowareId": int64(900)})

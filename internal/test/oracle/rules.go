@@ -20,6 +20,9 @@ const (
 	GoneBeforeTold = "deleted before anybody was told"
 	// OrderedBeforeTold: an operator's command came first.
 	OrderedBeforeTold = "an operator came before anybody was told"
+	// CameBack: a backup brought a record back after the tool had seen that it was gone,
+	// while another one was made in its place.
+	CameBack = "came back while another one was made"
 	// LostLease: a process wrote after somebody else had taken its lock.
 	LostLease = "write after the lease was lost"
 )
