@@ -248,7 +248,7 @@ func (e *entityRun) readItems(ctx context.Context, c *chunk) error {
 		return err
 	}
 	for _, o := range objs {
-		if it := byID[textOf(o, fieldID)]; it != nil && !engine.MayBeCut(o) { // a cut text is read singly
+		if it := byID[textOf(o, fieldID)]; it != nil && !engine.MayBeCut(e.m, o) { // a cut text is read singly
 			it.fresh = &o
 		}
 	}

@@ -294,7 +294,7 @@ func (e *entityRun) fields() []string {
 // quiet reports whether EspoCRM's side of a record shows nothing that has not
 // been dealt with. What Advoware holds is not its question.
 func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory) (bool, error) {
-	if engine.MayBeCut(o) {
+	if engine.MayBeCut(e.m, o) {
 		return false, nil
 	}
 	view, err := e.m.ReadEspo(o)

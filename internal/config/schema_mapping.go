@@ -60,6 +60,9 @@ func advowareNode() *Schema {
 	})
 }
 
+// espoPattern is what a field of EspoCRM may be called.
+const espoPattern = `^([A-Za-z][A-Za-z0-9_]{0,99}|(emailAddressData\[primary\]\.emailAddress|phoneNumberData\[(primary|type=[^\]]+)\]\.phoneNumber))$`
+
 // groupPattern is what a group may be called.
 const groupPattern = `^\p{L}[\p{L}\p{N}_-]{0,63}$`
 
@@ -81,7 +84,7 @@ func fieldList(description string) *Schema {
 	return &Schema{Description: description, Type: orEmpty("array"), Items: &Schema{
 		Type: "object", AdditionalProperties: false,
 		Properties: map[string]*Schema{
-			"espocrm":       {Description: "Field in EspoCRM.", Type: "string", Pattern: `^[A-Za-z][A-Za-z0-9_]{0,99}$`},
+			"espocrm":       {Description: "Field in EspoCRM; several addresses and numbers as in phoneNumberData[type=Mobile].phoneNumber.", Type: "string", Pattern: espoPattern},
 			"advoware":      {Description: "Field in Advoware; dots reach into nested objects.", Type: "string"},
 			"type":          {Description: "Type of the value.", Enum: append(enum(mapping.TypeNames()), "float"), Default: string(mapping.String)},
 			"direction":     {Description: "Which way values travel. A one-way field belongs to the side it comes from.", Enum: ways, Default: string(mapping.Both)},

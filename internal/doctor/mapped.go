@@ -40,10 +40,11 @@ func (v *visit) checkMapped(_ context.Context, m *mapping.Mapping) []result.Find
 // called after it.
 func (v *visit) fieldOf(t, attribute string) (string, bool) {
 	fields := v.defs[t].Fields
+	attribute, _, _ = strings.Cut(attribute, "[") // of several addresses or numbers
 	if _, there := fields[attribute]; there {
 		return attribute, true
 	}
-	for _, suffix := range []string{"Id", "Name", "Type", "Ids", "Names", "Currency"} {
+	for _, suffix := range []string{"Id", "Name", "Type", "Ids", "Names", "Currency", "Data"} {
 		if field, is := strings.CutSuffix(attribute, suffix); is {
 			if _, there := fields[field]; there {
 				return field, true

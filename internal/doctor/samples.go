@@ -29,6 +29,12 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 		if s.pairs > 0 && v.late(ctx) {
 			break
 		}
+		if !m.Listed(o) {
+			id, _ := o.Text("id")
+			if o, err = v.espo.Get(ctx, m.EspoType(), id); err != nil {
+				return append(s.findings(), broken(err, ""))
+			}
+		}
 		if err := s.pair(ctx, o); err != nil {
 			return append(s.findings(), broken(err, ""))
 		}
@@ -213,7 +219,7 @@ func (s *samples) toAdvoware(id string, ve mapping.View, advo record.Object) {
 // toEspoCRM is the other way; besides, EspoCRM must take the values.
 func (s *samples) toEspoCRM(id string, va mapping.View, espo record.Object) {
 	values := s.sendable(va, record.EspoCRM)
-	patch, err := s.m.EspoPatch(values)
+	patch, err := s.m.EspoPatch(espo, values)
 	if err != nil {
 		s.refused(id, "to EspoCRM", err)
 		return

@@ -50,8 +50,10 @@ func (e *Engine) eachPage(ctx context.Context, m *mapping.Mapping, q record.Quer
 const maxListText = 10_000
 
 // MayBeCut reports whether a record out of a list of EspoCRM's may hold a text that
-// was cut.
-func MayBeCut(o record.Object) bool { return len(o.Bytes()) >= maxListText && holdsLong(o) }
+// was cut, or lacks what lists leave out: several addresses and numbers.
+func MayBeCut(m *mapping.Mapping, o record.Object) bool {
+	return len(o.Bytes()) >= maxListText && holdsLong(o) || !m.Listed(o)
+}
 
 // holdsLong looks for a text of maxListText characters or more.
 func holdsLong(o record.Object) bool {

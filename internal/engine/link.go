@@ -299,7 +299,7 @@ func (w *work) importOne(ctx context.Context, id int64, into Creator) (result.Re
 			values[f.Key] = v
 		}
 	}
-	p, err := w.m.EspoPatch(values)
+	p, err := w.m.EspoPatch(record.Object{}, values)
 	if err != nil {
 		return w.res, "", err
 	}

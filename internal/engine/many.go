@@ -165,7 +165,7 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 	}
 	for n, i := range at {
 		q := Request{Mapping: l.m, ID: ids[n], Memory: &mems[n], sight: s}
-		if o, ok := espo[ids[n]]; ok && !MayBeCut(o) {
+		if o, ok := espo[ids[n]]; ok && !MayBeCut(l.m, o) {
 			q.Fresh = &o
 		}
 		if err := l.fn(i, q); err != nil {

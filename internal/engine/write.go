@@ -94,7 +94,7 @@ func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
 		}
 		plain[key] = v
 	}
-	p, err := w.m.EspoPatch(plain)
+	p, err := w.m.EspoPatch(w.espo.obj, plain)
 	for name, raw := range cleared {
 		p[name] = raw
 	}

@@ -127,6 +127,7 @@ func (p *parsing) finish(m *Mapping) {
 		k.clears[side] = append(k.clears[side], c.name)
 		slices.Sort(k.clears[side])
 	}
+	m.contactPicks()
 	m.byKey = make(map[string]int, len(m.lines))
 	for i := range m.lines {
 		l := &m.lines[i]
@@ -209,8 +210,10 @@ func (p *plan) reads(e *expression) {
 func espoAttributes(slots []string) []string {
 	var names []string
 	for _, s := range slots {
-		name, _, _ := strings.Cut(s, ".")
-		names = append(names, name)
+		if i := strings.IndexAny(s, ".["); i > 0 {
+			s = s[:i]
+		}
+		names = append(names, s)
 	}
 	sort.Strings(names)
 	return slices.Compact(names)

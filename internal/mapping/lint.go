@@ -14,6 +14,7 @@ import (
 func (p *parsing) lint(m *Mapping) {
 	p.lintMatch(m)
 	p.lintGroups(m)
+	p.lintContacts(m)
 	p.lintTargets(m)
 	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
 		p.lintConditions(m, side)
@@ -28,7 +29,9 @@ func (p *parsing) lintMatch(m *Mapping) {
 		}
 	}
 	for i, name := range m.match {
-		if !slices.Contains(names, name) {
+		if strings.Contains(name, "[") {
+			p.add(p.matchAt.Items[i], "EspoCRM's lists do not show several addresses and numbers, so no record is found by them; %s shows the primary one", contactOf(name).member)
+		} else if !slices.Contains(names, name) {
 			p.suggest(p.matchAt.Items[i], names, name, "%s is not the EspoCRM name of any field below", name)
 		}
 	}

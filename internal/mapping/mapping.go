@@ -31,7 +31,8 @@ type line struct {
 	expr     *expression
 	table    *table
 	codec    *codec
-	element  *element // nil: the field picks no element of a list
+	element  *element // nil: the field picks no element of a list of Advoware
+	contact  *contact // nil: the field is none of several addresses or numbers of EspoCRM
 	espoSlot int      // -1: no name on that side
 	advoSlot int
 }

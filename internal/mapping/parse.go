@@ -367,9 +367,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	}
 	espo, espoAt := p.text(n, "espocrm")
 	advo, advoAt := p.text(n, "advoware")
-	if espo != "" && !espoName.MatchString(espo) {
-		p.add(espoAt, "is no name of an EspoCRM field")
-	}
+	p.espoFieldName(espoAt, espo)
 	p.advoFieldName(advoAt, advo)
 	p.reserved(espoAt, espo, advoAt, advo, m)
 	if _, ok := n.Get("clear"); ok {
@@ -389,6 +387,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	if len(p.problems) > before {
 		return
 	}
+	l.contact = contactOf(espo)
 	if kind >= 0 {
 		l.kinds = []string{m.kinds[kind].name}
 		l.Kind = m.kinds[kind].name

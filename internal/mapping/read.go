@@ -16,6 +16,9 @@ type plan struct {
 	slots []string       // slot → name
 	index map[string]int // name → slot
 	env   []int          // slots that expressions read
+	// primary are the lists of which the mapping picks the primary element: it is no
+	// other field's.
+	primary map[string]bool
 }
 
 type node struct {
@@ -50,7 +53,7 @@ func (p *plan) slot(name string) int {
 	}
 	at := &p.root
 	for part := range strings.SplitSeq(name, ".") {
-		pick, picks := record.CutPick(part)
+		pick, picks := p.cut(part)
 		if picks {
 			part = pick.List
 		}
@@ -70,6 +73,14 @@ func (p *plan) slot(name string) int {
 	p.index[name] = at.slot
 	p.slots = append(p.slots, name)
 	return at.slot
+}
+
+func (p *plan) cut(part string) (record.Pick, bool) {
+	pick, picks := record.CutPick(part)
+	if picks && p.primary[pick.List] && pick.Key != "primary" {
+		pick.Besides = "primary"
+	}
+	return pick, picks
 }
 
 // cell is what stands at one name.

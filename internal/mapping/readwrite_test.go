@@ -169,7 +169,7 @@ kinds:
 
 func TestEspoPatch(t *testing.T) {
 	m := parse(t, wide)
-	patch, err := m.EspoPatch(map[string]record.Value{
+	patch, err := m.EspoPatch(record.Object{}, map[string]record.Value{
 		"name~name": record.Of("a \"b\""), "zip~adresse.plz": record.Empty(), "rate~honorarsatz": record.Of("19.9"),
 		"number~mandantenNr": record.Of("9007199254740993"), "active~aktiv": record.Empty(), "born~geburtsdatum": record.Of("1980-02-29"),
 		"seen~gesehen": record.Of("2026-01-02T03:04:05Z"), "salutation~anrede": record.Of("Mr."), "code~kz": record.Of("2"), "label~=": record.Of("x"),
@@ -211,7 +211,7 @@ func TestUnsendable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := m.EspoPatch(tt.values)
+			_, err := m.EspoPatch(record.Object{}, tt.values)
 			if err == nil || err.Error() != tt.espo || !fault.Is(err, fault.MappingFail) {
 				t.Errorf("EspoCRM: got  %v\nwant %s", err, tt.espo)
 			}
@@ -360,7 +360,7 @@ func TestRoundTripBetweenTheSides(t *testing.T) {
 		for _, key := range keys {
 			values[key] = anyValue(key).Draw(t, key)
 		}
-		patch, err := m.EspoPatch(values)
+		patch, err := m.EspoPatch(record.Object{}, values)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -474,7 +474,7 @@ func TestTablesOfNumbersAndBooleans(t *testing.T) {
 		if err != nil || string(sent.Bytes()) != tt.sent {
 			t.Errorf("%s is sent as %s (%v), want %s", tt.espo, sent.Bytes(), err, tt.sent)
 		}
-		patch, err := m.EspoPatch(values)
+		patch, err := m.EspoPatch(record.Object{}, values)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -619,6 +619,7 @@ func TestList(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + lists + "groups: {g: {policy: manual}}\nzone: Europe/Vienna\n"))
 	f.Add([]byte(header + "fields: [{espocrm: a, advoware: b, type: phone, region: AT, espo_format: national, empty: [0], group: g, policy: merge}]\n"))
+	f.Add([]byte(header + several))
 	f.Add(mapping.BuiltinYAML())
 	f.Add([]byte(wide))
 	f.Add([]byte(header + "fields: [{espocrm: a, values: {x: [1]}}]\nkinds: [{when: {espocrm: 'a ? b : c'}}]\n"))

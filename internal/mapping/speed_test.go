@@ -59,7 +59,7 @@ func BenchmarkRecord(b *testing.B) {
 		if _, err := m.Overlay(a, edit, nil); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.EspoPatch(edit); err != nil {
+		if _, err := m.EspoPatch(record.Object{}, edit); err != nil {
 			b.Fatal(err)
 		}
 	}

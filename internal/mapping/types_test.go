@@ -109,7 +109,7 @@ func TestWrittenAs(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := one(t, tt.field)
 			values := map[string]record.Value{"e~a": held(t, m, record.EspoCRM, tt.value)}
-			patch, err := m.EspoPatch(values)
+			patch, err := m.EspoPatch(record.Object{}, values)
 			if err != nil || string(patch["e"]) != tt.espo {
 				t.Errorf("EspoCRM gets %s (%v), want %s", patch["e"], err, tt.espo)
 			}

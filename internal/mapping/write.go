@@ -12,24 +12,34 @@ import (
 )
 
 // EspoPatch turns canonical values by field key into the wire values of a
-// partial update of EspoCRM. Empty is null, of a bool false. The error is a
+// partial update of a record of EspoCRM, as it was last read; the zero Object: of a new
+// one. Empty is null, of a bool false. A list of addresses or numbers goes back whole,
+// with all other elements as they stand in o. The error is a
 // *fault.Error that names the field, for a value that cannot be sent: not
 // known, missing in the values table, of another type, or of a field that is
 // not written there.
-func (m *Mapping) EspoPatch(values map[string]record.Value) (record.Patch, error) {
+func (m *Mapping) EspoPatch(o record.Object, values map[string]record.Value) (record.Patch, error) {
 	lines, err := m.writable(record.EspoCRM, values)
 	if err != nil {
 		return nil, err
 	}
 	patch := make(record.Patch, len(lines))
+	var contacts []*line
 	for _, l := range lines {
+		if l.contact != nil {
+			contacts = append(contacts, l)
+			continue
+		}
 		raw := l.codec.espoWire(values[l.Key])
 		if old, ok := patch[l.Espo]; ok && string(old) != string(raw) {
 			return nil, m.fail(record.EspoCRM, l.Espo, l.Espo+" would be set to two different values")
 		}
 		patch[l.Espo] = raw
 	}
-	return patch, nil
+	if contacts == nil {
+		return patch, nil
+	}
+	return patch, m.contacts(o, contacts, values, patch)
 }
 
 // Overlay sets the Advoware side of the given field keys in a whole object, and

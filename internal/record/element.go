@@ -12,27 +12,38 @@ import (
 // A part of a dotted name may pick an element of a list: "adressen[standard=true].plz"
 // is the plz of the first element of adressen whose standard is true.
 
-// Pick is such a choice of an element.
-type Pick struct{ List, Key, Value string }
+// Pick is such a choice of an element. One whose Besides is true is not chosen.
+type Pick struct{ List, Key, Value, Besides string }
 
-// CutPick reads one part of a dotted name; false: it picks no element.
+// CutPick reads one part of a dotted name; false: it picks no element. A key without a
+// value picks by true: "emailAddressData[primary]".
 func CutPick(part string) (Pick, bool) {
 	list, rest, ok := strings.Cut(part, "[")
 	key, value, eq := strings.Cut(strings.TrimSuffix(rest, "]"), "=")
-	return Pick{List: list, Key: key, Value: value}, ok && eq
+	if !eq {
+		value = "true"
+	}
+	return Pick{List: list, Key: key, Value: value}, ok && key != ""
 }
 
 // From is the first element of list that is picked; it does not exist where there is
 // none.
 func (p Pick) From(list gjson.Result) (found gjson.Result) {
 	list.ForEach(func(_, element gjson.Result) bool {
-		if key := member(element, p.Key); key.Exists() && key.Type != gjson.Null && plainOf(key) == p.Value {
+		if p.Picks(element) {
 			found = element
 			return false
 		}
 		return true
 	})
 	return found
+}
+
+// Picks reports whether an element of the list is of the sort that is picked.
+func (p Pick) Picks(element gjson.Result) bool {
+	key := member(element, p.Key)
+	return key.Exists() && key.Type != gjson.Null && plainOf(key) == p.Value &&
+		(p.Besides == "" || member(element, p.Besides).Type != gjson.True)
 }
 
 func plainOf(r gjson.Result) string {

@@ -13,9 +13,11 @@ const (
 	Date     FieldType = "date"
 	Datetime FieldType = "datetime"
 	Enum     FieldType = "enum"
-	Link     FieldType = "link"  // attributes <name>Id and <name>Name
-	Email    FieldType = "email" // with its opt-out attributes and data list
-	Phone    FieldType = "phone"
+	// MultiEnum is a list of options.
+	MultiEnum FieldType = "multiEnum"
+	Link      FieldType = "link"  // attributes <name>Id and <name>Name
+	Email     FieldType = "email" // with its opt-out attributes and data list
+	Phone     FieldType = "phone"
 	// PersonName and Foreign are shown, and never written: the server puts them together.
 	PersonName FieldType = "personName"
 	Foreign    FieldType = "foreign"

@@ -85,9 +85,12 @@ func (e *EspoCRM) SilentSave(entityType, id string, values map[string]any) error
 		return err
 	}
 	row = row.clone()
+	change := attrs{}
 	for _, f := range in.fields {
-		row[f.attribute()] = stored(f, in.values[f.attribute()])
+		change[f.attribute()] = stored(f, in.values[f.attribute()])
 	}
+	contactPoints(d, change, row)
+	maps.Copy(row, change)
 	if n, ok := row["versionNumber"].(int64); ok {
 		row["versionNumber"] = n + 1
 	}
@@ -121,7 +124,7 @@ func plain(v any) any {
 		f, _ := v.Float64()
 		return f
 	}
-	return v
+	return storedList(v)
 }
 
 // Seed puts a record straight into the database and returns its id; values may hold id and system attributes.

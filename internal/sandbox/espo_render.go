@@ -58,18 +58,27 @@ func (e *EspoCRM) renderField(out map[string]any, field *Field, row attrs, f for
 			out[field.Name+"Name"] = e.linkName(field.Entity, row[name])
 		}
 	case Email, Phone:
-		renderContactPoint(out, field, row[name], f)
+		renderContactPoint(out, field, row, f)
+	case MultiEnum:
+		if v == nil && f != formCreate {
+			out[name] = []any{}
+		}
 	}
 }
 
 // renderContactPoint adds the attributes that an e-mail or phone field brings along (08-duplicate-check).
-func renderContactPoint(out map[string]any, field *Field, v any, f form) {
+func renderContactPoint(out map[string]any, field *Field, row attrs, f form) {
+	v := row[field.Name]
 	var flag any
 	if v != nil || f == formCreate {
 		flag = false
 	}
 	out[field.Name+"IsOptedOut"], out[field.Name+"IsInvalid"] = flag, flag
 	if f == formList {
+		return
+	}
+	if list := row[field.Name+"Data"]; list != nil {
+		out[field.Name+"Data"] = list
 		return
 	}
 	data := []any{}

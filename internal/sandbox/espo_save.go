@@ -51,6 +51,10 @@ func (e *EspoCRM) accept(d *EntityDef, u *User, body map[string]any, create bool
 	in := input{values: map[string]any{}}
 	for i := range d.Fields {
 		f := &d.Fields[i]
+		if list := dataField(f); list != nil && body[list.Name] != nil && u.editsField(d.Name, f.Name) {
+			in.fields = append(in.fields, list)
+			in.values[list.Name] = sanitise(list, body[list.Name])
+		}
 		v, sent := body[f.attribute()]
 		if !sent || f.computed() || f.ReadOnlyAfterCreate && !create || !u.editsField(d.Name, f.Name) {
 			continue
@@ -77,6 +81,11 @@ func assignedUserField() *Field { return &Field{Name: "assignedUser", Type: Link
 func (e *EspoCRM) validate(d *EntityDef, in input, create bool) error {
 	for i := range d.Fields {
 		f := &d.Fields[i]
+		if list := dataField(f); list != nil && in.values[list.Name] != nil {
+			if rule := violation(list, in.values[list.Name]); rule != "" {
+				return validationFailure(d.Name, f.Name, rule)
+			}
+		}
 		v, sent := in.values[f.attribute()]
 		if !sent && (!create || !f.Required) {
 			continue
@@ -136,6 +145,7 @@ func (e *EspoCRM) create(d *EntityDef, u *User, body map[string]any, skipDuplica
 		row[f.attribute()] = stored(f, in.values[f.attribute()])
 	}
 	applyDefaults(d, row, set)
+	contactPoints(d, row, attrs{})
 	if !skipDuplicates {
 		if err := e.checkDuplicates(d, u, row); err != nil {
 			return "", nil, err
@@ -228,6 +238,7 @@ func (e *EspoCRM) prepare(d *EntityDef, u *User, before attrs, in input, mass bo
 			change[name] = kept
 		}
 	}
+	contactPoints(d, change, before)
 	if d.Stream || d.Starred || mass || len(change) > 0 {
 		change["modifiedAt"], change["modifiedById"] = e.stamp(), u.ID
 	}

@@ -16,7 +16,12 @@ type invalid struct{}
 // sanitise turns a value of a body into what EspoCRM's field sanitizers and casts make of it
 // (07-errors-validation, 16-values-empty, 16-values-text).
 func sanitise(f *Field, v any) any {
-	if v == nil {
+	switch {
+	case f.Type == MultiEnum:
+		return multiEnum(v)
+	case f.Type == dataList:
+		return contactData(f, v)
+	case v == nil:
 		return nil
 	}
 	switch f.Type {
@@ -170,6 +175,14 @@ func violation(f *Field, v any) string {
 		return numberViolation(f, v)
 	case Enum:
 		if !enumAllows(f, v) {
+			return "valid"
+		}
+	case MultiEnum:
+		if !multiEnumAllows(f, v) {
+			return "valid"
+		}
+	case dataList:
+		if !contactDataAllows(f, v) {
 			return "valid"
 		}
 	case Link:

@@ -161,7 +161,7 @@ func (e *EspoCRM) putBack(k keptEspoCRM) error {
 func goValue(d *EntityDef, name string, v any) any {
 	n, is := v.(json.Number)
 	if !is {
-		return v
+		return storedList(v)
 	}
 	if f := d.field(name); f == nil || f.Type != Float {
 		if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {

@@ -42,8 +42,12 @@ func playedDefs(m *mapping.Mapping) []EntityDef {
 	}
 	d := &defs[at]
 	for _, f := range m.AllFields() {
-		if f.Espo != "" && d.ofAttribute(f.Espo) == nil {
-			d.Fields = append(d.Fields, Field{Name: f.Espo, Type: playedType(f)})
+		name := f.Espo
+		if list, _, several := strings.Cut(name, "["); several {
+			name = strings.TrimSuffix(list, "Data")
+		}
+		if name != "" && d.ofAttribute(name) == nil {
+			d.Fields = append(d.Fields, Field{Name: name, Type: playedType(f)})
 		}
 	}
 	for _, name := range m.EspoNames() { // those that only a condition or an expression reads
@@ -58,6 +62,11 @@ func playedDefs(m *mapping.Mapping) []EntityDef {
 func (d *EntityDef) ofAttribute(name string) *Field {
 	if f := d.field(name); f != nil {
 		return f
+	}
+	if owner, ok := strings.CutSuffix(name, "Data"); ok {
+		if f := d.field(owner); f != nil && dataField(f) != nil {
+			return f
+		}
 	}
 	if link, ok := strings.CutSuffix(name, "Id"); ok {
 		if f := d.field(link); f != nil && f.Type == Link {
@@ -157,16 +166,26 @@ func playedEspo(m *mapping.Mapping, raw []byte) map[string]any {
 	if err != nil {
 		return values
 	}
+	several := map[string]record.Value{}
 	for _, f := range m.Fields(view.Kind) {
 		v := view.Values[f.Key]
 		if f.Espo == "" || f.Clear || v.IsAbsent() || f.Computed && f.Direction == mapping.ToAdvoware {
 			continue
 		}
-		patch, err := m.EspoPatch(map[string]record.Value{f.Key: v})
+		if strings.Contains(f.Espo, "[") {
+			several[f.Key] = v
+			continue
+		}
+		patch, err := m.EspoPatch(record.Object{}, map[string]record.Value{f.Key: v})
 		if err == nil {
 			values[f.Espo] = gjson.ParseBytes(patch[f.Espo]).Value()
 		} else if v.HasText() {
 			values[f.Espo] = v.Text()
+		}
+	}
+	if patch, err := m.EspoPatch(record.Object{}, several); err == nil {
+		for name, raw := range patch {
+			values[name] = gjson.ParseBytes(raw).Value()
 		}
 	}
 	return values
