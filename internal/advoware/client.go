@@ -134,6 +134,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		a, err := c.http.Do(ctx, transport.Call{
 			Op: r.op, Method: r.method, URL: u, Header: headers(r.body), Body: r.body,
 			Kind: callcount.Advoware, Authorize: bearer(token), Prompt: r.method == http.MethodPut || r.method == http.MethodDelete,
+			Ahead: r.single && r.method == http.MethodGet,
 		})
 		c.pulse.note(r.method, err == nil && a.OK(), false, c.cfg.Now())
 		switch {

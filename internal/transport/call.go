@@ -30,6 +30,9 @@ type Call struct {
 	// Prompt: the call rests on a read that a pause would make old. It is not sent
 	// after one that the system has asked for: RateLimited, with RetryAfter.
 	Prompt bool
+	// Ahead: a Prompt call may rest on what this one reads. It waits until the budget
+	// has room for both.
+	Ahead bool
 }
 
 // write reports whether the call changes something.
@@ -99,7 +102,7 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	if err := ctx.Err(); err != nil {
 		return &outcome{attempt: attempt, err: err, unsent: true}
 	}
-	if left, err := c.await(ctx, call.Prompt); err != nil {
+	if left, err := c.admit(ctx, call); err != nil {
 		return &outcome{attempt: attempt, err: err, unsent: true, wait: left}
 	}
 	f := &flight{kind: call.Kind, attempt: attempt, origin: call.URL, authorize: call.Authorize}
@@ -116,7 +119,7 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	}
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, secrets: c.known(call, f)}
 	a.RetryAfter = retryAfter(resp.Header)
-	c.pause.note(a)
+	c.budget.pauses(ctx, c.pause.note(a))
 	a.Doubt = call.write() && c.doubtful(a.Status)
 	return &outcome{attempt: attempt, answer: a, wait: a.RetryAfter}
 }

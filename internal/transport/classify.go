@@ -52,6 +52,9 @@ func (c *Client) describe(ctx context.Context, call Call, o *outcome) *fault.Err
 	switch {
 	case errors.As(err, &redirect):
 		return redirected(o.secrets.out(redirect.to), call.URL)
+	case errors.Is(err, errNoTurn):
+		return &fault.Error{Code: fault.RateLimited, Transient: true, Hint: "lower cron.concurrency, or raise the rate of the system",
+			Message: "the budget of calls had no room for a write that rests on a read"}
 	case errors.Is(err, errPaused):
 		return &fault.Error{Code: fault.RateLimited, Transient: true, Hint: "lower cron.concurrency",
 			Message: "asks to slow down: nothing is sent before the pause that it has asked for is over"}

@@ -37,6 +37,8 @@ type Options struct {
 	Base http.RoundTripper
 	// Rand gives numbers in [0,1) for the jitter; nil takes a random source.
 	Rand func() float64
+	// Budget says when a call may be made; nil: at once.
+	Budget Bucket
 	// Logger gets one debug line per try: method, path, status, duration.
 	Logger *slog.Logger
 }
@@ -52,6 +54,7 @@ type Client struct {
 	refuses503 bool
 	secrets    secrets
 	pause      pause
+	budget     *budget
 }
 
 // Spec says what is particular to one system.
@@ -86,8 +89,9 @@ func New(spec Spec, opts Options) *Client {
 	}
 	c.http = &http.Client{
 		Transport:     observed{c, counted{authorized{base}}},
-		CheckRedirect: followSameOrigin,
+		CheckRedirect: c.follow,
 	}
+	c.budget = &budget{bucket: opts.Budget, pause: &c.pause, gone: make(chan struct{}, 1)}
 	c.retry = c.newRetryPolicy()
 	return c
 }

@@ -13,7 +13,8 @@ import (
 var errPaused = errors.New("the system has asked for a pause")
 
 // pause is what a system has asked for with Retry-After. It holds for every call
-// of this process to that system, whoever made the one that was answered so.
+// of this process to that system, whoever made the one that was answered so; where there
+// is a budget, for those of the other processes too.
 type pause struct {
 	mu    sync.Mutex
 	until time.Time
@@ -21,13 +22,19 @@ type pause struct {
 
 // note takes an answer's Retry-After where it is one of a system that asks to slow
 // down.
-func (p *pause) note(a *Answer) {
+func (p *pause) note(a *Answer) (lasts time.Duration) {
 	if a.RetryAfter <= 0 || a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {
-		return
+		return 0
 	}
+	p.lasts(a.RetryAfter)
+	return a.RetryAfter
+}
+
+// lasts makes the pause last for d from now at least.
+func (p *pause) lasts(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until := time.Now().Add(a.RetryAfter); until.After(p.until) {
+	if until := time.Now().Add(d); until.After(p.until) {
 		p.until = until
 	}
 }

@@ -13,6 +13,14 @@ type redirectError struct{ to string }
 
 func (e *redirectError) Error() string { return "redirects to " + e.to }
 
+// follow is followSameOrigin, for which every redirect is one more call.
+func (c *Client) follow(req *http.Request, via []*http.Request) error {
+	if err := followSameOrigin(req, via); err != nil {
+		return err
+	}
+	return c.budget.take(req.Context(), Call{Method: req.Method})
+}
+
 // followSameOrigin lets a GET follow redirects within its scheme, host and
 // port. A write never follows one: the answer is handed up as it is.
 func followSameOrigin(req *http.Request, via []*http.Request) error {

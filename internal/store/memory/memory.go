@@ -24,6 +24,7 @@ type Store struct {
 	records map[store.Key]memoryRow
 	history map[string][]byte
 	values  map[string]memoryValue
+	buckets map[string]*store.Bucket
 	// fail is asked before every call, with the method's name; nil: never.
 	fail func(ctx context.Context, method string) error
 }

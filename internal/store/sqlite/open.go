@@ -41,6 +41,8 @@ type Store struct {
 	now  func() time.Time
 	w    *writer // nil: opened for reading only
 	r    source
+	// calls are the budgets of calls.
+	calls budgets
 }
 
 var _ store.Store = (*Store)(nil)
@@ -103,7 +105,7 @@ func (s *Store) Describe() string { return "SQLite file " + s.path }
 
 // Close releases the file. Calls that are running fail or finish.
 func (s *Store) Close() error {
-	err := s.r.close()
+	err := errors.Join(s.r.close(), s.calls.close())
 	if s.w != nil {
 		// Last: it takes the -wal file along.
 		err = errors.Join(err, s.w.close())

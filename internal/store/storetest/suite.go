@@ -44,6 +44,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"concurrency", testConcurrency},
 		{"interruption", testInterruption},
 		{"read-only", testReadOnly},
+		{"budget", testBudget},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, fresh(t)) })
 	}
