@@ -96,14 +96,14 @@ type opened struct {
 
 func (s *opened) connect(o openOptions) error {
 	cfg := s.cfg
-	espo, err := espoClient(cfg, o.Log)
+	espo, err := espoClient(cfg, s.store, o.Log)
 	if err != nil {
 		return err
 	}
 	s.espo, s.log, s.engineConfig = espo, o.Log, engineConfig(cfg, o)
 	s.engineConfig.Misfit = misfit(espo)
 	s.leases = lease.New(s.store, lease.Self(o.Command, o.RunID), cfg.Sync.LockTTL, lease.Options{Log: o.Log})
-	if s.advo, err = advoClient(cfg, newTokens(s.store, s.leases, cfg.Advoware), o.Log); err != nil {
+	if s.advo, err = advoClient(cfg, s.store, newTokens(s.store, s.leases, cfg.Advoware), o.Log); err != nil {
 		espo.Close()
 		return err
 	}

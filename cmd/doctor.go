@@ -105,13 +105,14 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	quick.EspoCRM.Timeout = min(cfg.EspoCRM.Timeout, o.timeout)
 	quick.Advoware.Timeout = min(cfg.Advoware.Timeout, o.timeout)
 	var closers []func()
+	budgets := a.openBudgets(cfg, &closers)
 	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
 	p.Redis, p.LastPass = redisSettings, lastPass
 	p.EspoCRM = func() (doctor.EspoCRM, error) {
 		if err := cfg.Require(config.EspoCRM); err != nil {
 			return nil, incomplete(err)
 		}
-		client, err := espoClient(&quick, a.log)
+		client, err := espoClient(&quick, budgets, a.log)
 		if err != nil {
 			return nil, err
 		}
@@ -123,7 +124,7 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 		if err := cfg.Require(config.Advoware); err != nil {
 			return nil, incomplete(err)
 		}
-		client, err := advoClient(&quick, nil, a.log) // no cache: signing in is what is checked
+		client, err := advoClient(&quick, budgets, nil, a.log) // no cache: signing in is what is checked
 		if err != nil {
 			return nil, err
 		}
@@ -135,6 +136,20 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 			fn()
 		}
 	}
+}
+
+// openBudgets opens the store for the budgets of calls, where there are any. What is
+// wrong with it is told by the check of the store.
+func (a *app) openBudgets(cfg *config.Config, closers *[]func()) store.Store {
+	if !cfg.EspoCRM.Rate.Set() && !cfg.Advoware.Rate.Set() {
+		return nil
+	}
+	st, err := openStore(context.Background(), cfg, true)
+	if err != nil {
+		return nil
+	}
+	*closers = append(*closers, func() { _ = st.Close() })
+	return st
 }
 
 // openUpToDate opens the store for reading only. One of an older version is opened for

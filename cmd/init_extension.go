@@ -118,7 +118,7 @@ func (a *app) askAPIUser(ctx context.Context, cfg *config.Config) (extension.Use
 			Message: "the API user is not known, and EspoCRM cannot be asked: espocrm.url or espocrm.api_key is not set",
 			Hint:    "name it: --api-user NAME"}
 	}
-	client, err := espoClient(cfg, a.log)
+	client, err := espoClient(cfg, nil, a.log)
 	if err != nil {
 		return extension.User{}, err
 	}

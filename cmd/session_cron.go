@@ -50,7 +50,13 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 		return nil
 	}
 	snap := metrics.Snapshot{Summaries: rep.Entities, Calls: rep.Document.Calls, Exit: exit, Finished: time.Now(),
-		Duration: time.Duration(rep.Document.Run.DurationMS) * time.Millisecond, OldestUnsynced: rep.Oldest, BreakerOpen: map[string]bool{}}
+		Duration: time.Duration(rep.Document.Run.DurationMS) * time.Millisecond, OldestUnsynced: rep.Oldest, BreakerOpen: map[string]bool{}, BudgetWait: map[string]time.Duration{}}
+	if s.cfg.EspoCRM.Rate.Set() {
+		snap.BudgetWait[string(fault.EspoCRM)] = s.espo.BudgetWait()
+	}
+	if s.cfg.Advoware.Rate.Set() {
+		snap.BudgetWait[string(fault.Advoware)] = s.advo.BudgetWait()
+	}
 	ctx = context.WithoutCancel(ctx)
 	// Every entity's, also of those that this run did not come to: an outage does
 	// not make what waits disappear.

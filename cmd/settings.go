@@ -7,6 +7,8 @@ import (
 	"advosync/internal/advoware"
 	"advosync/internal/config"
 	"advosync/internal/espocrm"
+	"advosync/internal/fault"
+	"advosync/internal/store"
 	"advosync/internal/transport"
 )
 
@@ -19,24 +21,25 @@ func readSettings(o loadOptions) (*config.Config, error) {
 	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir, Mapping: o.Mapping})
 }
 
-// espoClient is the client of the configured EspoCRM. It sends nothing yet.
-func espoClient(cfg *config.Config, log *slog.Logger) (*espocrm.Client, error) {
+// espoClient is the client of the configured EspoCRM. It sends nothing yet. The store
+// keeps the budget of calls; nil: this process has one of its own.
+func espoClient(cfg *config.Config, st store.Store, log *slog.Logger) (*espocrm.Client, error) {
 	e := cfg.EspoCRM
 	return espocrm.New(espocrm.Config{
 		URL: e.URL, APIKey: e.APIKey.Reveal(), SecretKey: e.SecretKey.Reveal(), Insecure: e.Insecure,
 		Notify:  espocrm.Notify{Via: e.Notify.Via, Users: e.Notify.Users},
-		Options: transport.Options{Timeout: e.Timeout, Logger: log},
+		Options: transport.Options{Timeout: e.Timeout, Logger: log, Budget: newBucket(fault.EspoCRM, e.Rate, st, log)},
 	})
 }
 
 // advoClient is the client of the configured Advoware; without a cache it keeps
-// its token to itself. It sends nothing yet.
-func advoClient(cfg *config.Config, tokens advoware.TokenCache, log *slog.Logger) (*advoware.Client, error) {
+// its token to itself. It sends nothing yet. The store is espoClient's.
+func advoClient(cfg *config.Config, st store.Store, tokens advoware.TokenCache, log *slog.Logger) (*advoware.Client, error) {
 	a := cfg.Advoware
 	return advoware.New(advoware.Config{
 		Kanzlei: a.Kanzlei, Database: a.Database, User: a.User, Password: a.Password.Reveal(), AppID: a.AppID, APIKey: a.APIKey.Reveal(),
 		Product: a.Product, Role: a.Role, ConfiguratorURL: a.ConfiguratorURL, URL: a.URL, SecurityGateway: a.SecurityGateway, Insecure: a.Insecure,
 		Tokens:  tokens,
-		Options: transport.Options{Timeout: a.Timeout, Logger: log},
+		Options: transport.Options{Timeout: a.Timeout, Logger: log, Budget: newBucket(fault.Advoware, a.Rate, st, log)},
 	})
 }

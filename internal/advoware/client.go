@@ -101,6 +101,9 @@ func withDefaults(cfg Config) Config {
 	return cfg
 }
 
+// BudgetWait is how long calls have waited for their turn in the budget, together.
+func (c *Client) BudgetWait() time.Duration { return c.http.BudgetWait() }
+
 // Close drops idle connections.
 func (c *Client) Close() { c.http.Close() }
 

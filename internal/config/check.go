@@ -56,6 +56,8 @@ func (l *loading) place(from raw) string {
 func (l *loading) check() {
 	c := l.cfg
 	l.checkQuiet()
+	l.checkRate("espocrm", &c.EspoCRM.Rate)
+	l.checkRate("advoware", &c.Advoware.Rate)
 	for _, a := range []struct {
 		key, url string
 		insecure bool
@@ -95,6 +97,7 @@ func (l *loading) check() {
 			l.add("store.path", raw{}, "has no default here, because neither XDG_STATE_HOME nor HOME is set; set it or %s", EnvName("store.path"))
 		}
 	}
+	l.checkWatch()
 }
 
 // checkRedis never quotes the address: it may hold a password.
@@ -171,14 +174,20 @@ func (l *loading) checkQuiet() {
 	if a.Quiet == "" {
 		return
 	}
-	from, to, two := strings.Cut(a.Quiet, "-")
-	begins, err := timeOfDay(from)
-	ends, err2 := timeOfDay(to)
-	if !two || err != nil || err2 != nil {
+	begins, ends, ok := span(a.Quiet)
+	if !ok {
 		l.add("alerts.quiet", l.sources["alerts.quiet"], "must be two times of the day, such as 20:00-07:00")
 		return
 	}
 	a.QuietFrom, a.QuietTo = begins, ends
+}
+
+// span is two times of the day with a dash between them, since midnight.
+func span(text string) (begins, ends time.Duration, ok bool) {
+	from, to, two := strings.Cut(text, "-")
+	begins, err := timeOfDay(from)
+	ends, err2 := timeOfDay(to)
+	return begins, ends, two && err == nil && err2 == nil
 }
 
 // timeOfDay is a time such as 07:30, since midnight.

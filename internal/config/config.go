@@ -4,6 +4,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"advosync/internal/mapping"
@@ -19,6 +20,7 @@ type Config struct {
 	Redis    RedisSettings
 	Sync     SyncSettings
 	Cron     CronSettings
+	Watch    WatchSettings
 	History  HistorySettings
 	Metrics  MetricsSettings
 	Alerts   AlertsSettings
@@ -38,6 +40,7 @@ type EspoCRMSettings struct {
 	Timeout   time.Duration
 	Insecure  bool
 	Notify    NotifySettings
+	Rate      RateSettings
 }
 
 // NotifySettings is espocrm.notify.
@@ -61,6 +64,7 @@ type AdvowareSettings struct {
 	SecurityGateway string // "": discovered
 	Timeout         time.Duration
 	Insecure        bool
+	Rate            RateSettings
 }
 
 // StoreSettings is the section store.
@@ -94,6 +98,29 @@ type CronSettings struct {
 	MaxChangedShare float64 // 0 to 1
 	MaxDeletes      int
 	MaxCreates      int
+}
+
+// WatchSettings is the section watch.
+type WatchSettings struct {
+	Listen   string   // host and port that take webhooks
+	Webhooks []string // EVENT=SECRET, such as CBeteiligte.update=4f…; they hold secrets
+	Socket   string   // of poke
+}
+
+// Webhook is one of EspoCRM's webhooks that are expected.
+type Webhook struct {
+	Event  string // such as CBeteiligte.update, also the path of its URL
+	Secret Secret
+}
+
+// Hooks are the webhooks that are expected, in the order of the configuration.
+func (w WatchSettings) Hooks() []Webhook {
+	var out []Webhook
+	for _, text := range w.Webhooks {
+		event, secret, _ := strings.Cut(text, "=")
+		out = append(out, Webhook{strings.TrimSpace(event), NewSecret(strings.TrimSpace(secret))})
+	}
+	return out
 }
 
 // HistorySettings is the section history.

@@ -24,12 +24,14 @@ const (
 	KindList     = "list"
 	KindURL      = "url"
 	KindPath     = "path"
+	// KindTimetable are numbers by time of the day: {"20:00-06:00": 20}.
+	KindTimetable = "timetable"
 )
 
 // Describe is every setting, in the order of the documentation.
 func Describe() []Setting {
 	names := map[kind]string{aText: KindText, aSecret: KindSecret, aBool: KindBool, anInt: KindInt, aFloat: KindFloat,
-		aDuration: KindDuration, anEnum: KindEnum, aList: KindList, aURL: KindURL, aPath: KindPath}
+		aDuration: KindDuration, anEnum: KindEnum, aList: KindList, aURL: KindURL, aPath: KindPath, aTimetable: KindTimetable}
 	var out []Setting
 	for _, s := range settings(new(Config)) {
 		out = append(out, Setting{Key: s.key, Kind: names[s.kind], Default: s.def, Enum: s.enum, Least: s.least, Most: s.most})

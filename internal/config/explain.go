@@ -13,6 +13,7 @@ func SectionTitle(section string) string {
 		"redis":    "Only for store.driver: redis",
 		"sync":     "How one record is synced",
 		"cron":     "The pass that cron runs",
+		"watch":    "Only for advosync watch (docs/operations.md, Live)",
 		"history":  "What was overwritten, by which run; undo needs it",
 		"alerts":   "Who is told when something goes wrong; never field values",
 		"ping":     "A dead man's switch, such as healthchecks.io",
@@ -23,13 +24,16 @@ func SectionTitle(section string) string {
 
 func explanations() map[string]string {
 	return map[string]string{
-		"espocrm.url":          "Address of EspoCRM, without /api/v1.",
-		"espocrm.api_key":      "Key of the API user.",
-		"espocrm.secret_key":   "Secret key of the API user; set it when its authentication method is HMAC.",
-		"espocrm.timeout":      "How long to wait for one answer.",
-		"espocrm.insecure":     "Allows http:// to another machine. Credentials and client data then travel readable.",
-		"espocrm.notify.via":   "How people are told of conflicts and of records given up: a note in the record's stream, a notification (needs an extension), or not at all.",
-		"espocrm.notify.users": "User names that a note mentions.",
+		"espocrm.url":             "Address of EspoCRM, without /api/v1.",
+		"espocrm.api_key":         "Key of the API user.",
+		"espocrm.secret_key":      "Secret key of the API user; set it when its authentication method is HMAC.",
+		"espocrm.timeout":         "How long to wait for one answer.",
+		"espocrm.insecure":        "Allows http:// to another machine. Credentials and client data then travel readable.",
+		"espocrm.notify.via":      "How people are told of conflicts and of records given up: a note in the record's stream, a notification (needs an extension), or not at all.",
+		"espocrm.notify.users":    "User names that a note mentions.",
+		"espocrm.rate.per_second": "Budget of calls per second, shared by all that use the same store; 0: none. In ten seconds never more than ten times as many are made.",
+		"espocrm.rate.burst":      "Calls that may be made at once, within the ten seconds' budget.",
+		"espocrm.rate.hours":      "Another number of calls per second at times of the day.",
 
 		"advoware.kanzlei":          "Kanzleikennung; the addresses of the office are asked for with it.",
 		"advoware.database":         "Name of the database.",
@@ -44,6 +48,9 @@ func explanations() map[string]string {
 		"advoware.security_gateway": "Base address of the token service; set it to skip the configurator.",
 		"advoware.timeout":          "How long to wait for one answer.",
 		"advoware.insecure":         "Allows http:// to another machine. Credentials and client data then travel readable.",
+		"advoware.rate.per_second":  "Budget of calls per second, shared by all that use the same store; 0: none. In ten seconds never more than ten times as many are made.",
+		"advoware.rate.burst":       "Calls that may be made at once, within the ten seconds' budget.",
+		"advoware.rate.hours":       "Another number of calls per second at times of the day.",
 
 		"store.driver":   "embedded: one file, one host. redis: several hosts share one memory.",
 		"store.path":     "File of the embedded store. Empty: $XDG_STATE_HOME/advosync/state.db. Keep it on a local disk, in the backup.",
@@ -64,6 +71,10 @@ func explanations() map[string]string {
 		"cron.max_changed_share": "Share of records that may have changed in Advoware before a pass halts and asks (a restored backup looks like that).",
 		"cron.max_deletes":       "Deletions that one pass may make before it halts and asks.",
 		"cron.max_creates":       "Records that one pass may create in Advoware; where there are more, all are held back until somebody allows them.",
+
+		"watch.listen":   "Where advosync watch takes EspoCRM's webhooks, host and port; only with watch.webhooks. Beyond this machine a proxy with TLS belongs in front: they carry client data.",
+		"watch.webhooks": "Webhooks that are expected, as EVENT=SECRET with the secret key that EspoCRM shows, such as CBeteiligte.update=4f1c…; the event is also the path of the webhook's URL.",
+		"watch.socket":   "Socket through which advosync poke reaches advosync watch. Empty: watch.sock beside the store's file.",
 
 		"history.retention": "How long overwritten values are kept; 0: for ever.",
 		"metrics.textfile":  "File for the textfile collector of node_exporter; empty: none.",

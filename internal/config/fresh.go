@@ -119,6 +119,8 @@ func scalar(s Setting, value string) string {
 			items[i] = quoted(strings.TrimSpace(items[i]))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
+	case KindTimetable:
+		return `{"20:00-06:00": 20}`
 	case KindBool, KindInt, KindFloat, KindDuration, KindEnum:
 		return value
 	}

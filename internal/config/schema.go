@@ -97,6 +97,9 @@ func settingNode(s Setting) *Schema {
 		if s.Default != "" {
 			n.Default = strings.Split(s.Default, ",")
 		}
+	case KindTimetable:
+		n.Type = orEmpty("object")
+		n.AdditionalProperties = &Schema{Type: "number"}
 	case KindURL:
 		n.Pattern = `^https?://|^$`
 	case KindText:

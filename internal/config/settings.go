@@ -32,7 +32,11 @@ const (
 	aList
 	aURL
 	aPath
+	aTimetable
 )
+
+// maxRate is the highest rate, in calls per second.
+const maxRate = 1000
 
 // settings is every key, in the order of the documentation, with its place in c.
 func settings(c *Config) []setting {
@@ -45,6 +49,9 @@ func settings(c *Config) []setting {
 		{key: "espocrm.insecure", kind: aBool, to: &c.EspoCRM.Insecure, def: "false"},
 		{key: "espocrm.notify.via", kind: anEnum, to: &c.EspoCRM.Notify.Via, def: "stream", enum: []string{"stream", "notification", "none"}},
 		{key: "espocrm.notify.users", kind: aList, to: &c.EspoCRM.Notify.Users, def: "admin"},
+		{key: "espocrm.rate.per_second", kind: aFloat, to: &c.EspoCRM.Rate.PerSecond, def: "0", most: maxRate},
+		{key: "espocrm.rate.burst", kind: anInt, to: &c.EspoCRM.Rate.Burst, def: "10", least: 2, most: maxRate},
+		{key: "espocrm.rate.hours", kind: aTimetable, to: &c.EspoCRM.Rate.Hours},
 
 		{key: "advoware.kanzlei", kind: aText, to: &c.Advoware.Kanzlei},
 		{key: "advoware.database", kind: aText, to: &c.Advoware.Database, def: "ADVOWARE"},
@@ -59,6 +66,9 @@ func settings(c *Config) []setting {
 		{key: "advoware.security_gateway", kind: aURL, to: &c.Advoware.SecurityGateway},
 		{key: "advoware.timeout", kind: aDuration, to: &c.Advoware.Timeout, def: "30s", least: 0.001, most: hour},
 		{key: "advoware.insecure", kind: aBool, to: &c.Advoware.Insecure, def: "false"},
+		{key: "advoware.rate.per_second", kind: aFloat, to: &c.Advoware.Rate.PerSecond, def: "0", most: maxRate},
+		{key: "advoware.rate.burst", kind: anInt, to: &c.Advoware.Rate.Burst, def: "10", least: 2, most: maxRate},
+		{key: "advoware.rate.hours", kind: aTimetable, to: &c.Advoware.Rate.Hours},
 
 		{key: "store.driver", kind: anEnum, to: &c.Store.Driver, def: "embedded", enum: []string{"embedded", "redis"}},
 		{key: "store.path", kind: aPath, to: &c.Store.Path},
@@ -79,6 +89,10 @@ func settings(c *Config) []setting {
 		{key: "cron.max_changed_share", kind: aFloat, to: &c.Cron.MaxChangedShare, def: "0.5", most: 1},
 		{key: "cron.max_deletes", kind: anInt, to: &c.Cron.MaxDeletes, def: "0", most: math.MaxInt32},
 		{key: "cron.max_creates", kind: anInt, to: &c.Cron.MaxCreates, def: "50", most: math.MaxInt32},
+
+		{key: "watch.listen", kind: aText, to: &c.Watch.Listen, def: "127.0.0.1:8485"},
+		{key: "watch.webhooks", kind: aList, to: &c.Watch.Webhooks, hidden: true},
+		{key: "watch.socket", kind: aPath, to: &c.Watch.Socket},
 
 		{key: "history.retention", kind: aDuration, to: &c.History.Retention, def: "90d", most: 36500 * 24 * hour},
 		{key: "metrics.textfile", kind: aPath, to: &c.Metrics.Textfile},

@@ -42,6 +42,9 @@ func (l *loading) put(s *setting, from raw) (string, bool) {
 		*s.to.(*[]string) = items
 		return strings.Join(items, ", "), ok
 	}
+	if s.kind == aTimetable {
+		return l.timetable(s, from)
+	}
 	if n.Kind != strictyaml.Scalar {
 		l.add(s.key, from, "must be %s", s.wants())
 		return "", false
@@ -108,6 +111,8 @@ func (s *setting) wants() string {
 		return fmt.Sprintf("a duration with unit, such as 30s, 15m, 24h or 90d, from %s to %s", short(seconds(s.least)), short(seconds(s.most)))
 	case aList:
 		return "a list"
+	case aTimetable:
+		return `numbers by time of the day, such as {"20:00-06:00": 20}, from 0.2 to 1000`
 	default:
 		return "a text"
 	}

@@ -43,6 +43,7 @@ const (
 	nameConfig   = "configuration"
 	nameStore    = "store"
 	nameRedis    = "Redis"
+	nameBudget   = "budget of calls"
 	nameEspo     = "EspoCRM"
 	nameVersion  = "EspoCRM version"
 	nameClock    = "clock"
@@ -61,6 +62,9 @@ func (v *visit) table() []check {
 	checks = append(checks, check{nameStore, nil, v.checkStore})
 	if v.Config.Store.Driver == "redis" {
 		checks = append(checks, check{nameRedis, []string{nameStore}, v.checkRedis})
+	}
+	if v.Config.EspoCRM.Rate.Set() || v.Config.Advoware.Rate.Set() {
+		checks = append(checks, check{nameBudget, nil, v.checkBudget})
 	}
 	checks = append(checks,
 		check{nameEspo, nil, v.checkEspoCRM},

@@ -549,3 +549,17 @@ func TestEntityNarrows(t *testing.T) {
 		}
 	}
 }
+
+func TestBudgetIsPlausible(t *testing.T) {
+	with := func(rate string) *office {
+		return newOffice(t, func(cfg, m string) (string, string) {
+			return strings.Replace(cfg, "advoware:\n", "advoware:\n  rate: "+rate+"\n", 1), m
+		})
+	}
+	o := with(`{per_second: 5, hours: {"20:00-06:30": 20}}`)
+	o.expect(o.examine(), wants{"budget of calls", result.FindingOK, "5 calls per second, 20 from 20:00 to 06:30", ""})
+	o = with(`{per_second: 5, hours: {"20:00-06:30": 0.5}}`)
+	o.expect(o.examine(), wants{"budget of calls", result.FindingWarn, "600 records an hour at its lowest", "advoware.rate.hours"})
+	o = with(`{per_second: 2, burst: 30}`)
+	o.expect(o.examine(), wants{"budget of calls", result.FindingWarn, "30, more than the 20 calls", "a smaller advoware.rate.burst"})
+}

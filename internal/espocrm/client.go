@@ -64,6 +64,9 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// BudgetWait is how long calls have waited for their turn in the budget, together.
+func (c *Client) BudgetWait() time.Duration { return c.http.BudgetWait() }
+
 // Close drops idle connections.
 func (c *Client) Close() { c.http.Close() }
 

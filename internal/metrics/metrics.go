@@ -29,6 +29,9 @@ type Snapshot struct {
 	// BreakerOpen is true for a system whose failure ended the pass, by its name
 	// (espocrm, advoware).
 	BreakerOpen map[string]bool
+	// BudgetWait is how long calls have waited for their turn in the budget of calls, by
+	// system; systems without one are left out.
+	BudgetWait map[string]time.Duration
 }
 
 // WriteTextfile replaces the file as a whole: a reader sees the old content or
@@ -65,7 +68,11 @@ func collectors(s Snapshot) []prometheus.Collector {
 		}
 		breaker.WithLabelValues(system).Set(open)
 	}
-	return []prometheus.Collector{records, calls, breaker,
+	waited := vec("budget_wait_seconds", "How long calls of the last pass waited for their turn in the budget of calls, together.", "system")
+	for system, d := range s.BudgetWait {
+		waited.WithLabelValues(system).Set(d.Seconds())
+	}
+	return []prometheus.Collector{records, calls, breaker, waited,
 		value("duration_seconds", "How long the last pass took.", s.Duration.Seconds()),
 		value("exit_code", "Exit code of the last pass.", float64(s.Exit)),
 		value("last_run_timestamp_seconds", "When the last pass ended.", unix(s.Finished)),

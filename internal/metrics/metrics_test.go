@@ -18,6 +18,7 @@ func TestWriteTextfile(t *testing.T) {
 		Summaries: map[string]result.Summary{"Beteiligte": {Total: 3, Created: 1, Failed: 2}},
 		Calls:     result.Calls{Espocrm: 5, Advoware: 4, Auth: 2}, Duration: 1500 * time.Millisecond, Exit: 3,
 		Finished: time.Unix(1000, 0), OldestUnsynced: time.Unix(900, 0), BreakerOpen: map[string]bool{"advoware": true},
+		BudgetWait: map[string]time.Duration{"advoware": 250 * time.Millisecond},
 	}
 	if err := metrics.WriteTextfile(path, s); err != nil {
 		t.Fatal(err)
@@ -35,6 +36,7 @@ func TestWriteTextfile(t *testing.T) {
 		`advosync_breaker_open{system="espocrm"} 0`,
 		`advosync_duration_seconds 1.5`,
 		`advosync_exit_code 3`,
+		`advosync_budget_wait_seconds{system="advoware"} 0.25`,
 		`advosync_last_success_timestamp_seconds 0`,
 		`advosync_oldest_unsynced_timestamp_seconds 900`,
 	} {

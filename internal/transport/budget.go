@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,7 +65,12 @@ type budget struct {
 	kept   []keptCall // drawn ahead
 	back   []int64    // to be given back
 	gone   chan struct{}
+	waited atomic.Int64 // nanoseconds, of all calls
 }
+
+// BudgetWait is how long the calls of this client have waited for their turn in the
+// budget, together.
+func (c *Client) BudgetWait() time.Duration { return time.Duration(c.budget.waited.Load()) }
 
 type waiter struct {
 	need int
@@ -121,6 +127,8 @@ func (b *budget) take(ctx context.Context, call Call) error {
 		go b.ask(context.WithoutCancel(ctx))
 	}
 	b.mu.Unlock()
+	since := time.Now()
+	defer func() { b.waited.Add(int64(time.Since(since))) }()
 	return b.await(ctx, call, w)
 }
 

@@ -155,6 +155,9 @@ func TestLazyCallsComeLast(t *testing.T) {
 		all.Go(func() { _, _ = c.Do(t.Context(), callOf(http.MethodGet, "/one")) })
 		all.Go(func() { _, _ = c.Do(t.Context(), callOf(http.MethodPost, "/new")) })
 		all.Wait()
+		if c.BudgetWait() < 4*time.Second { // a second for the first, one more for each that stands before
+			t.Errorf("they waited for %s together", c.BudgetWait())
+		}
 		if want := []string{"POST /new", "GET /one", "GET /list"}; !slices.Equal(srv.what, want) {
 			t.Errorf("called %v, want %v", srv.what, want)
 		}
@@ -185,7 +188,7 @@ func TestGivenUpTurnIsGivenBack(t *testing.T) {
 			t.Fatal("it needs room for two calls")
 		}
 		start := time.Now()
-		if _, err := c.Do(t.Context(), callOf(http.MethodGet, "/list")); err != nil || time.Since(start) > time.Second {
+		if _, err := c.Do(t.Context(), callOf(http.MethodGet, "/list")); err != nil || time.Since(start) > 3*time.Second {
 			t.Errorf("after %s: %v", time.Since(start), err)
 		}
 	})
