@@ -93,6 +93,7 @@ func fieldList(description string) *Schema {
 			"region":        {Description: "Country of a telephone number that names none.", Type: "string", Pattern: `^[A-Z]{2}$`, Default: "DE"},
 			"espo_format":   {Description: "How EspoCRM gets telephone numbers.", Enum: []any{"e164", "national"}, Default: "e164"},
 			"scale":         {Description: "Digits behind the point that count; where a system rounds.", Type: "integer", Minimum: &zero, Maximum: &digits},
+			"separator":     {Description: "What stands between the members of a set that is a text in Advoware.", Type: "string"},
 			"empty":         {Description: "Advoware's values that mean empty; a clear writes the first.", Type: "array", Items: &Schema{Type: []string{"string", "number", "boolean"}}},
 			"new":           {Description: "Other keys of an element of a list that has to be made.", Type: "object", AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
 			"remove":        {Description: "Whether a clear takes the element out of its list.", Type: "boolean", Default: false},

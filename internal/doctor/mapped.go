@@ -76,6 +76,7 @@ var kindsOfType = map[mapping.Type][]string{
 	mapping.URL:      {"url", "varchar", "text"},
 	mapping.IBAN:     {"varchar"},
 	mapping.Text:     {"text", "varchar"},
+	mapping.Set:      {"multiEnum", "array", "checklist"},
 }
 
 func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []result.Finding {
@@ -102,7 +103,7 @@ func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []res
 	if kinds := kindsOfType[f.Type]; kinds != nil && !f.Clear && !slices.Contains(kinds, d.Type) {
 		wrong = append(wrong, warn("", fmt.Sprintf("%s is mapped as %s and is of type %s in EspoCRM", f.Espo, f.Type, d.Type), "correct type in the mapping"))
 	}
-	if d.Type == "enum" {
+	if d.Type == "enum" || d.Type == "multiEnum" || d.Type == "checklist" {
 		if missing := missingOptions(d.Options, m.EspoWords(f.Key)); len(missing) > 0 {
 			wrong = append(wrong, fail(fmt.Sprintf("%s lacks options that the mapping's values table writes: %s", f.Espo, some(missing)), fieldHint(t, field)+": add them to Options"))
 		}

@@ -21,7 +21,7 @@ const (
 )
 
 // scalar is a wire value before it is canonical. text is the decoded string, or
-// the number exactly as it was written.
+// the number, object or array exactly as it was written.
 type scalar struct {
 	kind scalarKind
 	text string
@@ -43,8 +43,7 @@ func scalarOf(r gjson.Result) scalar {
 	case gjson.False:
 		return scalar{scalarBool, "false"}
 	default:
-		// The text only says whether there is anything in it.
-		return scalar{scalarComposite, strings.Trim(r.Raw, "[]{} \t\r\n")}
+		return scalar{scalarComposite, r.Raw}
 	}
 }
 

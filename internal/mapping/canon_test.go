@@ -205,7 +205,7 @@ func FuzzCanonical(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, typ := range []Type{String, Text, Int, Decimal, Bool, Date, Datetime, Email, Phone, IBAN, URL} {
+		for _, typ := range []Type{String, Text, Int, Decimal, Bool, Date, Datetime, Email, Phone, IBAN, URL, Set} {
 			once, why := plain(typ).canonical(str(s))
 			if why != "" {
 				continue

@@ -18,6 +18,9 @@ type codec struct {
 	national bool
 	scale    int // digits behind the point that are kept; -1: all
 	empties  []empty
+	// separator stands between the members of a set that is a text in Advoware; "": it
+	// is a list there.
+	separator string
 }
 
 // empty is one of Advoware's spellings of no value.
@@ -80,6 +83,8 @@ func (c *codec) text(s string) (text, why string) {
 		return canonicalPhone(s, c.region), ""
 	case IBAN:
 		return canonicalIBAN(s), ""
+	case Set:
+		return joinedSet(membersOf(s)), notMembers
 	default:
 		return s, ""
 	}

@@ -43,7 +43,11 @@ func (p *parsing) table(n strictyaml.Node, l *line) *table {
 // row adds one line of a table; false when it makes the table ambiguous for
 // reading Advoware, which only a to_advoware field may be.
 func (p *parsing) row(t *table, l *line, pair strictyaml.Pair) bool {
-	espo, why := l.codec.canonical(scalar{scalarText, pair.Name})
+	c := l.codec
+	if l.Type == Set { // a table is about members
+		c = words
+	}
+	espo, why := c.canonical(scalar{scalarText, pair.Name})
 	advo, wire, ok := advoTableValue(pair.Value)
 	_, twice := t.forward[espo]
 	switch {

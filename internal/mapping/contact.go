@@ -112,10 +112,11 @@ func (m *Mapping) contacts(o record.Object, lines []*line, values map[string]rec
 	slices.SortStableFunc(lines, func(a, b *line) int {
 		return boolInt(values[b.Key].IsEmpty()) - boolInt(values[a.Key].IsEmpty())
 	})
+	moved := map[string]bool{} // fields whose element has become another field's
 	for _, l := range lines {
 		name := l.contact.pick.List
 		standing, _ := o.Get(name)
-		list, why := m.contactList(l, standing, values)
+		list, why := m.contactList(l, standing, values, moved)
 		if why != "" {
 			return m.fail(record.EspoCRM, l.Espo, l.Espo+" "+why)
 		}
@@ -149,7 +150,7 @@ func boolInt(b bool) int {
 
 // contactList is one of EspoCRM's lists with one value put in or taken out; all other
 // elements keep their bytes. why: it cannot be done.
-func (m *Mapping) contactList(l *line, standing json.RawMessage, values map[string]record.Value) (list json.RawMessage, why string) {
+func (m *Mapping) contactList(l *line, standing json.RawMessage, values map[string]record.Value, moved map[string]bool) (list json.RawMessage, why string) {
 	c, v, elements := l.contact, values[l.Key], gjson.ParseBytes(standing).Array()
 	if r := gjson.ParseBytes(standing); r.Exists() && r.Type != gjson.Null && !r.IsArray() {
 		return nil, "cannot be set: " + c.pick.List + " is no list in this record"
@@ -165,13 +166,15 @@ func (m *Mapping) contactList(l *line, standing json.RawMessage, values map[stri
 	})
 	switch {
 	case same >= 0 && same != at:
-		if other := m.picksToo(l, elements[same], values); other != "" {
-			return nil, "cannot be set: EspoCRM holds an address or number once, and " + other + " has this one"
+		if other := m.picksToo(l, elements[same]); other != nil {
+			if next, written := values[other.Key]; !written || next == v {
+				return nil, "cannot be set: EspoCRM holds an address or number once, and " + other.Espo + " has this one"
+			}
+			moved[other.Key] = true
 		}
-		elements[same] = c.becomes(elements[same], elements, at)
-		if at >= 0 {
-			elements = slices.Delete(elements, at, at+1)
-		}
+		elements = c.becomes(elements, same, at, moved[l.Key])
+	case at >= 0 && same < 0 && moved[l.Key]: // what comes forward is a further one of this sort, and stays
+		elements = slices.Insert(elements, at, c.fresh(raw, false))
 	case at >= 0:
 		elements[at] = withMember(withLower(elements[at], raw), c.member, raw)
 	default:
@@ -192,31 +195,41 @@ func (c *contact) cleared(elements []gjson.Result, at int) (json.RawMessage, str
 	return joined(elements), ""
 }
 
-// picksToo names another field of the mapping that picks this element, and does not get
-// another value in the same write.
-func (m *Mapping) picksToo(l *line, e gjson.Result, values map[string]record.Value) string {
+// picksToo is another field of the mapping that picks this element.
+func (m *Mapping) picksToo(l *line, e gjson.Result) *line {
 	for i := range m.lines {
 		o := &m.lines[i]
-		if other, written := values[o.Key]; written && other != values[l.Key] {
-			continue
-		}
-		if o.contact != nil && o.Key != l.Key && o.contact.pick != l.contact.pick && o.contact.pick.List == l.contact.pick.List && o.contact.pick.Picks(e) {
-			return o.Espo
+		if o.contact != nil && o.contact.pick != l.contact.pick && o.contact.pick.List == l.contact.pick.List && o.contact.pick.Picks(e) {
+			return o
 		}
 	}
-	return ""
+	return nil
 }
 
-// becomes is an element that already holds the value, as the one that is picked; it
-// takes the place of the primary one where that was.
-func (c *contact) becomes(e gjson.Result, elements []gjson.Result, at int) gjson.Result {
-	if at >= 0 && elements[at].Get("primary").Bool() {
-		e = withMember(e, "primary", json.RawMessage("true"))
+// becomes makes the element at same, which already holds the value, the one that is
+// picked: in the place of the one at at, or a further one of this sort would come
+// forward. stays: that one is not this field's, and stays behind it.
+func (c *contact) becomes(elements []gjson.Result, same, at int, stays bool) []gjson.Result {
+	next := elements[same]
+	if at >= 0 && !stays && elements[at].Get("primary").Bool() || c.pick.Key == "primary" {
+		next = withMember(next, "primary", json.RawMessage("true"))
 	}
-	if c.pick.Key == "primary" {
-		return withMember(e, "primary", json.RawMessage("true"))
+	if c.pick.Key != "primary" {
+		next = withMember(next, c.pick.Key, quote(c.pick.Value))
 	}
-	return withMember(e, c.pick.Key, quote(c.pick.Value))
+	switch {
+	case at < 0:
+		elements[same] = next
+		return elements
+	case stays:
+		if same < at {
+			at--
+		}
+		return slices.Insert(slices.Delete(elements, same, same+1), at, next)
+	default:
+		elements[at] = next
+		return slices.Delete(elements, same, same+1)
+	}
 }
 
 // fresh is a new element. EspoCRM wants to be told of each whether it is the primary one.

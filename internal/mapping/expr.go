@@ -353,7 +353,7 @@ func envValue(s scalar) any {
 	case scalarNumber:
 		return envNumber(s.text)
 	case scalarComposite:
-		if s.text == "" {
+		if strings.Trim(s.text, "[]{} \t\r\n") == "" {
 			return []any{}
 		}
 		return []any{nil}

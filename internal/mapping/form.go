@@ -36,6 +36,8 @@ func (f *Field) Agree(a, b record.Value) bool {
 		return true
 	}
 	switch f.Type {
+	case Set:
+		return a.HasText() && b.HasText() && !a.IsUnmapped() && !b.IsUnmapped() && agreeSets(a.Text(), b.Text())
 	case "", String, Text, Phone:
 		return record.Agree(a, b)
 	default:
@@ -60,6 +62,11 @@ func (f *Field) FormOf(sent, stored record.Value) record.Form {
 		return heldWhen(fewerDecimals(s, r))
 	case Datetime:
 		return heldWhen(anotherZone(s, r))
+	case Set:
+		if agreeSets(s, r) {
+			return record.Same
+		}
+		return record.Foreign
 	case Bool, Date:
 		return record.Foreign
 	case "", String:

@@ -28,11 +28,12 @@ func (p *parsing) codec(n strictyaml.Node, t Type) *codec {
 	for _, need := range []struct {
 		key   string
 		types []Type
-	}{{"zone", []Type{Date, Datetime}}, {"region", []Type{Phone}}, {"espo_format", []Type{Phone}}, {"scale", []Type{Decimal}}} {
+	}{{"zone", []Type{Date, Datetime}}, {"region", []Type{Phone}}, {"espo_format", []Type{Phone}}, {"scale", []Type{Decimal}}, {"separator", []Type{Set}}} {
 		if at, ok := n.Get(need.key); ok && !slices.Contains(need.types, t) {
 			p.add(at, "belongs to type %s, not to %s", typeWords(need.types), t)
 		}
 	}
+	p.separator(n, t, c)
 	p.empties(n, c)
 	return c
 }

@@ -253,6 +253,9 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 	if !cells[slot].there {
 		return record.Absent(), ""
 	}
+	if l.Type == Set {
+		return l.readSet(side, cells[slot].s)
+	}
 	if l.table == nil {
 		return l.codec.on(side, cells[slot].s)
 	}

@@ -45,12 +45,13 @@ const (
 	Phone    Type = "phone" // E.164; what is no number is a text
 	IBAN     Type = "iban"
 	URL      Type = "url" // scheme and host without case, the path exactly
+	Set      Type = "set" // a multi-enum, and a list or a text with separators; order counts nothing
 )
 
 // TypeNames are the words that `type` takes.
 func TypeNames() []string {
 	var names []string
-	for _, t := range []Type{String, Text, Int, Decimal, Bool, Date, Datetime, Email, Phone, IBAN, URL} {
+	for _, t := range []Type{String, Text, Int, Decimal, Bool, Date, Datetime, Email, Phone, IBAN, URL, Set} {
 		names = append(names, string(t))
 	}
 	return names

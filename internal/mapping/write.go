@@ -30,7 +30,7 @@ func (m *Mapping) EspoPatch(o record.Object, values map[string]record.Value) (re
 			contacts = append(contacts, l)
 			continue
 		}
-		raw := l.codec.espoWire(values[l.Key])
+		raw := l.espoWire(values[l.Key], o)
 		if old, ok := patch[l.Espo]; ok && string(old) != string(raw) {
 			return nil, m.fail(record.EspoCRM, l.Espo, l.Espo+" would be set to two different values")
 		}
@@ -102,7 +102,7 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 			return nil, m.fail(side, name, name+" is never written there (direction "+string(l.Direction)+")")
 		case v.IsAbsent():
 			return nil, m.fail(side, name, name+" has no known value to send")
-		case v.IsUnmapped() || (l.table != nil && !l.table.knows(v)):
+		case v.IsUnmapped() || (l.table != nil && l.Type != Set && !l.table.knows(v)):
 			e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
 			e.Hint = "add it to `values` of this field in the mapping, or correct the record"
 			return nil, e
@@ -123,7 +123,12 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 
 // fits reports whether v is a canonical text of the line's type.
 func (l *line) fits(v record.Value) bool {
-	if v.IsEmpty() || (l.table != nil && l.table.advoSpace) {
+	switch {
+	case v.IsEmpty():
+		return true
+	case l.Type == Set:
+		return l.fitsSet(v)
+	case l.table != nil && l.table.advoSpace:
 		return true
 	}
 	same, why := l.codec.canonical(scalar{scalarText, v.Text()})
@@ -144,8 +149,20 @@ func singleCell(slot int, s scalar) []cell {
 	return cells
 }
 
+// espoWire is the JSON form in which EspoCRM gets a canonical value.
+func (l *line) espoWire(v record.Value, o record.Object) json.RawMessage {
+	if l.Type == Set {
+		standing, _ := o.Get(l.Espo)
+		return l.setWire(record.EspoCRM, v, standing)
+	}
+	return l.codec.espoWire(v)
+}
+
 // advoWire is the JSON form in which Advoware gets a canonical value.
 func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessage {
+	if l.Type == Set {
+		return l.setWire(record.Advoware, v, standing)
+	}
 	if l.table != nil {
 		raw, _ := l.table.advoWire(v)
 		return raw

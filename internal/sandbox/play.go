@@ -94,6 +94,8 @@ func playedType(f mapping.Field) FieldType {
 		return Email
 	case mapping.Phone:
 		return Phone
+	case mapping.Set:
+		return MultiEnum
 	default:
 		return Varchar
 	}
@@ -209,6 +211,9 @@ func (w *World) linkPlayed(m *mapping.Mapping, raw []byte) {
 func sampleValue(m *mapping.Mapping, f mapping.Field, i int) record.Value {
 	if words := m.EspoWords(f.Key); len(words) > 0 {
 		return record.Of(words[i%len(words)])
+	}
+	if f.Type == mapping.Set {
+		return record.Of([]string{"A; B", "B", "C"}[i%3])
 	}
 	switch f.Type {
 	case mapping.Int:
