@@ -7,44 +7,53 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"advosync/internal/config"
 	"advosync/internal/extension"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/report"
 )
 
 // extensionFlags are the flags of init espocrm-extension.
 type extensionFlags struct {
 	entity, file, apiUser, version string
-	force                          bool
+	fieldsOnly, force              bool
 }
 
 func (a *app) initExtensionCommand() *cobra.Command {
 	var o extensionFlags
 	c := &cobra.Command{
 		Use:   "espocrm-extension",
-		Short: "Write an EspoCRM extension with the fields a sync needs",
-		Long: `Write a package for EspoCRM (Administration > Extensions > Upload): the six sync
-fields and advowareEditedAt on the mapped entity type, read-only in forms, labels
-in English and German, a panel, a unique index on advowareId, optimistic
+		Short: "Write the extension that EspoCRM needs, or gains from",
+		Long: `Write a package for EspoCRM (Administration > Extensions > Upload). For every
+mapped entity type: the six sync fields and advowareEditedAt, read-only in forms,
+labels in English and German, a panel, a unique index on advowareId, optimistic
 concurrency, and the formula that marks a record as changed when anybody but the
-API user edits a mapped field.
+API user edits a mapped field. And a module (PHP): it makes EspoCRM's check of
+versions atomic, for people too, takes the writes of a pass in batches, keeps
+what a sync notes for itself out of people's way, lets nobody but the API user and
+administrators write the sync fields, and keeps a log of changes.
+
+--fields-only leaves the module out: metadata of one type, no code.
 
 The formula is one that EspoCRM runs besides the administrator's own; a script
 that stands in the Entity Manager is neither replaced nor changed. The package is
-made from the mapping: after a change of the mapping write it again with a higher
+made from the mappings: after a change of one write it again with a higher
 --package-version and install it over the old one.`,
 		Example: `  advosync init espocrm-extension
-  advosync init espocrm-extension --entity Beteiligte --api-user advosync --file advosync.zip`,
+  advosync init espocrm-extension --fields-only --entity Beteiligte
+  advosync init espocrm-extension --api-user advosync --file advosync.zip`,
 		Args: a.noArgs,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.entity, "entity", "", "the `entity` (may be left out where one is configured)")
-	f.StringVarP(&o.file, "file", "f", "", "`file` to write (default: advosync-TYPE-VERSION.zip)")
+	f.StringVar(&o.entity, "entity", "", "with --fields-only: the `entity` (may be left out where one is configured)")
+	f.BoolVar(&o.fieldsOnly, "fields-only", false, "no module: fields and formula of one entity")
+	f.StringVarP(&o.file, "file", "f", "", "`file` to write (default: advosync-TYPE-VERSION.zip, for several types advosync-VERSION.zip)")
 	f.StringVar(&o.apiUser, "api-user", "", "user `name` or id of the API user (default: asked of EspoCRM with the configured key)")
 	f.StringVar(&o.version, "package-version", extension.DefaultVersion, "`version` of the package; EspoCRM updates to a higher one only")
 	f.BoolVar(&o.force, "force", false, "overwrite the file if it is there")
@@ -58,15 +67,11 @@ func (a *app) writeExtension(ctx context.Context, o extensionFlags) error {
 	if err != nil {
 		return configFault(err, "correct it, then: advosync doctor")
 	}
-	name, err := pickEntity(o.entity, cfg.EntityNames())
+	ms, err := packaged(cfg, o)
 	if err != nil {
 		return err
 	}
-	m, err := cfg.Mapping(name)
-	if err != nil {
-		return err
-	}
-	build := extension.Options{Mapping: m, Version: o.version}
+	build := extension.Options{Mappings: ms, FieldsOnly: o.fieldsOnly, Version: o.version}
 	if o.apiUser != "" {
 		if build.User, err = extension.ParseUser(o.apiUser); err != nil {
 			return usagef("--api-user: %v", err)
@@ -74,7 +79,7 @@ func (a *app) writeExtension(ctx context.Context, o extensionFlags) error {
 	}
 	file := o.file
 	if file == "" {
-		file = fmt.Sprintf("advosync-%s-%s.zip", m.EspoType(), o.version)
+		file = packageFile(ms, o.version)
 	}
 	if err := replaceable(file, o.force); err != nil {
 		return err
@@ -98,17 +103,54 @@ func (a *app) writeExtension(ctx context.Context, o extensionFlags) error {
 	return report.WriteWritten(a.console.Out, report.Written{Files: []string{file}, Notes: extensionNotes(build)}, a.reportOptions(""))
 }
 
+// packaged are the mappings that the package is made of. The module is one for all
+// types: a package for some of them would take the others' fields away where it is
+// installed over one for all.
+func packaged(cfg *config.Config, o extensionFlags) ([]*mapping.Mapping, error) {
+	names := cfg.EntityNames()
+	if o.fieldsOnly || o.entity != "" {
+		name, err := pickEntity(o.entity, names)
+		if err != nil {
+			return nil, err
+		}
+		if !o.fieldsOnly && len(names) > 1 {
+			return nil, usagef("--entity: the package with the module serves all configured entities (%s); with --fields-only it is for one", strings.Join(names, ", "))
+		}
+		names = []string{name}
+	}
+	ms := make([]*mapping.Mapping, len(names))
+	for i, name := range names {
+		var err error
+		if ms[i], err = cfg.Mapping(name); err != nil {
+			return nil, err
+		}
+	}
+	return ms, nil
+}
+
+// packageFile is where the package is written when nobody says.
+func packageFile(ms []*mapping.Mapping, version string) string {
+	if len(ms) == 1 {
+		return fmt.Sprintf("advosync-%s-%s.zip", ms[0].EspoType(), version)
+	}
+	return fmt.Sprintf("advosync-%s.zip", version)
+}
+
 func extensionNotes(o extension.Options) []string {
 	who := "user name " + o.User.UserName
 	if o.User.ID != "" {
 		who = "id " + o.User.ID
 	}
-	return []string{
+	notes := []string{
 		"Edits by the API user (" + who + ") do not mark a record; everybody else's do.",
 		"Install it in EspoCRM: Administration > Extensions > Upload. EspoCRM is in maintenance mode for a moment.",
-		"Records that are there already keep an empty status: pair them with advosync link before the first pass.",
-		"Then: advosync doctor",
 	}
+	if !o.FieldsOnly {
+		notes = append(notes, "Then give the API user's role the right \"Sync with Advoware (API)\": Administration > Roles. A package without the module that is installed is to be removed afterwards; what it made stays.")
+	}
+	return append(notes,
+		"Records that are there already keep an empty status: pair them with advosync link before the first pass.",
+		"Then: advosync doctor")
 }
 
 // askAPIUser asks EspoCRM whose key is configured.

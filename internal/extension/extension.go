@@ -1,7 +1,8 @@
-// Package extension builds the EspoCRM extension of one entity type: the fields
-// that a sync needs, the formula that marks a record when a person edits it, and
-// optimistic concurrency. It ships metadata only, no PHP and no JavaScript, so
-// nothing in it can break EspoCRM at run time.
+// Package extension builds the extension for EspoCRM: the fields that a sync
+// needs, the formula that marks a record when a person edits it, optimistic
+// concurrency, and the module that makes EspoCRM's side atomic, writes in batches
+// and keeps a log of changes. FieldsOnly leaves the module out: then it is metadata
+// alone, no PHP.
 package extension
 
 import (
@@ -20,8 +21,11 @@ type User struct{ ID, UserName string }
 
 // Options say for what an extension is built.
 type Options struct {
-	Mapping *mapping.Mapping
-	User    User
+	// Mappings are those of all synced types; with FieldsOnly of one.
+	Mappings []*mapping.Mapping
+	// FieldsOnly leaves the module out.
+	FieldsOnly bool
+	User       User
 	// Version of the package. EspoCRM takes a newer version of a package as an
 	// update and refuses an older one or the same again.
 	Version string
@@ -40,14 +44,30 @@ func Statuses() []string {
 	return []string{"clean", "dirty", "pending_sync", "syncing", "failed", "conflict", "permanently_failed"}
 }
 
-// Name is the package's name in EspoCRM: one package per entity type.
-func Name(espoType string) string { return "advosync " + espoType }
+// Name is the package's name in EspoCRM: one for all types, or, without the module,
+// one for each type.
+func (o Options) Name() string {
+	if o.FieldsOnly {
+		return author + " " + o.Mappings[0].EspoType()
+	}
+	return author
+}
 
 // author stands in every manifest, and tells our packages from others.
 const author = "advosync"
 
-// module is the package's directory below custom/Espo/Modules.
-func module(espoType string) string { return "Advosync" + espoType }
+// moduleName is the module's directory below custom/Espo/Modules, and its namespace.
+const moduleName = "Advosync"
+
+// directory is the package's directory below custom/Espo/Modules. The package with
+// the module has another one than those without: one that is uninstalled must not
+// take files of the other along.
+func (o Options) directory() string {
+	if o.FieldsOnly {
+		return moduleName + o.Mappings[0].EspoType()
+	}
+	return moduleName
+}
 
 // Names that EspoCRM gives and allows.
 var (
@@ -87,29 +107,55 @@ func Build(o Options) ([]File, error) {
 	if o.User == (User{}) {
 		return nil, fmt.Errorf("the API user is not known")
 	}
-	espoType := o.Mapping.EspoType()
-	resources := "files/custom/Espo/Modules/" + module(espoType) + "/Resources/"
-	files := []File{
-		{"manifest.json", jsonText(manifest(espoType, o.Version))},
-		{resources + "i18n/de_DE/" + espoType + ".json", jsonText(labels(german()))},
-		{resources + "i18n/en_US/" + espoType + ".json", jsonText(labels(english()))},
-		{resources + "metadata/clientDefs/" + espoType + ".json", jsonText(clientDefs())},
-		{resources + "metadata/entityDefs/" + espoType + ".json", jsonText(entityDefs(o))},
-		{resources + "metadata/formula/" + espoType + ".json", jsonText(formula(o))},
-		{resources + "module.json", jsonText(object{"order": 30})},
+	if len(o.Mappings) == 0 || o.FieldsOnly && len(o.Mappings) > 1 {
+		return nil, fmt.Errorf("a package without the module is for one entity type")
+	}
+	root := "files/custom/Espo/Modules/" + o.directory() + "/"
+	files := []File{{"manifest.json", jsonText(manifest(o))}}
+	for _, m := range o.Mappings {
+		files = append(files, typeFiles(root+"Resources/", m, o)...)
+	}
+	if o.FieldsOnly {
+		files = append(files, File{root + "Resources/module.json", jsonText(object{"order": 30})})
+	} else {
+		files = append(files, moduleFiles(root, o)...)
 	}
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return files, nil
 }
 
-func manifest(espoType, version string) object {
+// typeFiles are what one entity type gets.
+func typeFiles(resources string, m *mapping.Mapping, o Options) []File {
+	name := m.EspoType() + ".json"
+	return []File{
+		{resources + "i18n/de_DE/" + name, jsonText(labels(german()))},
+		{resources + "i18n/en_US/" + name, jsonText(labels(english()))},
+		{resources + "metadata/clientDefs/" + name, jsonText(clientDefs())},
+		{resources + "metadata/entityDefs/" + name, jsonText(entityDefs(m, o))},
+		{resources + "metadata/formula/" + name, jsonText(formula(m, o))},
+	}
+}
+
+func manifest(o Options) object {
+	description, limit := "Fields, dirty marking and optimistic concurrency for the sync of "+typeNames(o.Mappings)+" with Advoware", ">=8.4.0" // deleteId
+	if !o.FieldsOnly {
+		description = "The sync of " + typeNames(o.Mappings) + " with Advoware: fields, dirty marking, atomic writes in batches, log of changes"
+		limit += " <11.0.0" // the module uses EspoCRM's classes
+	}
 	return object{
-		"name": Name(espoType), "version": version, "author": author,
-		"description":        "Fields, dirty marking and optimistic concurrency for the sync of " + espoType + " with Advoware",
+		"name": o.Name(), "version": o.Version, "author": author, "description": description,
 		"releaseDate":        "2026-01-01",
-		"acceptableVersions": []string{">=8.4.0"}, // deleteId
+		"acceptableVersions": []string{limit},
 		"php":                []string{">=8.1"},
 	}
+}
+
+func typeNames(ms []*mapping.Mapping) string {
+	var names []string
+	for _, m := range ms {
+		names = append(names, m.EspoType())
+	}
+	return strings.Join(names, ", ")
 }
 
 // Formula is the before-save script: when anybody but the API user changes a
@@ -141,8 +187,8 @@ func Formula(m *mapping.Mapping, u User) string {
 // bring. The administrator's own script is another key (beforeSaveCustomScript),
 // which EspoCRM runs after these: it is neither replaced nor shown together with
 // this one.
-func formula(o Options) object {
-	return object{"beforeSaveScriptList": []string{appendToList, Formula(o.Mapping, o.User)}}
+func formula(m *mapping.Mapping, o Options) object {
+	return object{"beforeSaveScriptList": []string{appendToList, Formula(m, o.User)}}
 }
 
 // appendToList tells EspoCRM to keep what other packages have put into a list.

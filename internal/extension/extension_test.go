@@ -19,8 +19,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func build(t *testing.T, o Options) []File {
 	t.Helper()
-	if o.Mapping == nil {
-		o.Mapping = mapping.Builtin()
+	if o.Mappings == nil {
+		o.Mappings = []*mapping.Mapping{mapping.Builtin()}
 	}
 	files, err := Build(o)
 	if err != nil {
@@ -29,18 +29,29 @@ func build(t *testing.T, o Options) []File {
 	return files
 }
 
-// TestPackage holds the whole package, unpacked, against what was reviewed.
+// TestPackage holds both packages, unpacked, against what was reviewed; of the
+// module's own files, which stand in module/, it names the paths.
 func TestPackage(t *testing.T) {
-	packed, err := Zip(build(t, Options{User: User{ID: "6b046728d95a16c49"}}))
-	if err != nil {
-		t.Fatal(err)
+	for name, fieldsOnly := range map[string]bool{"module.txt": false, "beteiligte.txt": true} {
+		packed, err := Zip(build(t, Options{FieldsOnly: fieldsOnly, User: User{ID: "6b046728d95a16c49"}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		for _, f := range unzip(t, packed) {
+			got.WriteString("-- " + f.Path + " --\n")
+			own := strings.TrimPrefix(f.Path, "files/custom/Espo/Modules/Advosync/")
+			if text, err := moduleSources.ReadFile("module/" + own); err != nil || !bytes.Equal(text, f.Text) {
+				got.Write(f.Text)
+			}
+		}
+		golden(t, name, got)
 	}
-	var got bytes.Buffer
-	for _, f := range unzip(t, packed) {
-		got.WriteString("-- " + f.Path + " --\n")
-		got.Write(f.Text)
-	}
-	path := filepath.Join("testdata", "beteiligte.txt")
+}
+
+func golden(t *testing.T, name string, got bytes.Buffer) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -100,7 +111,7 @@ var forms = map[string][]string{
 	"manifest.json":   {"name", "version", "author", "description", "releaseDate", "acceptableVersions", "php"},
 	"module.json":     {"order"},
 	"entityDefs":      {"fields", "indexes", "deleteId", "optimisticConcurrencyControl", "advosync"},
-	"about":           {"version", "form", "userId", "userName", "fields"},
+	"about":           {"version", "form", "module", "userId", "userName", "fields"},
 	"field:int":       {"type", "disableFormatting", "duplicateIgnore"},
 	"field:varchar":   {"type", "maxLength", "duplicateIgnore"},
 	"field:text":      {"type", "maxLength", "duplicateIgnore"},
@@ -182,7 +193,7 @@ func TestMetadataForms(t *testing.T) {
 
 // TestUniqueIndexSurvivesDeletion: the plain form counts deleted records.
 func TestUniqueIndexSurvivesDeletion(t *testing.T) {
-	defs := entityDefs(Options{Mapping: mapping.Builtin()})
+	defs := entityDefs(mapping.Builtin(), Options{})
 	index := defs["indexes"].(object)["advosyncId"].(object)
 	if defs["deleteId"] != true || index["type"] != "unique" || !slices.Equal(index["columns"].([]string), []string{"advowareId", "deleteId"}) {
 		t.Errorf("index %v, deleteId %v", index, defs["deleteId"])
@@ -267,7 +278,7 @@ func TestRefusals(t *testing.T) {
 		{User: User{UserName: "advosync"}, Version: "1"},
 		{User: User{UserName: "advosync"}, Version: "1.0.0/../x"},
 	} {
-		o.Mapping = mapping.Builtin()
+		o.Mappings = []*mapping.Mapping{mapping.Builtin()}
 		if _, err := Build(o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}

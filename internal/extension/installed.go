@@ -14,13 +14,16 @@ import (
 const MetadataKey = "advosync"
 
 // form counts the kinds of package that released versions of this program have
-// written: one more whenever the formula, the fields or what users see changes.
+// written: one more whenever the formula, the fields or what users see changes, or
+// what the module does.
 const form = 1
 
 // Installed is what an installed package says of itself.
 type Installed struct {
 	Version string `json:"version"`
 	Form    int    `json:"form"`
+	// Module: the package brings the module, and serves all types that it names.
+	Module bool `json:"module,omitempty"`
 	// UserID or UserName is the API user whose writes the formula leaves alone.
 	UserID   string `json:"userId,omitempty"`
 	UserName string `json:"userName,omitempty"`
@@ -29,8 +32,8 @@ type Installed struct {
 }
 
 // about is what the package that is built says of itself.
-func about(o Options) Installed {
-	i := Installed{Version: o.Version, Form: form, UserID: o.User.ID, Fields: o.Mapping.EspoNames()}
+func about(m *mapping.Mapping, o Options) Installed {
+	i := Installed{Version: o.Version, Form: form, Module: !o.FieldsOnly, UserID: o.User.ID, Fields: m.EspoNames()}
 	if i.UserID == "" {
 		i.UserName = o.User.UserName // as in the formula, where the id goes first
 	}
@@ -72,8 +75,13 @@ func (i Installed) Next() string {
 	return i.Version[:at] + strconv.Itoa(n+1)
 }
 
-// Renew is what to do about an installed package that does not fit.
+// Renew is what to do about an installed package that does not fit. One without the
+// module is renewed without it: whoever has chosen that is not talked out of it.
 func (i Installed) Renew(entity string) string {
-	return "advosync init espocrm-extension --entity " + entity + " --package-version " + i.Next() +
+	which := ""
+	if i.Version != "" && !i.Module {
+		which = " --fields-only --entity " + entity
+	}
+	return "advosync init espocrm-extension" + which + " --package-version " + i.Next() +
 		", then install it over the old one: Administration > Extensions > Upload"
 }

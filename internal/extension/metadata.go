@@ -1,5 +1,7 @@
 package extension
 
+import "advosync/internal/mapping"
+
 type object map[string]any
 
 // syncField is one of the fields that the package brings, in the order in which
@@ -32,14 +34,14 @@ func syncFields() []syncField {
 
 // entityDefs: a plain unique index counts deleted records as well, so deleteId,
 // which EspoCRM sets when it deletes, is part of it.
-func entityDefs(o Options) object {
+func entityDefs(m *mapping.Mapping, o Options) object {
 	fields := object{}
 	for _, f := range syncFields() {
 		fields[f.name] = f.defs
 	}
 	return object{
 		"fields":                       fields,
-		MetadataKey:                    about(o),
+		MetadataKey:                    about(m, o),
 		"deleteId":                     true,
 		"optimisticConcurrencyControl": true,
 		"indexes": object{

@@ -1,0 +1,24 @@
+<?php
+/*
+ * The Advosync module for EspoCRM: EspoCRM's side of the sync with Advoware.
+ * Copyright (C) 2026 the advosync authors
+ * SPDX-License-Identifier: AGPL-3.0-or-later
+ *
+ * This program is free software: you can redistribute it and/or modify it under
+ * the terms of the GNU Affero General Public License as published by the Free
+ * Software Foundation, either version 3 of the License, or (at your option) any
+ * later version. It is distributed in the hope that it will be useful, but WITHOUT
+ * ANY WARRANTY; without even the implied warranty of MERCHANTABILITY or FITNESS FOR
+ * A PARTICULAR PURPOSE. See the GNU Affero General Public License for more details:
+ * <https://www.gnu.org/licenses/>.
+ */
+
+namespace Espo\Modules\Advosync\Core;
+
+use InvalidArgumentException;
+
+/**
+ * A call, or an item of one, that is not of the agreed form.
+ */
+final class BadCall extends InvalidArgumentException
+{}
