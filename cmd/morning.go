@@ -97,6 +97,13 @@ func (a *app) askEntities(ctx context.Context, p parts, ms []*mapping.Mapping) [
 			if e.status, e.err = p.engine.Status(ctx, m, countAhead(ctx, p.counter, m, slots)); e.err == nil {
 				e.needs, e.err = recordsInNeed(ctx, p, m, e.status)
 			}
+			if e.err == nil {
+				var held []result.Need
+				if held, e.err = onHold(ctx, p, m); e.err == nil {
+					e.err = nameAll(ctx, p, m, held)
+				}
+				e.needs = append(e.needs, held...)
+			}
 			return nil
 		})
 	}
@@ -134,6 +141,58 @@ func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.E
 		}
 	}
 	return needs, nil
+}
+
+// onHold lists the records of an entity that are on hold, as the store knows them.
+func onHold(ctx context.Context, p parts, m *mapping.Mapping) ([]result.Need, error) {
+	var needs []result.Need
+	more := 0
+	err := p.store.Scan(ctx, m.Entity(), store.ScanFilter{WithHold: true}, func(id string, mem store.Memory) error {
+		if len(needs) == needsListed {
+			more++
+			return nil
+		}
+		n := result.Need{Kind: result.NeedHold, Entity: m.Entity(), ID: id, Since: stamp(mem.Hold.At), Why: mem.Hold.Reason,
+			Next: fmt.Sprintf("advosync release --entity %s --id %s", m.Entity(), id)}
+		if b := mem.Base; b != nil && b.AdvowareID != 0 {
+			n.AdvowareID = &b.AdvowareID
+		}
+		if mem.Hold.By != "" {
+			n.Why = "by " + mem.Hold.By + ": " + n.Why
+		}
+		needs = append(needs, n)
+		return nil
+	})
+	if err != nil || len(needs) == 0 {
+		return nil, err
+	}
+	if more > 0 {
+		needs = append(needs, moreOf(m.Entity(), result.NeedHold, more, "advosync status"))
+	}
+	return needs, nil
+}
+
+// nameAll gives needs the names that EspoCRM has for their records.
+func nameAll(ctx context.Context, p parts, m *mapping.Mapping, needs []result.Need) error {
+	var ids []string
+	for _, n := range needs {
+		if n.ID != "" {
+			ids = append(ids, n.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", "name"}, OrderBy: "id", Size: len(ids),
+		Where: []record.Condition{{Field: "id", Op: record.In, Values: ids}}})
+	names := map[string]string{}
+	for _, o := range page {
+		names[o.Plain("id")] = o.Plain("name")
+	}
+	for i := range needs {
+		needs[i].Name = names[needs[i].ID]
+	}
+	return err
 }
 
 // moreOf stands for records of which each would be a line too many, or whose names

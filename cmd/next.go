@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 
+	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 )
@@ -25,6 +26,8 @@ func nextStep(r result.Record) string {
 	switch {
 	case waits && r.Reason.Code == reconcile.ReasonLinkDoubtful:
 		return "both names side by side: advosync link --entity " + r.Entity + " --doubtful"
+	case r.Reason.Code == engine.ReasonOnHold && r.Outcome == result.Skipped:
+		return fmt.Sprintf("advosync release --entity %s --id %s", r.Entity, r.ID)
 	case waits:
 		return fmt.Sprintf("decide field by field: advosync resolve --entity %s --id %s", r.Entity, r.ID)
 	case r.Outcome == result.PermanentlyFailed:

@@ -313,7 +313,7 @@ type agreement struct {
 }
 
 func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
-	if p.missing() || m.Intent != nil || m.Parked != nil || m.Failure != nil || len(m.Notes) > 0 || m.Pending != "" || engine.MayBeCut(e.m, p.o) {
+	if p.missing() || m.Intent != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || engine.MayBeCut(e.m, p.o) {
 		return nil
 	}
 	if m.Base != nil && !ofLink(m.Base, p.o) { // another link: Sync asks what it is worth
@@ -401,7 +401,7 @@ func (e *entityRun) lookGone(ctx context.Context) error {
 		return err
 	}
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), store.ScanFilter{}, func(id string, m store.Memory) error {
-		if m.Base == nil || saidGone(m) {
+		if m.Base == nil || saidGone(m) || m.Hold != nil { // on hold: nobody deletes it in Advoware, or counts it as deleted
 			return nil
 		}
 		if _, linked := slices.BinarySearch(e.ids, maphash.String(e.seed, id)); linked {

@@ -295,7 +295,7 @@ func (e *entityRun) one(c *chunk, it *item) {
 	case e.twin[it.id] != "":
 		e.ended(it, e.twinResult(it))
 		return
-	case it.fresh == nil && it.why&whyGone == 0 && it.mem.Base != nil && e.deletes() && !e.run.opts.DryRun && e.isGone(it):
+	case it.fresh == nil && it.why&whyGone == 0 && it.mem.Base != nil && it.mem.Hold == nil && e.deletes() && !e.run.opts.DryRun && e.isGone(it):
 		e.mu.Lock()
 		e.late = append(e.late, it.candidate)
 		e.mu.Unlock()

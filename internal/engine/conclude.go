@@ -20,7 +20,7 @@ const cleanUpTime = 10 * time.Second
 // one goes on. Whose failure it is decides what it costs: the record's counts, a system's
 // leaves everything as it is.
 func (w *work) conclude(ctx context.Context, err error) {
-	if err == nil {
+	if err == nil || w.leftOnHold(err) {
 		return
 	}
 	w.explainStatus(ctx, err)

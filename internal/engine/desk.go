@@ -42,7 +42,7 @@ func (w *work) underLock(ctx context.Context, fn func(context.Context, *work) er
 
 // refuse tells a failure.
 func (w *work) refuse(err error) {
-	if err == nil {
+	if err == nil || w.leftOnHold(err) {
 		return
 	}
 	w.res.Outcome, w.res.Planned, w.res.Error = result.Failed, "", result.FromFault(err)

@@ -116,6 +116,8 @@ type Request struct {
 	Explain bool
 	// linked is the number with which this tool has just made the record in EspoCRM.
 	linked int64
+	// holds: it is the hold itself that is asked about, or only what a sync would find.
+	holds bool
 	// Taken is the operator's decision on the clashes that both sides show when the
 	// record is first compared, by field key, "*" for the rest.
 	Taken map[string]record.Side

@@ -22,6 +22,9 @@ func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 		w.res.Outcome = result.Failed
 		w.res.Error = result.FromFault(err)
 		w.reasonFrom(err)
+	} else if w.mem.Hold != nil {
+		w.res.Outcome, w.res.Planned = result.Skipped, ""
+		w.sayOnHold()
 	}
 	w.explain(ctx)
 	return w.finish(start, calls)
@@ -29,7 +32,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 
 // plan is sync up to the first write.
 func (w *work) plan(ctx context.Context) error {
-	w.req.Pass = true // never waits
+	w.req.Pass, w.req.holds = true, true // never waits; what differs is shown of a record on hold, too
 	if err := w.load(ctx); err != nil {
 		return err
 	}

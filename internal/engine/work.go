@@ -145,6 +145,9 @@ func (w *work) load(ctx context.Context) error {
 	if w.mem.Lost {
 		w.warn("the store has lost what was remembered of this record; it is compared as if for the first time. Redis must not evict: advosync doctor")
 	}
+	if w.mem.Hold != nil && !w.req.holds {
+		return errOnHold
+	}
 	return nil
 }
 

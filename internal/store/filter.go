@@ -4,7 +4,7 @@ import "time"
 
 // All reports whether the filter asks for every memory.
 func (f ScanFilter) All() bool {
-	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && f.AdvowareID == 0 && f.CheckedBefore.IsZero()
+	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && !f.WithHold && f.AdvowareID == 0 && f.CheckedBefore.IsZero()
 }
 
 // Matches reports whether a memory is selected. A record that was never
@@ -15,6 +15,7 @@ func (f ScanFilter) Matches(m Memory) bool {
 		f.WithNotes && len(m.Notes) > 0 ||
 		f.WithSuspect && m.Pending != "" ||
 		f.WithWaiting && !m.WaitsSince.IsZero() ||
+		f.WithHold && m.Hold != nil ||
 		f.AdvowareID != 0 && m.knows(f.AdvowareID) ||
 		!f.CheckedBefore.IsZero() && (Micros(m.CheckedAt) < Micros(f.CheckedBefore) || !f.CheckedAfter.IsZero() && Micros(m.CheckedAt) > Micros(f.CheckedAfter))
 }

@@ -25,6 +25,9 @@ type Memory struct {
 	Origin *Origin `json:"origin,omitempty"`
 	Intent *Intent `json:"intent,omitempty"`
 	Parked *Parked `json:"parked,omitempty"`
+	// Hold is an operator's word that nobody syncs the record until it is taken back;
+	// nil: it is not on hold.
+	Hold *Hold `json:"hold,omitempty"`
 	// Link is a link that this tool or an operator has made or confirmed; nil: what
 	// is remembered of it is the base's, if anything is.
 	Link *Link `json:"link,omitempty"`
@@ -188,6 +191,13 @@ type Parked struct {
 	// Was is the status before that, which a confirmed link goes back to: clean tells
 	// that nobody had edited the record in EspoCRM.
 	Was string `json:"was,omitempty"`
+}
+
+// Hold says why a record is on hold.
+type Hold struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`     // user@host
+	Reason string    `json:"reason"` // the operator's words; they may name people
 }
 
 // Link is a link to Advoware that does not rest on what EspoCRM says alone.

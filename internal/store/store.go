@@ -140,6 +140,7 @@ type ScanFilter struct {
 	WithNotes     bool      // a notification is owed
 	WithSuspect   bool      // Memory.Pending is set: left over by an earlier pass
 	WithWaiting   bool      // Memory.WaitsSince is set
+	WithHold      bool      // Memory.Hold is set
 	AdvowareID    int64     // the base, or the intent, is of this Advoware record (0: not asked)
 	CheckedBefore time.Time // last comparison older than this (zero: not asked)
 	CheckedAfter  time.Time // beside CheckedBefore: or newer than this (zero: not asked)

@@ -22,6 +22,7 @@ func recordKey(k store.Key) string {
 //	notes    with a notification owed
 //	pending  left over by an earlier pass
 //	waiting  with an edit that is not synced
+//	hold     on hold
 //	checked  all; scored by the time of the last comparison
 //	advoware with a base; scored by the number of its Advoware record
 //	made     with an intent that names an Advoware record; scored by its number
@@ -33,6 +34,7 @@ const (
 	byNotes   index = "notes"
 	byPending index = "pending"
 	byWaiting index = "waiting"
+	byHold    index = "hold"
 	byChecked index = "checked"
 
 	byAdvoware index = "advoware"

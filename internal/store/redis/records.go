@@ -117,7 +117,7 @@ func commitCall(c store.Commit) (call, error) {
 	id, e := nonce(), c.Key.Entity
 	keys := []string{
 		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
-		historyKey, timeKey, goneKey(id), entitiesKey, byAdvoware.key(e), byMade.key(e),
+		historyKey, timeKey, goneKey(id), entitiesKey, byAdvoware.key(e), byMade.key(e), byHold.key(e),
 	}
 	entries, err := historyArgs(c.History)
 	if err != nil {
@@ -125,7 +125,7 @@ func commitCall(c store.Commit) (call, error) {
 	}
 	m := c.Memory
 	if m == nil {
-		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0}
+		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0, 0}
 		return call{keys, append(args, entries...)}, nil
 	}
 	doc, err := store.EncodeMemory(*m)
@@ -137,7 +137,7 @@ func commitCall(c store.Commit) (call, error) {
 		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
 	}
 	base, made := numbers(*m)
-	args = append(args, base, made)
+	args = append(args, base, made, flag(m.Hold != nil))
 	return call{keys, append(args, entries...)}, nil
 }
 

@@ -76,6 +76,9 @@ func indexes(f store.ScanFilter) []index {
 	if f.WithWaiting {
 		use = append(use, byWaiting)
 	}
+	if f.WithHold {
+		use = append(use, byHold)
+	}
 	if len(use) == 0 {
 		use = append(use, byID)
 	}

@@ -115,9 +115,9 @@ end
 `
 
 // KEYS: lock, record, ids, intent, notes, pending, waiting, checked, history,
-// times, gone, entities, advoware, made. ARGV: opening, rev, nonce, put or del, id,
+// times, gone, entities, advoware, made, hold. ARGV: opening, rev, nonce, put or del, id,
 // document, intent, notes, pending, waiting (1 or 0), checked, the Advoware numbers of
-// base and intent (0: none), then the entries. Answer: the new rev, -1 lock lost, -2
+// base and intent (0: none), hold (1 or 0), then the entries. Answer: the new rev, -1 lock lost, -2
 // changed. The nonce tells that an earlier attempt was done.
 const commitLua = `
 local stored = redis.call('HMGET', KEYS[2], 'rev', 'nonce')
@@ -145,7 +145,8 @@ mark(KEYS[7], put and ARGV[10] == '1', 0)
 mark(KEYS[8], put, ARGV[11])
 mark(KEYS[13], put and ARGV[12] ~= '0', ARGV[12])
 mark(KEYS[14], put and ARGV[13] ~= '0', ARGV[13])
-put_all(KEYS[9], KEYS[10], KEYS[12], 14)
+mark(KEYS[15], put and ARGV[14] == '1', 0)
+put_all(KEYS[9], KEYS[10], KEYS[12], 15)
 return rev`
 
 // KEYS: record, advoware, made. ARGV: id, rev, the Advoware numbers of base and intent.

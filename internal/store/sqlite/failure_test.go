@@ -98,7 +98,7 @@ func TestNewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	both(t, path, func(t *testing.T, err error) {
-		wantBroken(t, err, "its schema is 7, this version knows up to 3")
+		wantBroken(t, err, "its schema is 7, this version knows up to 4")
 		if !errors.Is(err, store.ErrNewerSchema) {
 			t.Error("not ErrNewerSchema")
 		}
@@ -135,7 +135,7 @@ func TestOlderSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = OpenReadOnly(t.Context(), path, Options{})
-	wantBroken(t, err, "its schema is 1, this version reads 3")
+	wantBroken(t, err, "its schema is 1, this version reads 4")
 
 	s := opened(t, path, Options{})
 	key := store.Key{Entity: "E", ID: "old"}
@@ -193,10 +193,10 @@ func TestDamagedFile(t *testing.T) {
 
 func TestDamagedDocument(t *testing.T) {
 	s := opened(t, filepath.Join(t.TempDir(), "state.db"), Options{})
-	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, 'secret', 0, 0, 0, 0, 0)`); err == nil {
+	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, 'secret', 0, 0, 0, 0, 0, 0)`); err == nil {
 		t.Fatal("a text where a blob belongs")
 	}
-	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, x'7b', 0, 0, 0, 0, 0)`); err != nil {
+	if _, err := s.w.conn.ExecContext(t.Context(), `INSERT INTO records VALUES ('E', 'i', 1, x'7b', 0, 0, 0, 0, 0, 0)`); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.Load(t.Context(), store.Key{Entity: "E", ID: "i"})

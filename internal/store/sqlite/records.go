@@ -158,7 +158,7 @@ func memoryRowOf(m *store.Memory) (r memoryRow, err error) {
 	if m.Base != nil {
 		advoware = m.Base.AdvowareID
 	}
-	r.row = []any{doc, len(m.Notes) > 0, m.Pending != "", !m.WaitsSince.IsZero(), advoware, store.Micros(m.CheckedAt)}
+	r.row = []any{doc, len(m.Notes) > 0, m.Pending != "", !m.WaitsSince.IsZero(), m.Hold != nil, advoware, store.Micros(m.CheckedAt)}
 	return r, err
 }
 
@@ -172,10 +172,10 @@ func (t *tx) swap(c store.Commit, m memoryRow) (int64, error) {
 	var n int64
 	var err error
 	if was == 0 {
-		n, err = t.exec(`INSERT INTO records (rev, doc, has_notes, pending, waiting, advoware_id, checked_at, entity, id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
+		n, err = t.exec(`INSERT INTO records (rev, doc, has_notes, pending, waiting, hold, advoware_id, checked_at, entity, id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, args...)
 	} else {
-		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_notes = ?, pending = ?, waiting = ?, advoware_id = ?,
+		n, err = t.exec(`UPDATE records SET rev = ?, doc = ?, has_notes = ?, pending = ?, waiting = ?, hold = ?, advoware_id = ?,
 			checked_at = ? WHERE entity = ? AND id = ? AND rev = ?`, append(args, was)...)
 	}
 	switch {

@@ -57,6 +57,9 @@ func scanQuery(f store.ScanFilter) (text string, args []any) {
 	if f.WithWaiting {
 		walk("records INDEXED BY records_waiting", " AND waiting")
 	}
+	if f.WithHold {
+		walk("records INDEXED BY records_hold", " AND hold")
+	}
 	if f.AdvowareID != 0 {
 		walk("records INDEXED BY records_advoware", " AND advoware_id = ?3 AND advoware_id <> 0", f.AdvowareID)
 		walk("intents INDEXED BY intents_advoware", " AND advoware_id = ?3 AND advoware_id <> 0")

@@ -13,7 +13,7 @@ const applicationID = 0x41445653
 
 // migrations lead from one schema version to the next; the index is the version
 // they start from.
-func migrations() []string { return []string{schema1, schema2, schema3} }
+func migrations() []string { return []string{schema1, schema2, schema3, schema4} }
 
 const schema1 = `
 CREATE TABLE leases (
@@ -111,6 +111,12 @@ CREATE INDEX records_advoware ON records (entity, advoware_id, id) WHERE advowar
 DROP INDEX history_record;
 CREATE INDEX history_record ON history (record_id, at, id);
 CREATE INDEX history_entity ON history (entity, at, id);
+`
+
+// schema4 finds the records that are on hold (Memory.Hold).
+const schema4 = `
+ALTER TABLE records ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX records_hold ON records (entity, id) WHERE hold;
 `
 
 // querier is what *sql.DB and *sql.Conn have in common.

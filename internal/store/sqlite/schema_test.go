@@ -33,7 +33,7 @@ func former(t *testing.T) string {
 func TestFormerSchema(t *testing.T) {
 	path := former(t)
 	_, err := OpenReadOnly(t.Context(), path, Options{})
-	wantBroken(t, err, "its schema is 2, this version reads 3")
+	wantBroken(t, err, "its schema is 2, this version reads 4")
 	s := opened(t, path, Options{})
 	load := func(id string) store.Memory {
 		t.Helper()
@@ -119,7 +119,7 @@ func TestListingsFollowAnIndex(t *testing.T) {
 		}
 	}
 	for _, f := range []store.ScanFilter{
-		{}, {WithIntent: true}, {WithIntent: true, WithNotes: true, WithSuspect: true}, {WithWaiting: true}, {AdvowareID: 7}, {CheckedBefore: at, WithIntent: true},
+		{}, {WithIntent: true}, {WithIntent: true, WithNotes: true, WithSuspect: true}, {WithWaiting: true}, {WithHold: true}, {AdvowareID: 7}, {CheckedBefore: at, WithIntent: true},
 	} {
 		text, filter := scanQuery(f)
 		got := plan(text, slices.Concat([]any{"E", ""}, filter, []any{10}))

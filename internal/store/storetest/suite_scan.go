@@ -23,25 +23,28 @@ func testScan(t *testing.T, b Backend) {
 	put("ä", store.Memory{CheckedAt: day(5)})
 	put("c", store.Memory{})
 	put("C", store.Memory{WaitsSince: day(1), CheckedAt: day(5)})
+	put("h", store.Memory{Hold: &store.Hold{At: day(5), By: "anna@kanzlei", Reason: "Müller, Anruf abwarten"}, CheckedAt: day(5)})
 	commit(t, s, l, store.Key{Entity: "Ex", ID: "z"}, store.Memory{Intent: &store.Intent{}})
 	for _, c := range []struct {
 		name   string
 		filter store.ScanFilter
 		want   string
 	}{
-		{"all", store.ScanFilter{}, "[B C a b c d ä]"},
-		{"after", store.ScanFilter{After: "b"}, "[c d ä]"},
-		{"after one that is not there", store.ScanFilter{After: "bb"}, "[c d ä]"},
+		{"all", store.ScanFilter{}, "[B C a b c d h ä]"},
+		{"after", store.ScanFilter{After: "b"}, "[c d h ä]"},
+		{"after one that is not there", store.ScanFilter{After: "bb"}, "[c d h ä]"},
 		{"after the last", store.ScanFilter{After: "ä"}, "[]"},
 		{"intent", store.ScanFilter{WithIntent: true}, "[d]"},
 		{"notes", store.ScanFilter{WithNotes: true}, "[b]"},
 		{"pending", store.ScanFilter{WithSuspect: true}, "[B]"},
 		{"waiting", store.ScanFilter{WithWaiting: true}, "[C]"},
+		{"on hold", store.ScanFilter{WithHold: true}, "[h]"},
+		{"on hold or pending", store.ScanFilter{WithHold: true, WithSuspect: true}, "[B h]"},
 		{"any of three", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}, "[B b d]"},
 		{"any of three, after", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true, After: "B"}, "[b d]"},
 		{"checked before", store.ScanFilter{CheckedBefore: day(5)}, "[a c]"},
-		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B C a b c d ä]"},
-		{"checked before, or by a clock that was ahead", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(4)}, "[B C a b c d ä]"},
+		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B C a b c d h ä]"},
+		{"checked before, or by a clock that was ahead", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(4)}, "[B C a b c d h ä]"},
 		{"checked before, or after", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(5)}, "[a c]"},
 		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithIntent: true, After: "a"}, "[c d]"},
 	} {
@@ -86,6 +89,16 @@ func testScanFollowsCommits(t *testing.T, s store.Store, l store.Lease) {
 	commit(t, s, l, waited, still)
 	if got := scan(t, s, "E", store.ScanFilter{WithWaiting: true}); len(got) != 0 {
 		t.Errorf("waiting: %v", got)
+	}
+	hold := store.Key{Entity: "E", ID: "h"}
+	released := load(t, s, hold)
+	if h := released.Hold; h == nil || !h.At.Equal(day(5)) || h.By != "anna@kanzlei" || h.Reason != "Müller, Anruf abwarten" {
+		t.Errorf("hold: %+v", h)
+	}
+	released.Hold = nil
+	commit(t, s, l, hold, released)
+	if got := scan(t, s, "E", store.ScanFilter{WithHold: true}); len(got) != 0 {
+		t.Errorf("on hold: %v", got)
 	}
 	if got := scan(t, s, "E", store.ScanFilter{WithSuspect: true, CheckedBefore: day(2)}); !slices.Equal(got, []string{"B", "a", "c", "d"}) {
 		t.Errorf("pending: %v", got)
