@@ -25,6 +25,7 @@ var layers = map[string][]string{
 	"internal/result":             {"internal/fault", "internal/record"},
 	"internal/mapping/strictyaml": {},
 	"internal/mapping":            {"internal/mapping/strictyaml", "internal/record", "internal/fault"},
+	"internal/draft":              {"internal/mapping", "internal/record"},
 	"internal/reconcile":          {"internal/mapping", "internal/record", "internal/result"},
 	"internal/store":              {"internal/record", "internal/fault"},
 	"internal/store/sqlite":       {"internal/store", "internal/files", "internal/fault", "internal/record"},
@@ -62,7 +63,7 @@ var layers = map[string][]string{
 }
 
 // pure packages take values and give values: no I/O, no clock, no randomness.
-var pure = []string{"internal/record", "internal/mapping", "internal/mapping/strictyaml", "internal/reconcile", "internal/report", "internal/result"}
+var pure = []string{"internal/record", "internal/mapping", "internal/mapping/strictyaml", "internal/draft", "internal/reconcile", "internal/report", "internal/result"}
 
 // impure is what a pure package may not import. time is allowed for its types;
 // pureCalls keeps its clock out.

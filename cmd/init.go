@@ -67,7 +67,7 @@ that is there already is never overwritten.`,
 	f.BoolVar(&yes, "yes", false, "ask nothing: what no flag says stays commented out")
 	must(c.MarkFlagDirname("dir"))
 	c.RunE = func(c *cobra.Command, _ []string) error { return a.initialise(c, dir, yes, questions) }
-	c.AddCommand(a.initExtensionCommand(), a.initSchemaCommand())
+	c.AddCommand(a.initMappingCommand(), a.initExtensionCommand(), a.initSchemaCommand())
 	return c
 }
 

@@ -1,13 +1,21 @@
 package mapping
 
 import (
+	"encoding/json"
 	"slices"
 
 	"advosync/internal/record"
 )
 
 // What follows serves doctor, which looks at real records for what the mapping
-// cannot say about itself.
+// cannot say about itself, and the draft of a mapping.
+
+// Reading is the canonical form of what a side holds, as a field of this type reads it
+// of which nothing else is said; Absent where it is no value of the type.
+func Reading(t Type, side record.Side, raw json.RawMessage) record.Value {
+	v, _ := plain(t).on(side, scalarOfRaw(raw))
+	return v
+}
 
 // KindsOf are all kinds whose condition holds for an object of a side, in file
 // order. More than one: the order in the file decides. The error names a

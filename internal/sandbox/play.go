@@ -47,7 +47,7 @@ func playedDefs(m *mapping.Mapping) []EntityDef {
 			name = strings.TrimSuffix(list, "Data")
 		}
 		if name != "" && d.ofAttribute(name) == nil {
-			d.Fields = append(d.Fields, Field{Name: name, Type: playedType(f)})
+			d.Fields = append(d.Fields, playedField(m, f, name))
 		}
 	}
 	for _, name := range m.EspoNames() { // those that only a condition or an expression reads
@@ -74,6 +74,15 @@ func (d *EntityDef) ofAttribute(name string) *Field {
 		}
 	}
 	return nil
+}
+
+// playedField is a field as an administrator would have made it: one whose values are in
+// a table has the table's words to choose from.
+func playedField(m *mapping.Mapping, f mapping.Field, name string) Field {
+	if words := m.EspoWords(f.Key); words != nil && f.Type == mapping.String {
+		return Field{Name: name, Type: Enum, Options: append([]string{""}, words...)}
+	}
+	return Field{Name: name, Type: playedType(f)}
 }
 
 func playedType(f mapping.Field) FieldType {
