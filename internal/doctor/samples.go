@@ -164,6 +164,18 @@ func (s *samples) read(side record.Side, id string, o record.Object) (mapping.Vi
 	if kinds, err := s.m.KindsOf(side, o); err == nil && len(kinds) > 1 {
 		s.note(result.FindingWarn, id, fmt.Sprintf("%s: the conditions of several kinds hold (%s); the first one applies", side, some(kinds)), "make the conditions exclude each other")
 	}
+	for _, key := range s.m.BrokenLaws(side, o) {
+		f, _ := s.m.Field(key)
+		s.note(result.FindingFail, id, fmt.Sprintf("%s: format and parse of %s do not lead back to what stands there", side, label(f)),
+			"mend them in the mapping; such a value is not sent")
+	}
+	if side == record.Advoware {
+		for _, key := range s.m.Respelled(o) {
+			f, _ := s.m.Field(key)
+			s.note(result.FindingWarn, id, "format of "+label(f)+" would write what stands in Advoware in another way",
+				"look whether parse drops something: the next edit in EspoCRM writes it anew")
+		}
+	}
 	for _, f := range s.m.Fields(view.Kind) {
 		if broken := view.Broken[f.Key]; broken != nil {
 			text := broken.Error()

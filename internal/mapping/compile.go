@@ -268,6 +268,9 @@ func definition(l *line) string {
 	if l.expr != nil {
 		parts = append(parts, "=", l.expr.source)
 	}
+	if l.lens != nil {
+		parts = append(parts, "format", l.lens.format.text(), "parse", l.lens.parse.text())
+	}
 	if l.table != nil {
 		var rows []string
 		for espo, advo := range l.table.forward {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
@@ -153,9 +152,12 @@ func (n *narrowing) narrow(node ast.Node) ast.Node {
 	case *ast.IdentifierNode:
 		return n.name(node, v.Value)
 	case *ast.MemberNode:
+		if part, ok := n.part(v); ok {
+			return part
+		}
 		name, ok := dotted(v)
 		if !ok {
-			return n.refuse(node, "only names like adresse.plz reach into a nested object")
+			return n.refuse(node, "only names like adresse.plz reach into a nested object, and split(x, \"/\")[0] into a list")
 		}
 		return n.name(node, name)
 	case *ast.ChainNode:
@@ -238,6 +240,21 @@ func callTo(at ast.Node, name string, args ...ast.Node) ast.Node {
 	return &ast.CallNode{Callee: placed(at, &ast.IdentifierNode{Value: name}), Arguments: args}
 }
 
+// part is an element of what a function gives: split(value, "/")[0], and [-1] for the
+// last. One that is not there makes the expression fail.
+func (n *narrowing) part(v *ast.MemberNode) (ast.Node, bool) {
+	call, isCall := v.Node.(*ast.CallNode)
+	index := v.Property
+	if minus, ok := index.(*ast.UnaryNode); ok && minus.Operator == "-" {
+		index = minus.Node
+	}
+	if _, number := index.(*ast.IntegerNode); !isCall || !number {
+		return nil, false
+	}
+	v.Node = n.call(call)
+	return v, true
+}
+
 // dotted is the name that a chain of members spells.
 func dotted(m *ast.MemberNode) (string, bool) {
 	property, ok := m.Property.(*ast.StringNode)
@@ -257,75 +274,6 @@ func dotted(m *ast.MemberNode) (string, bool) {
 	default:
 		return "", false
 	}
-}
-
-// joinName is what + becomes; it cannot be typed.
-const joinName = "+"
-
-func functions() []*builtin.Function {
-	one := []reflect.Type{reflect.TypeOf(func(any) string { return "" })}
-	return []*builtin.Function{
-		{Name: "blank", Types: []reflect.Type{reflect.TypeOf(func(any) bool { return false })},
-			Func: func(p ...any) (any, error) { return blank(p[0]), nil }},
-		{Name: "trim", Types: one,
-			Func: func(p ...any) (any, error) { return strings.TrimSpace(asText(p[0])), nil }},
-		{Name: "upper", Types: one,
-			Func: func(p ...any) (any, error) { return strings.ToUpper(asText(p[0])), nil }},
-		{Name: "lower", Types: one,
-			Func: func(p ...any) (any, error) { return strings.ToLower(asText(p[0])), nil }},
-		{Name: "coalesce", Types: []reflect.Type{reflect.TypeOf(func(...any) any { return nil })}, Func: coalesce},
-		{Name: joinName, Types: []reflect.Type{reflect.TypeOf(func(any, any) any { return nil })}, Func: join},
-	}
-}
-
-func functionNames() string { return "blank, trim, upper, lower, coalesce" }
-
-// blank: null, not there, "", only blanks, or an empty object or list.
-func blank(v any) bool {
-	switch t := v.(type) {
-	case nil:
-		return true
-	case string:
-		return strings.TrimSpace(t) == ""
-	case []any:
-		return len(t) == 0
-	default:
-		return false
-	}
-}
-
-func coalesce(p ...any) (any, error) {
-	for _, v := range p {
-		if !blank(v) {
-			return v, nil
-		}
-	}
-	return "", nil
-}
-
-// join adds numbers, and joins anything else as text.
-func join(p ...any) (any, error) {
-	switch a := p[0].(type) {
-	case int:
-		switch b := p[1].(type) {
-		case int:
-			return a + b, nil
-		case float64:
-			return float64(a) + b, nil
-		}
-	case float64:
-		switch b := p[1].(type) {
-		case int:
-			return a + float64(b), nil
-		case float64:
-			return a + b, nil
-		}
-	}
-	a, b := asText(p[0]), asText(p[1])
-	if len(a)+len(b) > maxJoined {
-		return nil, errEvaluation
-	}
-	return a + b, nil
 }
 
 func asText(v any) string {

@@ -31,6 +31,7 @@ type line struct {
 	expr     *expression
 	table    *table
 	codec    *codec
+	lens     *lens    // nil: the two sides write a value alike
 	element  *element // nil: the field picks no element of a list of Advoware
 	contact  *contact // nil: the field is none of several addresses or numbers of EspoCRM
 	espoSlot int      // -1: no name on that side

@@ -358,7 +358,7 @@ func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Ma
 	}
 }
 
-var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "separator", "empty", "new", "remove", "values", "group", "policy", "from_advoware", "from_espocrm", "clear"}
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "separator", "empty", "new", "remove", "values", "format", "parse", "group", "policy", "from_advoware", "from_espocrm", "clear"}
 
 func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	before := len(p.problems)
@@ -382,6 +382,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	if v, ok := n.Get("values"); ok && len(p.problems) == before {
 		l.table = p.table(v, &l)
 	}
+	p.lens(n, &l)
 	p.lintSet(n, &l)
 	p.together(n, &l)
 	p.element(n, &l)

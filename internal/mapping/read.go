@@ -256,6 +256,9 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 	if l.Type == Set {
 		return l.readSet(side, cells[slot].s)
 	}
+	if l.lens != nil {
+		return l.lens.read(l.codec, side, cells[slot].s)
+	}
 	if l.table == nil {
 		return l.codec.on(side, cells[slot].s)
 	}

@@ -621,6 +621,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + "fields: [{espocrm: a, advoware: b, type: phone, region: AT, espo_format: national, empty: [0], group: g, policy: merge}]\n"))
 	f.Add([]byte(header + several))
 	f.Add([]byte(header + sets))
+	f.Add([]byte(header + lenses))
 	f.Add(mapping.BuiltinYAML())
 	f.Add([]byte(wide))
 	f.Add([]byte(header + "fields: [{espocrm: a, values: {x: [1]}}]\nkinds: [{when: {espocrm: 'a ? b : c'}}]\n"))

@@ -106,6 +106,10 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 			e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
 			e.Hint = "add it to `values` of this field in the mapping, or correct the record"
 			return nil, e
+		case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
+			e := m.fail(side, name, name+" cannot take this value: format makes a text of it that parse does not read as the same value")
+			e.Hint = "mend format and parse of this field in the mapping, or correct the record"
+			return nil, e
 		case !l.fits(v):
 			return nil, m.fail(side, name, name+" cannot take this value (type "+string(l.Type)+")")
 		}
@@ -128,7 +132,7 @@ func (l *line) fits(v record.Value) bool {
 		return true
 	case l.Type == Set:
 		return l.fitsSet(v)
-	case l.table != nil && l.table.advoSpace:
+	case l.table != nil && l.table.advoSpace, l.lens != nil && l.lens.advoSpace():
 		return true
 	}
 	same, why := l.codec.canonical(scalar{scalarText, v.Text()})
@@ -162,6 +166,9 @@ func (l *line) espoWire(v record.Value, o record.Object) json.RawMessage {
 func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessage {
 	if l.Type == Set {
 		return l.setWire(record.Advoware, v, standing)
+	}
+	if l.lens != nil {
+		return l.lens.wire(l.codec, v, standing)
 	}
 	if l.table != nil {
 		raw, _ := l.table.advoWire(v)
