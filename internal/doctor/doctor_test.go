@@ -314,7 +314,7 @@ func TestMisconfigured(t *testing.T) {
 
 		// First week, 21: doctor was green over each of these.
 		"formula for another user": {none, func(o *office) { o.espo(`{"formulaFor": "anna", "formula": true}`) }, []wants{
-			{"Beteiligte edit marker", fail, "made for the API user anna, and this one is api-apikey", "init espocrm-extension --entity Beteiligte --package-version 1.0.1"}}},
+			{"Beteiligte edit marker", fail, "made for the API user anna, and this one is api-apikey", "init espocrm-extension --fields-only --entity Beteiligte --package-version 1.0.1"}}},
 		"formula for another id": {none, func(o *office) {
 			o.espo(`{"about": {"version": "1.4.0", "form": 1, "userId": "6b046acfcce438f19", "fields": []}}`)
 		}, []wants{
