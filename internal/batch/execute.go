@@ -352,10 +352,15 @@ func (e *entityRun) over(c *chunk, n int) {
 // come takes a record's result; a system's failure is put aside until it is
 // known whether others fared alike.
 func (e *entityRun) come(it *item, t *ticket, res result.Record) {
-	system := res.Outcome == result.Failed && res.Error != nil && res.Error.Owner == string(fault.OwnerSystem)
-	switch {
-	case !system:
+	if res.Outcome != result.Failed || res.Error == nil || res.Error.Owner != string(fault.OwnerSystem) {
 		e.ended(it, res)
+		return
+	}
+	f := &fault.Error{System: fault.System(res.Error.System), Code: fault.Code(res.Error.Code), Owner: fault.OwnerSystem, Message: res.Error.Message, Hint: res.Error.Hint}
+	if b := e.run.systems.breakers[f.System]; b != nil && t.failed == nil && f.Code == fault.BadAnswer {
+		t.failed = b.unusable(t, f)
+	}
+	switch {
 	case t.failed != nil:
 		e.mu.Lock()
 		e.suspects = append(e.suspects, suspect{it.candidate, t, res})
@@ -364,7 +369,7 @@ func (e *entityRun) come(it *item, t *ticket, res result.Record) {
 		e.leaves(it.candidate) // nothing was written
 	default:
 		e.leaveTo(it.candidate, res)
-		if f := (&fault.Error{System: fault.Store, Code: fault.Code(res.Error.Code), Owner: fault.OwnerSystem, Message: res.Error.Message, Hint: res.Error.Hint}); res.Error.Code != string(fault.Interrupted) {
+		if f.Code != fault.Interrupted {
 			e.run.fail(f)
 		}
 	}
@@ -489,13 +494,13 @@ func (e *entityRun) crowd() map[failing]int {
 }
 
 // alone reports whether a failure is an exception of a system that does serve: a
-// call that was not sent or whose answer was lost, where others were answered in
-// this pass and not several records in a row have met the same. A refusal in words
-// is none: it will meet the others, too.
+// call that was not sent, or whose answer was lost or is none (a proxy's page), where
+// others were answered in this pass and not several records in a row have met the
+// same. A refusal in words is none: it will meet the others, too.
 func (e *entityRun) alone(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
-	lost := f.Doubt || f.Status == 0 || !s.t.failed.write && f.Status >= 500
+	lost := f.Doubt || f.Status == 0 || f.Code == fault.BadAnswer || !s.t.failed.write && f.Status >= 500
 	if !lost || b == nil || b.failure() != nil || !b.served() {
 		return false
 	}

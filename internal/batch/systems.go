@@ -147,6 +147,20 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	}
 }
 
+// unusable is the failure of a read that was answered, but with what nobody can use:
+// that record was not served.
+func (b *breaker) unusable(t *ticket, f *fault.Error) *failure {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &b.serves[class(false)]
+	for i := range c {
+		if c[i].ticket == t {
+			c[i] = served{}
+		}
+	}
+	return &failure{fault: f, seq: b.seq}
+}
+
 // othersServed reports whether other records were served by calls of the same
 // class, after the failure and at any time in this pass.
 func (b *breaker) othersServed(t *ticket) (after, ever bool) {
@@ -224,13 +238,13 @@ type call struct {
 }
 
 // do makes one call under governor and breaker, again where the system asked
-// for a pause before it did anything.
+// for a pause before it did anything, and a read once more where the answer is none.
 func (s *systems) do(ctx context.Context, c call, fn func() error) error {
 	t := ticketOf(ctx)
 	for try := 1; ; try++ {
 		err := s.once(ctx, c, t, fn)
 		f := fault.As(err)
-		if f == nil || try == 3 || !s.again(ctx, c, f) {
+		if f == nil || try == 3 || !s.again(ctx, c, f) && (try > 1 || !noAnswer(c, f)) {
 			if c.optional && fault.Is(err, fault.Forbidden) || c.prompt && t.readsAnew(f) {
 				return err
 			}
@@ -298,6 +312,12 @@ func (s *systems) again(ctx context.Context, c call, f *fault.Error) bool {
 	}
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() == nil && (!ok || time.Until(deadline) > f.RetryAfter+time.Second)
+}
+
+// noAnswer reports whether a read was answered with something else than what this
+// system says, such as a page of a proxy between us, or half of it.
+func noAnswer(c call, f *fault.Error) bool {
+	return !c.write && !c.once && f.Code == fault.BadAnswer && f.Status/100 == 2
 }
 
 // asFault: whatever an adapter answered that is no fault is the system's.

@@ -144,6 +144,9 @@ func (l *loading) search() (found string, err error) {
 		path := filepath.Join(dir, FileName)
 		info, err := os.Stat(path)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && found == "" && isLink(path):
+			// A share that is not mounted, say: another office's file must not take its place.
+			return "", &Error{Problems: []Problem{{File: path, Text: "is a link to what is not there; mend it, or name the configuration with --config"}}}
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), err == nil && info.IsDir():
 		case err == nil && found == "":
 			found, first = path, info
@@ -157,6 +160,11 @@ func (l *loading) search() (found string, err error) {
 		}
 	}
 	return found, nil
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // places are the directories in which the file is looked for, the working

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // ErrNotRegular is a directory, pipe, socket or device where a file is expected.
@@ -60,13 +61,17 @@ const maxLinks = 40
 
 // Foreign judges the file at path, of which opened is the state as it was
 // opened: it and every link on the way to it must belong to the caller or root,
-// nobody else may write it, and in their directories nobody else may put another
-// in its place. Directories above those are not looked at. nil: nobody can, or
-// it cannot be told on this operating system.
+// nobody else may write it, and in its directory, and in that of a link in its
+// place, nobody else may put another there. Directories above those are not looked
+// at: who writes one can put another in its place, but none of ours, and no link of
+// ours. nil: nobody can, or it cannot be told on this operating system.
 func Foreign(path string, opened fs.FileInfo) *Risk {
 	now, err := os.Stat(path)
 	if err != nil || !os.SameFile(now, opened) {
 		return &Risk{What: path + " is being exchanged", Mend: "look who does that"}
+	}
+	if r := foreignLink(path); r != nil {
+		return r
 	}
 	for range maxLinks {
 		if r := ForeignDir(filepath.Dir(path)); r != nil {
@@ -75,9 +80,6 @@ func Foreign(path string, opened fs.FileInfo) *Risk {
 		entry, err := os.Lstat(path)
 		if err != nil || entry.Mode()&fs.ModeSymlink == 0 {
 			break
-		}
-		if r := owned(path, entry); r != nil {
-			return r
 		}
 		target, err := os.Readlink(path)
 		if err != nil {
@@ -94,15 +96,58 @@ func Foreign(path string, opened fs.FileInfo) *Risk {
 	return unwritable(path, opened)
 }
 
+// foreignLink is a link on the way to path that belongs to somebody else, who can
+// turn it to another file of ours at any time.
+func foreignLink(path string) *Risk {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	const sep = string(filepath.Separator)
+	root := filepath.VolumeName(path) + sep
+	at, names := root, strings.Split(path[len(root):], sep)
+	for links := 0; len(names) > 0; {
+		name := names[0]
+		names = names[1:]
+		if name == ".." {
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, name)
+		entry, err := os.Lstat(next)
+		if err != nil || entry.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		if r := owned(next, entry); r != nil {
+			return r
+		}
+		target, err := os.Readlink(next)
+		if links++; err != nil || links > maxLinks {
+			return nil // whoever opens it says that
+		}
+		if filepath.IsAbs(target) {
+			at = root
+			target = target[len(filepath.VolumeName(target)):]
+		}
+		names = append(strings.Split(target, sep), names...)
+	}
+	return nil
+}
+
 // ForeignPlace judges the place of a file that is to be written, whether it is
-// there or not: no link leads elsewhere, it belongs to the caller or root, and
-// nobody else can make or exchange a file in its directory, not even in one with
-// the sticky bit. So what was judged by name is what will be opened by name.
+// there or not: no link of somebody else's is on the way to its directory, and none
+// at all in its own place, it belongs to the caller or root, and nobody else can
+// make or exchange a file in its directory, not even in one with the sticky bit. So
+// what was judged by name is what will be opened by name.
 func ForeignPlace(path string) *Risk {
 	dir := filepath.Dir(path)
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil // whoever opens it says that
+	}
+	if r := foreignLink(dir); r != nil {
+		return r
 	}
 	if r := owned(dir, info); r != nil {
 		return r

@@ -83,6 +83,42 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// Somebody else's link leads to a file of ours today, and to another one of ours
+// tomorrow.
+func TestForeignLinkOnTheWay(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a link away")
+	}
+	dir := t.TempDir()
+	for _, err := range []error{os.Mkdir(filepath.Join(dir, "ours"), 0o700), os.WriteFile(filepath.Join(dir, "ours", "f"), nil, 0o600),
+		os.Symlink("ours", filepath.Join(dir, "way")), os.Symlink("../"+filepath.Base(dir)+"/way/f", filepath.Join(dir, "f"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ways := []string{filepath.Join(dir, "way", "f"), filepath.Join(dir, "f")}
+	for _, path := range ways {
+		if got := judge(t, path); got != "" {
+			t.Errorf("all ours: %s: %s", path, got)
+		}
+	}
+	if err := os.Lchown(filepath.Join(dir, "way"), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range ways {
+		_, info, err := files.Read(path, max)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if risk := files.Foreign(path, info); risk == nil || !strings.Contains(risk.Error(), "/way belongs to ") {
+			t.Errorf("%s: %v", path, risk)
+		}
+	}
+	if risk := files.ForeignPlace(filepath.Join(dir, "way", "new")); risk == nil || !strings.Contains(risk.Error(), "/way belongs to ") {
+		t.Errorf("a place: %v", risk)
+	}
+}
+
 // What was opened is judged, not what took its place since.
 func TestForeignExchanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")

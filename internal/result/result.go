@@ -124,6 +124,8 @@ type Error struct {
 	Hint      string `json:"hint"`
 	Owner     string `json:"owner"`
 	Transient bool   `json:"transient"`
+	// System is whose failure it is, as fault.System; the message names it already.
+	System string `json:"-"`
 }
 
 // FromFault turns a failure into its JSON form; nil for nil. An error that is
@@ -135,6 +137,7 @@ func FromFault(err error) *Error {
 	out := &Error{Code: "internal", Message: fault.Clean(err.Error(), 1000), Owner: string(fault.OwnerSystem)}
 	if f := fault.As(err); f != nil {
 		out.Code, out.Hint, out.Owner, out.Transient = string(f.Code), f.Hint, string(f.Owner), f.Transient
+		out.System = string(f.System)
 	}
 	return out
 }

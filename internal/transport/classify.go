@@ -73,6 +73,7 @@ func (c *Client) describe(ctx context.Context, call Call, o *outcome) *fault.Err
 // broken describes a connection that could not be made or did not last.
 func broken(host string, err error, s secrets) *fault.Error {
 	f := &fault.Error{Code: fault.Unreachable, Transient: true, Hint: doctorHint}
+	host = reached(host, err)
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	switch {
@@ -91,6 +92,20 @@ func broken(host string, err error, s secrets) *fault.Error {
 		f.Message = "no answer from " + host + ": " + s.out(plain(err)) // may quote what the server sent
 	}
 	return f
+}
+
+// reached is whom the connection was to be made to: the proxy in the place of host,
+// where it was one that did not let us through.
+func reached(host string, err error) string {
+	var op, dial *net.OpError
+	if !errors.As(err, &op) || op.Op != "proxyconnect" {
+		return host
+	}
+	proxy := "the proxy"
+	if errors.As(op.Err, &dial) && dial.Addr != nil {
+		proxy += " " + dial.Addr.String()
+	}
+	return proxy + " (HTTPS_PROXY or HTTP_PROXY)"
 }
 
 // cutShort describes the end of the caller's context. A cause that is a fault

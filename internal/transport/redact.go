@@ -11,6 +11,9 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/unicode/norm"
+
 	"advosync/internal/fault"
 )
 
@@ -25,29 +28,87 @@ const (
 	// bytes: a server may cut its own message.
 	telling = 16
 	blot    = "***"
+	// maxQuoted bounds what is looked through, in bytes: a message shows some hundred
+	// characters. A secret that begins within it is looked for a little further.
+	maxQuoted = 16 << 10
+	margin    = 4 << 10
 )
 
 func newSecrets(texts ...string) secrets {
 	var s secrets
 	for _, text := range texts {
-		if len(text) >= minSecret && !slices.Contains(s, text) {
-			s = append(s, text)
+		if len(text) < minSecret {
+			continue
+		}
+		for _, form := range forms(text) {
+			if len(form) >= minSecret && !slices.Contains(s, form) {
+				s = append(s, form)
+			}
 		}
 	}
 	return s
 }
 
-// out blots the secrets out of a text, also where they are spelled otherwise: in
-// percent, JSON or HTML escapes, in hex, in base64 at any place of a longer
-// text. fixed are sentences that the server says to everybody: a word of them
-// stays, though somebody's password be that word.
-func (s secrets) out(text string, fixed ...string) string {
+// forms are a secret as other programs may have stored or read it: composed or
+// decomposed, UTF-8 taken for windows-1252, what is not ASCII replaced. Of a long one
+// its second half counts by itself: a server may cut the beginning of a message, too.
+func forms(text string) []string {
+	out := []string{text}
+	if len(text) >= 2*telling {
+		out = append(out, text[len(text)/2:])
+	}
+	if strings.IndexFunc(text, notASCII) < 0 {
+		return out
+	}
+	out = append(out, norm.NFC.String(text), norm.NFD.String(text))
+	if misread, err := charmap.Windows1252.NewDecoder().String(text); err == nil {
+		out = append(out, misread)
+	}
+	kept := strings.Map(func(r rune) rune {
+		if notASCII(r) {
+			return -1
+		}
+		return r
+	}, text)
+	if len(kept) >= minSecret { // of one with fewer, little but the replacements would be looked for
+		for _, instead := range []string{"\uFFFD", "?"} {
+			out = append(out, replaceNotASCII(text, instead))
+		}
+	}
+	return out
+}
+
+func notASCII(r rune) bool { return r >= utf8.RuneSelf }
+
+func replaceNotASCII(text, instead string) string {
 	var b strings.Builder
-	for rest := text; rest != ""; {
-		at, end := firstOf(rest, fixed)
-		b.WriteString(s.blotted(rest[:at]))
-		b.WriteString(rest[at:end])
-		rest = rest[end:]
+	for _, r := range text {
+		if notASCII(r) {
+			b.WriteString(instead)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// out blots the secrets out of a text, also where they are spelled otherwise: in
+// percent, JSON or HTML escapes, up to three of them one around the other, in hex, in
+// base64 at any place of a longer text, over the ends of lines. fixed are sentences that the server says to everybody: a word of them
+// stays, though somebody's password be that word.
+// Of a longer text than anybody is shown, the beginning is given.
+func (s secrets) out(text string, fixed ...string) string {
+	shown := min(len(text), maxQuoted)
+	text = text[:min(len(text), maxQuoted+margin)]
+	var b strings.Builder
+	for at := 0; at < shown; {
+		begin, end := firstOf(text[at:], fixed)
+		begin, end = at+begin, at+end
+		b.WriteString(s.blotted(text[at:begin], shown-at))
+		if begin < shown {
+			b.WriteString(text[begin:min(end, shown)])
+		}
+		at = end
 	}
 	return b.String()
 }
@@ -66,14 +127,38 @@ func firstOf(text string, sentences []string) (at, end int) {
 	return at, end
 }
 
-func (s secrets) blotted(text string) string {
-	for _, secret := range s {
-		for _, spelled := range encodings(secret) {
-			text = strings.ReplaceAll(text, spelled, blot)
+// blotted is the text without the secrets, up to so many bytes of it.
+func (s secrets) blotted(text string, shown int) string {
+	hidden := make([]bool, len(text))
+	for _, v := range views(text) {
+		for _, secret := range s {
+			v.hideEncoded(hidden, secret)
+			v.hideEscaped(hidden, secret)
 		}
-		text = blotEscaped(text, secret)
 	}
-	return text
+	var b strings.Builder
+	for i := range min(len(text), shown) {
+		switch {
+		case !hidden[i]:
+			b.WriteByte(text[i])
+		case i == 0 || !hidden[i-1]:
+			b.WriteString(blot)
+		}
+	}
+	return b.String()
+}
+
+func (v view) hideEncoded(hidden []bool, secret string) {
+	for _, spelled := range encodings(secret) {
+		for at := 0; ; at += len(spelled) {
+			i := strings.Index(v.text[at:], spelled)
+			if i < 0 {
+				break
+			}
+			at += i
+			v.hide(hidden, at, at+len(spelled))
+		}
+	}
 }
 
 // encodings are a secret's other spellings in which no part of it shows.
@@ -100,26 +185,17 @@ func encodings(secret string) []string {
 	return out
 }
 
-// blotEscaped finds a secret each of whose bytes may be escaped or not.
-func blotEscaped(text, secret string) string {
-	var b strings.Builder
-	done := 0
-	for i := 0; i < len(text); {
-		n, matched := spelledAt(text[i:], secret)
+// hideEscaped finds a secret each of whose bytes may be escaped or not.
+func (v view) hideEscaped(hidden []bool, secret string) {
+	for i := 0; i < len(v.text); {
+		n, matched := spelledAt(v.text[i:], secret)
 		if matched < min(len(secret), telling) {
 			i++
 			continue
 		}
-		b.WriteString(text[done:i])
-		b.WriteString(blot)
+		v.hide(hidden, i, i+n)
 		i += n
-		done = i
 	}
-	if done == 0 {
-		return text
-	}
-	b.WriteString(text[done:])
-	return b.String()
 }
 
 // spelledAt is how much of text (n bytes) spells how much of the secret from its
@@ -156,21 +232,36 @@ func unescape(text string) (said string, took int) {
 	case '+':
 		return " ", 1
 	case '%':
-		return escapedByte(text, 1)
+		return unescapePercent(text)
 	case '\\':
 		return unescapeJSON(text)
 	case '&':
-		if end := strings.IndexByte(text[:min(len(text), 12)], ';'); end > 0 {
-			if said := html.UnescapeString(text[:end+1]); said != text[:end+1] {
-				return said, end + 1
-			}
+		return unescapeHTML(text)
+	}
+	return "", 0
+}
+
+func unescapePercent(text string) (said string, took int) {
+	if text[0] != '%' {
+		return "", 0
+	}
+	return escapedByte(text, 1)
+}
+
+func unescapeHTML(text string) (said string, took int) {
+	if text[0] != '&' {
+		return "", 0
+	}
+	if end := strings.IndexByte(text[:min(len(text), 12)], ';'); end > 0 {
+		if said := html.UnescapeString(text[:end+1]); said != text[:end+1] {
+			return said, end + 1
 		}
 	}
 	return "", 0
 }
 
 func unescapeJSON(text string) (said string, took int) {
-	if len(text) < 2 {
+	if len(text) < 2 || text[0] != '\\' {
 		return "", 0
 	}
 	switch text[1] {
@@ -182,6 +273,10 @@ func unescapeJSON(text string) (said string, took int) {
 		return "\t", 2
 	case 'x':
 		return escapedByte(text, 2)
+	case '0', '1', '2', '3':
+		if n, err := strconv.ParseUint(text[1:min(len(text), 4)], 8, 8); err == nil && len(text) >= 4 {
+			return string([]byte{byte(n)}), 4
+		}
 	case 'u':
 		r, ok := hexRune(text)
 		if !ok {

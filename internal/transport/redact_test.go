@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/url"
 	"strings"
@@ -59,6 +60,53 @@ func TestSpellingsOfASecret(t *testing.T) {
 				t.Errorf("%s of %s: %s", how, secret, got)
 			}
 		}
+	}
+}
+
+// A server quotes the request in JSON, and a proxy before it puts that into a page:
+// what is escaped is escaped again.
+func TestSpellingsInSpellings(t *testing.T) {
+	const secret = `p%ss w+rd/"ä&<\'x1`
+	escapes := map[string]func(string) string{
+		"JSON":    func(s string) string { return strings.Trim(string(mustJSON(t, s)), `"`) },
+		"percent": url.QueryEscape, "path": url.PathEscape, "HTML": html.EscapeString,
+		"octal": func(s string) string {
+			var b strings.Builder
+			for _, c := range []byte(s) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+			return b.String()
+		},
+	}
+	s := newSecrets(secret)
+	for first, inner := range escapes {
+		for second, outer := range escapes {
+			for third, outermost := range escapes {
+				if got := s.out("before " + outermost(outer(inner(secret))) + " after"); got != "before *** after" {
+					t.Errorf("%s in %s in %s: %s", first, second, third, got)
+				}
+			}
+		}
+	}
+}
+
+// What is stored or read in another character set, folded or cut is known as well.
+func TestFormsOfASecret(t *testing.T) {
+	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJTWU5DIn0.c2lnbmF0dXJl"
+	s := newSecrets("Märzhäschen!", token)
+	mime := base64.StdEncoding.EncodeToString([]byte("a:Märzhäschen!:b"))
+	for how, text := range map[string]string{
+		"decomposed": "Ma\u0308rzha\u0308schen!", "UTF-8 read as windows-1252": "MÃ¤rzhÃ¤schen!", "not decoded": "M\uFFFDrzh\uFFFDschen!", "replaced": "M?rzh?schen!",
+		"base64 in two lines": mime[:9] + "\r\n " + mime[9:], "its beginning cut": token[10:], "its end cut": token[:24],
+		"far behind": strings.Repeat(" ", maxQuoted-20) + "Märzhäschen!", "over the end": strings.Repeat(" ", maxQuoted-5) + "Märzhäschen!",
+	} {
+		got := s.out(text)
+		if !strings.Contains(got, blot) || strings.Contains(got, "rzh") || strings.Contains(got, "sdW") {
+			t.Errorf("%s: %s", how, strings.TrimSpace(got))
+		}
+	}
+	if got := s.out(strings.Repeat("x", maxQuoted+10*margin)); len(got) != maxQuoted {
+		t.Errorf("%d bytes of a text beyond all measure", len(got))
 	}
 }
 

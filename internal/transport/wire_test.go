@@ -119,6 +119,17 @@ func TestRefusedConnectionIsNoDoubt(t *testing.T) {
 	}
 }
 
+// A proxy that does not let us through is not the system that does not answer.
+func TestRefusedByProxy(t *testing.T) {
+	proxy := &url.URL{Scheme: "http", User: url.UserPassword("svc", "geheim"), Host: "127.0.0.1:1"}
+	c := client(t, Options{Base: &http.Transport{Proxy: http.ProxyURL(proxy)}})
+	_, err := c.Do(context.Background(), call(t, "GET", "https://crm.example.de/x", ""))
+	f := fault.As(err)
+	if f == nil || f.Message != "the proxy 127.0.0.1:1 (HTTPS_PROXY or HTTP_PROXY) refuses connections" || strings.Contains(err.Error()+f.Err.Error(), "geheim") {
+		t.Fatalf("%v", err)
+	}
+}
+
 func TestUntrustedCertificate(t *testing.T) {
 	var seen atomic.Int64
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
