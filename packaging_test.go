@@ -126,6 +126,24 @@ func TestRemovingErasesOnlyWhenAsked(t *testing.T) {
 	}
 }
 
+// What was moved to another disk, and is only linked, is not taken for erased.
+func TestPurgeNamesWhatALinkLeadsTo(t *testing.T) {
+	r := newFakeRoot(t, 0o750)
+	r.write("usr/share/debconf/confmodule", "db_version() { :; }\ndb_input() { :; }\ndb_go() { :; }\ndb_get() { RET=true; }\ndb_purge() { :; }\n", 0o644)
+	for _, err := range []error{os.Rename(r.path("var/lib/advosync"), r.path("srv")), os.Symlink(r.path("srv"), r.path("var/lib/advosync"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := r.run("postremove.sh", "purge")
+	if !strings.Contains(said, "var/lib/advosync was a link: secrets and client data stay in "+r.path("srv")) {
+		t.Errorf("said %q", said)
+	}
+	if r.has("etc/advosync") || r.has("var/lib/advosync") || !r.has("srv/state.db") {
+		t.Error("what should stay has gone, or the other way round")
+	}
+}
+
 // The pages and the changelog are packed as distributions want them.
 func TestCompressedDocs(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "packed")

@@ -23,7 +23,13 @@ if [ -e "$debconf" ]; then
 	db_purge || true
 fi
 if [ "$erase" = true ]; then
-	rm -rf "$etc" "$state"
+	for dir in "$etc" "$state"; do
+		# What somebody has moved elsewhere is there, and perhaps not alone.
+		if [ -L "$dir" ]; then
+			echo "advosync: $dir was a link: secrets and client data stay in $(readlink -f "$dir")" >&2
+		fi
+		rm -rf "$dir"
+	done
 elif [ -e "$etc" ] || [ -e "$state" ]; then
 	echo "advosync: secrets and client data stay: rm -r $etc $state erases them" >&2
 fi

@@ -79,6 +79,9 @@ func (e *entityRun) execute(list []candidate) error {
 			e.giveBack(c, 0)
 			break
 		}
+		if room >= 0 {
+			room += c.locked() // what somebody else holds uses up no bound
+		}
 		for i, it := range c.items {
 			if len(c.items)-i <= 2*e.run.workers() && next == nil && pos < len(list) && room != 0 {
 				prepare()
@@ -103,6 +106,16 @@ func (e *entityRun) execute(list []candidate) error {
 		e.leaves(c)
 	}
 	return e.settle(failure)
+}
+
+// locked is how many records of the chunk somebody else holds.
+func (c *chunk) locked() (n int) {
+	for _, it := range c.items {
+		if it.locked != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // room is how many records --limit still allows; -1: no limit.
@@ -273,8 +286,10 @@ func (e *entityRun) giveBack(c *chunk, i int) {
 // begin works on one item in a goroutine of its own.
 func (e *entityRun) begin(c *chunk, it *item, s *slots) {
 	e.run.mu.Lock()
-	e.run.begun++
-	e.run.fresh++
+	if it.locked == nil {
+		e.run.begun++
+		e.run.fresh++
+	}
 	e.run.sink.Begun(e.m.Entity(), it.id)
 	e.run.mu.Unlock()
 	e.flying.Add(1)

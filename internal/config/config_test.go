@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -579,6 +580,28 @@ func TestRequire(t *testing.T) {
 	err = p.mustLoad().Require(config.EspoCRM, config.Advoware)
 	if err == nil || p.short(err.Error()) != "advosync.yaml: advoware.user: is needed and not set; set it in the configuration file or as ADVOSYNC_ADVOWARE_USER" {
 		t.Errorf("one missing: %v", err)
+	}
+}
+
+// A directory's name is no pattern: "[ab]" would lead to the mapping of a neighbour.
+func TestDirectoryIsNoPattern(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("its file names hold none of these characters but the bracket, which cannot be escaped there")
+	}
+	entity := func(name string) string {
+		return "entity: " + name + "\nespocrm: {type: CE}\nadvoware: {path: e, id: nr, row_id: r}\nfields: [{espocrm: a, advoware: a}]\n"
+	}
+	p := newPlace(t)
+	p.write("a/entities/a.yaml", entity("Fremd"))
+	p.write("[ab]*?/advosync.yaml", "entities: [entities/*.yaml]")
+	p.write("[ab]*?/entities/a.yaml", entity("Eigen"))
+	p.env = []string{"ADVOSYNC_CONFIG=[ab]*?/advosync.yaml"}
+	if got := p.mustLoad().EntityNames(); !slices.Equal(got, []string{"Eigen"}) {
+		t.Errorf("entities: %s", got)
+	}
+	p.write("[ab]*?/advosync.yaml", "entities: [other/*.yaml]")
+	if _, err := p.load(); err == nil || !strings.Contains(err.Error(), "other/*.yaml matches no file in ") {
+		t.Errorf("%v", err)
 	}
 }
 

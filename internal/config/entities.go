@@ -81,7 +81,7 @@ func (l *loading) expand(from raw, dir string) []string {
 		if from.node.Kind == strictyaml.List && i < len(from.node.Items) {
 			at.node = from.node.Items[i]
 		}
-		matches, err := filepath.Glob(l.against(dir, pattern))
+		matches, err := filepath.Glob(l.against(literal(dir), pattern))
 		if err != nil {
 			l.add("entities", at, "%s is no pattern for file names", pattern)
 			continue
@@ -97,17 +97,26 @@ func (l *loading) expand(from raw, dir string) []string {
 			}
 		}
 		if !found {
-			l.add("entities", at, "%s", unmatched(pattern, l.against(dir, pattern), dir))
+			l.add("entities", at, "%s", unmatched(pattern, dir, l.against(dir, pattern)))
 		}
 	}
 	return files
 }
 
+// literal is a directory's name as a pattern that matches it alone: "[neu]" in it
+// would let the files of another directory be used.
+func literal(dir string) string {
+	if filepath.Separator != '/' {
+		return dir // no character takes a special meaning away
+	}
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
+}
+
 // unmatched says why a pattern gave no file. Glob keeps it to itself when a
 // directory cannot be read.
-func unmatched(pattern, path, dir string) string {
+func unmatched(pattern, dir, path string) string {
 	for at := filepath.Dir(path); ; at = filepath.Dir(at) {
-		if strings.ContainsAny(at, "*?[") && at != filepath.Dir(at) {
+		if rest, _ := strings.CutPrefix(at, dir); strings.ContainsAny(rest, "*?[") && at != filepath.Dir(at) {
 			continue
 		}
 		if _, err := os.ReadDir(at); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -387,6 +387,7 @@ func TestNotesArePlainText(t *testing.T) {
 		"[hier](https://boese.example)":                      `\[hier\](https:\//boese.example)`,
 		"![](//boese.example/x.png)":                         `!\[\](//boese.example/x.png)`,
 		"HTTP://boese.example www.boese.example":             `HTTP:\//boese.example www\.boese.example`,
+		"a_www.boese.example wwww.boese":                     `a\_www\.boese.example wwww\.boese`,
 		"<https://boese.example>":                            `‹https:\//boese.example›`,
 		"<img src=x onerror=alert(1)>":                       "‹img src=x onerror=alert(1)›",
 		"&lt;img&#62; &#x40;admin":                           "＆lt;img＆#62; ＆#x40;admin",

@@ -64,7 +64,7 @@ var (
 	alike      = strings.NewReplacer("@", "\uFF20", "<", "\u2039", ">", "\u203A", "`", "\u02CB")
 	reference  = regexp.MustCompile(`&(#?\w+;)`)
 	formatting = regexp.MustCompile(`[\\*_\[\]~]`)
-	autolink   = regexp.MustCompile(`(?i)(\bwww|:)(\.|//)`)
+	autolink   = regexp.MustCompile(`(?i)(www|:)(\.|//)`)
 	lineStart  = regexp.MustCompile(`^([0-9]*)([-#+=.)])`)
 )
 

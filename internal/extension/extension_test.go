@@ -114,7 +114,7 @@ var forms = map[string][]string{
 	"about":           {"version", "form", "module", "userId", "userName", "fields"},
 	"field:int":       {"type", "disableFormatting", "duplicateIgnore"},
 	"field:varchar":   {"type", "maxLength", "duplicateIgnore"},
-	"field:text":      {"type", "maxLength", "duplicateIgnore"},
+	"field:text":      {"type", "maxLength", "displayRawText", "duplicateIgnore"},
 	"field:datetime":  {"type", "hasSeconds", "duplicateIgnore"},
 	"field:enum":      {"type", "options", "default", "duplicateIgnore"},
 	"index":           {"type", "columns"},

@@ -26,7 +26,8 @@ func syncFields() []syncField {
 		field("advowareId", object{"type": "int", "disableFormatting": true}),
 		field("advowareRowId", object{"type": "varchar", "maxLength": 50}),
 		field("advowareLastSync", object{"type": "datetime", "hasSeconds": true}),
-		field("syncErrorMessage", object{"type": "text", "maxLength": 2000}),
+		// It quotes what systems say, and they quote values: raw text makes no links of it.
+		field("syncErrorMessage", object{"type": "text", "maxLength": 2000, "displayRawText": true}),
 		field("syncRetryCount", object{"type": "int"}),
 		field(EditedAt, object{"type": "datetime", "hasSeconds": true}),
 	}
