@@ -45,11 +45,22 @@ func (s *samples) accepted(id string, f mapping.Field, value record.Value) {
 		}
 		s.note(result.FindingWarn, id, "Advoware's value of "+f.Espo+" "+what, hint)
 	}
-	if d.Type == "enum" && len(missingOptions(d.Options, []string{text})) > 0 {
+	if chosen := chosenWords(f, text); slices.Contains(choices, d.Type) && len(d.Options) > 0 && len(missingOptions(d.Options, chosen)) > 0 {
 		s.note(result.FindingWarn, id, "a value of "+f.Espo+" is none of EspoCRM's options; such records fail", where+": add it to Options, or map it with values")
 	}
 	s.acceptedNumber(id, f, d, text, where)
 	s.acceptedAddress(id, f, d, text)
+}
+
+// choices are the EspoCRM types that take words of a list of options alone.
+var choices = []string{"enum", "multiEnum", "checklist", "array"}
+
+// chosenWords are the words in a value: of a set its members.
+func chosenWords(f mapping.Field, text string) []string {
+	if f.Type == mapping.Set {
+		return mapping.Members(text)
+	}
+	return []string{text}
 }
 
 func maxLengthOf(d fieldDefs) int {
@@ -169,7 +180,13 @@ func (s *samples) oneSided(ctx context.Context) []result.Finding {
 	}
 	for _, o := range espo {
 		id, _ := o.Text("id")
-		s.read(record.EspoCRM, id, o)
+		if view, known := s.read(record.EspoCRM, id, o); known {
+			s.toAdvoware(id, view, record.Object{}) // as a create would
+		}
+	}
+	blank, err := record.NewObject(map[string]any{})
+	if err != nil {
+		return append(s.findings(), broken(err, ""))
 	}
 	var advo []record.Object
 	if s.m.List() != nil {
@@ -181,7 +198,7 @@ func (s *samples) oneSided(ctx context.Context) []result.Finding {
 		id, _ := idOf(o, s.m.AdvoID())
 		s.remember(o)
 		if view, known := s.read(record.Advoware, strconv.FormatInt(id, 10), o); known {
-			s.acceptedAll(strconv.FormatInt(id, 10), s.sendable(view, record.EspoCRM))
+			s.toEspoCRM(strconv.FormatInt(id, 10), view, blank)
 		}
 	}
 	if len(advo) > 0 {

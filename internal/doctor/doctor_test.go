@@ -274,6 +274,10 @@ func TestMisconfigured(t *testing.T) {
 		"mapped field misspelt":   {mapping("espocrm: phone", "espocrm: Phone"), nil, []wants{{"Beteiligte mapping", fail, "did you mean phone?", "mapping"}}},
 		"mapped field read-only":  {none, onField("email", func(f *sandbox.Field) { f.ReadOnly = true }), []wants{{"Beteiligte mapping", fail, "email is read-only", "to_advoware"}}},
 		"role hides mapped field": {none, onRole(func(r *sandbox.Role) { r.FieldNoRead = map[string][]string{"CBeteiligte": {"email"}} }), []wants{{"Beteiligte mapping", fail, "read email", "Field Level"}}},
+		"role denies a mapped field": {none, onRole(func(r *sandbox.Role) { r.FieldNoEdit = map[string][]string{"CBeteiligte": {"email"}} }), []wants{
+			{"Beteiligte mapping", fail, "not let it edit email", "email: Edit yes"}}},
+		"a text in a number": {none, onField("phone", func(f *sandbox.Field) { f.Type = sandbox.Int }), []wants{
+			{"Beteiligte mapping", warn, "phone is mapped as string and is of type int in EspoCRM", "correct type"}}},
 		"kind empties a required field": {none, onField("lastName", func(f *sandbox.Field) { f.Required = true }), []wants{
 			{"Beteiligte mapping", warn, "kind firma empties it", "Required"},
 			{"Beteiligte samples", okay, "unchanged", ""}}},
@@ -537,6 +541,17 @@ func TestFirstContact(t *testing.T) {
 	}
 	findings := o.examine()
 	o.expect(findings, wants{"Beteiligte samples", warn, "no record could be compared on both sides yet; 20 records of EspoCRM and 20 records of Advoware were read", "advosync link"})
+}
+
+// TestLawsBeforeAnythingIsLinked: what a create would write reads as what it was made of.
+func TestLawsBeforeAnythingIsLinked(t *testing.T) {
+	o := newOffice(t, func(cfg, m string) (string, string) {
+		return cfg, strings.Replace(m, "{espocrm: 'blank(firmenname)', advoware: '!blank(vorname)'}", "{espocrm: 'blank(firmenname)', advoware: 'vorname == \"x\"'}", 1)
+	})
+	for _, id := range o.linked() {
+		o.EspoCRM.SetField("CBeteiligte", id, "advowareId", nil)
+	}
+	o.expect(o.examine(), wants{"Beteiligte samples", fail, "a record of kind person reads as another kind once it is written to Advoware", "conditions of the kinds"})
 }
 
 // TestEntityNarrows: other entities are not looked at.

@@ -33,7 +33,35 @@ func (v *visit) checkMapped(_ context.Context, m *mapping.Mapping) []result.Find
 			}
 		}
 	}
-	return orOK(wrong, "all %d fields of the mapping are in %s and may be read and written", len(m.EspoNames()), t)
+	found := orOK(wrong, "all %d fields of the mapping are in %s and may be read and written", len(m.EspoNames()), t)
+	if v.Values {
+		found = append(found, v.eachMapped(t, m)...)
+	}
+	return found
+}
+
+// eachMapped says of every field what was found, whatever it was.
+func (v *visit) eachMapped(t string, m *mapping.Mapping) []result.Finding {
+	var found []result.Finding
+	for _, f := range m.AllFields() {
+		field, there := v.fieldOf(t, f.Espo)
+		if f.Espo == "" || f.Clear || !there {
+			continue
+		}
+		d := v.defs[t].Fields[field]
+		read, edit := v.fieldAccess(t, field)
+		why, _ := unwritable(t, f.Espo, field, d)
+		found = append(found, ok("%s: %s, %s; %s of EspoCRM is mapped as %s (%s)", label(f), yesNo(read, "readable"), yesNo(edit && why == "", "writable"),
+			d.Type, f.Type, f.Direction))
+	}
+	return found
+}
+
+func yesNo(yes bool, what string) string {
+	if yes {
+		return what
+	}
+	return "not " + what
 }
 
 // fieldOf is the field that an attribute belongs to: a link's attributes are
@@ -75,8 +103,20 @@ var kindsOfType = map[mapping.Type][]string{
 	mapping.Phone:    {"phone", "varchar"},
 	mapping.URL:      {"url", "varchar", "text"},
 	mapping.IBAN:     {"varchar"},
-	mapping.Text:     {"text", "varchar"},
+	mapping.Text:     {"text", "varchar", "wysiwyg"},
 	mapping.Set:      {"multiEnum", "array", "checklist"},
+}
+
+// notTexts are the EspoCRM types that hold no text: one that is written there is cast.
+var notTexts = []string{"int", "float", "decimal", "currency", "bool", "date", "datetime", "datetimeOptional", "multiEnum", "array", "checklist"}
+
+// unfit reports whether an EspoCRM field cannot hold what the mapping takes it for.
+func unfit(f mapping.Field, words []string, d fieldDefs) bool {
+	if f.Type == mapping.String && words == nil {
+		return slices.Contains(notTexts, d.Type)
+	}
+	kinds := kindsOfType[f.Type]
+	return kinds != nil && !slices.Contains(kinds, d.Type)
 }
 
 func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []result.Finding {
@@ -100,10 +140,10 @@ func (v *visit) judgeMapped(t string, m *mapping.Mapping, f mapping.Field) []res
 			wrong = append(wrong, warn("", f.Espo+" is required in EspoCRM, but kind "+f.Kind+" empties it; such records will fail", fieldHint(t, field)+": take Required away"))
 		}
 	}
-	if kinds := kindsOfType[f.Type]; kinds != nil && !f.Clear && !slices.Contains(kinds, d.Type) {
+	if !f.Clear && unfit(f, m.EspoWords(f.Key), d) {
 		wrong = append(wrong, warn("", fmt.Sprintf("%s is mapped as %s and is of type %s in EspoCRM", f.Espo, f.Type, d.Type), "correct type in the mapping"))
 	}
-	if d.Type == "enum" || d.Type == "multiEnum" || d.Type == "checklist" {
+	if slices.Contains(choices, d.Type) && len(d.Options) > 0 {
 		if missing := missingOptions(d.Options, m.EspoWords(f.Key)); len(missing) > 0 {
 			wrong = append(wrong, fail(fmt.Sprintf("%s lacks options that the mapping's values table writes: %s", f.Espo, some(missing)), fieldHint(t, field)+": add them to Options"))
 		}

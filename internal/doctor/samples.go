@@ -44,7 +44,7 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 	}
 	s.missingNames()
 	s.listed(ctx)
-	return orOK(s.findings(), "%s go through the mapping both ways unchanged", plural(s.pairs, "linked record", "linked records"))
+	return orOK(s.findings(), "%s through the mapping both ways unchanged", plural(s.pairs, "linked record goes", "linked records go"))
 }
 
 // late: three quarters of the check's time are over. What was seen is worth more
@@ -231,25 +231,11 @@ func (s *samples) toAdvoware(id string, ve mapping.View, advo record.Object) {
 // toEspoCRM is the other way; besides, EspoCRM must take the values.
 func (s *samples) toEspoCRM(id string, va mapping.View, espo record.Object) {
 	values := s.sendable(va, record.EspoCRM)
-	patch, err := s.m.EspoPatch(espo, values)
+	back, err := s.inEspoCRM(espo, values, s.m.Clears(va.Kind, record.EspoCRM))
 	if err != nil {
 		s.refused(id, "to EspoCRM", err)
 		return
 	}
-	written := espo
-	for name, raw := range patch {
-		if written, err = written.Set(name, raw); err != nil {
-			s.refused(id, "to EspoCRM", err)
-			return
-		}
-	}
-	for _, name := range s.m.Clears(va.Kind, record.EspoCRM) {
-		if written, err = written.Set(name, []byte("null")); err != nil {
-			s.refused(id, "to EspoCRM", err)
-			return
-		}
-	}
-	back, _ := s.m.ReadEspo(written)
 	s.same(id, "to EspoCRM", values, back)
 	s.acceptedAll(id, values)
 }
@@ -276,4 +262,22 @@ func label(f mapping.Field) string {
 		return f.Advo
 	}
 	return f.Espo
+}
+
+// inEspoCRM is how a record would read with these values, and without what is cleared.
+func (s *samples) inEspoCRM(o record.Object, values map[string]record.Value, clears []string) (mapping.View, error) {
+	patch, err := s.m.EspoPatch(o, values)
+	if err != nil {
+		return mapping.View{}, err
+	}
+	for _, name := range clears {
+		patch[name] = []byte("null")
+	}
+	for name, raw := range patch {
+		if o, err = o.Set(name, raw); err != nil {
+			return mapping.View{}, err
+		}
+	}
+	view, _ := s.m.ReadEspo(o) // without a kind it has values all the same
+	return view, nil
 }

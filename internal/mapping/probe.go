@@ -53,3 +53,6 @@ func (m *Mapping) EspoWords(key string) []string {
 	slices.Sort(words)
 	return words
 }
+
+// Members are the members of a canonical set.
+func Members(text string) []string { return membersOf(text) }
