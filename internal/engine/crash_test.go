@@ -283,6 +283,9 @@ func (r *rig) killAt(n int) (at func() string) {
 			return simulation.Passes
 		}
 		seen += 2
+		if n == seen-1 || n == seen {
+			r.o.Rough()
+		}
 		switch n {
 		case seen - 1:
 			where = "before " + e.What

@@ -82,26 +82,35 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: w.espo.view.Values[key], Advo: wr.advo.view.Values[key]}}
 	}
 	got := reconcile.Settle(in)
+	w.learn(in, got)
 	for key, outcome := range got.Fields {
-		sent, read := in.Open.Fields[key].Target, wr.now[key]
 		if outcome == reconcile.OutcomeNotAccepted {
 			refused = append(refused, key)
 			continue
 		}
-		if !read.IsAbsent() && !w.formOf(key, sent, read).Own() {
-			times := 1
-			if _, learnt := got.Learnt[key]; learnt {
-				times = surely
-			}
-			w.remember(key, sent, read, times)
-		}
-		w.tellUnheld(wr.side, key, sent, read)
+		w.tellUnheld(wr.side, key, in.Open.Fields[key].Target, wr.now[key])
 		w.setBase(next, key, got.Base[key])
 		if wr.side == record.EspoCRM {
 			answered(next, key)
 		}
 	}
 	return next, refused
+}
+
+// learn remembers the forms that a settled write teaches: what a read-back shows counts
+// once, what EspoCRM alone can have made of a value is surely its form.
+func (w *work) learn(in reconcile.Settling, got reconcile.Settlement) {
+	for key, outcome := range got.Fields {
+		sent, read := in.Open.Fields[key].Target, in.Now[key]
+		_, surelyIts := got.Learnt[key]
+		switch {
+		case outcome == reconcile.OutcomeNotAccepted, outcome == reconcile.OutcomeNotDone, read.IsAbsent(), w.formOf(key, sent, read).Own():
+		case surelyIts:
+			w.remember(key, sent, read, surely)
+		case in.Answer:
+			w.remember(key, sent, read, 1)
+		}
+	}
 }
 
 func pairsOf(b *store.Base) map[string]record.Pair {

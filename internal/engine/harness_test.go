@@ -16,6 +16,7 @@ import (
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
@@ -220,9 +221,30 @@ func (r *rig) advoField(id int64, name string) string {
 // phones wants both sides to hold one number.
 func (r *rig) phones(id string, advo int64, want string) {
 	r.t.Helper()
-	if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != want || a != want {
+	e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch")
+	if e == nil {
+		e = ""
+	}
+	if e != want || a != want {
 		r.t.Errorf("phone %v, telGesch %q, want %q", e, a, want)
 	}
+}
+
+// overruled wants an edit of Advoware to have given way: told, and in the history.
+func (r *rig) overruled(field, value string) {
+	r.t.Helper()
+	n := r.espo.Posts()
+	if len(n) == 0 || !strings.Contains(n[len(n)-1], field+": kept") || !strings.Contains(n[len(n)-1], "overruled: Advoware's edit") {
+		r.t.Error("nobody was told")
+	}
+	for _, e := range r.history() {
+		for _, w := range e.Writes {
+			if w.Espocrm == field && w.Side == record.Advoware && w.Before == record.Of(value) {
+				return
+			}
+		}
+	}
+	r.t.Error("what gave way is not in the history")
 }
 
 func (r *rig) want(res result.Record, v result.Verdict, o result.Outcome) {

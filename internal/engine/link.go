@@ -208,7 +208,7 @@ func changedNames(d reconcile.Decision) string {
 // linked record without base, which the next sync treats as a first contact.
 func (w *work) putLink(ctx context.Context, r LinkRequest, d reconcile.Decision) error {
 	if in := w.mem.Intent; in != nil {
-		w.closeRun(ctx, in, createState(in, r.AdvowareID), store.WriteNotDone)
+		w.closeRun(ctx, in, bySide(createState(in, r.AdvowareID), store.WriteNotDone))
 		if w.closeErr != nil {
 			return w.closeErr
 		}

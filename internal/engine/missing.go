@@ -174,7 +174,7 @@ func (w *work) closeOrphan(ctx context.Context) error {
 	}
 	e.ReasonText = w.res.Reason.Text
 	w.closeEntry(result.Skipped)
-	w.closeRun(ctx, in, store.WriteUnknown, store.WriteUnknown)
+	w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteUnknown))
 	if w.closeErr != nil {
 		return w.closeErr
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -25,13 +26,13 @@ func (w *work) recover(ctx context.Context) error {
 	if in.Kind != store.IntentCreate && in.AdvowareID != 0 && in.AdvowareID != w.espo.advowareID { // linked to another since
 		w.base, w.mem.Parked = nil, nil
 		advo, espo := w.leftStates(in)
-		w.closeRun(ctx, in, advo, espo)
+		w.closeRun(ctx, in, bySide(advo, espo))
 		w.recovered = true
 		return w.closeErr
 	}
 	if in.Kind == store.IntentDelete { // the record is in EspoCRM again
 		w.base = usable(w.m, in.Base)
-		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
 		w.recovered = true
 		return w.closeErr
 	}
@@ -70,7 +71,7 @@ func (w *work) recoverFormerUndo(ctx context.Context, in *store.Intent) error {
 			w.setBase(w.base, key, record.Pair{Espo: record.Unknown(), Advo: record.Unknown()})
 		}
 	}
-	w.closeRun(ctx, in, store.WriteUnknown, store.WriteUnknown)
+	w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteUnknown))
 	w.recovered = true
 	return w.closeErr
 }
@@ -121,139 +122,121 @@ func (w *work) cutDeadline(ctx context.Context, in *store.Intent) (*store.Intent
 	return &cut, w.commit(ctx, next)
 }
 
-// replay is R1 to R5 on fresh reads.
+// replay reads off the recovery table what became of a dead run's write, on fresh
+// reads of both sides.
 func (w *work) replay(ctx context.Context, in *store.Intent) {
+	asked := w.settling(ctx, in)
+	got := reconcile.Settle(asked)
 	base := usable(w.m, in.Base)
-	switch {
-	case w.finalHappened(in):
-		w.base = w.replayFinal(ctx, in)
-		w.readAnswers()
-		w.owe(in)
-		w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
-	case in.Arrived:
-		w.base = w.replayTyped(in, base)
-		w.owe(in)
-		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
-	case w.advo == nil: // the record is gone: what arrived is not to be told any more
+	w.clearing = w.clearing || w.clears(in)
+	if got.Open {
 		w.base = base
-		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
-	case in.RowBefore != "" && w.advo.row == in.RowBefore: // R2
-		w.base = base
-		w.closeRun(ctx, in, store.WriteNotDone, store.WriteNotDone)
-	case in.EspoRow != "" && w.advo.row == in.EspoRow: // older than the PUT, as a backup brings it back: its values prove nothing
-		w.base = base
-		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
-	default: // R3 to R5
-		w.base = w.replaySent(ctx, in, base)
+		w.closeRun(ctx, in, func(store.Write) store.WriteState { return store.WriteUnknown })
+		return
 	}
-	w.baseless = in.First && (w.advo == nil || !w.sentMoved(in))
-	for key, fi := range in.Fields {
-		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
-			w.clearing = true // of what is done already nothing is left to clear
+	w.learn(asked, got)
+	next, moved := clone(base), asked.BroughtRowID()
+	for key, outcome := range got.Fields {
+		if outcome == reconcile.OutcomeArrived || outcome == reconcile.OutcomeUnproven {
+			w.setBase(next, key, got.Base[key])
+			moved = true
+		}
+		if outcome == reconcile.OutcomeArrived && in.Arrived {
+			answered(next, key)
 		}
 	}
-}
-
-// finalHappened reports whether EspoCRM carries what only the final PUT can have given
-// it (R1): a rowId that it did not have, or where that PUT had none to bring, its lastSync.
-func (w *work) finalHappened(in *store.Intent) bool {
-	if in.RowAfter != "" && in.RowAfter != in.EspoRow && w.espo.row == in.RowAfter {
-		return true
+	if moved {
+		w.owe(in)
+		w.kindsOf(in, asked, got, next)
+		base = next
 	}
-	return in.Planned != nil && in.EspoLastSync != nil && in.Planned.LastSync != "" && in.Planned.LastSync != *in.EspoLastSync && w.espo.lastSync == in.Planned.LastSync
+	w.base, w.baseless = base, in.First && !moved
+	w.readAnswers()
+	rest := stateOfRest(got, moved)
+	w.closeRun(ctx, in, func(wr store.Write) store.WriteState {
+		if o, announced := got.Fields[wr.Field]; announced {
+			return stateOf(o)
+		}
+		return rest
+	})
 }
 
-// sentMoved reports whether Advoware shows anything but the value before in a
-// field that was sent. Where it does not, a first contact is one still.
-func (w *work) sentMoved(in *store.Intent) bool {
-	for key, f := range in.Fields {
-		if f.Sent != nil && w.advo.view.Values[key] != f.Before {
+// clears reports whether a write was to clear fields of another kind in EspoCRM: of
+// what is done already nothing is left to clear.
+func (w *work) clears(in *store.Intent) bool {
+	for key, fi := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
 			return true
 		}
 	}
 	return false
 }
 
-// replayFinal is the base once the final PUT is known to have happened (R1).
-func (w *work) replayFinal(ctx context.Context, in *store.Intent) *store.Base {
-	base := clone(usable(w.m, in.Planned))
-	byUs, err := w.e.Ours(ctx, w.priorStamp[1])
-	byUs = byUs && err == nil
-	for key, f := range in.Fields {
-		if f.ToEspo == nil {
-			continue
+// settling is an interrupted write as the recovery table asks for it. Nobody knows
+// what the client has said of it.
+func (w *work) settling(ctx context.Context, in *store.Intent) reconcile.Settling {
+	out := reconcile.Settling{Base: pairsOf(clone(usable(w.m, in.Base))), RowNow: w.espo.row,
+		Open: reconcile.Announcement{Side: record.Advoware, Fields: map[string]reconcile.Announced{}},
+		Form: w.ownForm}
+	if in.Arrived {
+		out.Open.Side, out.Open.RowID, out.Open.RowBefore = record.EspoCRM, in.RowAfter, in.EspoRow
+		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+		// Clean is what the PUT has set: any later one of ours has set another status,
+		// and has buried who saved before it.
+		out.ByUs = byUs && err == nil && w.prior == StatusClean && out.BroughtRowID()
+		out.Now = w.espo.view.Values
+	} else if w.advo != nil {
+		out.Now = w.advo.view.Values
+	}
+	for key, fi := range in.Fields {
+		target := fi.Sent
+		if in.Arrived {
+			target = fi.ToEspo
 		}
-		if v := w.espo.view.Values[key]; byUs && w.ownForm(key, *f.ToEspo, v) {
-			w.setBase(base, key, record.Pair{Espo: v, Advo: base.Fields[key].Advo})
+		if f, ok := w.m.Field(key); target != nil && ok && !f.Clear {
+			out.Open.Fields[key] = reconcile.Announced{Target: *target, Shown: record.Pair{Espo: fi.Espo, Advo: fi.Before}}
 		}
 	}
-	return base
+	return out
 }
 
-// replayTyped is the base of a PUT to EspoCRM that nothing proves. An operator's value
-// that stands there has still to go to Advoware, which never held it.
-func (w *work) replayTyped(in *store.Intent, base *store.Base) *store.Base {
-	for key, f := range in.Fields {
-		if f.ToEspo == nil || *f.ToEspo == f.Before || !record.OwnForm(*f.ToEspo, w.espo.view.Values[key]) {
-			continue
-		}
-		base = clone(base)
-		w.setBase(base, key, record.Pair{Espo: record.Unknown(), Advo: f.Before})
-	}
-	return base
-}
-
-// replaySent proves field by field whether the PUT to Advoware arrived (R3).
-// R4: a field that was not sent keeps its base.
-func (w *work) replaySent(ctx context.Context, in *store.Intent, base *store.Base) *store.Base {
-	ours, proven, certain := map[string]bool{}, false, false
-	for key, f := range in.Fields {
-		if f.Sent == nil || record.FoldEqual(*f.Sent, f.Before) {
-			continue // proves nothing
-		}
-		// The value before may look like a cut form of the one that was sent.
-		if v := w.advo.view.Values[key]; !v.IsAbsent() && v != f.Before && w.ownForm(key, *f.Sent, v) {
-			ours[key] = true
-			if !setBack(in, key) {
-				proven, certain = true, certain || f.Sent.HasText() && based(in, key)
+// kindsOf takes into a base what an interrupted write has made of the kinds.
+func (w *work) kindsOf(in *store.Intent, asked reconcile.Settling, got reconcile.Settlement, next *store.Base) {
+	switch {
+	case asked.BroughtRowID() && in.Planned != nil:
+		next.Kind, next.RowID, next.LastSync = in.Planned.Kind, in.RowAfter, w.espo.lastSync
+	case !in.Arrived && in.RecordKind != "" && w.advo.view.Kind == in.RecordKind && !w.kindToEspo(in):
+		for _, outcome := range got.Fields {
+			if outcome == reconcile.OutcomeArrived {
+				next.Kind = record.Pair{Espo: record.Of(in.RecordKind), Advo: record.Of(in.RecordKind)}
 			}
 		}
 	}
-	if !proven {
-		if len(ours) > 0 { // what it owed may have happened
-			w.owe(in)
-		}
-		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
-		if in.First {
-			base = w.firstSent(in, base)
-		}
-		return w.editedTwice(in, base)
+}
+
+// stateOf is what the history says of a field's write.
+func stateOf(o reconcile.Outcome) store.WriteState {
+	switch o {
+	case reconcile.OutcomeArrived:
+		return store.WriteDone
+	case reconcile.OutcomeUnproven:
+		return store.WriteUnknown
+	default:
+		return store.WriteNotDone
 	}
-	w.owe(in)
-	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
-	next := clone(base)
-	if k := in.RecordKind; k != "" && w.advo.view.Kind == k && !w.kindToEspo(in) {
-		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
+}
+
+// stateOfRest is what it says of what a write replaced besides the announced fields.
+func stateOfRest(got reconcile.Settlement, moved bool) store.WriteState {
+	if !moved {
+		return store.WriteNotDone
 	}
-	for key, f := range in.Fields {
-		read := w.advo.view.Values[key]
-		switch {
-		case f.Sent == nil: // R4; what agreed without a base is in the intent's (B4), which leaves nothing of R5
-		case ours[key] || read == *f.Sent || w.knownForm(base, record.Advoware, key, read) && w.ownForm(key, *f.Sent, read):
-			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: read})
-		case read == f.Before, !certain: // a person may have emptied the other field, a backup have brought it back
-			if b, ok := next.Fields[key]; ok { // may be a coincidence: both count as changed
-				p := record.Pair{Espo: b.Espo, Advo: *f.Sent}
-				if record.FoldEqual(w.espo.view.Values[key], b.Espo) { // edited back since
-					p.Espo = f.Espo
-				}
-				w.setBase(next, key, p)
-			}
-		default: // what differs is a later edit
-			w.setBase(next, key, record.Pair{Espo: f.Espo, Advo: *f.Sent})
+	for _, o := range got.Fields {
+		if o != reconcile.OutcomeArrived {
+			return store.WriteUnknown
 		}
 	}
-	return next
+	return store.WriteDone
 }
 
 // kindToEspo reports whether the final PUT was to bring EspoCRM the record's kind:
@@ -267,71 +250,6 @@ func (w *work) kindToEspo(in *store.Intent) bool {
 	return false
 }
 
-// setBack reports whether a PUT was to send a field's value of the base, over an
-// edit that had lost a conflict. A person who takes that edit back, or a restored
-// backup, leaves the same value: it does not prove that the PUT arrived.
-func setBack(in *store.Intent, key string) bool {
-	return based(in, key) && in.Base.Fields[key].Advo == *in.Fields[key].Sent
-}
-
-// based reports whether it is remembered what both sides held of a field when they
-// were last in step. Where it is not, a value that was sent may have stood in
-// Advoware before, and be set back.
-func based(in *store.Intent, key string) bool {
-	if in.Base == nil {
-		return false
-	}
-	_, ok := in.Base.Fields[key]
-	return ok
-}
-
-// firstSent is the base of a first contact whose PUT is not proven: what was to be
-// sent is EspoCRM's edit of what Advoware held, so what has moved there since is a
-// conflict, and the other fields are none.
-func (w *work) firstSent(in *store.Intent, base *store.Base) *store.Base {
-	next := clone(base)
-	for key, f := range in.Fields {
-		if f.Sent != nil {
-			w.setBase(next, key, record.Pair{Espo: f.Before, Advo: f.Before})
-		}
-	}
-	return next
-}
-
-// editedTwice is the base of an unproven PUT for the fields that were sent and
-// have moved on both sides since: edited back to the base in EspoCRM is an edit,
-// too, where the value in between may have reached Advoware; and so is edited back
-// to the base in Advoware.
-func (w *work) editedTwice(in *store.Intent, base *store.Base) *store.Base {
-	next := base
-	for key, f := range in.Fields {
-		read, now := w.advo.view.Values[key], w.espo.view.Values[key]
-		if f.Sent == nil || read.IsAbsent() || now.IsAbsent() || record.FoldEqual(read, f.Before) {
-			continue
-		}
-		pair := record.Pair{Espo: f.Espo, Advo: *f.Sent}
-		if record.FoldEqual(now, f.Espo) {
-			b, ok := store.FieldBase{}, false
-			if base != nil {
-				b, ok = base.Fields[key]
-			}
-			switch {
-			case ok && read == b.Advo:
-				pair.Espo = b.Espo
-			case ok && b.Moved(record.EspoCRM, now):
-				pair = record.Pair{Espo: record.Unknown(), Advo: b.Advo} // also where it is edited back before the decision
-			default:
-				continue // its base tells both edits
-			}
-		}
-		if next == base {
-			next = clone(base)
-		}
-		w.setBase(next, key, pair)
-	}
-	return next
-}
-
 // owe takes over the notifications that the dead run owed. What they tell has
 // happened, so they go with the memory from the next commit on.
 func (w *work) owe(in *store.Intent) {
@@ -340,10 +258,8 @@ func (w *work) owe(in *store.Intent) {
 	w.mem.Intent, w.mem.Notes = &kept, append(slices.Clone(w.mem.Notes), in.Notes...)
 }
 
-// closeRun closes the dead run's history, with the next commit. Where the final
-// PUT was announced, "not done" is said only of values that still stand: it may
-// have happened without a new rowId to tell it by (R1).
-func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.WriteState) {
+// closeRun closes the dead run's history, with the next commit.
+func (w *work) closeRun(ctx context.Context, in *store.Intent, state func(store.Write) store.WriteState) {
 	if in.HistoryID == "" {
 		return
 	}
@@ -351,11 +267,13 @@ func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.
 		if e.ID != in.HistoryID {
 			return nil
 		}
-		closeWrites(&e, record.Advoware, advo)
-		if in.Planned != nil && espo == store.WriteNotDone {
-			w.doubtGone(&e)
+		for i := range e.Writes {
+			if wr := &e.Writes[i]; wr.State == store.WritePlanned {
+				if wr.State = state(*wr); wr.State == store.WriteNotDone && w.replaced(*wr) {
+					wr.State = store.WriteUnknown
+				}
+			}
 		}
-		closeWrites(&e, record.EspoCRM, espo)
 		if e.Outcome == string(result.Planned) {
 			e.Outcome = "interrupted"
 		}
@@ -368,16 +286,22 @@ func (w *work) closeRun(ctx context.Context, in *store.Intent, advo, espo store.
 	}
 }
 
-// doubtGone marks the planned writes to EspoCRM whose old value is gone.
-func (w *work) doubtGone(e *store.Entry) {
-	for i := range e.Writes {
-		wr := &e.Writes[i]
-		if wr.Side != record.EspoCRM || wr.State != store.WritePlanned || w.espo == nil {
-			continue
+// replaced reports whether what a write was to replace does not stand there any more.
+func (w *work) replaced(wr store.Write) bool {
+	view := w.espoView()
+	if wr.Side == record.Advoware {
+		view = w.advoView()
+	}
+	return view != nil && view.Values[wr.Field] != wr.Before
+}
+
+// bySide is what is known of a run's writes, one word for each side.
+func bySide(advo, espo store.WriteState) func(store.Write) store.WriteState {
+	return func(wr store.Write) store.WriteState {
+		if wr.Side == record.Advoware {
+			return advo
 		}
-		if v := w.espo.view.Values[wr.Field]; v != wr.Before {
-			wr.State = store.WriteUnknown
-		}
+		return espo
 	}
 }
 
@@ -392,7 +316,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		if in.AdvowareID != 0 {
 			w.warnLeftOver(in)
 		}
-		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
 		return true, nil
 	}
 	posted := postedValues(in)
@@ -424,13 +348,13 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, 
 		}
 	}
 	if found {
-		w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
+		w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
 	} else {
 		if err := w.cameBack(ctx, in.PrevID); err != nil {
 			return true, err
 		}
 		// What was written there once more, before it vanished, nobody can tell.
-		w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
 	}
 	w.recovered = true
 	return true, nil
@@ -462,7 +386,7 @@ func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool
 	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.RowBefore != "" && !in.Arrived || in.AdvowareID == 0 {
 		if in.AdvowareID == 0 { // linked by hand to what may be ours
 			w.recovered, w.base, w.prevID = true, nil, 0
-			w.closeRun(ctx, in, store.WriteUnknown, store.WriteNotDone)
+			w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
 			return true, nil
 		}
 		w.prevID = 0
@@ -473,7 +397,7 @@ func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool
 		return true, err
 	}
 	w.recovered = true
-	w.closeRun(ctx, in, store.WriteDone, store.WriteDone)
+	w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteDone))
 	if w.advo == nil {
 		w.base = nil
 		return true, nil
@@ -485,7 +409,7 @@ func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool
 func (w *work) relink(ctx context.Context, in *store.Intent, posted map[string]record.Value, s *advoState) error {
 	w.linkID = s.id
 	w.owe(in)
-	w.closeRun(ctx, in, store.WriteDone, store.WriteNotDone)
+	w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
 	return w.baseOfPosted(in, posted, s)
 }
 

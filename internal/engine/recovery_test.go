@@ -772,8 +772,8 @@ func TestInterruptedWriteOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
 	r.quiet(id)
 }
 
-// The same where the PUT to Advoware is interrupted: what it brought is told from an
-// edit there by the intent alone.
+// The same where the PUT to Advoware is interrupted: nothing tells an edit of that very
+// field from what Advoware has made of the value. It is a conflict, and told.
 func TestInterruptedPutOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
 	r := newRig(t, policy(reconcile.Merge), func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
 	id, advo := r.linked()
@@ -784,10 +784,9 @@ func TestInterruptedPutOfADeletedRecordIsKeptWithAnEdit(t *testing.T) {
 	})
 	r.want(r.sync(id), result.MissingInEspocrm, result.Skipped)
 	_ = r.o.Person("anna", func() error { return r.espo.Restore(ct, id) })
-	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
-	if got := r.espoField(id, "phone"); got != "0511 2" {
-		t.Errorf("phone %v", got)
-	}
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	r.phones(id, advo, "0511 1")
+	r.overruled("phone", "0511 2")
 	r.quiet(id)
 }
 
@@ -937,8 +936,8 @@ func TestEditedBackBesideAWeakProof(t *testing.T) {
 
 // A backup brings the Advoware record back in the middle of a sync, with the rowId that
 // EspoCRM carries already: the final PUT shows no new one. That it happened is told by
-// its lastSync, so a value that is set back in EspoCRM afterwards is an edit.
-func TestFinalPutIsKnownByItsTime(t *testing.T) {
+// the values that stand there, so a value that is set back in EspoCRM afterwards is an edit.
+func TestFinalPutIsKnownByItsValues(t *testing.T) {
 	r := newRig(t, policy(reconcile.AdvowareWins))
 	id, advo := r.linked()
 	r.editEspo(id, map[string]any{"phone": "0511 1"})

@@ -186,7 +186,7 @@ func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
 		return nil
 	}
 	advo, espo := w.leftStates(in)
-	w.closeRun(ctx, in, advo, espo)
+	w.closeRun(ctx, in, bySide(advo, espo))
 	w.recovered = true
 	return w.closeErr
 }

@@ -142,14 +142,17 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 	if err != nil || now.row == "" || now.row == w.advo.row {
 		return f
 	}
+	all, some := true, false // an emptied field may be somebody's
 	for key, in := range w.mem.Intent.Fields {
+		if in.Sent == nil {
+			continue
+		}
 		v := now.view.Values[key]
-		if in.Sent != nil && !in.Sent.HasText() {
-			continue // somebody may have emptied it
-		}
-		if in.Sent != nil && v != in.Before && !record.FoldEqual(*in.Sent, in.Before) && w.ownForm(key, *in.Sent, v) && !setBack(w.mem.Intent, key) {
-			return nil // ours is there
-		}
+		all = all && (v == *in.Sent || v != in.Before && w.ownForm(key, *in.Sent, v))
+		some = some || in.Sent.HasText() && v != in.Before
+	}
+	if all && some {
+		return nil // ours is there
 	}
 	w.planSeen(ctx, now)
 	return f
@@ -226,7 +229,7 @@ func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent
 		}
 		in.Fields[f.Key] = fi
 	}
-	if w.clashed && len(w.owed) == 0 {
+	if w.clashed && w.owed == nil {
 		w.owed = []store.Note{w.conflictNote(d)}
 		in.Notes = w.owed
 	}
@@ -238,6 +241,10 @@ func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent
 func (w *work) announce(ctx context.Context, in *store.Intent) error {
 	in.HistoryID = w.history().ID
 	next := w.mem
+	if w.wroteAdvo && len(w.owed) > 0 { // it has happened, whatever becomes of the next write
+		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+		w.owed, in.Notes = []store.Note{}, nil
+	}
 	next.Intent, next.WaitsSince = in, w.waitsSince()
 	w.recovered, w.fate = true, fateUnknown
 	return w.commit(ctx, next)
@@ -380,9 +387,12 @@ func (w *work) carryOver(in *store.Intent) {
 	}
 	in.Match, in.Highest = first.Match, first.Highest
 	for key, f := range first.Fields {
-		if cur, ok := in.Fields[key]; f.Sent != nil && (!ok || cur.Sent == nil) {
-			f.ToEspo = cur.ToEspo
-			in.Fields[key] = f
+		if cur, ok := in.Fields[key]; w.linkID != 0 && f.Sent != nil && (!ok || cur.Sent == nil) {
+			if !ok {
+				cur = f
+			}
+			cur.Sent = f.Sent
+			in.Fields[key] = cur
 		}
 	}
 }

@@ -243,20 +243,23 @@ func withoutBase(in Input) (moved string, doubtful bool) {
 	if in.Base != nil && in.Base.Settled {
 		return movedBoth, false
 	}
+	if in.LastSync == "" { // a first contact that was cut off is one still
+		return movedEspo, false
+	}
 	dirty := in.Status != "clean" || in.Relinked
 	espoMoved := !in.ByUs && (in.ModifiedAt == "" || in.ModifiedAt >= in.LastSync)
 	switch {
 	case in.RowStored != "" && in.RowStored == in.RowCurrent: // case 7
 		return movedEspo, false
 	case in.RowStored != "" && in.RowCurrent != "": // case 8
-		if espoMoved || dirty || in.LastSync == "" { // never synced: nobody knows that EspoCRM has not moved
+		if espoMoved || dirty {
 			return movedBoth, false
 		}
 		return movedAdvo, false
 	}
 	advoMoved := in.AdvoChangedAt >= in.LastSync // case 9
 	switch {
-	case dirty || in.AdvoChangedAt == "" || in.LastSync == "" || espoMoved == advoMoved:
+	case dirty || in.AdvoChangedAt == "" || espoMoved == advoMoved:
 		return movedBoth, true
 	case advoMoved:
 		return movedAdvo, true

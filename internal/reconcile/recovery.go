@@ -103,7 +103,7 @@ func Settle(in Settling) Settlement {
 	if out.Base == nil {
 		out.Base = map[string]record.Pair{}
 	}
-	arrived := in.Fate == FateDone || in.Fate == FateUnknown && in.broughtRowID()
+	arrived := in.Fate == FateDone || in.Fate == FateUnknown && in.BroughtRowID()
 	if in.Fate != FateNotDone && in.Now == nil && !arrived {
 		out.Open = true
 		return out
@@ -125,9 +125,9 @@ func Settle(in Settling) Settlement {
 	return out
 }
 
-// broughtRowID reports whether EspoCRM carries the rowId that only the announced
+// BroughtRowID reports whether EspoCRM carries the rowId that only the announced
 // PUT can have brought.
-func (in *Settling) broughtRowID() bool {
+func (in *Settling) BroughtRowID() bool {
 	o := in.Open
 	return o.Side == record.EspoCRM && o.RowID != "" && o.RowID != o.RowBefore && in.RowNow == o.RowID
 }
