@@ -289,6 +289,22 @@ func TestTheConflictOfADeadRunIsTold(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestASaveBeforeOurMark: the final PUT arrived and its process died; somebody saves that
+// very field, and the next run dies once it has marked the record, which buries who saved
+// last. What stands there is no form of EspoCRM's (seed 1255 of the simulation).
+func TestASaveBeforeOurMark(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	r.dies(id, "PUT /api/v1/"+ct, 1, simulation.DiesAfter, func() { r.editEspo(id, map[string]any{"email": "espo@example.de"}) })
+	r.dies(id, "PUT /api/v1/"+ct, 1, simulation.DiesAfter, nil)
+	r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "espo@example.de" || a != e {
+		t.Errorf("email %v, emailGesch %q", e, a)
+	}
+	r.quiet(id)
+}
+
 // TestALaterEditBesideAProvenPut: two fields were sent and arrived, then somebody edits
 // one of them in Advoware. It may be Advoware's form of the value: a conflict, told.
 func TestALaterEditBesideAProvenPut(t *testing.T) {
