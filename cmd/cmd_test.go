@@ -42,6 +42,7 @@ type fake struct {
 }
 
 func (f *fake) Entities() []string { return f.entities }
+func (f *fake) Language() string   { return "" }
 func (f *fake) Concurrency() int   { return 4 }
 func (f *fake) Close() error       { f.closed++; return nil }
 

@@ -44,6 +44,7 @@ func configFault(err error, hint string) error {
 type configured struct{ cfg *config.Config }
 
 func (p *configured) Entities() []string { return p.cfg.EntityNames() }
+func (p *configured) Language() string   { return p.cfg.Language }
 func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
 
 // Open connects what a run needs. Nothing is sent to either system yet.

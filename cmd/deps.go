@@ -44,6 +44,8 @@ type project interface {
 	Entities() []string
 	// Concurrency is the configured number of workers.
 	Concurrency() int
+	// Language is de, en, or "": as the locale says.
+	Language() string
 	// Open connects what a run needs: store, clients, engine.
 	Open(ctx context.Context, o openOptions) (session, error)
 }

@@ -180,19 +180,28 @@ func nameAll(ctx context.Context, p parts, m *mapping.Mapping, needs []result.Ne
 			ids = append(ids, n.ID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", "name"}, OrderBy: "id", Size: len(ids),
-		Where: []record.Condition{{Field: "id", Op: record.In, Values: ids}}})
-	names := map[string]string{}
-	for _, o := range page {
-		names[o.Plain("id")] = o.Plain("name")
-	}
+	names, err := namesOf(ctx, p, m, ids)
 	for i := range needs {
 		needs[i].Name = names[needs[i].ID]
 	}
 	return err
+}
+
+// namesOf are the names that EspoCRM has for records, by id.
+func namesOf(ctx context.Context, p parts, m *mapping.Mapping, ids []string) (map[string]string, error) {
+	slices.Sort(ids)
+	names := map[string]string{}
+	for some := range slices.Chunk(slices.Compact(ids), 100) {
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", "name"}, OrderBy: "id", Size: len(some),
+			Where: []record.Condition{{Field: "id", Op: record.In, Values: some}}})
+		if err != nil {
+			return names, err
+		}
+		for _, o := range page {
+			names[o.Plain("id")] = o.Plain("name")
+		}
+	}
+	return names, nil
 }
 
 // moreOf stands for records of which each would be a line too many, or whose names
@@ -230,13 +239,14 @@ func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store
 			case c.Doubtful:
 				n.Kind, n.Why = result.NeedLink, "nobody has confirmed its link to Advoware"
 			case len(c.Fields) > 0:
-				n.Why = "both sides edited " + strings.Join(fieldsOf(m, c.Fields), ", ")
+				n.Fields = fieldsOf(m, c.Fields)
+				n.Why = "both sides edited " + strings.Join(n.Fields, ", ")
 			}
 		}
 	default:
 		n.Why = fault.Clean(o.Plain("syncErrorMessage"), 300)
 		if f := mem.Failure; f != nil {
-			since = f.At
+			since, n.Code = f.At, f.Code
 			if kind == result.NeedFailing {
 				n.NextTry = stamp(f.At.Add(batch.Backoff(retry, f.Count)))
 			}
@@ -277,7 +287,7 @@ func (a *app) wholeNeeds(ctx context.Context, p parts, doc result.Status, entiti
 	var needs []result.Need
 	for _, e := range doc.Entities {
 		if h := e.Halted; h != nil {
-			needs = append(needs, result.Need{Kind: result.NeedHalted, Entity: e.Entity, Since: stamp(h.Since), Why: "guard " + h.Guard + ": " + h.Message, Next: h.Hint})
+			needs = append(needs, result.Need{Kind: result.NeedHalted, Entity: e.Entity, Since: stamp(h.Since), Code: "guard_" + h.Guard, Why: "guard " + h.Guard + ": " + h.Message, Next: h.Hint})
 		}
 		if n := e.StillOpen.Held; n > 0 {
 			needs = append(needs, result.Need{Kind: result.NeedHeldBack, Entity: e.Entity, Count: n, Why: count(n, "new record is", "new records are") + " not created in Advoware",
@@ -320,7 +330,7 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 		}
 	}
 	if e := doc.LastError; e != nil && len(needs) == 0 && e.Code != "locked" && !strings.HasPrefix(e.Code, "guard_") {
-		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Why: e.Message, Next: "advosync cron-run"})
+		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Code: e.Code, Why: e.Message, Next: "advosync cron-run"})
 	}
 	return needs, nil
 }

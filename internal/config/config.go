@@ -25,6 +25,7 @@ type Config struct {
 	Metrics  MetricsSettings
 	Alerts   AlertsSettings
 	Ping     PingSettings
+	Language string             // de, en; "": as the locale says
 	Entities []string           // globs, as configured
 	Mappings []*mapping.Mapping // of the entities; the built-in one when none is configured
 	Warnings []string           // what works and should not stay so

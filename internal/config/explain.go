@@ -17,6 +17,7 @@ func SectionTitle(section string) string {
 		"history":  "What was overwritten, by which run; undo needs it",
 		"alerts":   "Who is told when something goes wrong; never field values",
 		"ping":     "A dead man's switch, such as healthchecks.io",
+		"language": "For people",
 		"metrics":  "Counts for Prometheus; never field values",
 		"entities": "What is synced: one mapping file per entity",
 	}[section]
@@ -83,6 +84,7 @@ func explanations() map[string]string {
 		"alerts.repeat":     "After this a state that lasts is told again, and no success for so long is told, too; 0: never.",
 		"alerts.quiet":      "Time of the day in which nobody is told, such as 20:00-07:00; what happens then is told after it. Empty: none.",
 		"ping.url":          "Address that is called when a pass begins (/start) and when it ends (/ and its exit code). Empty: none.",
+		"language":          "Language of the report and of the notes in EspoCRM: de or en. Empty: as the locale says.",
 		"entities":          "Mapping files, relative to this file; none: the built-in Beteiligte mapping.",
 	}
 }

@@ -101,6 +101,7 @@ func settings(c *Config) []setting {
 		{key: "alerts.repeat", kind: aDuration, to: &c.Alerts.Repeat, def: "24h", most: 366 * 24 * hour},
 		{key: "alerts.quiet", kind: aText, to: &c.Alerts.Quiet},
 		{key: "ping.url", kind: aURL, to: &c.Ping.URL, hidden: true},
+		{key: "language", kind: anEnum, to: &c.Language, enum: []string{"", "de", "en"}},
 		{key: "entities", kind: aList, to: &c.Entities},
 	}
 }

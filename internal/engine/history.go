@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"slices"
+	"time"
+
 	"github.com/google/uuid"
 
 	"advosync/internal/reconcile"
@@ -66,9 +69,30 @@ func closeWrites(e *store.Entry, side record.Side, state store.WriteState) {
 	}
 }
 
+// tellOfEdits keeps which fields clashed, and since when the edit had waited that has
+// come to Advoware.
+func (w *work) tellOfEdits(e *store.Entry) {
+	for _, f := range w.res.Fields {
+		name := f.Espocrm
+		if name == "" {
+			name = f.Advoware
+		}
+		if (f.Changed == "both" || f.Overruled != "") && !slices.Contains(e.Clashed, name) {
+			e.Clashed = append(e.Clashed, name)
+		}
+	}
+	if !w.wroteAdvo {
+		return
+	}
+	if e.Edited = w.mem.WaitsSince; e.Edited.IsZero() {
+		e.Edited, _ = time.Parse(stampFormat, w.priorStamp[0])
+	}
+}
+
 // closeEntry ends this sync's entry.
 func (w *work) closeEntry(o result.Outcome) {
 	e := w.history()
+	w.tellOfEdits(e)
 	e.Outcome = string(o)
 	e.RowAfter = w.res.RowID.After
 	if e.RowAfter == "" && w.advo != nil {

@@ -36,6 +36,9 @@ type Need struct {
 	Name       string     `json:"name,omitempty"` // EspoCRM's
 	Since      *time.Time `json:"since"`          // nil: nobody knows
 	Why        string     `json:"why"`
+	// Fields are those that both sides edited; Code is the failure's, or the guard's.
+	Fields []string `json:"fields,omitempty"`
+	Code   string   `json:"code,omitempty"`
 	// NextTry is when a failing record is tried again.
 	NextTry *time.Time `json:"nextTry,omitempty"`
 	Next    string     `json:"next"` // the command to type

@@ -281,7 +281,12 @@ type Entry struct {
 	Error      string    `json:"error,omitempty"`
 	ErrorCode  string    `json:"errorCode,omitempty"`
 	Conflict   bool      `json:"conflict,omitempty"`
-	Created    bool      `json:"created,omitempty"` // the writes to Advoware made a new record
-	By         string    `json:"by,omitempty"`      // user@host that ran it
-	Of         string    `json:"of,omitempty"`      // undo: the run that was undone
+	// Clashed names the fields that both sides had edited, as EspoCRM calls them.
+	Clashed []string `json:"clashed,omitempty"`
+	// Edited is when the edit was made in EspoCRM, by its clock, that this brought to
+	// Advoware; zero: it brought none, or nobody knows.
+	Edited  time.Time `json:"edited,omitzero"`
+	Created bool      `json:"created,omitempty"` // the writes to Advoware made a new record
+	By      string    `json:"by,omitempty"`      // user@host that ran it
+	Of      string    `json:"of,omitempty"`      // undo: the run that was undone
 }
