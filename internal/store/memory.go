@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,24 @@ type Memory struct {
 	// EspoCRM's clock: our own notes of failures move modifiedAt on, this stays.
 	// Zero: nothing is known to wait.
 	WaitsSince time.Time `json:"waitsSince,omitzero"`
+}
+
+// Numbers are the Advoware records that a memory is about, ascending: those of its base,
+// its link, and what an intent writes or has made. What is only asked about (Parked) is
+// not among them.
+func (m Memory) Numbers() []int64 {
+	var out []int64
+	if m.Base != nil {
+		out = append(out, m.Base.AdvowareID)
+	}
+	if m.Link != nil {
+		out = append(out, m.Link.AdvowareID)
+	}
+	if m.Intent != nil {
+		out = append(out, m.Intent.AdvowareID)
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(n int64) bool { return n == 0 })
 }
 
 // Origin says whether somebody that this store knows nothing of may have posted a

@@ -129,6 +129,10 @@ type Records interface {
 	// order of the EspoCRM id, with flat memory. fn may use the store; fn returning
 	// an error stops the scan and is returned.
 	Scan(ctx context.Context, entity string, f ScanFilter, fn func(id string, m Memory) error) error
+	// EverLinked is those of these Advoware numbers that a committed memory of entity
+	// has ever held (Memory.Numbers), ascending: also where it was dropped or is about
+	// another number now. No record is made in EspoCRM of such a number.
+	EverLinked(ctx context.Context, entity string, numbers []int64) ([]int64, error)
 }
 
 // ScanFilter selects memories; zero: all. Set conditions are OR-ed, After holds

@@ -22,6 +22,7 @@ type Store struct {
 	now     func() time.Time
 	leases  map[string]store.Lock
 	records map[store.Key]memoryRow
+	linked  map[string]map[int64]bool // by entity, the numbers of all memories that ever were
 	history map[string][]byte
 	values  map[string]memoryValue
 	buckets map[string]*store.Bucket
@@ -47,7 +48,7 @@ func New(now func() time.Time) *Store {
 		now = time.Now
 	}
 	return &Store{
-		now: now, leases: map[string]store.Lock{}, records: map[store.Key]memoryRow{},
+		now: now, leases: map[string]store.Lock{}, records: map[store.Key]memoryRow{}, linked: map[string]map[int64]bool{},
 		history: map[string][]byte{}, values: map[string]memoryValue{},
 	}
 }

@@ -88,7 +88,29 @@ func (s *Store) commit(c store.Commit) (int64, error) {
 		return 0, err
 	}
 	s.records[c.Key] = memoryRow{rev: rev + 1, doc: doc}
+	for _, n := range c.Memory.Numbers() {
+		if s.linked[c.Key.Entity] == nil {
+			s.linked[c.Key.Entity] = map[int64]bool{}
+		}
+		s.linked[c.Key.Entity][n] = true
+	}
 	return rev + 1, nil
+}
+
+// EverLinked implements store.Records.
+func (s *Store) EverLinked(ctx context.Context, entity string, numbers []int64) ([]int64, error) {
+	if err := s.enter(ctx, "EverLinked"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var out []int64
+	for _, n := range numbers {
+		if s.linked[entity][n] {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // Scan implements store.Records.

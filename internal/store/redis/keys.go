@@ -39,6 +39,9 @@ const (
 
 	byAdvoware index = "advoware"
 	byMade     index = "made"
+
+	// everLinked is a set: the Advoware numbers of all memories that ever were.
+	everLinked index = "linked"
 )
 
 func (i index) key(entity string) string {

@@ -38,8 +38,9 @@ type Options struct {
 const (
 	defaultTimeout = 5 * time.Second
 	poolSize       = 32
-	// schema 2 has the set of entities and the indexes of Advoware numbers.
-	schema = 2
+	// schema 2 has the set of entities and the indexes of Advoware numbers, schema 3 the
+	// set of all numbers that ever were.
+	schema = 3
 )
 
 // Store is the Redis store.
@@ -49,7 +50,7 @@ type Store struct {
 	now     func() time.Time
 	timeout time.Duration
 	scripts scripts
-	// indexed is false for a store of schema 1 that is opened for reading only.
+	// indexed is false for a store of a former schema that is opened for reading only.
 	indexed bool
 }
 

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -118,6 +119,7 @@ func commitCall(c store.Commit) (call, error) {
 	keys := []string{
 		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
 		historyKey, timeKey, goneKey(id), entitiesKey, byAdvoware.key(e), byMade.key(e), byHold.key(e),
+		everLinked.key(e),
 	}
 	entries, err := historyArgs(c.History)
 	if err != nil {
@@ -125,7 +127,7 @@ func commitCall(c store.Commit) (call, error) {
 	}
 	m := c.Memory
 	if m == nil {
-		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0, 0}
+		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0, 0, 0}
 		return call{keys, append(args, entries...)}, nil
 	}
 	doc, err := store.EncodeMemory(*m)
@@ -136,20 +138,61 @@ func commitCall(c store.Commit) (call, error) {
 		opening(c.Lease.Token), m.Rev, id, "put", c.Key.ID, doc,
 		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
 	}
-	base, made := numbers(*m)
-	args = append(args, base, made, flag(m.Hold != nil))
+	base, made, link := numbers(*m)
+	args = append(args, base, made, flag(m.Hold != nil), link)
 	return call{keys, append(args, entries...)}, nil
 }
 
 // numbers are the Advoware records that a memory is about, 0: none.
-func numbers(m store.Memory) (base, made int64) {
+func numbers(m store.Memory) (base, made, link int64) {
 	if m.Base != nil {
 		base = m.Base.AdvowareID
 	}
 	if m.Intent != nil {
 		made = m.Intent.AdvowareID
 	}
-	return base, made
+	if m.Link != nil {
+		link = m.Link.AdvowareID
+	}
+	return base, made, link
+}
+
+// EverLinked asks for all numbers in one call.
+func (s *Store) EverLinked(ctx context.Context, entity string, numbers []int64) (out []int64, err error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	if !s.indexed { // of a former schema, and read only: the set is not there yet
+		known := map[int64]bool{}
+		err = s.Scan(ctx, entity, store.ScanFilter{}, func(_ string, m store.Memory) error {
+			for _, n := range m.Numbers() {
+				known[n] = true
+			}
+			return nil
+		})
+		return inOrder(numbers, func(i int) bool { return known[numbers[i]] }), err
+	}
+	members := make([]any, len(numbers))
+	for i, n := range numbers {
+		members[i] = n
+	}
+	err = s.read(ctx, opLoad, func(ctx context.Context) error {
+		there, err := s.c.SMIsMember(ctx, everLinked.key(entity), members...).Result()
+		out = inOrder(numbers, func(i int) bool { return err == nil && there[i] })
+		return err
+	})
+	return out, err
+}
+
+// inOrder are the numbers that keep wants, ascending, each once.
+func inOrder(numbers []int64, keep func(i int) bool) (out []int64) {
+	for i, n := range numbers {
+		if keep(i) {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func flag(yes bool) int {

@@ -8,7 +8,7 @@ import (
 	"advosync/internal/store"
 )
 
-// reindex makes the indexes that schema 1 did not have. It may be cut off and begun
+// reindex makes what schemas 1 and 2 did not have. It may be cut off and begun
 // again, and run beside processes that write.
 func (s *Store) reindex(ctx context.Context) error {
 	remembered, err := s.entitiesOf(ctx, prefix+string(byID)+":")
@@ -65,12 +65,13 @@ func (s *Store) reindexNumbers(ctx context.Context, entity string) error {
 		return nil
 	}
 	err := s.Scan(ctx, entity, store.ScanFilter{}, func(id string, m store.Memory) error {
-		base, made := numbers(m)
-		if base == 0 && made == 0 {
+		base, made, link := numbers(m)
+		if base == 0 && made == 0 && link == 0 {
 			return nil
 		}
 		calls = append(calls, call{
-			[]string{recordKey(store.Key{Entity: entity, ID: id}), byAdvoware.key(entity), byMade.key(entity)}, []any{id, m.Rev, base, made},
+			[]string{recordKey(store.Key{Entity: entity, ID: id}), byAdvoware.key(entity), byMade.key(entity), everLinked.key(entity)},
+			[]any{id, m.Rev, base, made, link},
 		})
 		if len(calls) < page {
 			return nil

@@ -38,7 +38,7 @@ func TestStoreOfSchema1IsIndexed(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"history:entities", "advoware:E", "made:E", "advoware:F%3A+%C3%BC", "made:F%3A+%C3%BC"} { // what schema 1 did not have
+	for _, key := range []string{"history:entities", "advoware:E", "made:E", "advoware:F%3A+%C3%BC", "made:F%3A+%C3%BC", "linked:E", "linked:F%3A+%C3%BC"} { // what schema 1 did not have
 		if !m.Exists("advosync:"+key) && key != "made:F%3A+%C3%BC" {
 			t.Fatalf("there is no %s", key)
 		}
@@ -53,13 +53,14 @@ func TestStoreOfSchema1IsIndexed(t *testing.T) {
 		err := errors.Join(
 			s.Entries(t.Context(), store.HistoryFilter{ID: "id007"}, func(e store.Entry) error { got = append(got, e.ID); return nil }),
 			s.Scan(t.Context(), "F: ü", store.ScanFilter{AdvowareID: 115}, func(id string, _ store.Memory) error { got = append(got, id); return nil }),
-			s.Scan(t.Context(), "E", store.ScanFilter{AdvowareID: 110}, func(id string, _ store.Memory) error { got = append(got, id); return nil }),
-			s.Close())
-		if fmt.Sprint(got) != "[e015 e014 id007 id005]" || err != nil {
+			s.Scan(t.Context(), "E", store.ScanFilter{AdvowareID: 110}, func(id string, _ store.Memory) error { got = append(got, id); return nil }))
+		linked, lerr := s.EverLinked(t.Context(), "F: ü", []int64{115, 7, 101, 114})
+		err = errors.Join(err, lerr, s.Close())
+		if fmt.Sprint(got, linked) != "[e015 e014 id007 id005] [101 115]" || err != nil {
 			t.Errorf("%+v: %v, %v", o, got, err)
 		}
 	}
-	if version, err := m.Get("advosync:schema"); version != "2" || err != nil {
+	if version, err := m.Get("advosync:schema"); version != "3" || err != nil {
 		t.Errorf("schema %s, %v", version, err)
 	}
 	if members, err := m.Members("advosync:history:entities"); err != nil || fmt.Sprint(members) != "[E F: ü]" {

@@ -115,9 +115,9 @@ end
 `
 
 // KEYS: lock, record, ids, intent, notes, pending, waiting, checked, history,
-// times, gone, entities, advoware, made, hold. ARGV: opening, rev, nonce, put or del, id,
+// times, gone, entities, advoware, made, hold, linked. ARGV: opening, rev, nonce, put or del, id,
 // document, intent, notes, pending, waiting (1 or 0), checked, the Advoware numbers of
-// base and intent (0: none), hold (1 or 0), then the entries. Answer: the new rev, -1 lock lost, -2
+// base and intent (0: none), hold (1 or 0), the link's number, then the entries. Answer: the new rev, -1 lock lost, -2
 // changed. The nonce tells that an earlier attempt was done.
 const commitLua = `
 local stored = redis.call('HMGET', KEYS[2], 'rev', 'nonce')
@@ -146,15 +146,21 @@ mark(KEYS[8], put, ARGV[11])
 mark(KEYS[13], put and ARGV[12] ~= '0', ARGV[12])
 mark(KEYS[14], put and ARGV[13] ~= '0', ARGV[13])
 mark(KEYS[15], put and ARGV[14] == '1', 0)
-put_all(KEYS[9], KEYS[10], KEYS[12], 15)
+for _, i in ipairs({12, 13, 15}) do
+	if ARGV[i] ~= '0' then redis.call('SADD', KEYS[16], ARGV[i]) end
+end
+put_all(KEYS[9], KEYS[10], KEYS[12], 16)
 return rev`
 
-// KEYS: record, advoware, made. ARGV: id, rev, the Advoware numbers of base and intent.
-// A record that has moved on was indexed by who moved it.
+// KEYS: record, advoware, made, linked. ARGV: id, rev, the Advoware numbers of base, intent
+// and link. A record that has moved on was indexed by who moved it.
 const reindexLua = `
 if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then return 0 end
 for i = 2, 3 do
 	if ARGV[i + 1] ~= '0' then redis.call('ZADD', KEYS[i], ARGV[i + 1], ARGV[1]) end
+end
+for i = 3, 5 do
+	if ARGV[i] ~= '0' then redis.call('SADD', KEYS[4], ARGV[i]) end
 end
 return 1`
 

@@ -138,7 +138,8 @@ type memoryRow struct {
 	row    []any  // the columns of records from doc on
 	intent []byte // nil: none
 	// made is the Advoware record that the intent is about, 0: none known.
-	made int64
+	made    int64
+	numbers []int64 // of all Advoware records that it is about
 }
 
 func memoryRowOf(m *store.Memory) (r memoryRow, err error) {
@@ -151,6 +152,7 @@ func memoryRowOf(m *store.Memory) (r memoryRow, err error) {
 		}
 		r.made = in.AdvowareID
 	}
+	r.numbers = m.Numbers()
 	rest := *m
 	rest.Intent = nil
 	doc, err := store.EncodeMemory(rest)
@@ -188,7 +190,32 @@ func (t *tx) swap(c store.Commit, m memoryRow) (int64, error) {
 		_, err = t.exec(`INSERT INTO intents (entity, id, advoware_id, doc) VALUES (?, ?, ?, ?)
 			ON CONFLICT (entity, id) DO UPDATE SET advoware_id = excluded.advoware_id, doc = excluded.doc`, c.Key.Entity, c.Key.ID, m.made, m.intent)
 	}
+	for _, number := range m.numbers {
+		if err == nil {
+			_, err = t.exec("INSERT INTO linked (entity, advoware_id) VALUES (?, ?) ON CONFLICT DO NOTHING", c.Key.Entity, number)
+		}
+	}
 	return was + 1, err
+}
+
+// EverLinked looks numbers up, a hundred in a query.
+func (s *Store) EverLinked(ctx context.Context, entity string, numbers []int64) ([]int64, error) {
+	const chunk = 100
+	var out []int64
+	for part := range slices.Chunk(numbers, chunk) {
+		args := []any{entity}
+		for _, n := range part {
+			args = append(args, n)
+		}
+		found, err := query(ctx, s, opLoad, "SELECT advoware_id FROM linked WHERE entity = ? AND advoware_id IN (?"+strings.Repeat(", ?", len(part)-1)+")",
+			args, scanOne[int64])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 func (t *tx) dropIntent(key store.Key) error {

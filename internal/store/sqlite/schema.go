@@ -13,7 +13,7 @@ const applicationID = 0x41445653
 
 // migrations lead from one schema version to the next; the index is the version
 // they start from.
-func migrations() []string { return []string{schema1, schema2, schema3, schema4} }
+func migrations() []string { return []string{schema1, schema2, schema3, schema4, schema5} }
 
 const schema1 = `
 CREATE TABLE leases (
@@ -117,6 +117,22 @@ CREATE INDEX history_entity ON history (entity, at, id);
 const schema4 = `
 ALTER TABLE records ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX records_hold ON records (entity, id) WHERE hold;
+`
+
+// schema5 keeps the Advoware numbers of all memories that ever were. What was dropped
+// before is known as far as the history still tells it.
+const schema5 = `
+CREATE TABLE linked (
+	entity      TEXT NOT NULL,
+	advoware_id INTEGER NOT NULL,
+	PRIMARY KEY (entity, advoware_id)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO linked SELECT entity, advoware_id FROM records WHERE advoware_id <> 0;
+INSERT OR IGNORE INTO linked SELECT entity, advoware_id FROM intents WHERE advoware_id <> 0;
+INSERT OR IGNORE INTO linked
+	SELECT entity, json_extract(text, '$.link.advowareId') AS n FROM (SELECT entity, CAST(doc AS TEXT) AS text FROM records) WHERE n <> 0;
+INSERT OR IGNORE INTO linked
+	SELECT entity, json_extract(text, '$.advowareId') AS n FROM (SELECT entity, CAST(doc AS TEXT) AS text FROM history) WHERE n <> 0;
 `
 
 // querier is what *sql.DB and *sql.Conn have in common.

@@ -33,7 +33,7 @@ func former(t *testing.T) string {
 func TestFormerSchema(t *testing.T) {
 	path := former(t)
 	_, err := OpenReadOnly(t.Context(), path, Options{})
-	wantBroken(t, err, "its schema is 2, this version reads 4")
+	wantBroken(t, err, "its schema is 2, this version reads 5")
 	s := opened(t, path, Options{})
 	load := func(id string) store.Memory {
 		t.Helper()
@@ -61,6 +61,9 @@ func TestFormerSchema(t *testing.T) {
 	}
 	if m := load("plain"); m.Intent != nil || m.Base.RowID != "r1" {
 		t.Errorf("plain: %+v", m)
+	}
+	if got, err := s.EverLinked(t.Context(), "Beteiligte", []int64{101, 102, 103, 999}); fmt.Sprint(got) != "[101 102 103]" || err != nil {
+		t.Errorf("numbers of former memories: %v, %v", got, err)
 	}
 	for _, c := range []struct {
 		f    store.ScanFilter

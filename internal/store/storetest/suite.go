@@ -37,6 +37,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"records", testRecords},
 		{"commit many", testCommitMany},
 		{"scan", testScan},
+		{"ever linked", testEverLinked},
 		{"round trip", testRoundTrip},
 		{"history", testHistory},
 		{"values", testValues},

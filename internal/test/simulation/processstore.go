@@ -78,6 +78,11 @@ func (s processStore) LoadMany(ctx context.Context, entity string, ids []string)
 	return ms, err
 }
 
+func (s processStore) EverLinked(ctx context.Context, entity string, numbers []int64) (out []int64, err error) {
+	err = s.do("EverLinked", entity, false, func() (err error) { out, err = s.next.EverLinked(ctx, entity, numbers); return err })
+	return out, err
+}
+
 func (s processStore) Commit(ctx context.Context, c store.Commit) (rev int64, err error) {
 	err = s.do("Commit", c.Key.ID, true, func() (err error) { rev, err = s.next.Commit(ctx, c); return err })
 	return rev, err
