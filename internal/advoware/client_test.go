@@ -782,6 +782,35 @@ func TestListForms(t *testing.T) {
 	}
 }
 
+// The id stands where the path says, in it or in the query, and nothing follows it there.
+func TestPathsWithTheIDInThem(t *testing.T) {
+	o := saying(200, `{"frnr":7}`)
+	c := newClient(t, o)
+	ctx := context.Background()
+	_, err := c.Get(ctx, "api/v1/TermineActiveSync?frnr={id}&mit=alles", "7")
+	for _, err := range []error{err, c.Update(ctx, "api/v1/{id}/Termin", "-7", object(t, "{}")), c.Delete(ctx, "api/v1/Termine/{id}", "7")} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Create(ctx, "api/v1/Termine?art=neu", "frnr", object(t, "{}")); err != nil {
+		t.Error(err)
+	}
+	var got []string
+	for _, r := range o.seen {
+		_, uri, _ := strings.Cut(r.URL.RequestURI(), "/api/v1/")
+		got = append(got, r.Method+" "+uri)
+	}
+	for _, want := range []string{"GET TermineActiveSync?frnr=7&mit=alles", "PUT -7/Termin", "DELETE Termine/7", "POST Termine?art=neu"} {
+		if !strings.Contains("\n"+strings.Join(got, "\n")+"\n", "\n"+want+"\n") {
+			t.Errorf("%s was not sent: %q", want, got)
+		}
+	}
+	if err := c.Delete(ctx, "api/v1/Termine/{id}", "../7"); !fault.Is(err, fault.Rejected) {
+		t.Errorf("an id with a slash: %v", err)
+	}
+}
+
 func TestBadIDsAndPathsSendNothing(t *testing.T) {
 	o := newOffice()
 	c := newClient(t, o)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"advosync/internal/fault"
 	"advosync/internal/record"
@@ -41,7 +42,8 @@ func (c *Client) Get(ctx context.Context, path, id string) (record.Object, error
 // Create posts obj and returns the new id. When the answer does not name it,
 // the record exists all the same: the fault has Doubt.
 func (c *Client) Create(ctx context.Context, path, idField string, obj record.Object) (int64, error) {
-	r := request{op: "create " + resource(path), method: http.MethodPost, path: path, body: obj.Bytes(), single: true}
+	path, query, _ := strings.Cut(path, "?")
+	r := request{op: "create " + resource(path), method: http.MethodPost, path: path, query: query, body: obj.Bytes(), single: true}
 	if obj.IsZero() {
 		return 0, c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "there is nothing to send")
 	}
@@ -134,19 +136,29 @@ func (c *Client) List(ctx context.Context, path string, params map[string]string
 	return page, nil
 }
 
+// idMark stands in a path for the id; without it the id follows the path.
+const idMark = "{id}"
+
 // one is a request about one record.
 func (c *Client) one(verb, method, path, id string) (request, error) {
-	r := request{op: verb + " " + resource(path), method: method, path: path}
+	r := request{op: verb + " " + resource(path), method: method, path: path, single: true}
 	if err := c.http.CheckID(r.op, id); err != nil {
 		return r, err
 	}
 	r.op += "/" + id
-	r.ids, r.single = []string{id}, true
+	if !strings.Contains(path, idMark) {
+		r.ids = []string{id}
+		return r, nil
+	}
+	path, query, _ := strings.Cut(path, "?")
+	r.path, r.query = strings.ReplaceAll(path, idMark, id), strings.ReplaceAll(query, idMark, url.QueryEscape(id))
 	return r, nil
 }
 
-// resource is the last part of a path, for messages.
+// resource is the last part of a path that names what it is about, for messages.
 func resource(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	path = strings.TrimSuffix(path, "/"+idMark)
 	for i := len(path) - 1; i >= 0; i-- {
 		if path[i] == '/' && i < len(path)-1 {
 			return fault.Clean(path[i+1:], 60)

@@ -545,7 +545,7 @@ func (e *entityRun) answers(system fault.System) bool {
 		_, err := e.run.engine.ListPage(e.run.work, e.m, l.First)
 		return err == nil
 	}
-	_, err := governedAdvo{e.run.systems}.Get(e.run.work, e.m.AdvoPath(), "0")
+	_, err := governedAdvo{e.run.systems}.Get(e.run.work, e.m.ReadPath(), "0")
 	return err == nil || fault.OwnedByRecord(err)
 }
 

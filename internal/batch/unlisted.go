@@ -66,7 +66,7 @@ func (e *entityRun) lookUnlisted(ctx context.Context) error {
 		ask = append(ask, u.above...)
 	}
 	for _, id := range ask[:min(len(ask), mostUnlisted)] {
-		_, err := governedAdvo{e.run.systems}.Get(ctx, e.m.AdvoPath(), strconv.FormatInt(id, 10))
+		_, err := governedAdvo{e.run.systems}.Get(ctx, e.m.ReadPath(), strconv.FormatInt(id, 10))
 		switch {
 		case err == nil:
 			return e.badList(fmt.Sprintf("the list is incomplete: it lacks %d linked records, and %d, one of them, is there", u.n, id),

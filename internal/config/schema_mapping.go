@@ -48,7 +48,7 @@ func advowareNode() *Schema {
 		"size":   {Description: "Query parameter with the number of records per page.", Type: "string", Default: "pageSize"},
 		"first":  {Description: "Number of the first page.", Type: "integer", Minimum: &zero, Maximum: &one},
 		"max":    {Description: "Records per page.", Type: "integer", Minimum: &least, Maximum: &most},
-		"params": {Description: "Fixed query parameters.", Type: orEmpty("object"), AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
+		"params": {Description: "Fixed query parameters; {today-30d} and {today+1y} are days.", Type: orEmpty("object"), AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
 		"items":  {Description: "Key of the array, where the answer is an object.", Type: "string"},
 	})
 	list.Type = orEmpty("object")
@@ -56,8 +56,17 @@ func advowareNode() *Schema {
 		"path":   {Description: "Path relative to Advoware's API base, such as api/v1/advonet/Beteiligte.", Type: "string", Pattern: `^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$`},
 		"id":     {Description: "Name of the id; stored in EspoCRM as advowareId.", Type: "string"},
 		"row_id": {Description: "Name of the row id; stored in EspoCRM as advowareRowId.", Type: "string"},
+		"read":   pathNode("Where one record is read, with {id} where its id stands, such as api/v1/advonet/TermineActiveSync?frnr={id}."),
+		"update": pathNode("Where one record is written, with {id}."),
+		"delete": pathNode("Where one record is removed, with {id}."),
+		"create": pathNode("Where records are made."),
+		"omit":   {Description: "Names that are left out of every PUT.", Type: orEmpty("array"), Items: &Schema{Type: "string"}, UniqueItems: true},
 		"list":   list,
 	})
+}
+
+func pathNode(description string) *Schema {
+	return &Schema{Description: description + " Default: path, with the id behind it.", Type: "string"}
 }
 
 // espoPattern is what a field of EspoCRM may be called.
@@ -89,6 +98,7 @@ func fieldList(description string) *Schema {
 			"type":          {Description: "Type of the value.", Enum: append(enum(mapping.TypeNames()), "float"), Default: string(mapping.String)},
 			"direction":     {Description: "Which way values travel. A one-way field belongs to the side it comes from.", Enum: ways, Default: string(mapping.Both)},
 			"values":        {Description: "EspoCRM's word for Advoware's.", Type: "object", AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
+			"default":       {Description: "Word of EspoCRM in values that counts for words which the table lacks.", Type: []string{"string", "number", "boolean"}},
 			"zone":          {Description: "Time zone of this field, before the mapping's.", Type: "string"},
 			"region":        {Description: "Country of a telephone number that names none.", Type: "string", Pattern: `^[A-Z]{2}$`, Default: "DE"},
 			"espo_format":   {Description: "How EspoCRM gets telephone numbers.", Enum: []any{"e164", "national"}, Default: "e164"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -76,7 +75,7 @@ func (v *visit) firstPage(ctx context.Context, m *mapping.Mapping) ([]record.Obj
 }
 
 func (v *visit) listPage(ctx context.Context, l *mapping.List, page, size int) ([]record.Object, error) {
-	params := maps.Clone(l.Params)
+	params := l.ParamsAt(v.Now())
 	if params == nil {
 		params = map[string]string{}
 	}
@@ -160,7 +159,7 @@ func found(err error) *result.Finding {
 // withoutRows tells a list that leaves the row id out from a mapping that names it
 // wrongly.
 func (v *visit) withoutRows(ctx context.Context, m *mapping.Mapping, id int64) result.Finding {
-	o, err := v.advo.Get(ctx, m.AdvoPath(), strconv.FormatInt(id, 10))
+	o, err := v.advo.Get(ctx, m.ReadPath(), strconv.FormatInt(id, 10))
 	if err == nil {
 		if _, hasRow := o.Text(m.AdvoRowID()); hasRow {
 			return warn("", "listed records carry no "+m.AdvoRowID()+": edits in Advoware are found only when a record is read singly, once in "+ago(v.Config.Cron.RecheckAfter),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"advosync/internal/fault"
@@ -44,7 +45,15 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 	}
 	s.missingNames()
 	s.listed(ctx)
-	return orOK(s.findings(), "%s through the mapping both ways unchanged", plural(s.pairs, "linked record goes", "linked records go"))
+	return orOK(s.findings(), "%s through the mapping both ways unchanged%s", plural(s.pairs, "linked record goes", "linked records go"), leftOut(m))
+}
+
+// leftOut says what a PUT to Advoware does not send.
+func leftOut(m *mapping.Mapping) string {
+	if len(m.Omits()) == 0 {
+		return ""
+	}
+	return "; a PUT leaves out " + strings.Join(m.Omits(), ", ")
 }
 
 // late: three quarters of the check's time are over. What was seen is worth more
@@ -102,7 +111,7 @@ func (s *samples) findings() []result.Finding {
 func (s *samples) pair(ctx context.Context, espo record.Object) error {
 	id, _ := espo.Text("id")
 	n, _ := espo.Int("advowareId")
-	advo, err := s.advo.Get(ctx, s.m.AdvoPath(), strconv.FormatInt(n, 10))
+	advo, err := s.advo.Get(ctx, s.m.ReadPath(), strconv.FormatInt(n, 10))
 	if fault.Is(err, fault.NotFound) {
 		s.note(result.FindingWarn, id, "linked to a record that Advoware does not have", "advosync check --id says what a sync would do; sync.on_missing_in_advoware decides")
 		return nil

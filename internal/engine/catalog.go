@@ -163,7 +163,7 @@ func (c *catalog) read(ctx context.Context, e *Engine, ids []int64) ([]*advoStat
 		s, known := c.states[id]
 		c.mu.Unlock()
 		if !known {
-			o, err := e.Advoware.Get(ctx, c.m.AdvoPath(), strconv.FormatInt(id, 10))
+			o, err := e.Advoware.Get(ctx, c.m.ReadPath(), strconv.FormatInt(id, 10))
 			switch {
 			case err == nil:
 				if s, err = readAdvoState(c.m, id, o); err != nil {

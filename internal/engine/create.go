@@ -73,7 +73,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 			return false, nil
 		}
 	}
-	if err := w.e.Advoware.Ready(ctx, w.m.AdvoPath()); err != nil {
+	if err := w.e.Advoware.Ready(ctx, w.m.ReadPath()); err != nil {
 		return false, err
 	}
 	w.history()
@@ -85,7 +85,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	wctx, cancel := w.until(ctx, w.givesUp(in))
 	defer cancel()
-	id, err := w.e.Advoware.Create(wctx, w.m.AdvoPath(), w.m.AdvoID(), obj)
+	id, err := w.e.Advoware.Create(wctx, w.m.CreatePath(), w.m.AdvoID(), obj)
 	if err = w.told(err); err != nil {
 		return false, err
 	}

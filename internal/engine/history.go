@@ -48,7 +48,7 @@ func (w *work) planWrites(side record.Side, d reconcile.Decision) {
 		wr := store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: side, After: v, State: store.WritePlanned, Attempt: w.attempt}
 		wr.Before = record.Empty()
 		if view != nil {
-			wr.Before = view.Values[f.Key]
+			wr.Before = view.Stands(f.Key)
 		}
 		e.Writes = append(e.Writes, wr)
 	}

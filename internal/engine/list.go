@@ -101,9 +101,9 @@ func (s *seenIDs) add(page []record.Object, name string) (fresh bool) {
 // follows its length does not tell: Pages does.
 func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) ([]record.Object, error) {
 	l := m.List()
-	params := map[string]string{}
-	for k, v := range l.Params {
-		params[k] = v
+	params := l.ParamsAt(e.Now())
+	if params == nil {
+		params = map[string]string{}
 	}
 	if l.Page != "" {
 		params[l.Page] = strconv.Itoa(page)

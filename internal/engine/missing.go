@@ -228,7 +228,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	}
 	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Intent))
 	defer cancel()
-	err = w.e.Advoware.Delete(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10))
+	err = w.e.Advoware.Delete(wctx, w.m.DeletePath(), strconv.FormatInt(w.advo.id, 10))
 	if w.told(err); w.paused(err) {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
 		w.attempt++

@@ -271,7 +271,7 @@ func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
 	o, known := w.req.sight.listed(id)
 	if !known {
 		var err error
-		if o, err = w.e.Advoware.Get(ctx, w.m.AdvoPath(), strconv.FormatInt(id, 10)); err != nil {
+		if o, err = w.e.Advoware.Get(ctx, w.m.ReadPath(), strconv.FormatInt(id, 10)); err != nil {
 			return nil, err
 		}
 	}

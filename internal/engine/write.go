@@ -127,7 +127,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	}
 	wctx, cancel := w.until(ctx, w.givesUp(in))
 	defer cancel()
-	err = w.told(w.e.Advoware.Update(wctx, w.m.AdvoPath(), strconv.FormatInt(w.advo.id, 10), obj))
+	err = w.told(w.e.Advoware.Update(wctx, w.m.UpdatePath(), strconv.FormatInt(w.advo.id, 10), w.m.Sent(obj)))
 	if f := fault.As(err); f != nil && f.Doubt {
 		return w.told(w.afterDoubt(ctx, f))
 	}

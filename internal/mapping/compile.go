@@ -84,6 +84,41 @@ func (p *parsing) row(t *table, l *line, pair strictyaml.Pair) bool {
 	return unique
 }
 
+// tableDefault reads `default`: the word of the table that counts for words that the
+// table lacks, on the sides that values come from.
+func (p *parsing) tableDefault(n strictyaml.Node, l *line) {
+	text, at := p.text(n, "default")
+	if text == "" {
+		return
+	}
+	values, ok := n.Get("values")
+	if !ok {
+		p.add(at, "belongs to a values table")
+	}
+	if l.table == nil {
+		return
+	}
+	c := l.codec
+	if l.Type == Set {
+		c = words
+	}
+	espo, _ := c.canonical(scalar{scalarText, text})
+	advo, known := l.table.forward[espo]
+	if !known || !espo.HasText() {
+		var names []string
+		for _, pair := range values.Pairs {
+			names = append(names, pair.Name)
+		}
+		p.suggest(at, names, text, "is no word of EspoCRM in this table")
+	}
+	if l.table.other = espo; l.table.advoSpace {
+		l.table.other = advo
+	}
+	l.table.from = map[Direction][]record.Side{
+		Both: {record.EspoCRM, record.Advoware}, ToAdvoware: {record.EspoCRM}, ToEspocrm: {record.Advoware},
+	}[l.Direction]
+}
+
 func word(v record.Value) string {
 	if v.IsEmpty() {
 		return `""`
@@ -277,6 +312,9 @@ func definition(l *line) string {
 			rows = append(rows, hash(espo.Text(), advo.Text()))
 		}
 		sort.Strings(rows)
+		if l.table.from != nil {
+			rows = append(rows, "default", l.table.other.Text())
+		}
 		parts = append(parts, rows...)
 	}
 	return hash(parts...)

@@ -15,6 +15,7 @@ func (p *parsing) lint(m *Mapping) {
 	p.lintMatch(m)
 	p.lintGroups(m)
 	p.lintContacts(m)
+	p.lintOmit(m)
 	p.lintTargets(m)
 	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
 		p.lintConditions(m, side)

@@ -13,6 +13,8 @@ type Mapping struct {
 	entity, espoType          string
 	advoPath, advoID, advoRow string
 	list                      *List
+	paths                     paths
+	omit                      []string
 	match                     []string
 	lines                     []line // in file order; a line that several kinds share stands once
 	byKey                     map[string]int

@@ -43,6 +43,7 @@ type parsing struct {
 	clears   []clearSource
 	kindAt   []strictyaml.Node // parallel to Mapping.kinds
 	matchAt  strictyaml.Node
+	omitAt   []strictyaml.Node // parallel to Mapping.omit
 	groups   []groupSource
 	zone     *time.Location
 }
@@ -162,8 +163,8 @@ func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 		p.add(at, "must be letters, digits, _ and -, and begin with a letter")
 	}
 	p.espocrm(root, m)
-	p.advoware(root, m)
 	p.zone = p.readZone(root, officeZone)
+	p.advoware(root, m)
 	p.readMatch(root, m)
 	p.fieldList(root, "fields", -1, m)
 	p.kindList(root, m)
@@ -200,7 +201,7 @@ func (p *parsing) espocrm(root strictyaml.Node, m *Mapping) {
 }
 
 func (p *parsing) advoware(root strictyaml.Node, m *Mapping) {
-	n, ok := p.section(root, "advoware", "path", "id", "row_id", "list")
+	n, ok := p.section(root, "advoware", "path", "id", "row_id", "read", "update", "delete", "create", "omit", "list")
 	if !ok {
 		return
 	}
@@ -215,6 +216,8 @@ func (p *parsing) advoware(root strictyaml.Node, m *Mapping) {
 			p.add(at, "is no name of an Advoware field")
 		}
 	}
+	p.readPaths(n, m)
+	p.readOmit(n, m)
 	if l, ok := n.Get("list"); ok && l.Kind != strictyaml.Null {
 		p.list(l, m)
 	}
@@ -233,7 +236,7 @@ func (p *parsing) list(n strictyaml.Node, m *Mapping) {
 	if !p.keys(n, "path", "page", "size", "first", "max", "params", "items") {
 		return
 	}
-	l := &List{Path: m.advoPath, Page: "page", Size: "pageSize"}
+	l := &List{Path: m.advoPath, Page: "page", Size: "pageSize", zone: p.zone}
 	if path, at := p.text(n, "path"); path != "" && path != "same" {
 		p.checkPath(at, path)
 		l.Path = path
@@ -263,6 +266,7 @@ func (p *parsing) list(n strictyaml.Node, m *Mapping) {
 			if pair.Name == l.Page || pair.Name == l.Size {
 				p.add(pair.Value, "is already the parameter for paging")
 			}
+			p.checkParam(pair.Value, pair.Value.Value)
 			l.Params[pair.Name] = pair.Value.Value
 		}
 	}
@@ -358,7 +362,7 @@ func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Ma
 	}
 }
 
-var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "separator", "empty", "new", "remove", "values", "format", "parse", "group", "policy", "from_advoware", "from_espocrm", "clear"}
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "separator", "empty", "new", "remove", "values", "default", "format", "parse", "group", "policy", "from_advoware", "from_espocrm", "clear"}
 
 func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	before := len(p.problems)
@@ -382,6 +386,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	if v, ok := n.Get("values"); ok && len(p.problems) == before {
 		l.table = p.table(v, &l)
 	}
+	p.tableDefault(n, &l)
 	p.lens(n, &l)
 	p.lintSet(n, &l)
 	p.together(n, &l)

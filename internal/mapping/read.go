@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -184,6 +185,9 @@ func (m *Mapping) read(side record.Side, p *plan, o record.Object) (View, error)
 		l := &m.lines[i]
 		value, why := l.read(side, p, cells, env)
 		v.Values[l.Key] = value
+		if l.table != nil && l.table.from != nil {
+			v.stands(l, side, p, cells)
+		}
 		if why != "" {
 			if v.Broken == nil {
 				v.Broken = map[string]error{}
@@ -196,6 +200,29 @@ func (m *Mapping) read(side record.Side, p *plan, o record.Object) (View, error)
 		err = m.answered(v.Kind, cells)
 	}
 	return v, err
+}
+
+// stands remembers a word for which its table's default counts.
+func (v *View) stands(l *line, side record.Side, p *plan, cells []cell) {
+	bare := *l
+	bare.table = l.table.bare()
+	word, _ := bare.read(side, p, cells, nil)
+	if !word.IsUnmapped() {
+		return
+	}
+	if v.words == nil {
+		v.words = map[string]record.Value{}
+	}
+	v.words[l.Key] = word
+}
+
+// Stands is what a field holds in truth: where its table's default counts for a word
+// that the table lacks, that word, as unmapped. It is what a history has to keep.
+func (v *View) Stands(key string) record.Value {
+	if word, ok := v.words[key]; ok {
+		return word
+	}
+	return v.Values[key]
 }
 
 // answered refuses an answer of Advoware that leaves out every field that only its
@@ -288,7 +315,11 @@ func (l *line) readTable(side record.Side, s scalar) (record.Value, string) {
 	}
 	value, why := c.canonical(s)
 	if why != "" && s.kind != scalarComposite && s.kind != scalarTorn {
-		return record.Unmapped(canonicalText(s.text)), ""
+		value, why = record.Unmapped(canonicalText(s.text)), ""
+		if slices.Contains(l.table.from, side) {
+			value = l.table.other
+		}
+		return value, ""
 	}
 	return l.table.read(side, value), why
 }

@@ -622,6 +622,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + several))
 	f.Add([]byte(header + sets))
 	f.Add([]byte(header + lenses))
+	f.Add([]byte(termine))
+	f.Add([]byte(header + defaults))
 	f.Add(mapping.BuiltinYAML())
 	f.Add([]byte(wide))
 	f.Add([]byte(header + "fields: [{espocrm: a, values: {x: [1]}}]\nkinds: [{when: {espocrm: 'a ? b : c'}}]\n"))

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"advosync/internal/record"
@@ -18,10 +19,30 @@ type table struct {
 	backward  map[record.Value]record.Value    // Advoware's text → EspoCRM's value
 	wires     map[record.Value]json.RawMessage // canonical value → JSON for Advoware
 	advoSpace bool
+	// other is the canonical value of a word that the table lacks, on the sides that it
+	// comes from; absent: such a word is unmapped.
+	other record.Value
+	from  []record.Side
 }
 
 // read maps a value that was read on side into canonical space.
 func (t *table) read(side record.Side, v record.Value) record.Value {
+	known := t.row(side, v)
+	if known.IsUnmapped() && slices.Contains(t.from, side) {
+		return t.other
+	}
+	return known
+}
+
+// bare is the table without its default: what stands there in truth.
+func (t *table) bare() *table {
+	b := *t
+	b.from = nil
+	return &b
+}
+
+// row maps a value by the table's rows alone.
+func (t *table) row(side record.Side, v record.Value) record.Value {
 	if v.IsAbsent() {
 		return v
 	}

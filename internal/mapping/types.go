@@ -4,7 +4,11 @@
 // values out.
 package mapping
 
-import "advosync/internal/record"
+import (
+	"time"
+
+	"advosync/internal/record"
+)
 
 // Direction says which way a field's values travel.
 type Direction string
@@ -101,8 +105,9 @@ type List struct {
 	Size   string            // name of the page size query parameter
 	First  int               // number of the first page
 	Max    int               // page size
-	Params map[string]string // fixed parameters
+	Params map[string]string // fixed parameters as they stand in the mapping; ParamsAt gives their days
 	Items  string            // key that holds the array; "": the answer is the array
+	zone   *time.Location
 }
 
 // View is one side of a record in canonical form.
@@ -116,4 +121,5 @@ type View struct {
 	// Broken names the fields whose value could not be read (a computed field
 	// that failed, a text where a number belongs); their value is Absent.
 	Broken map[string]error
+	words  map[string]record.Value
 }

@@ -182,6 +182,49 @@ func (o Object) Set(dotted string, raw json.RawMessage) (Object, error) {
 	panic("record: a name has at least one part")
 }
 
+// Drop returns a copy without one member; dots reach into nested objects. Everything else
+// keeps its bytes, and a member that is not there is no change. Where a name stands
+// twice, both go.
+func (o Object) Drop(dotted string) Object {
+	for {
+		at := gjson.ParseBytes(o.raw)
+		names := strings.Split(dotted, ".")
+		for _, name := range names[:len(names)-1] {
+			at = member(at, name)
+		}
+		from, to, there := memberText(o.raw, at, names[len(names)-1])
+		if !there {
+			return o
+		}
+		o = parsed(splice(o.raw, from, to-from, nil))
+	}
+}
+
+// memberText is where a member of the object at, which stands in raw, begins and ends,
+// with one comma.
+func memberText(raw []byte, at gjson.Result, name string) (from, to int, there bool) {
+	if !at.IsObject() {
+		return 0, 0, false
+	}
+	end := at.Index + 1 // of the member before, or of the opening brace
+	first := true
+	at.ForEach(func(key, value gjson.Result) bool {
+		if key.Str != name {
+			end, first = value.Index+len(value.Raw), false
+			return true
+		}
+		from, to, there = end, value.Index+len(value.Raw), true
+		return false
+	})
+	if there && first { // the comma behind it goes along, or the next one would stand alone
+		rest := bytes.TrimLeft(raw[to:], " \t\r\n")
+		if bytes.HasPrefix(rest, []byte(",")) {
+			to = len(raw) - len(rest) + 1
+		}
+	}
+	return from, to, there
+}
+
 // nest wraps raw into one object per name.
 func nest(names []string, raw []byte) []byte {
 	for _, name := range slices.Backward(names) {

@@ -100,6 +100,17 @@ type Behaviour struct {
 	OfficeDown bool `json:"officeDown,omitempty"`
 	// StampEdits makes geaendertAm move with every update.
 	StampEdits bool `json:"stampEdits,omitempty"`
+	// Paths are where records of a resource are found instead of behind its path.
+	Paths map[string]RecordPaths `json:"paths,omitempty"`
+}
+
+// RecordPaths are paths with {id} where the id stands, perhaps in the query; "": the id
+// follows the resource's path.
+type RecordPaths struct {
+	Read   string `json:"read,omitempty"`
+	Update string `json:"update,omitempty"`
+	Delete string `json:"delete,omitempty"`
+	Create string `json:"create,omitempty"`
 }
 
 // ListForm is how the list endpoint pages. The zero value is page=1…, pageSize up to 500, a bare array.

@@ -30,8 +30,8 @@ func (a *Advoware) process(r *http.Request, body []byte, entry *LogEntry) *reply
 		return refused
 	}
 	for _, res := range a.resources {
-		rest, ok := strings.CutPrefix(path, res.Path)
-		if !ok || rest != "" && rest[0] != '/' {
+		rest, ok := a.behaviour.Paths[res.Path].find(res.Path, path, r)
+		if !ok {
 			continue
 		}
 		if !a.signedIn(r) {

@@ -23,7 +23,21 @@ const (
 func (o *WorldOptions) Play(m *mapping.Mapping) {
 	o.played = m
 	o.EspoCRM.Defs = playedDefs(m)
+	o.Advoware.Behaviour.Paths = map[string]RecordPaths{m.AdvoPath(): playedPaths(m)}
 	o.Advoware.Resources = []Resource{{Path: m.AdvoPath(), ID: m.AdvoID(), RowID: m.AdvoRowID()}}
+}
+
+// playedPaths are those that the mapping names beside its path.
+func playedPaths(m *mapping.Mapping) (p RecordPaths) {
+	for _, way := range []struct {
+		to   *string
+		path string
+	}{{&p.Read, m.ReadPath()}, {&p.Update, m.UpdatePath()}, {&p.Delete, m.DeletePath()}, {&p.Create, m.CreatePath()}} {
+		if way.path != m.AdvoPath() {
+			*way.to = way.path
+		}
+	}
+	return p
 }
 
 // playedDefs are the stock types, and the mapping's with all that it names.
