@@ -505,7 +505,7 @@ var (
 func TestDocumentedNames(t *testing.T) {
 	keys := config.Keys()
 	variables := []string{"ADVOSYNC_CONFIG"}
-	known := []string{"espocrm.type", "advoware.path", "advoware.id", "advoware.row_id", "advoware.list"} // of a mapping
+	known := []string{"espocrm.type", "advoware.path", "advoware.id", "advoware.row_id", "advoware.list", "advoware.read", "advoware.omit"} // of a mapping
 	for _, key := range keys {
 		variables = append(variables, config.EnvName(key))
 		known = append(known, key)

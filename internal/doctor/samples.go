@@ -260,7 +260,7 @@ func (s *samples) refused(id, way string, err error) {
 func (s *samples) same(id, way string, values map[string]record.Value, back mapping.View) {
 	for _, f := range s.m.AllFields() {
 		value, sent := values[f.Key]
-		if sent && back.Values[f.Key] != value {
+		if sent && !f.Equal(back.Values[f.Key], value) {
 			s.note(result.FindingFail, id, fmt.Sprintf("%s: %s does not come back as it was sent; both sides would rewrite each other", way, label(f)), "mend type, values or expression of this field in the mapping")
 		}
 	}
