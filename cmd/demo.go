@@ -42,9 +42,14 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 			c.OutFacts.Rich, c.OutFacts.Width = true, demoWidth
 		}
 		d.console = &c
-		return (&demo{deps: d, w: w, file: file, out: o.Console.Out}).run(ctx)
+		return (&demo{deps: d, w: w, file: file, out: o.Console.Out, step: o.Step}).run(ctx)
 	}
-	played.introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8), kept)
+	if o.Troubles {
+		if err := (&demo{deps: d, w: w, file: file}).makeTroubles(ctx); err != nil {
+			return err
+		}
+	}
+	played.introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8), kept, o.Troubles)
 	<-ctx.Done()
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil
@@ -72,10 +77,14 @@ func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir, played p
 			return nil, false, err
 		}
 	}
-	if kept && o.Demo {
+	if kept && (o.Demo || o.Troubles) {
+		what := "the demonstration begins"
+		if o.Troubles {
+			what = "the troubles begin"
+		}
 		return nil, false, &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem,
-			Message: dir.path + " holds a sandbox that was used, and the demonstration begins anew",
-			Hint:    "--fresh forgets what is in it; without --dir the demonstration makes a directory for itself"}
+			Message: dir.path + " holds a sandbox that was used, and " + what + " anew",
+			Hint:    "--fresh forgets what is in it; without --dir the sandbox makes a directory for itself"}
 	}
 	w.OnChange(func() { dir.keep(w) })
 	espoPort, advoPort := o.ports(dir.mark)
@@ -121,15 +130,19 @@ type demo struct {
 	w    *sandbox.World
 	file string
 	out  io.Writer
+	step bool   // wait for a key after each command
+	last string // the run of the last command
 }
 
 // run plays the story. Every step is a command as an operator would type it; a
 // step that does not end as it should ends the demo with an error.
 func (d *demo) run(ctx context.Context) error {
-	fresh, linked, err := d.cast()
+	fresh, linked, err := d.cast(4)
 	if err != nil {
 		return err
 	}
+	newRunID := d.newRunID
+	d.newRunID = func() string { d.last = newRunID(); return d.last }
 	mine, theirs, both, calm := linked[0], linked[1], linked[2], linked[3]
 	ids := []string{fresh, mine, theirs, both, calm}
 	d.say("EspoCRM and Advoware are simulated on this machine, with made-up data. Five records: " +
@@ -163,45 +176,63 @@ func (d *demo) run(ctx context.Context) error {
 		d.say(post)
 		d.say("")
 	}
-	d.say("Try it yourself: advosync sandbox")
+	if err := d.loseAndPutBack(ctx, calm); err != nil {
+		return err
+	}
+	d.say("Try it yourself: advosync sandbox; a bad morning: advosync sandbox --troubles")
+	return nil
+}
+
+// loseAndPutBack is the last scene: a phone number is lost, and is not.
+func (d *demo) loseAndPutBack(ctx context.Context, id string) error {
+	d.say("At last, the worst: under the policy espocrm a whole record of EspoCRM goes over Advoware's. Somebody has just entered " +
+		"a phone number in Advoware, somebody else an e-mail address in EspoCRM:")
+	for _, err := range []error{d.advo(id, map[string]any{"telGesch": "0511 / 24 68 10"}), d.espo(id, map[string]any{"email": "neu@example.de"})} {
+		if err != nil {
+			return err
+		}
+	}
+	if err := d.command(ctx, []int{exitOK}, "sync", "--id", id, "--conflict", "espocrm"); err != nil {
+		return err
+	}
+	d.say("The phone number was overwritten, and said to be. It is in the history; one command puts it back, on both sides:")
+	if err := d.command(ctx, []int{exitOK}, "undo", "--run", d.last, "--id", id, "--yes"); err != nil {
+		return err
+	}
+	r, _ := d.w.EspoCRM.Get(sandboxType, id)
+	n, err := d.number(id)
+	if err != nil {
+		return err
+	}
+	d.say(fmt.Sprintf("The phone number now: %v in EspoCRM, %s in Advoware.", r["phone"], d.w.Advoware.Value(sandbox.BeteiligtePath, n, "telGesch")))
+	d.say("")
 	return nil
 }
 
 // cast chooses a record that is only in EspoCRM, and linked ones.
-func (d *demo) cast() (fresh string, linked []string, err error) {
+func (d *demo) cast(n int) (fresh string, linked []string, err error) {
 	for _, r := range d.w.EspoCRM.Records(sandboxType) {
 		id, _ := r["id"].(string)
 		switch first, _ := r["firstName"].(string); {
 		case r["advowareId"] == nil && fresh == "":
 			fresh = id
-		case r["advowareId"] != nil && first != "" && len(linked) < 4:
+		case r["advowareId"] != nil && first != "" && len(linked) < n:
 			linked = append(linked, id)
 		}
 	}
-	if fresh == "" || len(linked) < 4 {
-		return "", nil, fmt.Errorf("the sandbox has too few records for the demo")
+	if fresh == "" || len(linked) < n {
+		return "", nil, fmt.Errorf("the sandbox has too few records for that")
 	}
 	return fresh, linked, nil
 }
 
 // edit is what people do at their desks.
 func (d *demo) edit(mine, theirs, both string) error {
-	advo := func(id string, values map[string]any) error {
-		r, _ := d.w.EspoCRM.Get(sandboxType, id)
-		n, err := strconv.ParseInt(fmt.Sprint(r["advowareId"]), 10, 64)
-		if err != nil {
-			return fmt.Errorf("the demo's record %s is not linked: %w", id, err)
-		}
-		return d.w.Advoware.Edit(sandbox.BeteiligtePath, n, values)
-	}
-	espo := func(id string, values map[string]any) error {
-		return d.w.EspoCRM.Put(sandboxType, id, "anna", values)
-	}
 	for _, err := range []error{
-		espo(mine, map[string]any{"lastName": "Schmidt-Neumann"}),
-		advo(theirs, map[string]any{"telGesch": "0511 / 98 76 54"}),
-		espo(both, map[string]any{"email": "kanzlei@example.de"}),
-		advo(both, map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"}),
+		d.espo(mine, map[string]any{"lastName": "Schmidt-Neumann"}),
+		d.advo(theirs, map[string]any{"telGesch": "0511 / 98 76 54"}),
+		d.espo(both, map[string]any{"email": "kanzlei@example.de"}),
+		d.advo(both, map[string]any{"emailGesch": "privat@example.de", "telGesch": "0171 5550000"}),
 	} {
 		if err != nil {
 			return err
@@ -231,6 +262,11 @@ func (d *demo) say(text string) {
 // command echoes a command line and runs it.
 func (d *demo) command(ctx context.Context, expected []int, args ...string) error {
 	fmt.Fprintf(d.out, "\n$ advosync %s\n", shorten(args))
+	if d.step {
+		if err := d.console.AwaitKey(ctx); err != nil {
+			return err
+		}
+	}
 	code := run(ctx, d.deps, append([]string{"--config", d.file}, args...))
 	fmt.Fprintln(d.out)
 	for _, e := range expected {

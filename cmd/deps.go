@@ -92,17 +92,20 @@ type request struct {
 
 // sandboxOptions are the flags of sandbox.
 type sandboxOptions struct {
-	Demo    bool
-	Listen  string // address to listen on
-	Port    int    // of the EspoCRM simulator, Advoware's is the next; 0: those of the last start, or free ones
-	AnyPort bool   // free ones, whatever the last start had
-	Dir     string // where the configuration for the sandbox is written
-	Entity  string // mapping file to play instead of Beteiligte
-	Fresh   bool   // forget what an earlier start has left there
-	Seed    uint64
-	Latency time.Duration
-	Console *console.Console
-	Log     *slog.Logger
+	Demo bool
+	Step bool // wait for a key before each of the demonstration's commands
+	// Troubles: begin with things to repair.
+	Troubles bool
+	Listen   string // address to listen on
+	Port     int    // of the EspoCRM simulator, Advoware's is the next; 0: those of the last start, or free ones
+	AnyPort  bool   // free ones, whatever the last start had
+	Dir      string // where the configuration for the sandbox is written
+	Entity   string // mapping file to play instead of Beteiligte
+	Fresh    bool   // forget what an earlier start has left there
+	Seed     uint64
+	Latency  time.Duration
+	Console  *console.Console
+	Log      *slog.Logger
 }
 
 // system is the composition root.

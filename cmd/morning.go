@@ -306,6 +306,9 @@ func (a *app) wholeNeeds(ctx context.Context, p parts, doc result.Status, entiti
 		return nil, err
 	}
 	locks, err := staleLocks(ctx, p, entities)
+	if err == nil && down == nil {
+		err = nameLocks(ctx, p, locks)
+	}
 	return slices.Concat(needs, unreachable, locks), err
 }
 
@@ -333,6 +336,28 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Code: e.Code, Why: e.Message, Next: "advosync cron-run"})
 	}
 	return needs, nil
+}
+
+// nameLocks gives locked records the names that EspoCRM has for them.
+func nameLocks(ctx context.Context, p parts, locks []result.Need) error {
+	for _, m := range p.mappings {
+		var ids []string
+		for _, n := range locks {
+			if n.Entity == m.Entity() {
+				ids = append(ids, n.ID)
+			}
+		}
+		names, err := namesOf(ctx, p, m, ids)
+		if err != nil {
+			return err
+		}
+		for i, n := range locks {
+			if n.Entity == m.Entity() {
+				locks[i].Name = names[n.ID]
+			}
+		}
+	}
+	return nil
 }
 
 // staleLocks are the locks whose holders are gone.

@@ -28,11 +28,34 @@ func newTypist(t *testing.T) (*typist, *console.Console) {
 
 // at runs a command on the terminal; the returned function waits for its exit code.
 func (o *deskOffice) at(c *console.Console, args ...string) (end func() int) {
+	return atTerminal(c, append([]string{"--config", o.file}, args...)...)
+}
+
+// atTerminal runs a command line on a terminal; the returned function waits for its exit
+// code.
+func atTerminal(c *console.Console, args ...string) (end func() int) {
 	d := deps{console: c, now: time.Now, zone: time.UTC, newRunID: newRunID}
 	d.load = func(l loadOptions) (project, error) { return loadConfig(l, c) }
+	d.sandbox = func(ctx context.Context, o sandboxOptions) error { return runSandbox(ctx, d, o) }
 	code := make(chan int, 1)
-	go func() { code <- run(context.Background(), d, append([]string{"--config", o.file}, args...)) }()
+	go func() { code <- run(context.Background(), d, args) }()
 	return func() int { return <-code }
+}
+
+// TestTheDemonstrationWaitsForKeys: a command for each, and Ctrl-C ends it.
+func TestTheDemonstrationWaitsForKeys(t *testing.T) {
+	y, c := newTypist(t)
+	end := atTerminal(c, "sandbox", "--demo", "--step")
+	y.Await("$ advosync sync --id")
+	if strings.Contains(y.Text(), "Now people work") {
+		t.Error("it did not wait")
+	}
+	y.Type(" ")
+	y.Await("$ advosync diff --id")
+	y.Type("\x03")
+	if code := end(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 // TestResolveOnTheScreen: what is decided with keys is what is written, field by field;
@@ -67,6 +90,27 @@ func TestResolveOnTheScreen(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if got := o.email(); got != "hier@example.de hier@example.de" {
+		t.Errorf("email: %s", got)
+	}
+	if got := o.w.Advoware.Value(sandbox.BeteiligtePath, o.advo, "telGesch"); got != "3" {
+		t.Errorf("phone: %s", got)
+	}
+}
+
+// TestHalfAConflictOnTheScreen: what is decided is written, the rest waits on.
+func TestHalfAConflictOnTheScreen(t *testing.T) {
+	o := newDeskOffice(t)
+	o.conflict()
+	y, c := newTypist(t)
+	end := o.at(c, "resolve")
+	y.Await("hier@example.de")
+	y.Type("a\r")
+	y.Await("not decided and wait on: 1")
+	y.Type("\r")
+	if code := end(); code != exitConflict {
+		t.Errorf("exit code %d", code)
+	}
+	if got := o.email(); got != "dort@example.de dort@example.de" {
 		t.Errorf("email: %s", got)
 	}
 	if got := o.w.Advoware.Value(sandbox.BeteiligtePath, o.advo, "telGesch"); got != "3" {

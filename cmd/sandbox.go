@@ -11,7 +11,9 @@ func (a *app) sandboxCommand() *cobra.Command {
 		Short: "Try advosync on two simulated systems",
 		Long: `Start EspoCRM and Advoware as simulators on this machine, with sample data, and
 say how to use them. Nothing has to be installed, nothing leaves the machine.
-With --demo: show the main job on them and exit. With --entity FILE: both systems
+With --demo: show the main job on them and exit; with --step, a command for each
+key. With --troubles: begin as on a bad morning, with a conflict that waits, a
+record that fails, one that was given up, one on hold, and a stuck lock. With --entity FILE: both systems
 hold records of that mapping, so that it can be played with before it meets a real
 one; a directory remembers it.
 
@@ -19,6 +21,7 @@ A directory must be empty, or a sandbox's own: nothing else is written to. Start
 again in it, the sandbox goes on where it was left; files that you have edited
 there stay. --fresh forgets records and memory, and nothing else.`,
 		Example: `  advosync sandbox --demo
+  advosync sandbox --troubles
   advosync sandbox --dir ~/sandbox
   advosync sandbox --entity entities/akten.yaml`,
 		Args: a.noArgs,
@@ -26,6 +29,8 @@ there stay. --fresh forgets records and memory, and nothing else.`,
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&o.Demo, "demo", false, "run the guided demonstration and exit")
+	f.BoolVar(&o.Step, "step", false, "with --demo: wait for a key before each command")
+	f.BoolVar(&o.Troubles, "troubles", false, "begin with things to repair")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1", "loopback `address` to listen on")
 	f.IntVar(&o.Port, "port", 0, "`port` of EspoCRM, Advoware gets the next one (default: those of the last start, else free ones)")
 	f.StringVar(&o.Dir, "dir", "", "`directory` for configuration and state (default: a temporary one)")
@@ -44,6 +49,14 @@ there stay. --fresh forgets records and memory, and nothing else.`,
 		}
 		if o.Demo && o.Entity != "" {
 			return usagef("--demo shows Beteiligte; it goes without --entity")
+		}
+		switch terminal := a.console.InTerminal && a.console.ErrFacts.Terminal; {
+		case o.Step && !o.Demo:
+			return usagef("--step goes with --demo")
+		case o.Step && !terminal:
+			return usagef("--step waits for keys: it needs a terminal")
+		case o.Troubles && (o.Demo || o.Entity != ""):
+			return usagef("--troubles goes without --demo and --entity")
 		}
 		var err error
 		if o.Listen, err = loopback(o.Listen); err != nil {

@@ -70,7 +70,7 @@ func (p played) text(w *sandbox.World) string {
 
 // introduce says how to use the sandbox, with a record that is there and a field that
 // can be edited.
-func (p played) introduce(w *sandbox.World, out io.Writer, file string, kept bool) {
+func (p played) introduce(w *sandbox.World, out io.Writer, file string, kept, troubles bool) {
 	kind, entity, path := sandboxType, "Beteiligte", sandbox.BeteiligtePath
 	espo, advo := `"email":"neu@example.de"`, `"telGesch":"0511 1"`
 	espoOf, advoOf := "", ""
@@ -88,6 +88,21 @@ func (p played) introduce(w *sandbox.World, out io.Writer, file string, kept boo
 			id, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
 			break
 		}
+	}
+	if troubles {
+		fmt.Fprintf(out, `EspoCRM   %s
+Advoware  %s
+config    %s
+
+A bad morning. In a second terminal:
+  export ADVOSYNC_CONFIG=%[3]s
+  advosync status
+  advosync resolve
+  advosync report --html report.html --since 1d --values
+
+Ctrl-C stops both.
+`, w.EspoURL, w.AdvoURL, file)
+		return
 	}
 	fmt.Fprintf(out, `EspoCRM   %[1]s   (%[2]d records of type %[9]s)
 Advoware  %[3]s   (%[4]d %[10]s)

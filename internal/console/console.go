@@ -144,6 +144,31 @@ func (e *NeedsYesError) Error() string {
 	return fmt.Sprintf("refuses without --yes, because nobody can be asked here: %s", e.Question)
 }
 
+// AwaitKey waits on a terminal until any key is typed, which is not shown. Ctrl-C, and
+// the end of ctx, end it with context.Canceled.
+func (c *Console) AwaitKey(ctx context.Context) error {
+	if f, ok := c.In.(*os.File); ok {
+		if before, err := term.MakeRaw(int(f.Fd())); err == nil {
+			defer func() { _ = term.Restore(int(f.Fd()), before) }()
+		}
+	}
+	typed := make(chan byte, 1)
+	go func() {
+		var key [1]byte
+		_, _ = io.ReadFull(c.In, key[:]) // no key: it goes on
+		typed <- key[0]
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case key := <-typed:
+		if key == 3 { // Ctrl-C is a key as any other then
+			return context.Canceled
+		}
+		return nil
+	}
+}
+
 // Confirm asks a yes-or-no question on stderr and waits for the answer or the
 // end of ctx. Anything but y, yes, j, ja is no; so is the end of the input.
 // Without a terminal it returns a *NeedsYesError and asks nothing.

@@ -293,7 +293,7 @@ func (m model) summary(l look) []string {
 		lines = append(lines, fmt.Sprintf("  EspoCRM's value in %d fields", fields[record.EspoCRM]), fmt.Sprintf("  Advoware's value in %d fields", fields[record.Advoware]))
 	}
 	if open > 0 {
-		lines = append(lines, fmt.Sprintf("  %d of their fields are not decided, and wait on", open))
+		lines = append(lines, fmt.Sprintf("  fields of them that are not decided and wait on: %d", open))
 	}
 	lines = append(lines, "")
 	for _, c := range decided {
