@@ -247,9 +247,16 @@ func fixedValues(c *cobra.Command, flag string) (values []string) {
 	return values
 }
 
-// TestUnits: what the systemd service starts is a command that there is.
+// TestUnits: what the systemd services start is a command that there is.
 func TestUnits(t *testing.T) {
-	raw, err := os.ReadFile("docs/systemd/advosync.service")
+	for _, name := range []string{"advosync.service", "advosync-watch.service"} {
+		startsCommand(t, name)
+	}
+}
+
+func startsCommand(t *testing.T, name string) {
+	t.Helper()
+	raw, err := os.ReadFile("docs/systemd/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +275,7 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	if !found {
-		t.Error("no ExecStart found")
+		t.Errorf("no ExecStart found in %s", name)
 	}
 }
 
@@ -279,7 +286,7 @@ func TestUnitsVerify(t *testing.T) {
 		t.Skip("systemd-analyze is not installed")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"advosync.service", "advosync.timer"} {
+	for _, name := range []string{"advosync.service", "advosync.timer", "advosync-watch.service"} {
 		raw, err := os.ReadFile(filepath.Join("docs", "systemd", name))
 		if err != nil {
 			t.Fatal(err)
@@ -291,9 +298,24 @@ func TestUnitsVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command(analyze, "verify", filepath.Join(dir, "advosync.service"), filepath.Join(dir, "advosync.timer")).CombinedOutput()
+	out, err := exec.Command(analyze, "verify", filepath.Join(dir, "advosync.service"), filepath.Join(dir, "advosync.timer"), filepath.Join(dir, "advosync-watch.service")).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestUnitsAreHardened: neither service is exposed more than systemd calls safe.
+func TestUnitsAreHardened(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	for _, name := range []string{"advosync.service", "advosync-watch.service"} {
+		out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", filepath.Join("docs", "systemd", name)).CombinedOutput()
+		if err != nil {
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			t.Errorf("%s: %v: %s", name, err, lines[len(lines)-1])
+		}
 	}
 }
 
@@ -371,7 +393,7 @@ func kindOf(text string) string {
 		return "config"
 	case "groups":
 		return "rules"
-	case "store", "redis", "sync", "cron", "history", "metrics", "alerts", "ping", "language", "entities":
+	case "store", "redis", "sync", "cron", "watch", "history", "metrics", "alerts", "ping", "language", "entities":
 		return "config"
 	}
 	return ""

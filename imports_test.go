@@ -37,6 +37,8 @@ var layers = map[string][]string{
 		"internal/callcount", "internal/store", "internal/lease"},
 	"internal/batch": {"internal/engine", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},
+	"internal/watch": {"internal/batch", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+		"internal/store", "internal/lease"},
 	"internal/transport":    {"internal/record", "internal/fault", "internal/callcount"},
 	"internal/espocrm":      {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},
 	"internal/advoware":     {"internal/transport", "internal/record", "internal/fault", "internal/callcount"},

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -152,6 +155,9 @@ func TestOperations(t *testing.T) {
 	p.absent = append(p.absent, "systemctl ", "journalctl ", "apt ")
 	p.stands = []string{"sudo -u advosync ", "", "/var/lib/advosync/", p.home + "/.config/advosync/", "/var/backups/", p.home + "/"}
 	p.hands["advosync status --fail-if-older 2h"] = func() { p.run(0, "cron-run") }
+	ended := func() {}
+	p.hands["advosync poke --id 6b04e8a1c2d3f4a5b   # look at this record now, as this user on this machine"] = func() { ended = p.watch() }
+	defer func() { ended() }()
 	p.play("docs/operations.md")
 	if backup := filepath.Join(p.home, "advosync-state.db"); !slices.Contains(p.absent, "sqlite3 ") {
 		st, err := sqlite.OpenReadOnly(t.Context(), backup, sqlite.Options{})
@@ -163,6 +169,35 @@ func TestOperations(t *testing.T) {
 			t.Errorf("the backup does not know the pass: %v", err)
 		}
 	}
+}
+
+// watch starts the service and waits until it takes pokes.
+func (p *player) watch() (end func()) {
+	p.t.Helper()
+	c := exec.Command("sh", "-c", "exec advosync watch -v")
+	said := &strings.Builder{}
+	out, err := c.StderrPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c.Dir, c.Env = p.home, p.env
+	if err := c.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "follows hints") {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return func() {
+				_ = c.Process.Signal(os.Interrupt)
+				if err := c.Wait(); err != nil {
+					p.t.Errorf("the watch ended with %v", err)
+				}
+			}
+		}
+	}
+	p.t.Fatalf("the watch does not begin: %s", said)
+	return nil
 }
 
 // TestRedisOfOperations: doctor is content with a Redis that has the settings of

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
@@ -13,12 +15,14 @@ import (
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
+	"advosync/internal/metrics"
 	"advosync/internal/reconcile"
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
+	"advosync/internal/watch"
 )
 
 // loadConfig reads configuration and mappings from this process's surroundings.
@@ -93,6 +97,10 @@ type opened struct {
 
 	engineConfig engine.Config
 	log          *slog.Logger
+
+	watching atomic.Pointer[watch.Watch] // nil: it does not watch
+	measured sync.Mutex
+	snapshot metrics.Snapshot // as written last
 }
 
 func (s *opened) connect(o openOptions) error {

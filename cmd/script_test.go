@@ -66,6 +66,8 @@ func (s *stage) params() testscript.Params {
 			"untouched": inWorld(untouchedCmd),
 			"lock":      inWorld(lockCmd),
 			"idle":      inWorld(idleCmd),
+			"freeport":  freePortCmd,
+			"webhook":   webhookCmd,
 			"crowd":     inWorld(crowdCmd),
 			"each":      inWorld(eachCmd),
 			"writes":    inWorld(writesCmd),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"advosync/internal/batch"
+	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/metrics"
@@ -14,6 +15,10 @@ import (
 
 // Cron makes one pass, and lets the history forget what is too old.
 func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) {
+	return s.cron(ctx, s.engineConfig, r)
+}
+
+func (s *opened) cron(ctx context.Context, of engine.Config, r cronRequest) (batch.Report, error) {
 	var entities []*mapping.Mapping
 	for _, name := range r.Entities {
 		m, err := s.cfg.Mapping(name)
@@ -23,7 +28,7 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 		entities = append(entities, m)
 	}
 	cron := s.cfg.Cron
-	cfg := batch.Config{Engine: s.engineConfig, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
+	cfg := batch.Config{Engine: of, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
 		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes, MaxCreates: cron.MaxCreates}
 	if r.Policy != "" {
 		cfg.Engine.Policy = reconcile.Policy(r.Policy)
@@ -75,5 +80,9 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 	if last, err := lastRuns(ctx, s.store, s.cfg.EntityNames()); err == nil && last.success != nil {
 		snap.LastSuccess = *last.success
 	}
+	s.measured.Lock()
+	defer s.measured.Unlock()
+	snap.Watch = s.watchFigures()
+	s.snapshot = snap
 	return metrics.WriteTextfile(path, snap)
 }

@@ -5,6 +5,6 @@ case "$1" in
 1 | upgrade | failed-upgrade) exit 0 ;;
 esac
 if [ -d /run/systemd/system ]; then
-	systemctl disable --now advosync.timer || true
+	systemctl disable --now advosync.timer advosync-watch.service || true
 	systemctl stop advosync.service || true
 fi

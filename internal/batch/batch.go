@@ -52,6 +52,9 @@ type Options struct {
 	DryRun      bool          // plans, writes nothing anywhere
 	Concurrency int           // overrides the configured one; 0 does not
 
+	// Held are locks of the pass, by entity, that the caller has taken and will free.
+	Held map[string]*lease.Lease
+
 	AllowMassChange    bool
 	AllowDeletes       int // so many deletes may happen
 	AllowCreates       int // so many creates may happen

@@ -193,6 +193,9 @@ func asErr(f *fault.Error) error {
 // takePassLock takes sync_lock:{entity}:cron-run for the whole pass. When it is
 // lost, no further record is begun.
 func (e *entityRun) takePassLock() (release func(), err error) {
+	if e.lock = e.run.opts.Held[e.m.Entity()]; e.lock != nil {
+		return func() {}, nil
+	}
 	held, err := e.run.p.deps.Leases.Acquire(e.run.work, store.LockKey(e.m.Entity(), "cron-run"))
 	var busy *lease.HeldError
 	switch {

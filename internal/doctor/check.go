@@ -48,6 +48,7 @@ const (
 	nameVersion  = "EspoCRM version"
 	nameClock    = "clock"
 	nameNotes    = "notes in EspoCRM"
+	nameWebhooks = "webhooks"
 	nameDiscover = "Advoware address"
 	nameSignIn   = "Advoware sign-in"
 )
@@ -74,6 +75,9 @@ func (v *visit) table() []check {
 		check{nameDiscover, nil, v.checkAddresses},
 		check{nameSignIn, []string{nameDiscover}, v.checkSignIn},
 	)
+	if len(v.Config.Watch.Webhooks) > 0 {
+		checks = append(checks, check{nameWebhooks, []string{nameEspo}, v.checkWebhooks})
+	}
 	for _, m := range v.mappings() {
 		checks = append(checks, v.entityChecks(m)...)
 	}

@@ -578,3 +578,29 @@ func TestBudgetIsPlausible(t *testing.T) {
 	o = with(`{per_second: 2, burst: 30}`)
 	o.expect(o.examine(), wants{"budget of calls", result.FindingWarn, "30, more than the 20 calls", "a smaller advoware.rate.burst"})
 }
+
+// TestWebhooksLeadHere: those that watch expects are there, active, and their URLs end
+// in the path that it takes.
+func TestWebhooksLeadHere(t *testing.T) {
+	with := func(watch string) *office {
+		return newOffice(t, func(cfg, m string) (string, string) { return cfg + "watch: " + watch + "\n", m })
+	}
+	hook := func(o *office, values map[string]any) {
+		t.Helper()
+		o.EspoCRM.Seed("Webhook", values)
+	}
+	o := with(`{webhooks: [CBeteiligte.update=s3cr3t]}`)
+	o.expect(o.examine(), wants{"webhooks", result.FindingWarn, "CBeteiligte.update: EspoCRM has no such webhook", "ends in /CBeteiligte.update"})
+	hook(o, map[string]any{"event": "CBeteiligte.update", "url": "https://sync.example.de/hooks/CBeteiligte.update", "isActive": true, "skipOwn": true})
+	o.expect(o.examine(), wants{"webhooks", result.FindingOK, "1 webhooks lead to watch", ""})
+	o = with(`{listen: "0.0.0.0:8485", webhooks: [CBeteiligte.update=s3cr3t, Account.create=s3cr3t]}`)
+	hook(o, map[string]any{"event": "CBeteiligte.update", "url": "https://sync.example.de/hooks/update", "isActive": false, "skipOwn": false})
+	found := o.examine()
+	for _, says := range []string{"watch.listen takes webhooks from other machines", "does not end in /CBeteiligte.update", "it is not active", "what advosync writes itself",
+		"no entity has the type Account", "Account.create: EspoCRM has no such webhook"} {
+		o.expect(found, wants{"webhooks", result.FindingWarn, says, ""})
+	}
+	if strings.Contains(text(found), "s3cr3t") {
+		t.Error("a secret is shown")
+	}
+}

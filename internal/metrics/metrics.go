@@ -5,6 +5,8 @@ package metrics
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +34,25 @@ type Snapshot struct {
 	// BudgetWait is how long calls have waited for their turn in the budget of calls, by
 	// system; systems without one are left out.
 	BudgetWait map[string]time.Duration
+	// Watch is what a watch has seen; nil: no watch has made the pass.
+	Watch *Watch
+}
+
+// Watch are the figures of a watch since it was started.
+type Watch struct {
+	Hints    map[string]uint64   // by source
+	Arrivals map[string]Arrivals // by the side that got the edit
+	// OnlyPass are the writes of passes for which there was no hint, by the side that got
+	// the edit.
+	OnlyPass       map[string]uint64
+	Passes, Floods uint64
+}
+
+// Arrivals are edits by how many seconds they took to the other side.
+type Arrivals struct {
+	Count   uint64
+	Seconds float64            // all together
+	Within  map[float64]uint64 // by upper end, cumulative
 }
 
 // WriteTextfile replaces the file as a whole: a reader sees the old content or
@@ -72,14 +93,52 @@ func collectors(s Snapshot) []prometheus.Collector {
 	for system, d := range s.BudgetWait {
 		waited.WithLabelValues(system).Set(d.Seconds())
 	}
-	return []prometheus.Collector{records, calls, breaker, waited,
+	return append(watched(s.Watch), records, calls, breaker, waited,
 		value("duration_seconds", "How long the last pass took.", s.Duration.Seconds()),
 		value("exit_code", "Exit code of the last pass.", float64(s.Exit)),
 		value("last_run_timestamp_seconds", "When the last pass ended.", unix(s.Finished)),
 		value("last_success_timestamp_seconds", "When a pass last ended with nothing wrong; 0: never.", unix(s.LastSuccess)),
 		value("oldest_unsynced_timestamp_seconds", "The oldest edit that still waits; 0: none.", unix(s.OldestUnsynced)),
-	}
+	)
 }
+
+// watched are the figures of a watch, which count up since it was started.
+func watched(w *Watch) []prometheus.Collector {
+	if w == nil {
+		return nil
+	}
+	counts := []prometheus.Collector{
+		constant{counter("watch_passes_total", "Passes that the watch has made.", w.Passes)},
+		constant{counter("watch_floods_total", "Times that so many records were edited at once that a pass had to look.", w.Floods)},
+	}
+	for _, source := range slices.Sorted(maps.Keys(w.Hints)) {
+		counts = append(counts, constant{counter("watch_hints_total", "Hints by where they came from.", w.Hints[source], "source", source)})
+	}
+	for _, side := range slices.Sorted(maps.Keys(w.OnlyPass)) {
+		counts = append(counts, constant{counter("watch_only_pass_total", "Edits that no hint had told of, found by a pass, by the system that got them.", w.OnlyPass[side], "to", side)})
+	}
+	for _, side := range slices.Sorted(maps.Keys(w.Arrivals)) {
+		a := w.Arrivals[side]
+		desc := prometheus.NewDesc("advosync_watch_arrival_seconds", "From edit to arrival, by the system that got the edit.", nil, prometheus.Labels{"to": side})
+		counts = append(counts, constant{prometheus.MustNewConstHistogram(desc, a.Count, a.Seconds, a.Within)})
+	}
+	return counts
+}
+
+func counter(name, help string, n uint64, labels ...string) prometheus.Metric {
+	by := prometheus.Labels{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		by[labels[i]] = labels[i+1]
+	}
+	return prometheus.MustNewConstMetric(prometheus.NewDesc("advosync_"+name, help, nil, by), prometheus.CounterValue, float64(n))
+}
+
+// constant is a collector of one metric that does not change any more.
+type constant struct{ prometheus.Metric }
+
+func (c constant) Describe(ch chan<- *prometheus.Desc) { ch <- c.Desc() }
+
+func (c constant) Collect(ch chan<- prometheus.Metric) { ch <- c.Metric }
 
 func vec(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "advosync", Name: name, Help: help}, labels)
