@@ -54,7 +54,7 @@ var layers = map[string][]string{
 	"internal/test/pty":     {},
 	"internal/extension":    {"internal/mapping"},
 	"internal/doctor": {"internal/config", "internal/mapping", "internal/extension", "internal/record", "internal/result", "internal/fault",
-		"internal/store"},
+		"internal/store", "internal/alert"},
 	// Suites over the whole: they stand above everything but the commands.
 	"internal/test/simulation": {"*"},
 	// The oracle knows nothing of the tool but its mapping and its history.

@@ -1,8 +1,10 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"advosync/internal/alert"
@@ -12,14 +14,13 @@ import (
 	"advosync/internal/store"
 )
 
-// Alert tells the configured targets what has changed with this pass. It takes at
-// most five seconds, and what goes wrong with it changes nothing else.
+// Alert tells the configured targets what has changed with this pass, within ctx and
+// five seconds. What goes wrong with it changes nothing else.
 func (s *opened) Alert(ctx context.Context, rep batch.Report) error {
 	if len(s.cfg.Alerts.URLs) == 0 {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
-	now, err := s.conditions(ctx, rep)
+	now, err := s.conditions(context.WithoutCancel(ctx), rep)
 	if err != nil {
 		return err
 	}
@@ -117,23 +118,54 @@ func withResults(now []alert.Condition, rs []result.Record) []alert.Condition {
 	return now
 }
 
-// pinged runs a pass between the two calls to the dead man's switch.
-func (a *app) pinged(ctx context.Context, dryRun bool, pass func() error) error {
-	p, ok := a.loaded.(interface{ PingURL() string })
-	if !ok || p.PingURL() == "" || dryRun {
-		return pass()
+// longestTold is how long a pass is held up, at its end, by all who are told of it.
+const longestTold = 5 * time.Second
+
+// deadMansSwitch is the dead man's switch during a pass.
+type deadMansSwitch struct {
+	app     *app
+	ping    alert.Ping
+	started func(context.Context) error // nil: there is none, or it has been told the end
+}
+
+// beginPass tells the dead man's switch that a pass begins, beside the pass.
+func (a *app) beginPass(ctx context.Context, dryRun bool) *deadMansSwitch {
+	d := &deadMansSwitch{app: a}
+	if p, ok := a.loaded.(interface{ PingURL() string }); ok && p.PingURL() != "" && !dryRun {
+		d.ping = alert.Ping{URL: p.PingURL()}
+		d.started = d.ping.Start(ctx)
 	}
-	ping := alert.Ping{URL: p.PingURL()}
-	started := ping.Start(ctx)
-	err := pass()
-	lost := started()
-	if code := exitCode(err); code != exitLocked { // the pass that holds the lock tells how it ended
-		lost = ping.End(ctx, code)
+	return d
+}
+
+// end tells how the pass ended, once. The pass that holds the lock tells how it ended.
+func (d *deadMansSwitch) end(ctx context.Context, code int) {
+	if d.started == nil || code == exitLocked {
+		return
+	}
+	lost := d.started(ctx)
+	d.started = nil
+	if err := d.ping.End(ctx, code); err != nil {
+		lost = err
 	}
 	if lost != nil {
-		a.log.Warn("the dead man's switch was not told", "error", lost.Error())
+		d.app.log.Warn("the dead man's switch was not told", "error", lost.Error())
 	}
-	return err
+}
+
+// telling is a context for those who are told of a pass.
+func (a *app) telling(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(a.tellTime, longestTold))
+}
+
+// tell tells all who are to hear of a pass, side by side.
+func (a *app) tell(ctx context.Context, pass passer, rep batch.Report, code int, d *deadMansSwitch) {
+	ctx, cancel := a.telling(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	all.Go(func() { d.end(ctx, code) })
+	all.Go(func() { a.alert(ctx, pass, rep) })
+	all.Wait()
 }
 
 // PingURL is ping.url.

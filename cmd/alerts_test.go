@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // webhook is a target of alerts, and a dead man's switch.
@@ -36,6 +37,16 @@ func (w *webhook) taken() string {
 	return out
 }
 
+// told configures alerts and a dead man's switch at a server.
+func (o *deskOffice) told(server string) {
+	o.t.Helper()
+	text, err := os.ReadFile(o.file)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	write(o.t, o.file, string(text)+"alerts: {urls: [\"generic+"+server+"/alerts\"]}\nping: {url: \""+server+"/ping\"}\n")
+}
+
 // TestAlertsOfAPass: a conflict that waits is told once, and that it is decided; a
 // record that was given up, too; the dead man's switch hears of every pass. No value
 // and no name leaves the house, and a target that is down changes no exit code.
@@ -44,12 +55,7 @@ func TestAlertsOfAPass(t *testing.T) {
 	hook := &webhook{}
 	server := httptest.NewServer(hook)
 	defer server.Close()
-	more := "alerts: {urls: [\"generic+" + server.URL + "/alerts\"]}\nping: {url: \"" + server.URL + "/ping\"}\n"
-	text, err := os.ReadFile(o.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, o.file, string(text)+more)
+	o.told(server.URL)
 	o.conflict()
 	pass := func(want int) string {
 		t.Helper()
@@ -84,5 +90,84 @@ func TestAlertsOfAPass(t *testing.T) {
 	}
 	if got := pass(exitOK); !strings.Contains(got, "over: Beteiligte "+o.id) || !strings.Contains(got, "/ping/0") {
 		t.Errorf("the recovery is not told:\n%s", got)
+	}
+}
+
+// TestWhoIsToldIsToldSideBySide: the alert and the end of the dead man's switch are under
+// way at the same time, so that two that are slow take no longer than one.
+func TestWhoIsToldIsToldSideBySide(t *testing.T) {
+	o := newDeskOffice(t)
+	both := make(chan struct{}, 2)
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/alerts" || r.URL.Path == "/ping/4" {
+			both <- struct{}{}
+			<-release // which comes once both are here
+		}
+	}))
+	defer server.Close()
+	go func() {
+		<-both
+		<-both
+		close(release)
+	}()
+	o.told(server.URL)
+	o.conflict()
+	if code, _, said := o.run("", "cron-run"); code != exitConflict || strings.Contains(said, "not told") || strings.Contains(said, "not sent") {
+		t.Errorf("%d %s", code, said)
+	}
+}
+
+// TestDeadTargetsHoldUpNobody: neither the alert nor the dead man's switch answers; both
+// together take the time of one, say so, and change no exit code.
+func TestDeadTargetsHoldUpNobody(t *testing.T) {
+	o := newDeskOffice(t)
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer server.Close()
+	defer close(release)
+	o.told(server.URL)
+	o.conflict()
+	o.tellTime = 100 * time.Millisecond
+	began := time.Now()
+	code, _, said := o.run("", "cron-run")
+	if took := time.Since(began); code != exitConflict || took > 5*time.Second {
+		t.Errorf("exit code %d after %s", code, took)
+	}
+	for _, want := range []string{"the dead man's switch was not told", "1 of 1 alert targets took no message"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing: %s", want, said)
+		}
+	}
+	if strings.Contains(said, server.URL) {
+		t.Errorf("an address is said: %s", said)
+	}
+}
+
+// TestDoctorLooksAtWhoIsTold: addresses that nobody could be told at are found before the
+// night in which somebody should be.
+func TestDoctorLooksAtWhoIsTold(t *testing.T) {
+	o := newDeskOffice(t)
+	hook := &webhook{}
+	server := httptest.NewServer(hook)
+	defer server.Close()
+	o.told(server.URL)
+	find := func() string {
+		_, out, _ := o.run("", "doctor", "-o", "csv")
+		var found []string
+		for l := range strings.Lines(out) {
+			if strings.HasPrefix(l, "alerts,") || strings.HasPrefix(l, "dead man's switch,") {
+				found = append(found, l)
+			}
+		}
+		return strings.Join(found, "")
+	}
+	if got := find(); !strings.Contains(got, "alerts,ok,1 addresses") || !strings.Contains(got, "dead man's switch,ok,") || hook.taken() != "" {
+		t.Errorf("%s", got)
+	}
+	t.Setenv("ADVOSYNC_ALERTS_URLS", "generic+"+server.URL+"/alerts,nonsense://s3cr3t@host")
+	server.Close()
+	if got := find(); !strings.Contains(got, "alerts,fail,address 2 of 2") || !strings.Contains(got, "dead man's switch,warn,") || strings.Contains(got, "s3cr3t") {
+		t.Errorf("%s", got)
 	}
 }

@@ -20,6 +20,8 @@ type deskOffice struct {
 	file string
 	id   string
 	advo int64
+	// tellTime is how long those who are told of a pass may take; 0: as ever.
+	tellTime time.Duration
 }
 
 func newDeskOffice(t *testing.T) *deskOffice {
@@ -45,7 +47,8 @@ func (o *deskOffice) run(answers string, args ...string) (code int, out, err str
 	c, b := console.Test(80, true, false)
 	c.ErrFacts.Dumb = true // asked line by line
 	b.In.WriteString(answers)
-	d := deps{console: c, now: time.Now, zone: time.UTC, newRunID: newRunID}
+	d := deps{console: c, now: time.Now, zone: time.UTC, newRunID: newRunID, tellTime: o.tellTime}
+	d.settings = readSettings
 	d.load = func(l loadOptions) (project, error) { return loadConfig(l, c) }
 	code = run(context.Background(), d, append([]string{"--config", o.file}, args...))
 	return code, b.Out.String(), b.Err.String()

@@ -122,11 +122,16 @@ func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 	if err != nil {
 		return err
 	}
-	return a.pinged(ctx, o.options.DryRun, func() error { return a.pass(ctx, o, p, entities) })
+	d := a.beginPass(ctx, o.options.DryRun)
+	err = a.pass(ctx, o, p, entities, d)
+	told, cancel := a.telling(ctx)
+	defer cancel()
+	d.end(told, exitCode(err)) // where it did not even begin
+	return err
 }
 
 // pass opens what is needed, makes the pass, measures it and tells of it.
-func (a *app) pass(ctx context.Context, o *cronFlags, p project, entities []string) error {
+func (a *app) pass(ctx context.Context, o *cronFlags, p project, entities []string, d *deadMansSwitch) error {
 	run := a.newRunID()
 	s, err := p.Open(ctx, openOptions{ReadOnly: o.options.DryRun, AllowMoved: o.allowMoved, RunID: run, Command: "cron-run", Log: a.log.With("run", run)})
 	if err != nil {
@@ -151,7 +156,7 @@ func (a *app) pass(ctx context.Context, o *cronFlags, p project, entities []stri
 			a.log.Warn("metrics not written", "error", err.Error())
 		}
 		if code != exitLocked {
-			a.alert(ctx, pass, rep)
+			a.tell(ctx, pass, rep, code, d)
 		}
 	}
 	return a.deliverPass(rep, code, o.options.DryRun)

@@ -29,6 +29,8 @@ type deps struct {
 	settings func(loadOptions) (*config.Config, error)
 	// sandbox runs the sandbox until ctx ends, or the demo to its end.
 	sandbox func(ctx context.Context, o sandboxOptions) error
+	// tellTime is how long those who are told of a pass may hold it up; 0: five seconds.
+	tellTime time.Duration
 }
 
 // loadOptions say where the configuration is.

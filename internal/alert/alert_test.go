@@ -289,7 +289,7 @@ func TestSlowTargetsDelayLittle(t *testing.T) {
 		t.Errorf("the quick one got %q", text)
 	}
 	wait := Ping{URL: slow.URL + "/s3cr3t", within: o.within}.Start(t.Context())
-	if err := wait(); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+	if err := wait(t.Context()); err == nil || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -308,7 +308,7 @@ func TestPing(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { calls = append(calls, r.URL.Path) }))
 	defer s.Close()
 	p := Ping{URL: s.URL + "/uuid/"}
-	if err := p.Start(t.Context())(); err != nil {
+	if err := p.Start(t.Context())(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.End(t.Context(), 3); err != nil {

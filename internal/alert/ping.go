@@ -23,15 +23,22 @@ type Ping struct {
 	within time.Duration
 }
 
-// Start tells that a pass begins, beside the pass. wait ends with the call, at the
-// latest after five seconds.
-func (p Ping) Start(ctx context.Context) (wait func() error) {
+// Start tells that a pass begins, beside the pass. wait ends with the call, after five
+// seconds, or with its own ctx.
+func (p Ping) Start(ctx context.Context) (wait func(context.Context) error) {
 	done := make(chan error, 1)
-	go func() { done <- p.call(ctx, "/start") }()
-	return func() error { return <-done }
+	go func() { done <- p.call(context.WithoutCancel(ctx), "/start") }()
+	return func(ctx context.Context) error {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return errPing
+		}
+	}
 }
 
-// End tells how the pass ended, within five seconds.
+// End tells how the pass ended, within five seconds, or less where ctx ends.
 func (p Ping) End(ctx context.Context, exitCode int) error {
 	return p.call(ctx, "/"+strconv.Itoa(exitCode))
 }
@@ -40,7 +47,7 @@ func (p Ping) call(ctx context.Context, what string) error {
 	if p.URL == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(p.within, pingTime))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.within, pingTime))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(p.URL, "/")+what, nil)
 	if err != nil {

@@ -47,6 +47,8 @@ const (
 	nameEspo     = "EspoCRM"
 	nameVersion  = "EspoCRM version"
 	nameClock    = "clock"
+	nameAlerts   = "alerts"
+	namePing     = "dead man's switch"
 	nameNotes    = "notes in EspoCRM"
 	nameWebhooks = "webhooks"
 	nameDiscover = "Advoware address"
@@ -66,6 +68,9 @@ func (v *visit) table() []check {
 	}
 	if v.Config.EspoCRM.Rate.Set() || v.Config.Advoware.Rate.Set() {
 		checks = append(checks, check{nameBudget, nil, v.checkBudget})
+	}
+	if len(v.Config.Alerts.URLs) > 0 || v.Config.Ping.URL != "" {
+		checks = append(checks, check{nameAlerts, nil, v.checkAlerts}, check{namePing, nil, v.checkPing})
 	}
 	checks = append(checks,
 		check{nameEspo, nil, v.checkEspoCRM},
