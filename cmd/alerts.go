@@ -128,14 +128,19 @@ type deadMansSwitch struct {
 	started func(context.Context) error // nil: there is none, or it has been told the end
 }
 
-// beginPass tells the dead man's switch that a pass begins, beside the pass.
-func (a *app) beginPass(ctx context.Context, dryRun bool) *deadMansSwitch {
+// pinged runs a pass between the two calls to the dead man's switch. The pass may tell it
+// of its end itself, beside others; where it has not, it is told then.
+func (a *app) pinged(ctx context.Context, dryRun bool, pass func(d *deadMansSwitch) error) error {
 	d := &deadMansSwitch{app: a}
 	if p, ok := a.loaded.(interface{ PingURL() string }); ok && p.PingURL() != "" && !dryRun {
 		d.ping = alert.Ping{URL: p.PingURL()}
 		d.started = d.ping.Start(ctx)
 	}
-	return d
+	err := pass(d)
+	told, cancel := a.telling(ctx)
+	defer cancel()
+	d.end(told, exitCode(err))
+	return err
 }
 
 // end tells how the pass ended, once. The pass that holds the lock tells how it ended.

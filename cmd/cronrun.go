@@ -122,12 +122,7 @@ func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 	if err != nil {
 		return err
 	}
-	d := a.beginPass(ctx, o.options.DryRun)
-	err = a.pass(ctx, o, p, entities, d)
-	told, cancel := a.telling(ctx)
-	defer cancel()
-	d.end(told, exitCode(err)) // where it did not even begin
-	return err
+	return a.pinged(ctx, o.options.DryRun, func(d *deadMansSwitch) error { return a.pass(ctx, o, p, entities, d) })
 }
 
 // pass opens what is needed, makes the pass, measures it and tells of it.

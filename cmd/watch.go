@@ -128,7 +128,7 @@ func (a *app) measureAgain(o observer) {
 
 // watchedPass makes a pass, measures it and tells of it, as cron-run does.
 func (a *app) watchedPass(ctx context.Context, o observer, pass func() (batch.Report, error)) (rep batch.Report, err error) {
-	said := a.pinged(ctx, false, func() error {
+	said := a.pinged(ctx, false, func(d *deadMansSwitch) error {
 		rep, err = pass()
 		if rep.Document.Run.ID == "" {
 			return err
@@ -137,7 +137,7 @@ func (a *app) watchedPass(ctx context.Context, o observer, pass func() (batch.Re
 		if merr := o.Measure(ctx, rep, code); merr != nil {
 			a.log.Warn("metrics not written", "error", merr.Error())
 		}
-		a.alert(ctx, o, rep)
+		a.tell(ctx, o, rep, code, d)
 		return a.deliverPass(rep, code, false)
 	})
 	var done *reported
