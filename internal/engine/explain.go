@@ -57,7 +57,7 @@ func (w *work) next() {
 	case w.res.Verdict == result.MissingInAdvoware && w.res.Planned == result.Failed:
 		w.res.Next = "set sync.on_missing_in_advoware, or link it to the right record: " + w.hint("link") + " --advoware-id N --force"
 	case w.res.Reason.Code == reconcile.ReasonLinkDoubtful:
-		w.res.Next = "both names side by side: advosync link --entity " + w.key.Entity + " --doubtful; the same: " + w.hint("link") + " --confirm"
+		w.res.Next = "both names side by side: advosync link --entity " + w.key.Entity + " --doubtful"
 	case w.res.Outcome == result.ConflictWaits:
 		w.res.Next = "decide field by field: " + w.hint("resolve")
 	case w.res.LastError != nil && w.espo.status == StatusPermanentlyFailed:

@@ -224,7 +224,6 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	w.sayDoubtful(b)
 	hint := fmt.Sprintf("advosync link --entity %s --doubtful", w.key.Entity)
 	if known {
-		w.res.Reason.Text += " " + hint
 		w.sendNotes(ctx)
 		return nil
 	}
@@ -246,7 +245,6 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	}
 	p := statusPatch(StatusConflict)
 	p.Put(fieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
-	w.res.Reason.Text += " " + hint
 	if _, err := w.putEspo(ctx, p, w.espo.version); fault.Is(err, fault.Modified) {
 		return w.stillOurs(ctx) // the next sync says it, of what it reads then
 	} else if err != nil {

@@ -59,9 +59,9 @@ func reasonGone(linkKnown bool) result.Reason {
 // record in Advoware shows.
 func ReasonDoubtful(b Belief, number int64) result.Reason {
 	if b == Replaced {
-		return reason(ReasonLinkDoubtful, "In Advoware all match fields of %d have changed at once: the number may belong to somebody else now. Nothing is synced until somebody confirms the link.", number)
+		return reason(ReasonLinkDoubtful, "In Advoware all match fields of %d have changed at once: the number may belong to somebody else now. It is not synced until somebody confirms the link.", number)
 	}
-	return reason(ReasonLinkDoubtful, "Nothing proves that this record and Advoware %d are the same. Nothing is synced until somebody confirms the link.", number)
+	return reason(ReasonLinkDoubtful, "Nothing proves that this record and Advoware %d are the same. It is not synced until somebody confirms the link.", number)
 }
 
 func reasonClears() result.Reason {
