@@ -21,6 +21,9 @@ func usable(m *mapping.Mapping, b *store.Base) *store.Base {
 	out.Fields = make(map[string]store.FieldBase, len(b.Fields))
 	for key, fb := range b.Fields {
 		if f, ok := m.Field(key); ok && f.Def == fb.Def {
+			if b.Mapping != m.Fingerprint() {
+				fb.Pair = m.Retyped(key, fb.Pair)
+			}
 			out.Fields[key] = fb
 		}
 	}

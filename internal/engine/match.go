@@ -167,7 +167,7 @@ func (k *naturalKeys[ID]) add(id ID, values map[string]record.Value) {
 	for _, name := range k.names {
 		var d digest
 		if v := values[name]; v.HasText() {
-			sum := sha256.Sum256([]byte(record.AgreeKey(v)))
+			sum := sha256.Sum256([]byte(strconv.FormatBool(v.IsUnmapped()) + v.Text()))
 			copy(d[:], sum[:])
 		}
 		k.values = append(k.values, d)

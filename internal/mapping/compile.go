@@ -297,9 +297,14 @@ func baseKey(f Field) string {
 	return espo + "~" + advo
 }
 
-// definition is the fingerprint of all that a field's values depend on.
+// definition is the fingerprint of what a base's pair means: the names, and what
+// translates between them. Another type reads the same pair (Retyped), and direction,
+// group and policy only say what is done about it.
 func definition(l *line) string {
-	parts := []string{l.Espo, l.Advo, string(l.Type), string(l.Direction)}
+	parts := []string{l.Espo, l.Advo}
+	if l.table != nil && l.table.advoSpace || l.lens != nil && l.lens.advoSpace() {
+		parts = append(parts, "Advoware's space")
+	}
 	if l.expr != nil {
 		parts = append(parts, "=", l.expr.source)
 	}
@@ -326,7 +331,7 @@ func (m *Mapping) fingerprintOf() string {
 	for i := range m.lines {
 		l := &m.lines[i]
 		kinds := slices.Sorted(slices.Values(l.kinds))
-		fields = append(fields, hash(append([]string{l.Key, l.Def}, kinds...)...))
+		fields = append(fields, hash(append([]string{l.Key, l.Def, string(l.Type), string(l.Direction)}, kinds...)...))
 	}
 	sort.Strings(fields)
 	parts = append(parts, fields...)

@@ -32,17 +32,7 @@ func (f *Field) Equal(a, b record.Value) bool {
 // or texts that are equal after folding. Only the type of a field knows what may be
 // folded away: of a web address the case of its path may not.
 func (f *Field) Agree(a, b record.Value) bool {
-	if f.Equal(a, b) {
-		return true
-	}
-	switch f.Type {
-	case Set:
-		return a.HasText() && b.HasText() && !a.IsUnmapped() && !b.IsUnmapped() && agreeSets(a.Text(), b.Text())
-	case "", String, Text, Phone:
-		return record.Agree(a, b)
-	default:
-		return false
-	}
+	return a == b || !a.IsUnmapped() && !b.IsUnmapped() && a.HasText() && b.HasText() && f.agreed(a) == f.agreed(b)
 }
 
 // FormOf says what stored is of sent, by the field's type: one value, its beginning, or
@@ -63,7 +53,7 @@ func (f *Field) FormOf(sent, stored record.Value) record.Form {
 	case Datetime:
 		return heldWhen(anotherZone(s, r))
 	case Set:
-		if agreeSets(s, r) {
+		if foldedSet(s) == foldedSet(r) {
 			return record.Same
 		}
 		return record.Foreign

@@ -234,14 +234,11 @@ func (l *line) fitsSet(v record.Value) bool {
 	return joinedSet(members) == v.Text()
 }
 
-// agreeSets: the same members, but for case and blanks.
-func agreeSets(a, b string) bool {
-	folded := func(s string) string {
-		members := membersOf(s)
-		for i, m := range members {
-			members[i] = record.Fold(m)
-		}
-		return joinedSet(members)
+// foldedSet is a set without the case and the repeated blanks of its members.
+func foldedSet(text string) string {
+	members := membersOf(text)
+	for i, m := range members {
+		members[i] = record.Fold(m)
 	}
-	return folded(a) == folded(b)
+	return joinedSet(members)
 }

@@ -90,7 +90,7 @@ type Field struct {
 	// the record's policy does; "": the record's.
 	Policy Policy
 	// Def is the fingerprint of the definition: a base stored under another one
-	// does not mean the same.
+	// does not mean the same. Another type, direction, group or policy is no other one.
 	Def string
 }
 

@@ -38,14 +38,6 @@ func Agree(a, b Value) bool {
 	return a == b || a.state == text && b.state == text && Fold(a.text) == Fold(b.text)
 }
 
-// AgreeKey is the same for two values with content if and only if they Agree.
-func AgreeKey(v Value) string {
-	if v.state != text {
-		return "!" + v.text
-	}
-	return "~" + Fold(v.text)
-}
-
 // FoldEqual reports whether two values are one value in two forms, as a system may
 // make one of the other while it stores it: they agree, or do so once ß is ss, or
 // are one telephone number written in two ways. It recognises a system's own form,

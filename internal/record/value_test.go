@@ -224,19 +224,6 @@ func TestOwnForm(t *testing.T) {
 	}
 }
 
-// TestAgreeKey: the same key, exactly where two values with content agree.
-func TestAgreeKey(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := anyValue().Draw(t, "a"), anyValue().Draw(t, "b")
-		if !a.HasText() || !b.HasText() {
-			return
-		}
-		if same := AgreeKey(a) == AgreeKey(b); same != Agree(a, b) {
-			t.Fatalf("%q and %q: same key %t, agree %t", a.Text(), b.Text(), same, Agree(a, b))
-		}
-	})
-}
-
 // TestNothingBetweenLettersIsFoldedAway: two texts of which one lacks a character that
 // stands between two letters or digits of the other never agree, and so are never
 // paired (first week, 6).
@@ -247,7 +234,7 @@ func TestNothingBetweenLettersIsFoldedAway(t *testing.T) {
 		between := rapid.SampledFrom([]string{".", "-", "_", "@", "/", ":", " ", ",", "'", "’", "+", "&", "\u00ad", "\n", "·", "#", "("}).Draw(t, "between")
 		outer := rapid.SampledFrom([]string{"", " x", ". y", "@z.de"}).Draw(t, "outer")
 		with, without := Of(before+between+after+outer), Of(before+after+outer)
-		if Agree(with, without) || AgreeKey(with) == AgreeKey(without) {
+		if Agree(with, without) {
 			t.Fatalf("%q and %q agree", with.Text(), without.Text())
 		}
 		if FoldEqual(with, without) && !phone.MatchString(with.Text()) {
