@@ -108,8 +108,8 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err != nil {
 		return false, err
 	}
-	if len(again.ToAdvo) > 0 {
-		return false, nil
+	if len(again.ToAdvo) > 0 { // it shows something else: Advoware may have answered with the number of another client
+		return false, w.carriedElsewhere(ctx, id, nil)
 	}
 	return w.act(ctx, again)
 }

@@ -104,11 +104,6 @@ func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
 // putAdvo announces the write (intent and planned history in one transaction),
 // then sends the whole object.
 func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
-	if w.linkID != 0 { // Advoware may have answered our POST with the number of another client's
-		if err := w.carriedElsewhere(ctx, w.linkID, nil); err != nil {
-			return err
-		}
-	}
 	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
 	if err != nil {
 		return err
