@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,6 +126,7 @@ func engineConfig(cfg *config.Config, o openOptions) engine.Config {
 		Policy: reconcile.Policy(cfg.Sync.Conflict), MaxRetries: cfg.Sync.MaxRetries, MarkSyncing: cfg.Sync.MarkSyncing,
 		OnMissingInAdvoware: cfg.Sync.OnMissingInAdvoware, OnMissingInEspocrm: cfg.Sync.OnMissingInEspocrm,
 		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), LateWrite: cfg.Sync.LateWrite, Run: o.RunID, Command: o.Command,
+		Language: string(languageFrom(cfg.Language, os.Getenv)),
 	}
 }
 

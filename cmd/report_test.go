@@ -99,6 +99,7 @@ func barsOf(t *testing.T, page, section string) map[string]int {
 // TestReport: the page shows what the history says, holds no name and no value without
 // being asked, and is one that a browser can show.
 func TestReport(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
 	o := reportedOffice(t)
 	pages := map[string]string{}
 	write := func(name string, args ...string) {

@@ -221,8 +221,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		next.Notes = append(slices.Clone(next.Notes), w.owed...)
 	}
 	if status == StatusPermanentlyFailed && w.prior != StatusPermanentlyFailed {
-		next.Notes = append(slices.Clone(next.Notes), w.note(fmt.Sprintf("Sync with Advoware failed %d times and is given up until the record is edited or reset: %s\nAgain: %s",
-			count, w.res.Error.Message, w.hint("reset"))))
+		next.Notes = append(slices.Clone(next.Notes), w.note(fmt.Sprintf(w.words().givenUp, count, w.res.Error.Message)+"\n"+w.words().again+w.hint("reset")))
 	}
 	w.history().Error, w.history().ErrorCode = w.res.Error.Message, w.res.Error.Code
 	w.closeEntry(w.res.Outcome)

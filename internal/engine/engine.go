@@ -48,6 +48,8 @@ type Config struct {
 	WriteTimeout, LateWrite time.Duration
 	// Run and Command name the run in intents, history and results.
 	Run, Command string
+	// Language is that of the notes in EspoCRM: German, else English.
+	Language string
 	// Misfit says what of the extension that EspoCRM has installed does not fit this
 	// installation, and what to do; "": nothing is known. Asked after a failure that
 	// it would explain. nil: nobody is asked.

@@ -236,7 +236,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true, Was: was}
 	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
 	if !told && !w.e.doubtTold.Swap(true) {
-		next.Notes = append(slices.Clone(next.Notes), w.note(w.res.Reason.Text+"\nAll such links, both names side by side: "+hint))
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.words().ofDoubt(b, w.advo.id, w.res.Reason)+"\n"+w.words().doubts+hint))
 	}
 	w.closeEntry(result.ConflictWaits)
 	w.entry.RowBefore, w.entry.RowAfter = "", ""

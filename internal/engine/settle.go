@@ -188,39 +188,43 @@ func (w *work) contents() string {
 // kept; what was overruled is in the history.
 func (w *work) conflictNote(d reconcile.Decision) store.Note {
 	var lines []string
+	words := w.words()
 	for _, c := range d.Changes {
-		if line := conflictLine(c, d.Action == reconcile.Park); line != "" {
+		if line := words.line(c, d.Action == reconcile.Park); line != "" {
 			lines = append(lines, line)
 		}
 	}
 	sort.Strings(lines)
-	text := "Conflict between EspoCRM and Advoware. " + d.Reason.Text + "\n" + strings.Join(lines, "\n")
+	text := words.ofConflict(d) + "\n" + strings.Join(lines, "\n")
 	if d.Action == reconcile.Park {
-		text += "\nDecide with: " + w.hint("resolve")
+		text += "\n" + words.decide + w.hint("resolve")
 	} else {
-		text += "\nWhat was overwritten: " + w.hint("history") + " --values\nPut back with: " + result.UndoCommand(w.key.Entity, w.e.cfg.Run, w.key.ID)
+		text += "\n" + words.history + w.hint("history") + " --values\n" + words.undo + result.UndoCommand(w.key.Entity, w.e.cfg.Run, w.key.ID)
 	}
 	return w.note(text)
 }
 
-// conflictLine is one field of a conflict: both values where it waits, else what
+// words are the texts of the notes.
+func (w *work) words() noteWords { return wordsIn(w.e.cfg.Language) }
+
+// line is one field of a conflict: both values where it waits, else what
 // was kept over whose edit; "": nobody's edit of it gave way.
-func conflictLine(c reconcile.Change, parked bool) string {
+func (n noteWords) line(c reconcile.Change, parked bool) string {
 	if c.Field.Key == reconcile.KindKey || c.Field.Clear {
 		return ""
 	}
 	switch over := c.Overruled(); {
 	case parked:
-		return fmt.Sprintf("%s: EspoCRM %s, Advoware %s", reconcile.FieldName(c), quote(c.Espo), quote(c.Advo))
+		return fmt.Sprintf(n.waits, reconcile.FieldName(c), n.quote(c.Espo), n.quote(c.Advo))
 	case over != "":
-		return fmt.Sprintf("%s: kept %s; overruled: %s's edit", reconcile.FieldName(c), quote(c.On(over.Other())), fault.System(over).Title())
+		return fmt.Sprintf(n.kept, reconcile.FieldName(c), n.quote(c.On(over.Other())), fault.System(over).Title())
 	}
 	return ""
 }
 
-func quote(v record.Value) string {
+func (n noteWords) quote(v record.Value) string {
 	if !v.HasText() {
-		return "(empty)"
+		return n.empty
 	}
 	return "“" + fault.Clean(v.Text(), 200) + "”" // on one line: a value makes no lines of its own
 }
