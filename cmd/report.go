@@ -182,7 +182,7 @@ func (s *overviewSum) add(e store.Entry) {
 	switch result.Outcome(e.Outcome) {
 	case result.CreatedAdvoware, result.UpdatedAdvoware:
 		day.ToAdvoware++
-	case result.UpdatedEspocrm:
+	case result.UpdatedEspocrm, result.CreatedEspocrm:
 		day.ToEspocrm++
 	case result.Merged:
 		day.ToAdvoware++

@@ -40,7 +40,7 @@ func (t *tally) String() string {
 		n    int
 		what string
 	}{
-		{t.sum.Created + t.sum.UpdatedAdvoware + t.sum.UpdatedEspocrm + t.sum.Merged, "written"},
+		{t.sum.Created + t.sum.CreatedEspocrm + t.sum.UpdatedAdvoware + t.sum.UpdatedEspocrm + t.sum.Merged, "written"},
 		{t.sum.Conflicts, "conflicts"}, {t.sum.Failed + t.sum.PermanentlyFailed, "failed"}, {t.sum.Locked, "locked"},
 	} {
 		if c.n > 0 {

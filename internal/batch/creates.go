@@ -11,7 +11,10 @@ import (
 )
 
 // held counts the creates that a pass has held back, by what for.
-type held struct{ tooMany, matching int }
+type held struct {
+	tooMany, matching int
+	pairs             map[string]bool // EspoCRM's records among those that match
+}
 
 // unlinked is what a record's missing link makes of it.
 func unlinked(o record.Object) why {
@@ -32,8 +35,8 @@ func creates(m store.Memory) why {
 	return 0
 }
 
-// guardCreates decides how many records the pass may create: all, up to the
-// limit, or none where there are more. Those that match a record which Advoware
+// guardCreates decides how many records the pass may create, on either side: all, up to
+// the limit, or none where there are more. Those that match a record which Advoware
 // has already are created in no case, and do not count.
 func (e *entityRun) guardCreates(list []candidate) error {
 	most := max(e.run.p.cfg.MaxCreates, e.run.opts.AllowCreates)
@@ -43,7 +46,11 @@ func (e *entityRun) guardCreates(list []candidate) error {
 			fresh = append(fresh, c.id)
 		}
 	}
-	n := len(fresh)
+	imports, err := e.chooseImports()
+	if err != nil {
+		return err
+	}
+	n := len(fresh) + imports
 	if n > most {
 		for part := range slices.Chunk(fresh, chunkSize) {
 			objs, err := e.espo.ByIDs(e.run.ctx, e.m.EspoType(), part, e.fields())
@@ -72,6 +79,10 @@ func (e *entityRun) holds(c candidate, res result.Record) {
 	defer e.mu.Unlock()
 	if res.Reason.Code == engine.ReasonMatches {
 		e.held.matching++
+		if e.held.pairs == nil {
+			e.held.pairs = map[string]bool{}
+		}
+		e.held.pairs[c.id] = true
 	} else {
 		e.held.tooMany++
 	}
@@ -89,5 +100,11 @@ func (e *entityRun) heldBack() *GuardError {
 func (e *entityRun) holding() (tooMany, matching int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return max(e.held.tooMany, e.tooMany), e.held.matching
+	matching = e.held.matching
+	for _, ids := range e.imports.matching { // a pair that was counted from EspoCRM's side is one
+		if !slices.ContainsFunc(ids, func(id string) bool { return e.held.pairs[id] }) {
+			matching++
+		}
+	}
+	return max(e.held.tooMany, e.tooMany), matching
 }

@@ -111,6 +111,23 @@ type rows struct {
 	page  []advoRow
 	count int
 	fn    func(advoRow) // sees every row that goes by
+	// newcomer is told the numbers of the rows that nobody sought; nil: nobody asks.
+	newcomer func(int64)
+	sought   *int64 // the last one that was found
+}
+
+// pass lets the first row of the page go by.
+func (r *rows) pass() {
+	r.fn(r.page[0])
+	r.lacks(r.page[0])
+	r.page = r.page[1:]
+}
+
+// lacks: nothing in EspoCRM is linked to the row, unless it was found.
+func (r *rows) lacks(row advoRow) {
+	if r.newcomer != nil && (r.sought == nil || *r.sought != row.id) {
+		r.newcomer(row.id)
+	}
 }
 
 // seek is the row with this id, nil where the list has none; below: the list goes on
@@ -118,11 +135,11 @@ type rows struct {
 func (r *rows) seek(ctx context.Context, id int64) (row *advoRow, below bool, err error) {
 	for {
 		for len(r.page) > 0 && r.page[0].id < id {
-			r.fn(r.page[0])
-			r.page = r.page[1:]
+			r.pass()
 		}
 		if len(r.page) > 0 {
 			if r.page[0].id == id {
+				r.sought = &id
 				return &r.page[0], false, nil
 			}
 			return nil, true, nil
@@ -156,7 +173,7 @@ func (p pair) missing() bool { return p.advo == nil }
 func (p pair) moved() bool   { return p.advo == nil || p.advo.row != "" && p.advo.row != p.stored }
 
 func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo <-chan []advoRow) error {
-	list := &rows{from: advo, fn: e.seesAdvo}
+	list := &rows{from: advo, fn: e.seesAdvo, newcomer: e.imports.listed(e.m)}
 	var lastID string
 	var lastAdvo int64
 	for page := range espo {
@@ -200,8 +217,14 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 			return err
 		}
 	}
+	for _, row := range list.page {
+		list.lacks(row)
+	}
 	for page := range advo { // behind the last linked record there are only new ones
 		list.count += len(page)
+		for _, row := range page {
+			list.lacks(row)
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err

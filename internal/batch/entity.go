@@ -57,6 +57,7 @@ type entityRun struct {
 	again time.Time
 	// newcomers are Advoware's records that nothing in EspoCRM is linked to.
 	newcomers int
+	imports   imports
 
 	creates *engine.CreateGuard
 	most    int // creates that are allowed
@@ -141,7 +142,7 @@ func (r *run) entity(m *mapping.Mapping) error {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
-	err = e.execute(list)
+	err = errors.Join(e.execute(list), e.importAll())
 	if g := e.heldBack(); g != nil {
 		r.note(g) // it has kept nothing else from its end
 	}
@@ -277,7 +278,7 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 	if e.m.List() != nil {
 		next.Bounds, next.Pages = e.cuts, e.pages
 	}
-	next.Linked += e.created + e.unseen
+	next.Linked += e.created + e.imports.made + e.unseen
 	if e.full {
 		next.ComparedAt = time.Time{} // not before it is complete
 	}

@@ -70,7 +70,7 @@ func (e *entityRun) stillOpen() (n result.StillOpen) {
 // reportOpen says what is still open, and whether it is news to somebody who
 // reads only what has changed.
 func (e *entityRun) reportOpen(next *EntityState, now time.Time) {
-	next.StillOpen, next.NewInAdvoware = e.stillOpen(), e.newcomers
+	next.StillOpen, next.NewInAdvoware = e.stillOpen(), e.newcomers-e.imports.made
 	r := e.run
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -75,7 +75,7 @@ func (r *Report) add(res result.Record) {
 	switch res.Outcome {
 	case result.CreatedAdvoware, result.UpdatedAdvoware:
 		r.WrittenAdvoware++
-	case result.UpdatedEspocrm:
+	case result.UpdatedEspocrm, result.CreatedEspocrm:
 		r.WrittenEspocrm++
 	case result.Merged:
 		r.WrittenAdvoware++

@@ -16,6 +16,7 @@ import (
 // EspoCRM is what a pass needs of EspoCRM besides what the engine needs.
 type EspoCRM interface {
 	engine.EspoCRM
+	engine.Creator
 	// ByIDs reads records, at most a hundred with one call; those that are not
 	// there, or that our role may not read, are missing in the answer.
 	ByIDs(ctx context.Context, entityType string, ids []string, fields []string) ([]record.Object, error)
@@ -372,6 +373,11 @@ func (e governedEspo) ByIDs(ctx context.Context, entityType string, ids, fields 
 func (e governedEspo) MassUpdate(ctx context.Context, entityType string, ids []string, p record.Patch) (done []string, err error) {
 	err = e.do(ctx, call{system: fault.EspoCRM, write: true, optional: true}, func() error { done, err = e.espo.MassUpdate(ctx, entityType, ids, p); return err })
 	return done, err
+}
+
+func (e governedEspo) Create(ctx context.Context, entityType string, p record.Patch, skip bool) (o record.Object, err error) {
+	err = e.do(ctx, call{system: fault.EspoCRM, write: true, once: true}, func() error { o, err = e.espo.Create(ctx, entityType, p, skip); return err })
+	return o, err
 }
 
 func (e governedEspo) Note(ctx context.Context, entityType, id, text string) error {

@@ -249,7 +249,9 @@ func TestMisconfigured(t *testing.T) {
 		"nothing granted": {none, onScope(func(a *sandbox.Access) { *a = sandbox.Access{} }), []wants{
 			{"Beteiligte rights", fail, "grants nothing on CBeteiligte", "Administration > Roles"},
 			{"Beteiligte type", warn, "because Beteiligte rights failed", ""}}},
-		"no edit":        {none, onScope(func(a *sandbox.Access) { a.Edit = false }), []wants{{"Beteiligte rights", fail, "may not edit", "Edit all"}}},
+		"no edit": {none, onScope(func(a *sandbox.Access) { a.Edit = false }), []wants{{"Beteiligte rights", fail, "may not edit", "Edit all"}}},
+		"import without the right": {mapping("match:", "import: always\nmatch:"), onScope(func(a *sandbox.Access) { a.Create = false }), []wants{
+			{"Beteiligte rights", fail, "may not create CBeteiligte", "Create yes"}}},
 		"no stream":      {none, onScope(func(a *sandbox.Access) { a.Stream = false }), []wants{{"Beteiligte rights", warn, "no stream", "Stream all"}}},
 		"no mass update": {none, onRole(func(r *sandbox.Role) { r.MassUpdate = false }), []wants{{"Beteiligte rights", warn, "many records at once", "Mass Update Permission"}}},
 		"wrong type": {mapping("type: CBeteiligte", "type: Beteiligte"), nil, []wants{

@@ -67,6 +67,9 @@ func (v *visit) checkRights(_ context.Context, m *mapping.Mapping) []result.Find
 	if a.level["stream"] == "no" && v.Config.EspoCRM.Notify.Via == "stream" {
 		found = append(found, warn("", "the API user has no stream on "+t+"; conflicts will not be told in it", roleHint(t)))
 	}
+	if m.Imports() && a.level["create"] == "no" {
+		found = append(found, fail("the API user may not create "+t+", but the mapping says import: always; nothing new in Advoware reaches EspoCRM", roleHint(t)+", Create yes"))
+	}
 	if level := v.permission("massUpdatePermission"); level != "yes" {
 		found = append(found, warn("", "the API user may not update many records at once; passes work, with more calls",
 			"Administration > Roles > (role of the API user): Mass Update Permission, yes"))

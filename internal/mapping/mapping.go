@@ -16,6 +16,7 @@ type Mapping struct {
 	paths                     paths
 	omit                      []string
 	match                     []string
+	imports                   bool
 	lines                     []line // in file order; a line that several kinds share stands once
 	byKey                     map[string]int
 	kinds                     []kind
@@ -97,6 +98,9 @@ func (m *Mapping) List() *List {
 	l.Params = maps.Clone(l.Params)
 	return &l
 }
+
+// Imports: a pass makes EspoCRM records of those that only Advoware has.
+func (m *Mapping) Imports() bool { return m.imports }
 
 // Match is the natural key: EspoCRM names.
 func (m *Mapping) Match() []string { return slices.Clone(m.match) }

@@ -155,7 +155,7 @@ func (f form) MatchString(s string) bool {
 
 func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	m := &Mapping{espo: newPlan(), advo: newPlan()}
-	if !p.keys(root, "entity", "espocrm", "advoware", "zone", "match", "groups", "fields", "kinds") {
+	if !p.keys(root, "entity", "espocrm", "advoware", "zone", "match", "import", "groups", "fields", "kinds") {
 		return m
 	}
 	var at strictyaml.Node
@@ -166,6 +166,7 @@ func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	p.zone = p.readZone(root, officeZone)
 	p.advoware(root, m)
 	p.readMatch(root, m)
+	p.readImport(root, m)
 	p.fieldList(root, "fields", -1, m)
 	p.kindList(root, m)
 	p.groupList(root, m)
@@ -292,6 +293,15 @@ func (p *parsing) readMatch(root strictyaml.Node, m *Mapping) {
 			continue
 		}
 		m.match = append(m.match, item.Value)
+	}
+}
+
+// readImport reads whether a pass makes EspoCRM records of those that only Advoware has:
+// of those that its list shows.
+func (p *parsing) readImport(root strictyaml.Node, m *Mapping) {
+	m.imports = p.oneOf(root, "import", "never", "always") == "always"
+	if at, ok := root.Get("import"); ok && m.imports && m.list == nil {
+		p.add(at, "always needs advoware.list: without a list nobody knows what is new in Advoware")
 	}
 }
 

@@ -165,7 +165,7 @@ type outcome struct {
 // outcomes are counts by the names that the JSON uses.
 func outcomes(s result.Summary) []outcome {
 	return []outcome{
-		{string(result.CreatedAdvoware), s.Created}, {string(result.UpdatedAdvoware), s.UpdatedAdvoware}, {string(result.UpdatedEspocrm), s.UpdatedEspocrm},
+		{string(result.CreatedAdvoware), s.Created}, {string(result.CreatedEspocrm), s.CreatedEspocrm}, {string(result.UpdatedAdvoware), s.UpdatedAdvoware}, {string(result.UpdatedEspocrm), s.UpdatedEspocrm},
 		{string(result.Merged), s.Merged}, {string(result.Adopted), s.Adopted}, {string(result.Unchanged), s.Unchanged}, {string(result.ConflictWaits), s.Conflicts},
 		{string(result.Failed), s.Failed}, {string(result.PermanentlyFailed), s.PermanentlyFailed}, {string(result.Locked), s.Locked}, {string(result.Skipped), s.Skipped},
 	}

@@ -92,11 +92,11 @@ func Guard(f PassFacts, l PassLimits) *Halt {
 // in one pass, or records that Advoware seems to have already; nil: it has not.
 func Held(entity string, tooMany, matching, most int) *Halt {
 	const pair = "see which are the same with advosync link --entity "
-	already := fmt.Sprintf("%d not created, because a record of Advoware that is linked to nothing agrees with each by match", matching)
+	already := fmt.Sprintf("%d not created, because a record of the other system that is linked to nothing agrees with each by match", matching)
 	switch {
 	case tooMany > 0:
 		h := &Halt{Guard: GuardCreates, Flag: fmt.Sprintf("--allow-creates %d", tooMany),
-			Message: fmt.Sprintf("%s: creates held back: %d records would be created in Advoware in one pass (%d allowed)", entity, tooMany, most),
+			Message: fmt.Sprintf("%s: creates held back: %d records would be created in one pass (%d allowed)", entity, tooMany, most),
 			Hint:    "find out whether somebody has imported them; when they are to be created"}
 		if matching > 0 {
 			h.Message, h.Hint = h.Message+", "+already, pair+entity+"; "+h.Hint

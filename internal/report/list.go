@@ -117,7 +117,7 @@ func (p *page) arrows(rs []result.Record) {
 		switch would(r) {
 		case result.CreatedAdvoware, result.UpdatedAdvoware:
 			toAdvo = true
-		case result.UpdatedEspocrm:
+		case result.UpdatedEspocrm, result.CreatedEspocrm:
 			toEspo = true
 		case result.Merged:
 			toAdvo, toEspo = true, true
@@ -324,6 +324,7 @@ func (p *page) totalWords(doc result.Document) string {
 	}{
 		{result.CreatedAdvoware, "created in Advoware", "to create in Advoware"},
 		{result.UpdatedAdvoware, "updated in Advoware", "to update in Advoware"},
+		{result.CreatedEspocrm, "created in EspoCRM", "to create in EspoCRM"},
 		{result.UpdatedEspocrm, "updated in EspoCRM", "to update in EspoCRM"},
 		{result.Merged, "merged", "to merge"},
 		{result.Adopted, "adopted", "to adopt"},
@@ -370,7 +371,7 @@ func (p *page) outcomeStyle(o result.Outcome) lipgloss.Style {
 		return p.good
 	case result.CreatedAdvoware, result.UpdatedAdvoware:
 		return p.toAdvoware
-	case result.UpdatedEspocrm:
+	case result.UpdatedEspocrm, result.CreatedEspocrm:
 		return p.toEspocrm
 	case result.Merged:
 		return p.changed

@@ -281,7 +281,7 @@ func (p *page) passSummary(s result.Summary, f PassFigures) {
 		n    int
 		what string
 	}{
-		{s.Created, "created in Advoware"}, {s.UpdatedAdvoware, "updated in Advoware"}, {s.UpdatedEspocrm, "updated in EspoCRM"}, {s.Merged, "merged"},
+		{s.Created, "created in Advoware"}, {s.CreatedEspocrm, "created in EspoCRM"}, {s.UpdatedAdvoware, "updated in Advoware"}, {s.UpdatedEspocrm, "updated in EspoCRM"}, {s.Merged, "merged"},
 		{s.Adopted, "adopted"}, {s.Unchanged - f.Still, "unchanged"}, {s.Planned, "planned"}, {s.Conflicts, "waiting for a decision"}, {s.Failed, "failed"},
 		{s.PermanentlyFailed, "given up"}, {s.Locked, "locked"}, {s.Skipped, "skipped"},
 	} {

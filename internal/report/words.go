@@ -68,6 +68,7 @@ func (p *page) shortOutcome(o result.Outcome, planned bool) string {
 		result.CreatedAdvoware:   {m.toAdvoware, "created", "create", " in Advoware"},
 		result.UpdatedAdvoware:   {m.toAdvoware, "updated", "update", " Advoware"},
 		result.UpdatedEspocrm:    {m.toEspocrm, "updated", "update", " EspoCRM"},
+		result.CreatedEspocrm:    {m.toEspocrm, "created", "create", " in EspoCRM"},
 		result.Merged:            {m.both, "merged", "merge", ""},
 		result.ConflictWaits:     {m.warn, "waits", "wait", " for a decision"},
 		result.Failed:            {m.fail, "failed", "fail", ""},
@@ -109,6 +110,8 @@ func (p *page) intention(r result.Record) string {
 		return m.toAdvoware + " " + advo
 	case result.UpdatedEspocrm:
 		return m.toEspocrm + " " + espo
+	case result.CreatedEspocrm:
+		return m.toEspocrm + " create the record in EspoCRM"
 	case result.Merged:
 		return m.both + " " + advo + " and " + strings.TrimPrefix(espo, "write ")
 	case result.ConflictWaits:

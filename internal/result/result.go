@@ -35,8 +35,9 @@ const (
 	CreatedAdvoware   Outcome = "created_advoware"
 	UpdatedAdvoware   Outcome = "updated_advoware"
 	UpdatedEspocrm    Outcome = "updated_espocrm"
-	Merged            Outcome = "merged"   // both were written
-	ConflictWaits     Outcome = "conflict" // parked, waits for a decision
+	CreatedEspocrm    Outcome = "created_espocrm" // import: the record is new in EspoCRM
+	Merged            Outcome = "merged"          // both were written
+	ConflictWaits     Outcome = "conflict"        // parked, waits for a decision
 	Failed            Outcome = "failed"
 	PermanentlyFailed Outcome = "permanently_failed"
 	Locked            Outcome = "locked"
@@ -257,6 +258,8 @@ func (s *Summary) Add(o Outcome) {
 		s.UpdatedAdvoware++
 	case UpdatedEspocrm:
 		s.UpdatedEspocrm++
+	case CreatedEspocrm:
+		s.CreatedEspocrm++
 	case Merged:
 		s.Merged++
 	case Adopted:
