@@ -47,6 +47,41 @@ func (l *loading) entities() {
 		c.Mappings = append(c.Mappings, m)
 		c.Warnings = append(c.Warnings, m.Warnings()...)
 	}
+	if l.opts.Mapping == "" {
+		l.links()
+	}
+}
+
+// links warns of links that lead nowhere, and puts those that are led to before
+// those that lead there, so that a record finds what it names. Cycles keep their order.
+func (l *loading) links() {
+	c := l.cfg
+	var names []string
+	for _, m := range c.Mappings {
+		names = append(names, m.Entity())
+	}
+	for _, m := range c.Mappings {
+		c.Warnings = append(c.Warnings, m.LinksToNowhere(names)...)
+	}
+	var sorted []*mapping.Mapping
+	begun := map[string]bool{}
+	var visit func(m *mapping.Mapping)
+	visit = func(m *mapping.Mapping) {
+		if begun[m.Entity()] {
+			return
+		}
+		begun[m.Entity()] = true
+		for _, name := range m.Links() {
+			if i := slices.Index(names, name); i >= 0 {
+				visit(c.Mappings[i])
+			}
+		}
+		sorted = append(sorted, m)
+	}
+	for _, m := range c.Mappings {
+		visit(m)
+	}
+	c.Mappings = sorted
 }
 
 // compile reads one mapping file; nil: it cannot be used, and why is among the problems.

@@ -108,6 +108,8 @@ func fieldList(description string) *Schema {
 			"empty":         {Description: "Advoware's values that mean empty; a clear writes the first.", Type: "array", Items: &Schema{Type: []string{"string", "number", "boolean"}}},
 			"new":           {Description: "Other keys of an element of a list that has to be made.", Type: "object", AdditionalProperties: &Schema{Type: []string{"string", "number", "boolean", "null"}}},
 			"remove":        {Description: "Whether a clear takes the element out of its list.", Type: "boolean", Default: false},
+			"link":          {Description: "Entity of another mapping: EspoCRM's id of a record there, Advoware's number.", Type: "string"},
+			"user":          {Description: "How EspoCRM's user is called in Advoware; values may translate.", Enum: []any{"userName", "emailAddress"}},
 			"format":        {Description: "Expression that makes Advoware's text of EspoCRM's value, called value.", Type: "string"},
 			"parse":         {Description: "Expression that reads EspoCRM's value from Advoware's text, called value.", Type: "string"},
 			"group":         {Description: "Fields of one group are to be one value for a conflict. Checked, not obeyed yet.", Type: "string", Pattern: groupPattern},

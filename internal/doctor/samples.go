@@ -193,7 +193,7 @@ func (s *samples) read(side record.Side, id string, o record.Object) (mapping.Vi
 			}
 			s.note(result.FindingWarn, id, string(side)+": "+text, "correct the record, or type in the mapping")
 		}
-		if view.Values[f.Key].IsUnmapped() {
+		if view.Values[f.Key].IsUnmapped() && !f.Reference {
 			name := f.Espo
 			if side == record.Advoware {
 				name = f.Advo
@@ -213,7 +213,7 @@ func (s *samples) sendable(view mapping.View, target record.Side) map[string]rec
 		if target == record.Advoware {
 			written = f.Advo != "" && f.Direction != mapping.ToEspocrm
 		}
-		if written && !f.Clear && !value.IsAbsent() && !value.IsUnmapped() && view.Broken[f.Key] == nil {
+		if written && !f.Clear && !f.Reference && !value.IsAbsent() && !value.IsUnmapped() && view.Broken[f.Key] == nil {
 			out[f.Key] = value
 		}
 	}

@@ -47,7 +47,7 @@ func (e *Engine) LookDoubtful(ctx context.Context, m *mapping.Mapping) ([]result
 	}
 	found := make([]*result.Doubt, len(ids))
 	err = e.lookAtMany(ctx, m, links, func(i int, q Request) (err error) {
-		found[i], err = e.newWork(q).doubt(ctx)
+		found[i], err = e.newWork(ctx, q).doubt(ctx)
 		return err
 	})
 	var out []result.Doubt

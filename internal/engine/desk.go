@@ -14,7 +14,7 @@ import (
 func (e *Engine) repair(ctx context.Context, req Request, dry bool, fn func(context.Context, *work) error) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)
-	w := e.newWork(req)
+	w := e.newWork(ctx, req)
 	if dry {
 		w.refuse(fn(ctx, w))
 	} else {

@@ -74,6 +74,7 @@ type Engine struct {
 	birth    birthday
 	ours     ours
 	catalogs catalogs
+	people   people
 	// doubtTold: a note about a link in doubt was written; one is enough for a run.
 	doubtTold atomic.Bool
 }
@@ -152,7 +153,7 @@ func (r Request) key() store.Key { return store.Key{Entity: r.Mapping.Entity(), 
 func (e *Engine) Sync(ctx context.Context, req Request) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)
-	w := e.newWork(req)
+	w := e.newWork(ctx, req)
 	w.run(ctx)
 	return w.finish(start, calls)
 }
@@ -200,8 +201,8 @@ func (w *work) locked(err error) {
 }
 
 // newWork prepares the state of one record's sync.
-func (e *Engine) newWork(req Request) *work {
-	w := &work{e: e, req: req, m: req.Mapping, key: req.key()}
+func (e *Engine) newWork(ctx context.Context, req Request) *work {
+	w := &work{e: e, req: req, m: req.Mapping.With(e.references(ctx)), key: req.key()}
 	w.res = result.Record{Entity: w.key.Entity, ID: req.ID, Fields: []result.Field{}}
 	w.policy = req.Policy
 	if w.policy == "" {

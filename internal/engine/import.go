@@ -27,7 +27,7 @@ type Creator interface {
 // any end that proves nothing, whoever carries the number is asked for. Then it is synced,
 // which finds both sides equal and remembers them. EspoCRM's duplicate check is obeyed.
 func (e *Engine) Import(ctx context.Context, m *mapping.Mapping, id int64, into Creator) result.Record {
-	w := e.newWork(Request{Mapping: m})
+	w := e.newWork(ctx, Request{Mapping: m})
 	w.res.AdvowareID = &id
 	espoID, made, err := w.importOne(ctx, id, into)
 	if err != nil {

@@ -90,7 +90,7 @@ func EspoUnmoved(m *mapping.Mapping, v mapping.View, b *store.Base) bool {
 func (e *Engine) CountAgainst(ctx context.Context, req Request, f *fault.Error) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)
-	w := e.newWork(req)
+	w := e.newWork(ctx, req)
 	own := *f
 	own.Owner, own.Doubt, own.RetryAfter = fault.OwnerRecord, true, 0
 	held, err := e.Leases.Acquire(ctx, w.key.LockKey())

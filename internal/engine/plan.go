@@ -17,7 +17,7 @@ import (
 func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)
-	w := e.newWork(req)
+	w := e.newWork(ctx, req)
 	if err := w.plan(ctx); err != nil {
 		w.res.Outcome = result.Failed
 		w.res.Error = result.FromFault(err)

@@ -25,7 +25,7 @@ type ResolveRequest struct {
 func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) result.Record {
 	start := e.Now()
 	ctx, calls := callcount.With(ctx)
-	w := e.newWork(Request{Mapping: r.Mapping, ID: r.ID})
+	w := e.newWork(ctx, Request{Mapping: r.Mapping, ID: r.ID})
 	w.policy = reconcile.Manual
 	w.underLock(ctx, func(ctx context.Context, w *work) error {
 		w.conclude(ctx, w.resolve(ctx, r))

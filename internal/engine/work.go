@@ -489,8 +489,14 @@ func (w *work) broken(kind string) error {
 				continue
 			}
 			err := side.view.Broken[f.Key]
+			hint := "correct the value there, or the field's type in the mapping"
+			if f := fault.As(err); f != nil && f.Owner == fault.OwnerSystem { // what the field leads to could not be looked up
+				return f
+			} else if f != nil && f.Hint != "" {
+				hint = f.Hint
+			}
 			return &fault.Error{System: side.sys, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "read " + w.what(), Field: f.Key,
-				Message: err.Error(), Hint: "correct the value there, or the field's type in the mapping", Err: err}
+				Message: err.Error(), Hint: hint, Err: err}
 		}
 	}
 	return nil

@@ -193,8 +193,8 @@ func TestWriteThenRead(t *testing.T) {
 			t.Fatalf("EspoCRM: wrote %q as %s, read %q %s", value.Text(), plain(typ).espoWire(value), back.Text(), why)
 		}
 		standing := wireOf(anyScalar().Draw(t, "standing"))
-		raw := l.advoWire(value, standing)
-		if back := l.reads(raw); back != value {
+		raw := new(Mapping).advoWire(&l, value, standing)
+		if back := new(Mapping).reads(&l, raw); back != value {
 			t.Fatalf("Advoware: over %s wrote %q as %s, read %q", standing, value.Text(), raw, back.Text())
 		}
 	})

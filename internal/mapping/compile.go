@@ -308,6 +308,9 @@ func definition(l *line) string {
 	if l.expr != nil {
 		parts = append(parts, "=", l.expr.source)
 	}
+	if l.ref != nil {
+		parts = append(parts, "link", l.ref.entity, "user", l.ref.user)
+	}
 	if l.lens != nil {
 		parts = append(parts, "format", l.lens.format.text(), "parse", l.lens.parse.text())
 	}

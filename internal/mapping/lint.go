@@ -32,6 +32,8 @@ func (p *parsing) lintMatch(m *Mapping) {
 	for i, name := range m.match {
 		if strings.Contains(name, "[") {
 			p.add(p.matchAt.Items[i], "EspoCRM's lists do not show several addresses and numbers, so no record is found by them; %s shows the primary one", contactOf(name).member)
+		} else if slices.ContainsFunc(m.lines, func(l line) bool { return l.Espo == name && l.ref != nil }) {
+			p.add(p.matchAt.Items[i], "%s leads to another record, and says nothing about this one", name)
 		} else if !slices.Contains(names, name) {
 			p.suggest(p.matchAt.Items[i], names, name, "%s is not the EspoCRM name of any field below", name)
 		}

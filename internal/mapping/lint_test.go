@@ -41,7 +41,7 @@ func TestParseRefuses(t *testing.T) {
 		{"one name only", header + "fields:\n  - {espocrm: a}\n", []string{"m.yaml:5: fields[0].advoware: is missing"}},
 		{"wrong shape", header + "fields: {a: b}\n", []string{"m.yaml:4: fields: must be a list of fields"}},
 		{"field no map", header + "fields: [a]\n",
-			[]string{"m.yaml:4: fields[0]: must be a map with the keys espocrm, advoware, direction, type, zone, region, espo_format, scale, separator, empty, new, remove, values, default, format, parse, group, policy, from_advoware, from_espocrm, clear"}},
+			[]string{"m.yaml:4: fields[0]: must be a map with the keys espocrm, advoware, direction, type, zone, region, espo_format, scale, separator, empty, new, remove, values, default, link, user, format, parse, group, policy, from_advoware, from_espocrm, clear"}},
 		{"bad names", header + "fields:\n  - {espocrm: a.b, advoware: 'a..b'}\n",
 			[]string{"m.yaml:5: fields[0].espocrm: is no name of an EspoCRM field", "m.yaml:5: fields[0].advoware: is no name of an Advoware field (dots reach into nested objects)"}},
 		{"absolute path", "entity: T\nespocrm: {type: CT}\nadvoware: {path: /api/x, id: nr, row_id: r}\nfields: [{espocrm: a, advoware: b}]\n",

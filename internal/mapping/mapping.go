@@ -14,6 +14,9 @@ type Mapping struct {
 	advoPath, advoID, advoRow string
 	list                      *List
 	paths                     paths
+	refers                    bool // a field leads to other records
+	references                References
+	linksAt                   []linkAt
 	omit                      []string
 	match                     []string
 	imports                   bool
@@ -34,6 +37,7 @@ type line struct {
 	expr     *expression
 	table    *table
 	codec    *codec
+	ref      *reference
 	lens     *lens    // nil: the two sides write a value alike
 	element  *element // nil: the field picks no element of a list of Advoware
 	contact  *contact // nil: the field is none of several addresses or numbers of EspoCRM

@@ -27,6 +27,9 @@ func (f *Field) agreed(v record.Value) record.Value {
 	if v.IsUnmapped() || !v.HasText() {
 		return v
 	}
+	if f.Reference {
+		return v
+	}
 	switch f.Type {
 	case "", String, Text, Phone, Email:
 		return record.Of(record.Fold(v.Text()))

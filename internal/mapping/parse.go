@@ -372,7 +372,7 @@ func (p *parsing) fieldList(parent strictyaml.Node, name string, kind int, m *Ma
 	}
 }
 
-var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "separator", "empty", "new", "remove", "values", "default", "format", "parse", "group", "policy", "from_advoware", "from_espocrm", "clear"}
+var fieldKeys = []string{"espocrm", "advoware", "direction", "type", "zone", "region", "espo_format", "scale", "separator", "empty", "new", "remove", "values", "default", "link", "user", "format", "parse", "group", "policy", "from_advoware", "from_espocrm", "clear"}
 
 func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	before := len(p.problems)
@@ -399,6 +399,7 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 	p.tableDefault(n, &l)
 	p.lens(n, &l)
 	p.lintSet(n, &l)
+	p.reference(n, &l, m)
 	p.together(n, &l)
 	p.element(n, &l)
 	if len(p.problems) > before {

@@ -183,16 +183,17 @@ func (m *Mapping) read(side record.Side, p *plan, o record.Object) (View, error)
 	v := View{Values: make(map[string]record.Value, len(m.lines))}
 	for i := range m.lines {
 		l := &m.lines[i]
+		if l.ref != nil {
+			m.refer(&v, l, side, cells)
+			continue
+		}
 		value, why := l.read(side, p, cells, env)
 		v.Values[l.Key] = value
 		if l.table != nil && l.table.from != nil {
 			v.stands(l, side, p, cells)
 		}
 		if why != "" {
-			if v.Broken == nil {
-				v.Broken = map[string]error{}
-			}
-			v.Broken[l.Key] = m.fail(side, l.name(side), l.name(side)+" "+why+" (type "+string(l.Type)+")")
+			v.broken(l.Key, m.fail(side, l.name(side), l.name(side)+" "+why+" (type "+string(l.Type)+")"))
 		}
 	}
 	var err error
@@ -200,6 +201,26 @@ func (m *Mapping) read(side record.Side, p *plan, o record.Object) (View, error)
 		err = m.answered(v.Kind, cells)
 	}
 	return v, err
+}
+
+func (v *View) broken(key string, err error) {
+	if v.Broken == nil {
+		v.Broken = map[string]error{}
+	}
+	v.Broken[key] = err
+}
+
+// refer reads a field that leads to another record.
+func (m *Mapping) refer(v *View, l *line, side record.Side, cells []cell) {
+	slot := l.espoSlot
+	if side == record.Advoware {
+		slot = l.advoSlot
+	}
+	value, err := m.readRef(l, side, cells[slot])
+	v.Values[l.Key] = value
+	if err != nil {
+		v.broken(l.Key, err)
+	}
 }
 
 // stands remembers a word for which its table's default counts.

@@ -624,6 +624,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + lenses))
 	f.Add([]byte(termine))
 	f.Add([]byte(header + defaults))
+	f.Add([]byte(header + links))
 	f.Add(mapping.BuiltinYAML())
 	f.Add([]byte(wide))
 	f.Add([]byte(header + "fields: [{espocrm: a, values: {x: [1]}}]\nkinds: [{when: {espocrm: 'a ? b : c'}}]\n"))

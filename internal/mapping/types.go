@@ -83,6 +83,9 @@ type Field struct {
 	// with a change of kind, and never causes a write of its own. Key "espo~!" or
 	// "!~advo".
 	Clear bool
+	// Reference is true for a field that leads to another record or to a user: its value
+	// is EspoCRM's id.
+	Reference bool
 	// Group names the fields with which this one is one value for a conflict: who
 	// moved one of them has moved all. "": it stands alone.
 	Group string

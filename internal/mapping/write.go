@@ -67,7 +67,7 @@ func (m *Mapping) Overlay(o record.Object, values map[string]record.Value, clear
 		}
 		written[l.Advo] = v
 		standing, there := o.Get(l.Advo)
-		if there && l.reads(standing) == v {
+		if there && m.reads(l, standing) == v {
 			continue
 		}
 		if o, err = m.put(o, l, v, standing); err != nil {
@@ -102,10 +102,12 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 			return nil, m.fail(side, name, name+" is never written there (direction "+string(l.Direction)+")")
 		case v.IsAbsent():
 			return nil, m.fail(side, name, name+" has no known value to send")
-		case v.IsUnmapped() || (l.table != nil && l.Type != Set && !l.table.knows(v)):
+		case v.IsUnmapped() || (l.table != nil && l.Type != Set && l.ref == nil && !l.table.knows(v)):
 			e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
 			e.Hint = "add it to `values` of this field in the mapping, or correct the record"
 			return nil, e
+		case side == record.Advoware && l.ref != nil && v.HasText() && !m.leads(l, v):
+			return nil, m.unresolved(l, side, nil)
 		case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
 			e := m.fail(side, name, name+" cannot take this value: format makes a text of it that parse does not read as the same value")
 			e.Hint = "mend format and parse of this field in the mapping, or correct the record"
@@ -125,6 +127,12 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 	return lines, nil
 }
 
+// leads reports whether Advoware has a number or word for a reference.
+func (m *Mapping) leads(l *line, v record.Value) bool {
+	word, err := m.advoWord(l, v)
+	return err == nil && word != ""
+}
+
 // fits reports whether v is a canonical text of the line's type.
 func (l *line) fits(v record.Value) bool {
 	switch {
@@ -141,7 +149,11 @@ func (l *line) fits(v record.Value) bool {
 
 // reads is the canonical value of an Advoware wire value, Absent when it cannot
 // be read.
-func (l *line) reads(raw json.RawMessage) record.Value {
+func (m *Mapping) reads(l *line, raw json.RawMessage) record.Value {
+	if l.ref != nil {
+		v, _ := m.readRef(l, record.Advoware, cell{true, scalarOfRaw(raw)})
+		return v
+	}
 	v, _ := l.read(record.Advoware, nil, singleCell(l.advoSlot, scalarOfRaw(raw)), nil)
 	return v
 }
@@ -163,7 +175,10 @@ func (l *line) espoWire(v record.Value, o record.Object) json.RawMessage {
 }
 
 // advoWire is the JSON form in which Advoware gets a canonical value.
-func (l *line) advoWire(v record.Value, standing json.RawMessage) json.RawMessage {
+func (m *Mapping) advoWire(l *line, v record.Value, standing json.RawMessage) json.RawMessage {
+	if l.ref != nil {
+		return m.refWire(l, v, standing)
+	}
 	if l.Type == Set {
 		return l.setWire(record.Advoware, v, standing)
 	}
@@ -192,13 +207,13 @@ func (m *Mapping) put(o record.Object, l *line, v record.Value, standing json.Ra
 	out, err := o, error(nil)
 	switch {
 	case l.element == nil:
-		return m.set(o, l.Advo, l.advoWire(v, standing))
+		return m.set(o, l.Advo, m.advoWire(l, v, standing))
 	case v.IsEmpty() && standing == nil: // not even a list: nothing to empty
 		return o, nil
-	case v.IsEmpty() && l.element.remove && l.alone(o):
+	case v.IsEmpty() && l.element.remove && m.alone(l, o):
 		out, err = o.Without(l.Advo)
 	default:
-		out, err = o.SetIn(l.Advo, l.advoWire(v, standing), l.element.fresh)
+		out, err = o.SetIn(l.Advo, m.advoWire(l, v, standing), l.element.fresh)
 	}
 	if err != nil {
 		e := m.fail(record.Advoware, l.Advo, l.Advo+" cannot be set in this record: no list of objects stands there")
@@ -210,13 +225,13 @@ func (m *Mapping) put(o record.Object, l *line, v record.Value, standing json.Ra
 
 // alone: no second element of that sort would come forward with a value of its own if
 // the first were taken out; where one would, the first is emptied and stays.
-func (l *line) alone(o record.Object) bool {
+func (m *Mapping) alone(l *line, o record.Object) bool {
 	rest, err := o.Without(l.Advo)
 	if err != nil {
 		return true // the write says why
 	}
 	next, there := rest.Get(l.Advo)
-	return !there || l.reads(next).IsEmpty()
+	return !there || m.reads(l, next).IsEmpty()
 }
 
 func (m *Mapping) set(o record.Object, name string, raw json.RawMessage) (record.Object, error) {

@@ -57,6 +57,9 @@ func playedDefs(m *mapping.Mapping) []EntityDef {
 	d := &defs[at]
 	for _, f := range m.AllFields() {
 		name := f.Espo
+		if name == "assignedUserId" {
+			continue // every type has it
+		}
 		if list, _, several := strings.Cut(name, "["); several {
 			name = strings.TrimSuffix(list, "Data")
 		}
@@ -65,7 +68,7 @@ func playedDefs(m *mapping.Mapping) []EntityDef {
 		}
 	}
 	for _, name := range m.EspoNames() { // those that only a condition or an expression reads
-		if d.ofAttribute(name) == nil {
+		if d.ofAttribute(name) == nil && name != "assignedUserId" {
 			d.Fields = append(d.Fields, Field{Name: name, Type: Varchar})
 		}
 	}
@@ -148,7 +151,7 @@ func playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
 	kind := kinds[i%max(len(kinds)-1, 1)]
 	values := map[string]record.Value{}
 	for _, f := range m.Fields(kind) {
-		if f.Computed || f.Clear || f.Direction == mapping.ToEspocrm {
+		if f.Computed || f.Clear || f.Reference || f.Direction == mapping.ToEspocrm {
 			continue
 		}
 		values[f.Key] = sampleValue(m, f, i)
@@ -164,7 +167,7 @@ func playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
 	}
 	raw := o.Bytes()
 	for _, f := range m.Fields(kind) { // what Advoware alone says
-		if f.Direction == mapping.ToEspocrm && f.Advo != "" && !gjson.GetBytes(raw, f.Advo).Exists() {
+		if f.Direction == mapping.ToEspocrm && f.Advo != "" && !f.Reference && !gjson.GetBytes(raw, f.Advo).Exists() {
 			raw = set(raw, f.Advo, sampleValue(m, f, i).Text())
 		}
 	}
