@@ -63,7 +63,7 @@ const sandboxType = "CBeteiligte"
 // startWorld starts both systems with the directory's memory of an earlier
 // start, if it has one and it is not to be forgotten.
 func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir, played played) (w *sandbox.World, kept bool, err error) {
-	opts := sandbox.WorldOptions{Seed: o.Seed}
+	opts := sandbox.WorldOptions{Seed: o.Seed, Companion: o.Companion}
 	if played.mapping != nil {
 		opts.Play(played.mapping)
 	}

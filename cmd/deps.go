@@ -103,11 +103,13 @@ type sandboxOptions struct {
 	AnyPort  bool   // free ones, whatever the last start had
 	Dir      string // where the configuration for the sandbox is written
 	Entity   string // mapping file to play instead of Beteiligte
-	Fresh    bool   // forget what an earlier start has left there
-	Seed     uint64
-	Latency  time.Duration
-	Console  *console.Console
-	Log      *slog.Logger
+	// Companion: EspoCRM has the extension's module.
+	Companion bool
+	Fresh     bool // forget what an earlier start has left there
+	Seed      uint64
+	Latency   time.Duration
+	Console   *console.Console
+	Log       *slog.Logger
 }
 
 // system is the composition root.

@@ -15,7 +15,8 @@ With --demo: show the main job on them and exit; with --step, a command for each
 key. With --troubles: begin as on a bad morning, with a conflict that waits, a
 record that fails, one that was given up, one on hold, and a stuck lock. With --entity FILE: both systems
 hold records of that mapping, so that it can be played with before it meets a real
-one; a directory remembers it.
+one; a directory remembers it. With --companion: EspoCRM has the module that advosync
+init espocrm-extension brings.
 
 A directory must be empty, or a sandbox's own: nothing else is written to. Started
 again in it, the sandbox goes on where it was left; files that you have edited
@@ -35,6 +36,7 @@ there stay. --fresh forgets records and memory, and nothing else.`,
 	f.IntVar(&o.Port, "port", 0, "`port` of EspoCRM, Advoware gets the next one (default: those of the last start, else free ones)")
 	f.StringVar(&o.Dir, "dir", "", "`directory` for configuration and state (default: a temporary one)")
 	f.StringVar(&o.Entity, "entity", "", "mapping `file` to play instead of Beteiligte")
+	f.BoolVar(&o.Companion, "companion", false, "EspoCRM has the extension with its module installed")
 	f.BoolVar(&o.Fresh, "fresh", false, "begin anew in a directory that a sandbox has been used in")
 	f.Uint64Var(&o.Seed, "seed", 1, "`number` from which the sample data of a new sandbox is made")
 	f.DurationVar(&o.Latency, "latency", 0, "how `long` each simulated call takes, such as 50ms")

@@ -27,8 +27,9 @@ func espoClient(cfg *config.Config, st store.Store, log *slog.Logger) (*espocrm.
 	e := cfg.EspoCRM
 	return espocrm.New(espocrm.Config{
 		URL: e.URL, APIKey: e.APIKey.Reveal(), SecretKey: e.SecretKey.Reveal(), Insecure: e.Insecure,
-		Notify:  espocrm.Notify{Via: e.Notify.Via, Users: e.Notify.Users},
-		Options: transport.Options{Timeout: e.Timeout, Logger: log, Budget: newBucket(fault.EspoCRM, e.Rate, st, log)},
+		Companion: e.Companion == "auto",
+		Notify:    espocrm.Notify{Via: e.Notify.Via, Users: e.Notify.Users},
+		Options:   transport.Options{Timeout: e.Timeout, Logger: log, Budget: newBucket(fault.EspoCRM, e.Rate, st, log)},
 	})
 }
 

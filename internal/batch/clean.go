@@ -3,6 +3,7 @@ package batch
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"advosync/internal/fault"
 )
@@ -12,7 +13,14 @@ import (
 // a chunk; it knows no versions, so a `dirty` that somebody sets in the same
 // moment can be buried, which the next pass finds by content. Where the role
 // does not allow it, single updates do, under their version.
+//
+// Where many records are updated with one call anyway, that call does it, under their
+// versions.
 func (e *entityRun) makeClean(items []behind) {
+	if e.run.systems.gathered(e.m.EspoType(), e.run.systems.updates) != nil {
+		e.cleanTogether(items)
+		return
+	}
 	left := items
 	if !e.massForbidden() {
 		ids := make([]string, len(items))
@@ -40,6 +48,29 @@ func (e *entityRun) makeClean(items []behind) {
 			e.notClean([]behind{it}, err)
 			return
 		}
+	}
+}
+
+func (e *entityRun) cleanTogether(items []behind) {
+	var wg sync.WaitGroup
+	errs := make([]error, len(items))
+	for i, it := range items {
+		wg.Go(func() { _, errs[i] = e.espo.Update(e.run.work, e.m.EspoType(), it.id, cleanPatch(), it.version) })
+	}
+	wg.Wait()
+	var left []behind
+	var why error
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case fault.OwnedByRecord(err):
+			e.skipped(true)
+		default:
+			left, why = append(left, items[i]), err
+		}
+	}
+	if len(left) > 0 {
+		e.notClean(left, why)
 	}
 }
 

@@ -66,7 +66,10 @@ func (e *entityRun) execute(list []candidate) error {
 		early := e.takeEarly()
 		go func() { next <- e.prepare(e.run.work, part, early) }()
 	}
-	slots := newSlots(e.run.workers())
+	if err := e.run.systems.joinTogether(e.run.work, e.m.EspoType()); err != nil {
+		return err
+	}
+	slots := newSlots(e.inWork())
 	var failure error
 	if !e.ends() {
 		prepare()
@@ -116,6 +119,15 @@ func (c *chunk) locked() (n int) {
 		}
 	}
 	return n
+}
+
+// inWork is how many records are in work at the same time: as many as calls may be in
+// flight, and more where many records share a call.
+func (e *entityRun) inWork() int {
+	if e.run.systems.gathered(e.m.EspoType(), e.run.systems.updates) == nil {
+		return e.run.workers()
+	}
+	return min(16*e.run.workers(), chunkSize)
 }
 
 // room is how many records --limit still allows; -1: no limit.
@@ -494,11 +506,16 @@ type failing struct {
 }
 
 // crowd counts the records that failed and after which nobody was served by calls
-// of the same class. Several of them are a system that has ceased to serve.
+// of the same class. Several of them are a system that has ceased to serve. Records
+// that shared a call have met one failure together.
 func (e *entityRun) crowd() map[failing]int {
-	n := map[failing]int{}
+	n, met := map[failing]int{}, map[*fault.Error]bool{}
 	for _, s := range e.suspects {
 		f := s.t.failed
+		if met[f.fault] {
+			continue
+		}
+		met[f.fault] = true
 		if b := e.run.systems.breakers[f.fault.System]; b != nil {
 			if after, _ := b.othersServed(s.t); !after {
 				n[failing{f.fault.System, f.write}]++

@@ -23,6 +23,12 @@ type EspoCRM interface {
 	// MassUpdate gives records the same values and returns the ids of those that
 	// took them. No right for it: fault.Forbidden.
 	MassUpdate(ctx context.Context, entityType string, ids []string, patch record.Patch) ([]string, error)
+	// Together reports whether many records of a type are updated with one call, by
+	// UpdateMany, in which each record has its own result.
+	Together(ctx context.Context, entityType string) (bool, error)
+	UpdateMany(ctx context.Context, entityType string, updates []record.Update) []record.Updated
+	// NoteMany writes stream notes on records of such a type, each with its own result.
+	NoteMany(ctx context.Context, entityType string, notes []record.Note) []error
 }
 
 // openAfter failures of a system in a row, with no success of any record in
@@ -47,10 +53,15 @@ type systems struct {
 	advo     engine.Advoware
 	governor *governor
 	breakers map[fault.System]*breaker
+
+	gatherMu sync.Mutex
+	updates  map[string]*together // by type
+	notes    map[string]*together
 }
 
 func newSystems(espo EspoCRM, advo engine.Advoware, g *governor) *systems {
-	s := &systems{espo: espo, advo: advo, governor: g, breakers: map[fault.System]*breaker{}}
+	s := &systems{espo: espo, advo: advo, governor: g, breakers: map[fault.System]*breaker{},
+		updates: map[string]*together{}, notes: map[string]*together{}}
 	for _, name := range []fault.System{fault.EspoCRM, fault.Advoware} {
 		// It stays open until the pass ends: the next pass is the probe.
 		s.breakers[name] = &breaker{system: name, circuit: circuitbreaker.NewBuilder[any]().WithFailureThreshold(openAfter).WithDelay(24 * time.Hour).Build()}
@@ -356,6 +367,9 @@ func (e governedEspo) Get(ctx context.Context, entityType, id string) (o record.
 }
 
 func (e governedEspo) Update(ctx context.Context, entityType, id string, p record.Patch, version *int64) (o record.Object, err error) {
+	if g := e.gathered(entityType, e.updates); g != nil {
+		return g.send(ctx, joined{update: record.Update{ID: id, Patch: p, Version: version}})
+	}
 	err = e.do(ctx, call{system: fault.EspoCRM, write: true}, func() error { o, err = e.espo.Update(ctx, entityType, id, p, version); return err })
 	return o, err
 }
@@ -381,6 +395,10 @@ func (e governedEspo) Create(ctx context.Context, entityType string, p record.Pa
 }
 
 func (e governedEspo) Note(ctx context.Context, entityType, id, text string) error {
+	if g := e.gathered(entityType, e.notes); g != nil {
+		_, err := g.send(ctx, joined{note: record.Note{ID: id, Text: text}})
+		return err
+	}
 	return e.do(ctx, call{system: fault.EspoCRM, write: true, once: true}, func() error { return e.espo.Note(ctx, entityType, id, text) })
 }
 

@@ -41,6 +41,7 @@ type EspoCRMSettings struct {
 	Timeout   time.Duration
 	Insecure  bool
 	Notify    NotifySettings
+	Companion string // auto, off
 	Rate      RateSettings
 }
 

@@ -316,7 +316,7 @@ func sample(p *place, key string) string {
 		return p.write("e.yaml", "entity: E\nespocrm: {type: CE}\nadvoware: {path: e, id: nr, row_id: r}\nfields: [{espocrm: a, advoware: a}]\n")
 	}
 	return map[string]string{
-		"espocrm.url": "https://crm.example.de", "espocrm.timeout": "7s", "espocrm.insecure": "true", "espocrm.notify.via": "none", "espocrm.notify.users": "anna, bert",
+		"espocrm.url": "https://crm.example.de", "espocrm.timeout": "7s", "espocrm.insecure": "true", "espocrm.notify.via": "none", "espocrm.notify.users": "anna, bert", "espocrm.companion": "off",
 		"advoware.api_key": "QUJD", "advoware.product": "65", "advoware.role": "3", "advoware.configurator_url": "https://c.example.de", "advoware.url": "https://a.example.de",
 		"advoware.security_gateway": "https://s.example.de", "advoware.timeout": "8s", "advoware.insecure": "true", "store.driver": "redis", "store.path": "/var/lib/x.db", "redis.insecure": "true",
 		"sync.conflict": "advoware", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.late_write": "3m", "sync.on_missing_in_advoware": "unlink",

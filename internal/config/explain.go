@@ -32,6 +32,7 @@ func explanations() map[string]string {
 		"espocrm.insecure":        "Allows http:// to another machine. Credentials and client data then travel readable.",
 		"espocrm.notify.via":      "How people are told of conflicts and of records given up: a note in the record's stream, a notification (needs an extension), or not at all.",
 		"espocrm.notify.users":    "User names that a note mentions.",
+		"espocrm.companion":       "Whether the module that advosync init espocrm-extension brings is used where EspoCRM has it: auto, or off.",
 		"espocrm.rate.per_second": "Budget of calls per second, shared by all that use the same store; 0: none. In ten seconds never more than ten times as many are made.",
 		"espocrm.rate.burst":      "Calls that may be made at once, within the ten seconds' budget.",
 		"espocrm.rate.hours":      "Another number of calls per second at times of the day.",

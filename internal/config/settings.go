@@ -49,6 +49,7 @@ func settings(c *Config) []setting {
 		{key: "espocrm.insecure", kind: aBool, to: &c.EspoCRM.Insecure, def: "false"},
 		{key: "espocrm.notify.via", kind: anEnum, to: &c.EspoCRM.Notify.Via, def: "stream", enum: []string{"stream", "notification", "none"}},
 		{key: "espocrm.notify.users", kind: aList, to: &c.EspoCRM.Notify.Users, def: "admin"},
+		{key: "espocrm.companion", kind: anEnum, to: &c.EspoCRM.Companion, def: "auto", enum: []string{"auto", "off"}},
 		{key: "espocrm.rate.per_second", kind: aFloat, to: &c.EspoCRM.Rate.PerSecond, def: "0", most: maxRate},
 		{key: "espocrm.rate.burst", kind: anInt, to: &c.EspoCRM.Rate.Burst, def: "10", least: 2, most: maxRate},
 		{key: "espocrm.rate.hours", kind: aTimetable, to: &c.EspoCRM.Rate.Hours},

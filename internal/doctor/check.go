@@ -50,6 +50,7 @@ const (
 	nameAlerts   = "alerts"
 	namePing     = "dead man's switch"
 	nameNotes    = "notes in EspoCRM"
+	nameModule   = "module in EspoCRM"
 	nameWebhooks = "webhooks"
 	nameDiscover = "Advoware address"
 	nameSignIn   = "Advoware sign-in"
@@ -77,6 +78,7 @@ func (v *visit) table() []check {
 		check{nameVersion, []string{nameEspo}, v.checkVersion},
 		check{nameClock, []string{nameEspo}, v.checkClock},
 		check{nameNotes, []string{nameEspo}, v.checkNotes},
+		check{nameModule, []string{nameEspo}, v.checkModule},
 		check{nameDiscover, nil, v.checkAddresses},
 		check{nameSignIn, []string{nameDiscover}, v.checkSignIn},
 	)

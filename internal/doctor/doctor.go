@@ -20,6 +20,9 @@ import (
 // EspoCRM is what the checks need of EspoCRM. Errors are *fault.Error.
 type EspoCRM interface {
 	AppUser(ctx context.Context) (record.Object, error)
+	// CompanionInfo is what the module says of itself. None: fault.NotFound; no right
+	// for it: fault.Forbidden.
+	CompanionInfo(ctx context.Context) (record.Object, error)
 	Skew() (time.Duration, bool)
 	Metadata(ctx context.Context, key string) (json.RawMessage, bool, error)
 	Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error)

@@ -132,7 +132,7 @@ func TestHealthyOffice(t *testing.T) {
 		}
 		names = append(names, f.Check)
 	}
-	want := []string{"configuration", "store", "EspoCRM", "EspoCRM version", "clock", "notes in EspoCRM", "Advoware address", "Advoware sign-in"}
+	want := []string{"configuration", "store", "EspoCRM", "EspoCRM version", "clock", "notes in EspoCRM", "module in EspoCRM", "Advoware address", "Advoware sign-in"}
 	for _, of := range []string{"rights", "type", "fields", "unique id", "concurrency", "edit marker", "mapping", "duplicates", "list", "samples", "cron"} {
 		want = append(want, "Beteiligte "+of)
 	}

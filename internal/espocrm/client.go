@@ -22,6 +22,8 @@ type Config struct {
 	SecretKey string // set: HMAC authentication, else X-Api-Key
 	Insecure  bool   // allows http:// beyond loopback
 	Notify    Notify
+	// Companion uses the companion module where EspoCRM has it, and its role the right.
+	Companion bool
 	transport.Options
 }
 
@@ -35,6 +37,9 @@ type Client struct {
 	gate   *gate
 	self   *transport.Once[record.Object]
 	rights rightsBook
+	// companion is the module in EspoCRM, asked for once; nil: it is not to be used.
+	companion *transport.Once[*Companion]
+	seen      sightings
 }
 
 // New checks the settings and builds the client. It sends nothing.
@@ -48,6 +53,9 @@ func New(cfg Config) (*Client, error) {
 		notify: cfg.Notify,
 		gate:   newGate(),
 		self:   transport.NewOnce[record.Object](),
+	}
+	if cfg.Companion {
+		c.companion = transport.NewOnce[*Companion]()
 	}
 	base, err := c.http.Base("espocrm.url", cfg.URL, cfg.Insecure)
 	if err != nil {
@@ -84,6 +92,7 @@ type request struct {
 	action string // read, edit, create, delete
 	single bool   // concerns one record, whose failure it then is
 	keyed  bool   // the body sets advowareId
+	again  bool   // a POST that may be sent again after a refusal
 }
 
 // send carries one call and maps every status but 2xx to a fault.
@@ -95,7 +104,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 	u := transport.Join(c.base, r.path...)
 	u.RawQuery = r.query
 	a, err := c.http.Do(ctx, transport.Call{
-		Op: r.op, Method: r.method, URL: u, Header: headers(r), Body: r.body, Kind: r.kind, Authorize: c.sign,
+		Op: r.op, Method: r.method, URL: u, Header: headers(r), Body: r.body, Kind: r.kind, Authorize: c.sign, Again: r.again,
 	})
 	if err != nil {
 		leave(nil, false)

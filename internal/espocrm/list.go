@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -90,7 +91,7 @@ func encode(s search) (string, error) {
 // ByIDs reads the records with these ids, in the order of ids, with one call
 // per hundred, and one more where some of them are not in its answer: a server may
 // give fewer than it was asked for. Records that do not exist, or that our role may
-// not read, are missing from the result.
+// not read, are missing from the result. Where the module serves the type, it reads.
 func (c *Client) ByIDs(ctx context.Context, entityType string, ids []string, fields []string) ([]record.Object, error) {
 	found := make(map[string]record.Object, len(ids))
 	for chunk := range slices.Chunk(ids, MaxIDs) {
@@ -98,6 +99,16 @@ func (c *Client) ByIDs(ctx context.Context, entityType string, ids []string, fie
 			if err := c.http.CheckID("list "+fault.Clean(entityType, 60), id); err != nil {
 				return nil, err
 			}
+		}
+		if together, err := c.Together(ctx, entityType); err != nil {
+			return nil, err
+		} else if together {
+			read, err := c.readTogether(ctx, entityType, chunk, fields)
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(found, read)
+			continue
 		}
 		for missing := slices.Clone(chunk); len(missing) > 0; {
 			page, err := c.Find(ctx, entityType, record.Query{

@@ -27,12 +27,16 @@ type Notify struct {
 // Note tells the configured users about a record. EspoCRM shows text as it
 // stands: nothing in it is a mention, a link, a picture, HTML or Markdown.
 func (c *Client) Note(ctx context.Context, entityType, id, text string) error {
-	text = plain(text)
 	switch c.notify.Via {
 	case ViaNone:
 		return nil
 	case ViaNotification:
-		return c.notifyEach(ctx, entityType, id, text)
+		return c.notifyEach(ctx, entityType, id, plain(text))
+	}
+	if together, err := c.Together(ctx, entityType); err != nil {
+		return err
+	} else if together {
+		return c.NoteMany(ctx, entityType, []record.Note{{ID: id, Text: text}})[0]
 	}
 	r, err := c.about("post a note on", entityType, id)
 	if err != nil {
@@ -42,7 +46,7 @@ func (c *Client) Note(ctx context.Context, entityType, id, text string) error {
 	p.Put("type", "Post")
 	p.Put("parentType", entityType)
 	p.Put("parentId", id)
-	p.Put("post", withMentions(text, c.notify.Users))
+	p.Put("post", withMentions(plain(text), c.notify.Users))
 	return c.post(ctx, r, "Note", p)
 }
 

@@ -24,12 +24,24 @@ func (c *Client) Get(ctx context.Context, entityType, id string) (record.Object,
 	if err != nil {
 		return record.Object{}, err
 	}
-	return c.recordIn(r, a, id)
+	obj, err := c.recordIn(r, a, id)
+	if err == nil {
+		c.seen.note(entityType, obj)
+	}
+	return obj, err
 }
 
 // Update is a partial update; the answer is the whole record as set. A version
 // that is stale, where a sent value really differs: fault.Modified.
+//
+// Where the module serves the type, it is one update of many that are sent together.
 func (c *Client) Update(ctx context.Context, entityType, id string, patch record.Patch, version *int64) (record.Object, error) {
+	if together, err := c.Together(ctx, entityType); err != nil {
+		return record.Object{}, err
+	} else if together {
+		u := c.UpdateMany(ctx, entityType, []record.Update{{ID: id, Patch: patch, Version: version}})[0]
+		return u.Object, u.Err
+	}
 	r, err := c.one("update", http.MethodPut, entityType, id)
 	if err != nil {
 		return record.Object{}, err

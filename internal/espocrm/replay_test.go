@@ -59,7 +59,7 @@ func recorded(t *testing.T, pattern string) map[string][]exchange {
 // find is the one exchange of a file with this note.
 func find(t *testing.T, file, note string) exchange {
 	t.Helper()
-	for _, x := range recorded(t, file)[file] {
+	for _, x := range recorded(t, file)[filepath.Base(file)] {
 		if x.Note == note {
 			return x
 		}

@@ -18,6 +18,9 @@ const MetadataKey = "advosync"
 // what the module does.
 const form = 1
 
+// ModuleForm counts the forms of the module's calls.
+const ModuleForm = 1
+
 // Installed is what an installed package says of itself.
 type Installed struct {
 	Version string `json:"version"`

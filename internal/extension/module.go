@@ -41,7 +41,7 @@ func settings(o Options) object {
 	for _, m := range o.Mappings {
 		types[m.EspoType()] = m.EspoNames()
 	}
-	s := object{"version": o.Version, "form": form, "syncFields": fields, "types": types}
+	s := object{"version": o.Version, "form": ModuleForm, "syncFields": fields, "types": types}
 	if o.User.ID != "" {
 		s["userId"] = o.User.ID
 	} else {

@@ -98,6 +98,9 @@ type espoBehaviour struct {
 	About                 json.RawMessage // what the installed extension says of itself in entityDefs; null: nothing
 	MassUpdate            *bool           // of KEY-A
 	UniqueWithDeleteID    *bool           `json:"uniqueWithDeleteId"`
+	Companion             *bool           // the extension with its module is installed, or taken away
+	CompanionRight        *bool           // of KEY-A, for the module
+	CompanionForm         *int            // of the module's calls
 	ListMax               *int            `json:"listMax"` // records of a page at most, whatever is asked for
 	Saving                []SavedForm
 	Stream                map[string]bool
@@ -152,6 +155,7 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 	if b.UniqueWithDeleteID != nil {
 		e.opts.UniqueWithDeleteID = *b.UniqueWithDeleteID
 	}
+	e.behaveCompanion(b)
 	if b.ListMax != nil {
 		e.listMax = *b.ListMax
 	}
@@ -169,6 +173,20 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 		}
 	}
 	return e.reshape(b.shape)
+}
+
+func (e *EspoCRM) behaveCompanion(b espoBehaviour) {
+	if b.Companion != nil {
+		if e.companion = (companion{}); *b.Companion {
+			e.installCompanion()
+		}
+	}
+	if b.CompanionRight != nil {
+		e.companion.right = *b.CompanionRight
+	}
+	if b.CompanionForm != nil {
+		e.companion.form = *b.CompanionForm
+	}
 }
 
 // stockFormula is the extension's formula for CBeteiligte.

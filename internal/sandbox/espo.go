@@ -46,6 +46,7 @@ type EspoCRM struct {
 	formulaFor  string          // user name whose writes the extension's formula leaves alone
 	about       json.RawMessage // what the extension says of itself; nil: what it was made for
 	stream      stream
+	companion   companion
 	between     func(entityType, id string)
 	faultList   *Faults
 	requests    *Log

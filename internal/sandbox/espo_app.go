@@ -43,6 +43,9 @@ func (c *call) acl() map[string]any {
 			"edit": level[a.Edit], "delete": level[a.Delete], "stream": level[a.Stream]}
 		fields[name] = c.fieldACL(name)
 	}
+	if c.e.companion.on {
+		table["Advosync"] = c.e.hasCompanionRight(c.user)
+	}
 	return map[string]any{"table": table, "fieldTable": fields,
 		"massUpdatePermission": map[bool]string{true: "yes", false: "no"}[c.user.mayMassUpdate()],
 		"mentionPermission":    level[c.user.isAdmin() || c.user.Role.CanNotify],
@@ -114,7 +117,11 @@ func (e *EspoCRM) extension() any {
 	if e.about != nil {
 		return e.about
 	}
-	return map[string]any{"version": "1.0.0", "form": 1, "userName": e.formulaFor, "fields": BeteiligteFields()}
+	about := map[string]any{"version": "1.0.0", "form": 1, "userName": e.formulaFor, "fields": BeteiligteFields()}
+	if e.companion.on {
+		about["module"] = true
+	}
+	return about
 }
 
 func fieldMetadata(f Field) map[string]any {

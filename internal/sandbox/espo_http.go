@@ -35,7 +35,7 @@ func (e *EspoCRM) process(r *http.Request, body []byte, entry *LogEntry) *reply 
 	for i := range path {
 		path[i], _ = url.PathUnescape(path[i])
 	}
-	if a := misrouted(r, path); a != nil {
+	if a := e.misrouted(r, path); a != nil {
 		return a
 	}
 	e.mu.Lock()
@@ -54,8 +54,16 @@ func nginxPage(title string) []byte {
 }
 
 // misrouted answers what no route takes, before any authentication (07-errors-not-found).
-func misrouted(r *http.Request, path []string) *reply {
+func (e *EspoCRM) misrouted(r *http.Request, path []string) *reply {
 	allow := allowed(path)
+	if e.hasCompanion() && len(path) == 2 && path[0] == "Advosync" {
+		switch path[1] {
+		case "info":
+			allow = "GET"
+		case "read", "write", "notes", "changes":
+			allow = "POST"
+		}
+	}
 	switch {
 	case allow == "":
 		return slimError(r, http.StatusNotFound, "404 Not Found", "The requested resource could not be found. Please verify the URI and try again.")
@@ -134,6 +142,10 @@ func (c *call) route() (*reply, error) {
 		return c.notification()
 	case "User":
 		return c.users()
+	case "Advosync":
+		if c.e.companion.on && len(c.path) == 2 {
+			return c.companionCall()
+		}
 	}
 	d, ok := c.e.defs[controller]
 	if !ok {

@@ -53,6 +53,10 @@ func (c *call) post() (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.postBody(body)
+}
+
+func (c *call) postBody(body map[string]any) (*reply, error) {
 	extra := map[string]any{"post": body["post"]}
 	users, data := c.e.mentions(body["post"])
 	if !c.user.isAdmin() && !c.user.Role.CanNotify {
@@ -61,6 +65,7 @@ func (c *call) post() (*reply, error) {
 	extra["data"] = data
 	extra["isInternal"] = body["isInternal"] == true
 	var audience []string
+	var err error
 	if body["targetType"] != nil {
 		audience, err = c.target(body, extra)
 	} else {

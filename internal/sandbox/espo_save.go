@@ -56,7 +56,7 @@ func (e *EspoCRM) accept(d *EntityDef, u *User, body map[string]any, create bool
 			in.values[list.Name] = sanitise(list, body[list.Name])
 		}
 		v, sent := body[f.attribute()]
-		if !sent || f.computed() || f.ReadOnlyAfterCreate && !create || !u.editsField(d.Name, f.Name) {
+		if !sent || f.computed() || f.ReadOnlyAfterCreate && !create || !u.editsField(d.Name, f.Name) || e.protected(d, u, f.Name) {
 			continue
 		}
 		in.fields = append(in.fields, f)
@@ -164,6 +164,7 @@ func (e *EspoCRM) create(d *EntityDef, u *User, body map[string]any, skipDuplica
 		return "", nil, refusal{bare500()}
 	}
 	e.tables[d.Name].put(id, row)
+	e.logChange(d, u, id, "saved", row, row)
 	e.afterCreate(d, u, row)
 	return id, set, nil
 }
@@ -193,11 +194,18 @@ func setPersonName(row attrs) {
 // the answer echoes as they were sent.
 func (e *EspoCRM) update(d *EntityDef, u *User, id string, body map[string]any, version *string, mass bool) (view, echo attrs, err error) {
 	t := e.tables[d.Name]
+	if locked := e.serves(d) && !mass; locked { // others are in time, or wait
+		if e.companion.writing == nil {
+			e.letOthersIn(d.Name, id)
+		}
+		defer e.undisturbed()()
+	}
 	before := t.live(id)
 	if before == nil {
 		return nil, nil, refuse(http.StatusNotFound, "Record "+id+" not found.", nil)
 	}
 	before, id = before.clone(), before["id"].(string)
+	version = e.upToDate(d, u, before, body, version)
 	in := e.accept(d, u, body, false)
 	if err := checkVersion(d, before, in, version, e); err != nil {
 		return nil, nil, err
@@ -223,6 +231,13 @@ func (e *EspoCRM) letOthersIn(entityType, id string) {
 	hook(entityType, id)
 	e.mu.Lock()
 	e.between = hook
+}
+
+// undisturbed lets nobody in until the function that it returns is called.
+func (e *EspoCRM) undisturbed() func() {
+	hook := e.between
+	e.between = nil
+	return func() { e.between = hook }
 }
 
 // prepare computes the columns that the save will write.
@@ -259,6 +274,7 @@ func (e *EspoCRM) prepare(d *EntityDef, u *User, before attrs, in input, mass bo
 	if n, ok := before["versionNumber"].(int64); ok {
 		change["versionNumber"] = n + 1
 	}
+	e.quiet(change)
 	return change, echo
 }
 
@@ -296,6 +312,7 @@ func (e *EspoCRM) store(d *EntityDef, u *User, id string, before, change attrs) 
 		return nil, refusal{bare500()}
 	}
 	t.put(id, row)
+	e.logChange(d, u, id, "saved", row, change)
 	e.afterUpdate(d, u, before, row)
 	return view, nil
 }
@@ -372,6 +389,7 @@ func (e *EspoCRM) delete(d *EntityDef, u *User, id string) error {
 	row = row.clone()
 	row["deleted"], row["modifiedAt"], row["modifiedById"] = true, e.stamp(), u.ID
 	t.put(row["id"].(string), row)
+	e.logChange(d, u, row["id"].(string), "removed", attrs{}, nil)
 	return nil
 }
 

@@ -30,6 +30,8 @@ type WorldOptions struct {
 	More int
 	// Extension adds what the extension installs: the marker advowareEditedAt and the formula.
 	Extension bool
+	// Companion adds the extension's module as well.
+	Companion bool
 	EspoCRM   EspoCRMOptions // Clock, Faults and Log are the world's
 	Advoware  AdvowareOptions
 	played    *mapping.Mapping // nil: Beteiligte
@@ -58,6 +60,7 @@ func NewWorld(opts WorldOptions) *World {
 	if advo.Resources == nil && !opts.Empty {
 		advo.Resources = []Resource{{Path: BeteiligtePath, Records: sampleBeteiligte}}
 	}
+	opts.Extension = opts.Extension || opts.Companion
 	if opts.Extension && espo.Defs == nil {
 		espo.Defs = DefaultDefs()
 		espo.Defs[0].Fields = append(espo.Defs[0].Fields, EditedAtField())
@@ -65,6 +68,9 @@ func NewWorld(opts WorldOptions) *World {
 	w.EspoCRM, w.Advoware = NewEspoCRM(espo), NewAdvoware(advo)
 	if opts.Extension && espo.Formula == nil {
 		w.EspoCRM.formula = w.EspoCRM.stockFormula()
+	}
+	if opts.Companion {
+		w.EspoCRM.InstallCompanion()
 	}
 	c := &console{espo: w.EspoCRM, advo: w.Advoware}
 	w.EspoCRM.console, w.Advoware.console = c, c

@@ -30,6 +30,9 @@ type Call struct {
 	// Prompt: the call rests on a read that a pause would make old. It is not sent
 	// after one that the system has asked for: RateLimited, with RetryAfter.
 	Prompt bool
+	// Again: a POST that may be sent again after a definite refusal, as a PUT may: what
+	// it writes it writes once.
+	Again bool
 	// Ahead: a Prompt call may rest on what this one reads. It waits until the budget
 	// has room for both.
 	Ahead bool
@@ -37,6 +40,9 @@ type Call struct {
 
 // write reports whether the call changes something.
 func (c Call) write() bool { return c.Method != http.MethodGet }
+
+// creates reports whether sending it again could do it twice.
+func (c Call) creates() bool { return c.Method == http.MethodPost && !c.Again }
 
 // Answer is what a system said, whatever its status.
 type Answer struct {

@@ -70,9 +70,9 @@ func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 
 	}
 	switch o.answer.Status {
 	case http.StatusTooManyRequests:
-		return call.Method != http.MethodPost && !(call.Prompt && o.wait > 0)
+		return !call.creates() && !(call.Prompt && o.wait > 0)
 	case http.StatusServiceUnavailable:
-		return !call.write() || call.Method != http.MethodPost && c.refuses503
+		return !call.write() || !call.creates() && c.refuses503
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return !call.write()
 	case http.StatusInternalServerError:

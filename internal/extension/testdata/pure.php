@@ -102,6 +102,9 @@ check('an item', Call::item(body('{"id": "a", "set": {"phone": null}, "expect": 
 check('an item that sets nothing', refused(fn () => Call::item(body('{"id": "a", "set": {}}'))), "'set' must be an object with values.");
 check('an item with a misspelt condition', refused(fn () => Call::item(body('{"id": "a", "set": {"a": 1}, "expected": {}}'))), 'An item has an unknown key.');
 check('junk', refused(fn () => Call::item('x')), 'An item must be an object.');
+check('a note', Call::noteItem(body('{"id": "a", "post": "x"}')), ['id' => 'a', 'post' => 'x']);
+check('an empty note', refused(fn () => Call::noteItem(body('{"id": "a", "post": ""}'))), "'post' must be a text.");
+check('a note for several', refused(fn () => Call::noteItem(body('{"id": "a", "post": "x", "users": []}'))), 'An item has an unknown key.');
 check('changes', Call::changes(body('{"after": 7}')), ['after' => 7, 'limit' => 500, 'type' => null]);
 check('where the log stands', Call::changes(body('{}'))['after'], null);
 check('a limit', refused(fn () => Call::changes(body('{"after": 0, "limit": 0}'))), "'limit' must be a number from 1 to 2000.");

@@ -135,6 +135,25 @@ final class Call
     }
 
     /**
+     * @return array{id: string, post: string}
+     * @throws BadCall
+     */
+    public static function noteItem(mixed $item): array
+    {
+        if (!$item instanceof stdClass) {
+            throw new BadCall('An item must be an object.');
+        }
+
+        self::keys($item, ['id', 'post'], 'An item');
+
+        if (!is_string($item->post ?? null) || $item->post === '') {
+            throw new BadCall("'post' must be a text.");
+        }
+
+        return ['id' => self::id($item->id ?? null), 'post' => $item->post];
+    }
+
+    /**
      * @return array{after: ?int, limit: int, type: ?string}
      * @throws BadCall
      */

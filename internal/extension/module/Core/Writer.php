@@ -16,17 +16,10 @@
 namespace Espo\Modules\Advosync\Core;
 
 use Espo\Core\Acl;
-use Espo\Core\Exceptions\BadRequest;
-use Espo\Core\Exceptions\Conflict;
-use Espo\Core\Exceptions\Forbidden;
-use Espo\Core\Exceptions\NotFound;
-use Espo\Core\FieldValidation\Exceptions\ValidationError;
 use Espo\Core\Record\ServiceContainer;
 use Espo\Core\Record\UpdateParams;
-use Espo\Core\Utils\Log as SystemLog;
 use Espo\ORM\Entity;
 use Espo\ORM\EntityManager;
-use PDOException;
 use stdClass;
 use Throwable;
 
@@ -36,15 +29,12 @@ use Throwable;
  */
 class Writer
 {
-    private const UNIQUE_CLASH = 1062;
-    private const DEADLOCK = [1213, 1205, 1020];
-
     public function __construct(
         private EntityManager $entityManager,
         private ServiceContainer $services,
         private Acl $acl,
         private RowLock $lock,
-        private SystemLog $log,
+        private Outcome $outcomes,
     ) {}
 
     public function write(string $type, mixed $raw): stdClass
@@ -60,7 +50,7 @@ class Writer
                     ->getTransactionManager()
                     ->run(fn () => $this->locked($type, $item));
         } catch (Throwable $e) {
-            return $this->failed($type, $id, $e);
+            return $this->outcomes->failed($type, $id, $e);
         }
     }
 
@@ -76,7 +66,7 @@ class Writer
 
         foreach ($written as $name) {
             if (!$defs->hasAttribute($name)) {
-                return self::result($item['id'], 'invalid', ['field' => $name, 'type' => 'unknown']);
+                return Outcome::of($item['id'], 'invalid', ['field' => $name, 'type' => 'unknown']);
             }
         }
 
@@ -90,7 +80,7 @@ class Writer
         );
 
         foreach ([...$closed, ...$hidden] as $name) {
-            return self::result($item['id'], 'forbidden', ['field' => $name]);
+            return Outcome::of($item['id'], 'forbidden', ['field' => $name]);
         }
 
         return null;
@@ -104,23 +94,23 @@ class Writer
         $id = $item['id'];
 
         if (!$this->lock->take($type, $id)) {
-            return self::result($id, 'missing');
+            return Outcome::of($id, 'missing');
         }
 
         $entity = $this->entityManager->getEntityById($type, $id);
 
         if (!$entity) {
-            return self::result($id, 'missing');
+            return Outcome::of($id, 'missing');
         }
 
         if (!$this->acl->checkEntityEdit($entity) || !$this->acl->checkEntityRead($entity)) {
-            return self::result($id, 'forbidden', ['reason' => 'No edit access.']);
+            return Outcome::of($id, 'forbidden', ['reason' => 'No edit access.']);
         }
 
         $broken = $item['expect']->broken(self::version($entity), fn (string $name) => $entity->get($name));
 
         if ($broken) {
-            return self::result($id, 'conflict', ['broken' => $broken, 'record' => $this->output($type, $entity)]);
+            return Outcome::of($id, 'conflict', ['broken' => $broken, 'record' => $this->output($type, $entity)]);
         }
 
         $service = $this->services->get($type);
@@ -133,7 +123,7 @@ class Writer
             $saved = $saved->getEntity();
         }
 
-        return self::result($id, 'ok', ['record' => $saved->getValueMap()]);
+        return Outcome::of($id, 'ok', ['record' => $saved->getValueMap()]);
     }
 
     private function output(string $type, Entity $entity): stdClass
@@ -145,62 +135,10 @@ class Writer
         return $entity->getValueMap();
     }
 
-    private function failed(string $type, ?string $id, Throwable $e): stdClass
-    {
-        if ($e instanceof BadCall) {
-            return self::result($id, 'invalid', ['reason' => $e->getMessage()]);
-        }
-
-        if ($e instanceof ValidationError) {
-            return self::result($id, 'invalid', [
-                'field' => $e->getFailure()->getField(),
-                'type' => $e->getFailure()->getType(),
-            ]);
-        }
-
-        foreach ([
-            'invalid' => BadRequest::class,
-            'forbidden' => Forbidden::class,
-            'missing' => NotFound::class,
-            'conflict' => Conflict::class,
-        ] as $result => $class) {
-            if ($e instanceof $class) {
-                return self::result($id, $result, ['reason' => $e->getMessage()]);
-            }
-        }
-
-        if ($e->getPrevious() instanceof Conflict) { // a locked record, since 10.0
-            return self::result($id, 'conflict', ['reason' => $e->getPrevious()->getMessage()]);
-        }
-
-        $code = $e instanceof PDOException ? ($e->errorInfo[1] ?? null) : null;
-
-        if ($code === self::UNIQUE_CLASH) {
-            return self::result($id, 'clash');
-        }
-
-        // Where the server has ended the transaction, rolling it back fails in its turn.
-        if (in_array($code, self::DEADLOCK, true) || str_contains($e->getMessage(), 'not started transaction')) {
-            return self::result($id, 'retry');
-        }
-
-        $this->log->error("Advosync: write of $type $id failed: " . get_class($e) . ': ' . $e->getMessage());
-
-        return self::result($id, 'error', ['reason' => 'Internal error; the reason stands in data/logs.']);
-    }
-
     private static function version(Entity $entity): ?int
     {
         $version = $entity->hasAttribute('versionNumber') ? $entity->get('versionNumber') : null;
 
         return $version === null ? null : (int) $version;
-    }
-
-    /**
-     * @param array<string, mixed> $more
-     */
-    private static function result(?string $id, string $result, array $more = []): stdClass
-    {
-        return (object) (['id' => $id, 'result' => $result] + $more);
     }
 }
