@@ -59,6 +59,17 @@ func TestGettingStarted(t *testing.T) {
 	p.play("docs/getting-started.md")
 }
 
+// TestMorning goes through a bad morning as docs/morning.md does.
+func TestMorning(t *testing.T) {
+	p := newPlayer(t)
+	n := storetest.FreePort(t, 2)
+	p.stands = []string{"18080", fmt.Sprint(n)}
+	p.codes["advosync status"] = 4
+	p.hands["advosync release --id 695b6f80000060246"] = func() { delete(p.codes, "advosync status") }
+	p.codes["advosync diff --id 695b6f80000040184"] = 3
+	p.play("docs/morning.md")
+}
+
 // TestRepairDesk brings about what docs/repair.md is for, and repairs it.
 func TestRepairDesk(t *testing.T) {
 	p := newPlayer(t)

@@ -118,9 +118,12 @@ var palette = [16]string{
 
 // pen is how text is drawn.
 type pen struct {
-	colour    string
-	bold, dim bool
+	colour             string
+	bold, dim, reverse bool
 }
+
+// phrases are words with no more than one space between them.
+var phrases = regexp.MustCompile(`\S+( \S+)*`)
 
 // picture draws what a terminal would show. Every run of equal cells is put at
 // its place, so that columns stay columns in whatever font there is.
@@ -132,9 +135,11 @@ func picture(prompt, text string) []byte {
 		column := 0
 		for _, run := range runs(line, &now) {
 			n := utf8.RuneCountInString(run.text)
-			if shown := strings.TrimRight(run.text, " "); shown != "" {
-				lead := len(shown) - len(strings.TrimLeft(shown, " "))
-				shown = shown[lead:]
+			if run.pen.reverse {
+				fmt.Fprintf(&body, "<rect x=%q y=%q width=%q height=%q/>\n", at(margin+float64(column)*cellWidth), at(margin+float64(row)*cellHeight-1), at(float64(n)*cellWidth), at(cellHeight))
+			}
+			for _, w := range phrases.FindAllStringIndex(run.text, -1) { // each where it stands: browsers make several spaces one
+				shown, lead := run.text[w[0]:w[1]], utf8.RuneCountInString(run.text[:w[0]])
 				fmt.Fprintf(&body, "<text x=%q y=%q textLength=%q%s>%s</text>\n", at(margin+float64(column+lead)*cellWidth),
 					at(margin+float64(row)*cellHeight+13), at(float64(utf8.RuneCountInString(shown))*cellWidth), run.pen.attributes(), html.EscapeString(shown))
 			}
@@ -156,6 +161,9 @@ func at(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
 
 func (p pen) attributes() string {
 	s := ""
+	if p.reverse {
+		return fmt.Sprintf(" fill=%q", background)
+	}
 	if p.colour != "" {
 		s += fmt.Sprintf(" fill=%q", p.colour)
 	}
@@ -209,6 +217,8 @@ func (p *pen) set(codes []string) {
 			p.dim = true
 		case n == 22:
 			p.bold, p.dim = false, false
+		case n == 7:
+			p.reverse = true
 		case n == 39:
 			p.colour = ""
 		case n >= 30 && n <= 37:

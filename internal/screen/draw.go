@@ -148,7 +148,7 @@ func (m model) row(l look, n int, width int) string {
 		mark = fmt.Sprint(len(m.chosen[n]))
 	}
 	item := m.items[n]
-	return cut(mark+" "+report.Line(firstOf(item.Name, item.Label), m.UTF8), width-3, l) + fmt.Sprintf(" %2d", len(item.Fields))
+	return pad(cut(mark+" "+report.Line(firstOf(item.Name, item.Label), m.UTF8), width-3, l), width-3) + fmt.Sprintf(" %2d", len(item.Fields))
 }
 
 func firstOf(a, b string) string {

@@ -86,6 +86,13 @@ func (s *Screen) Text() string {
 	return s.shown.String()
 }
 
+// Coloured is the screen with its colours, as lines with escape sequences.
+func (s *Screen) Coloured() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown.Render()
+}
+
 // Await waits until a text stands on the screen.
 func (s *Screen) Await(text string) {
 	s.t.Helper()
