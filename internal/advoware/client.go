@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"advosync/internal/callcount"
@@ -53,6 +54,8 @@ type Client struct {
 	found  *transport.Once[bases]
 	tokens *tokens
 	pulse  pulse
+	// written are the records whose last call was a PUT.
+	written sync.Map
 }
 
 // bases are the two addresses of an office.
@@ -137,8 +140,11 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		a, err := c.http.Do(ctx, transport.Call{
 			Op: r.op, Method: r.method, URL: u, Header: headers(r.body), Body: r.body,
 			Kind: callcount.Advoware, Authorize: bearer(token), Prompt: r.method == http.MethodPut || r.method == http.MethodDelete,
-			Ahead: r.single && r.method == http.MethodGet,
+			Ahead: r.single && r.method == http.MethodGet && !c.readsBack(r),
 		})
+		if r.method == http.MethodPut {
+			c.written.Store(r.record(), true)
+		}
 		c.pulse.note(r.method, err == nil && a.OK(), false, c.cfg.Now())
 		switch {
 		case err != nil:
@@ -154,6 +160,16 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		refused = token
 	}
 }
+
+// readsBack reports whether this read follows a write of the same record: it looks what
+// became of that, and hardly ever leads to another one.
+func (c *Client) readsBack(r request) bool {
+	_, written := c.written.LoadAndDelete(r.record())
+	return written
+}
+
+// record names what a call is about.
+func (r request) record() string { return r.path + " " + strings.Join(r.ids, "/") }
 
 func bearer(token string) func(*http.Request) error {
 	return func(r *http.Request) error {

@@ -300,3 +300,63 @@ func TestFailedRecordsAreLeftToThePass(t *testing.T) {
 		o.wants("pass@0", "b@13", "a@23")
 	})
 }
+
+// TestLostLockEndsTheStream: who has taken the lock by force watches, and nobody else.
+func TestLostLockEndsTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.watch("a", func(w *Watch) {
+			time.Sleep(10 * time.Second)
+			key := store.LockKey("Beteiligte", "cron-run")
+			lock, err := o.store.Holder(t.Context(), key)
+			if err != nil || lock == nil {
+				t.Fatal(lock, err)
+			}
+			if ok, err := o.store.Break(t.Context(), *lock); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if _, held, err := o.store.Acquire(t.Context(), []string{key}, store.Owner{Host: "b"}, time.Hour); err != nil || len(held) > 0 {
+				t.Fatal(held, err)
+			}
+			time.Sleep(2 * time.Minute) // it is told when it renews the lock
+			w.Hear(hintOf("a"))
+			time.Sleep(30 * time.Minute)
+		})
+		o.wants("pass@0")
+	})
+}
+
+// TestNoRoomMakesAPass: what there is no room for is not lost.
+func TestNoRoomMakesAPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.linked = 100 * maxWaiting
+		o.watch("a", func(w *Watch) {
+			time.Sleep(10 * time.Second)
+			for n := range maxWaiting {
+				w.Hear(hintOf(fmt.Sprint(n)))
+			}
+			if w.Hear(hintOf("one more")) {
+				t.Error("room for more than there is")
+			}
+			time.Sleep(2 * time.Minute)
+		})
+		o.wants("pass@0", "pass@60")
+	})
+}
+
+// TestARecordIsSyncedByOne: what is spoken of while it is at work is synced after that.
+func TestARecordIsSyncedByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.takes = 5 * time.Second
+		o.watch("a", func(w *Watch) {
+			time.Sleep(10 * time.Second)
+			w.Hear(hintOf("a"))
+			time.Sleep(4 * time.Second)
+			w.Hear(hintOf("a"))
+			time.Sleep(20 * time.Second)
+		})
+		o.wants("pass@0", "a@13", "a@18")
+	})
+}

@@ -91,6 +91,7 @@ func (s *Sim) act(r *rand.Rand, name string) {
 			}
 		}
 		s.count("edits in EspoCRM")
+		defer s.speak(id)
 		if err := s.Oracle.Person(name, func() error { return s.Espo.Put(entityType, id, "anna", values) }); err != nil {
 			s.count("refused edits")
 		}
@@ -110,6 +111,7 @@ func (s *Sim) act(r *rand.Rand, name string) {
 		}
 		s.store(values)
 		s.count("edits in Advoware")
+		defer s.speak(id)
 		_ = s.Oracle.Person(name, func() error { return s.Advo.Edit(sandbox.BeteiligtePath, advo, values) })
 	}
 }

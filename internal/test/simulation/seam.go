@@ -16,6 +16,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/watch"
 )
 
 // The seam: all that the simulation knows of the tool that it plays on. Nothing else
@@ -30,6 +31,10 @@ type Engine interface {
 	// Pass makes one pass, with the guards of allow overridden; heard is told of each
 	// record. It returns how the pass ended, and adds the guard that has halted it to allow.
 	Pass(allow *Allowed, heard func(result.Record)) PassEnd
+	// Watch follows hints until ctx ends, with passes of its own: hear is run while they are
+	// followed and tells ids, nil: the tool's own sources do; heard is told of each record that was synced, passed of each
+	// pass.
+	Watch(ctx context.Context, hear func(ctx context.Context, tell func(id string, webhook bool)), heard func(result.Record), passed func(PassEnd))
 	Undo(id, run string, force bool) result.Record
 	Resolve(id string, take map[string]record.Side) result.Record
 	Link(id string, advowareID int64, force bool) result.Record
@@ -70,17 +75,21 @@ type tool struct {
 	m      *mapping.Mapping
 	engine *engine.Engine
 	pass   *batch.Pass
+	espo   *espocrm.Client
+	store  store.Store
+	leases *lease.Manager
 }
 
 // newEngine makes a process of the tool for the n-th run.
 func (t *Tool) newEngine(n int, command string, ec *espocrm.Client, ac *advoware.Client, st store.Store, leases *lease.Manager, now func() time.Time) Engine {
 	cfg := engine.Config{Policy: t.sim.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
 		OnMissingInAdvoware: t.sim.MissingInAdvoware, OnMissingInEspocrm: t.sim.MissingInEspocrm}
-	return &tool{t.sim.Mapping, engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now}),
+	return &tool{m: t.sim.Mapping, engine: engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now}),
 		// So many may be in flight that none waits for another one: whose turn it is
 		// would be the Go scheduler's choice.
-		batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10, MaxCreates: 1000},
-			batch.Deps{EspoCRM: apartEspo{ec, t}, Advoware: apartAdvo{ac, t}, Store: st, Leases: leases, Now: now})}
+		pass: batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10, MaxCreates: 1000},
+			batch.Deps{EspoCRM: apartEspo{ec, t}, Advoware: apartAdvo{ac, t}, Store: st, Leases: leases, Now: now}),
+		espo: ec, store: st, leases: leases}
 }
 
 func (t *tool) Sync(id string, pass, createAnyway bool) result.Record {
@@ -89,6 +98,11 @@ func (t *tool) Sync(id string, pass, createAnyway bool) result.Record {
 
 func (t *tool) Pass(allow *Allowed, heard func(result.Record)) PassEnd {
 	_, err := t.pass.Run(context.Background(), []*mapping.Mapping{t.m}, *allow, sink(heard))
+	return ended(err, allow)
+}
+
+// ended says how a pass ended, and what an operator overrides then.
+func ended(err error, allow *Allowed) PassEnd {
 	var guard *batch.GuardError
 	var locked *batch.LockedError
 	switch {
@@ -120,6 +134,75 @@ func (sink) Planned(string, int, bool) {}
 func (sink) Begun(string, string)      {}
 func (sink) Warned(string)             {}
 func (k sink) Ended(r result.Record)   { k(r) }
+
+func (t *tool) Watch(ctx context.Context, hear func(ctx context.Context, tell func(id string, webhook bool)), heard func(result.Record), passed func(PassEnd)) {
+	f := follower{t, heard, passed}
+	w := watch.New(watch.Config{Entities: []*mapping.Mapping{t.m}, Workers: 1, Every: passesApart}, watch.Deps{
+		Begin: func() (watch.Tool, error) { return f, nil }, Listeners: t.listeners(hear), Store: t.store, Leases: t.leases})
+	if err := w.Run(ctx); err != nil {
+		panic(err) // Begin never fails
+	}
+}
+
+// passesApart is no multiple of the time between two renewals of a lease: they must not
+// fall on one instant.
+const passesApart = 97*time.Second + 13*time.Millisecond
+
+func (t *tool) listeners(hear func(ctx context.Context, tell func(id string, webhook bool))) []watch.Listener {
+	if hear != nil {
+		return []watch.Listener{listens(hear)}
+	}
+	page := func(ctx context.Context, m *mapping.Mapping, n int) ([]record.Object, error) {
+		return t.engine.ListPage(ctx, m, n)
+	}
+	return []watch.Listener{watch.EspoList(t.m, edits{t}, t.store), watch.AdvoList([]*mapping.Mapping{t.m}, page, t.store)}
+}
+
+// edits is EspoCRM as a watch asks it for edits.
+type edits struct{ t *tool }
+
+func (e edits) ServerTime() time.Time { return e.t.espo.ServerTime() }
+
+func (e edits) Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error) {
+	return e.t.espo.Find(ctx, entityType, q)
+}
+
+func (e edits) Ours(ctx context.Context, user string) (bool, error) {
+	return e.t.engine.Ours(ctx, user)
+}
+
+// listens is a source of hints.
+type listens func(ctx context.Context, tell func(id string, webhook bool))
+
+func (l listens) Run(ctx context.Context, ear watch.Ear) error {
+	l(ctx, func(id string, webhook bool) {
+		h := watch.Hint{Entity: "Beteiligte", ID: id, Source: watch.FromList}
+		if webhook {
+			h.Source = watch.FromWebhook
+		}
+		ear.Hear(h)
+	})
+	return nil
+}
+
+// follower is the tool as a watch uses it.
+type follower struct {
+	*tool
+	heard  func(result.Record)
+	passed func(PassEnd)
+}
+
+func (f follower) Sync(ctx context.Context, _, id string) result.Record {
+	r := f.engine.Sync(ctx, engine.Request{Mapping: f.m, ID: id, Pass: true, NoDelete: true, Creates: engine.NewCreateGuard(1000)})
+	f.heard(r)
+	return r
+}
+
+func (f follower) Pass(ctx context.Context, held map[string]*lease.Lease) (batch.Report, error) {
+	rep, err := f.pass.Run(ctx, []*mapping.Mapping{f.m}, batch.Options{Held: held}, sink(f.heard))
+	f.passed(ended(err, &Allowed{}))
+	return rep, err
+}
 
 func (t *tool) Undo(id, run string, force bool) result.Record {
 	return t.engine.Undo(context.Background(), engine.UndoRequest{Mapping: t.m, ID: id, Run: run, Force: force})

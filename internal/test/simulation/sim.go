@@ -49,6 +49,8 @@ type Sim struct {
 	sameHost bool
 	storing  []sandbox.StoredForm
 	rate     float64 // how often an effect meets a fault
+	watched  bool
+	lasts    time.Duration // storm, or longer
 
 	mu      sync.Mutex
 	down    bool // the store is gone
@@ -60,6 +62,7 @@ type Sim struct {
 	robbed  map[string]bool // runs that lost a lock by force
 	allow   Allowed         // guards that the operator has overridden
 	trouble []string
+	spoken  []string // records that somebody has edited, and no hint was made of yet
 }
 
 // Report is the end of one run.
@@ -72,8 +75,17 @@ type Report struct {
 
 // Run plays one seed. It has to be called inside a synctest bubble. Only where
 // trace is set the report tells what happened.
-func Run(seed uint64, trace bool) Report {
+func Run(seed uint64, trace bool) Report { return newSim(seed).run(trace) }
+
+// RunWatched is Run in a world in which the tool also watches, with hints that are an
+// actor's.
+func RunWatched(seed uint64, trace bool) Report {
 	s := newSim(seed)
+	s.watched = true
+	return s.run(trace)
+}
+
+func (s *Sim) run(trace bool) Report {
 	if trace {
 		s.Oracle.Clock = func() string { return time.Since(s.start).String() }
 	}
@@ -87,14 +99,17 @@ func Run(seed uint64, trace bool) Report {
 	all.Go(s.operator)
 	all.Go(s.desk)
 	all.Go(s.backup)
+	if s.watched {
+		all.Go(s.watcher)
+	}
 	all.Wait()
 	s.settleDown()
 	maps.Copy(s.counts, s.Oracle.Counts())
-	return Report{Seed: seed, Problems: append(s.trouble, s.Oracle.Problems()...), Counts: s.counts, Trace: s.Oracle.Trace()}
+	return Report{Seed: s.Seed, Problems: append(s.trouble, s.Oracle.Problems()...), Counts: s.counts, Trace: s.Oracle.Trace()}
 }
 
 func newSim(seed uint64) *Sim {
-	s := &Sim{Seed: seed, start: time.Now(), counts: map[string]int{}, robbed: map[string]bool{}, ended: map[string]bool{},
+	s := &Sim{Seed: seed, start: time.Now(), lasts: storm, counts: map[string]int{}, robbed: map[string]bool{}, ended: map[string]bool{},
 		MissingInAdvoware: missingFail, MissingInEspocrm: missingKeep}
 	r := s.random("world", 0)
 	s.Policy = []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.AdvowareWins, reconcile.Merge, reconcile.Manual}[r.IntN(5)]
@@ -175,7 +190,7 @@ func (s *Sim) history(id string) (out []store.Entry) {
 	return out
 }
 
-func (s *Sim) over() bool { return time.Since(s.start) > storm }
+func (s *Sim) over() bool { return time.Since(s.start) > s.lasts }
 
 func (s *Sim) count(what string) {
 	s.mu.Lock()

@@ -19,6 +19,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 0, "how many seeds to run (0: 600, with -short 50)")
 	after = flag.Uint64("after", 0, "skip the seeds up to this one: a long run can be cut into pieces")
+	day   = flag.Bool("day", false, "have TestADayOfDeaths last 24 hours")
 	only  = flag.Uint64("seed", 0, "run this seed only and print its trace")
 )
 
@@ -30,9 +31,9 @@ func TestMain(m *testing.M) {
 }
 
 // play runs one seed in a bubble of its own.
-func play(t *testing.T, seed uint64, trace bool) (r Report) {
+func play(t *testing.T, run func(uint64, bool) Report, seed uint64, trace bool) (r Report) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) { r = Run(seed, trace) })
+	synctest.Test(t, func(*testing.T) { r = run(seed, trace) })
 	return r
 }
 
@@ -56,8 +57,36 @@ var rarely = []string{oracle.LateWrite, oracle.GoneBeforeTold, oracle.OrderedBef
 // TestNothingIsLost plays many seeds. A seed that fails is printed; -seed N
 // plays it again with its trace.
 func TestNothingIsLost(t *testing.T) {
+	n := 600
+	if testing.Short() {
+		n = 50
+	}
+	kinds := everyKind
+	if *seeds >= 20000 {
+		kinds = slices.Concat(everyKind, rarely)
+	}
+	playMany(t, Run, n, 300, kinds)
+}
+
+// withHints is what has to happen beside that where the tool watches, too.
+var withHints = []string{
+	"hints told", "hints lost", "hints late", "hints doubled", "hints forged", "synced by a watch", "passes of a watch that ran through", "passes of a watch that a system ended",
+	"crashes", "outcome updated_advoware", "outcome updated_espocrm", "outcome unchanged",
+}
+
+// TestNothingIsLostWithHints plays the same worlds, and in each the tool watches: its
+// hints come late, in another order, twice, forged, or never. Nothing else is promised
+// for them than without.
+func TestNothingIsLostWithHints(t *testing.T) {
+	playMany(t, RunWatched, 12, 100, withHints)
+}
+
+// playMany plays as many seeds as the flags say, else usual ones. With enough of them
+// every kind has to happen.
+func playMany(t *testing.T, run func(uint64, bool) Report, usual, enough int, kinds []string) {
+	t.Helper()
 	if *only != 0 {
-		r := play(t, *only, true)
+		r := play(t, run, *only, true)
 		t.Logf("seed %d: %v\n%s", r.Seed, r.Counts, strings.Join(r.Trace, "\n"))
 		if len(r.Problems) > 0 {
 			t.Errorf("seed %d:\n%s", r.Seed, strings.Join(r.Problems, "\n"))
@@ -66,9 +95,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	n := *seeds
 	if n == 0 {
-		if n = 600; testing.Short() {
-			n = 50
-		}
+		n = usual
 	}
 	start := time.Now()
 	next := make(chan uint64)
@@ -78,7 +105,7 @@ func TestNothingIsLost(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for seed := range next {
-				r := play(t, seed, false)
+				r := play(t, run, seed, false)
 				mu.Lock()
 				for k, v := range r.Counts {
 					counts[k] += v
@@ -101,18 +128,34 @@ func TestNothingIsLost(t *testing.T) {
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		t.Logf("%8d %s", counts[k], k)
 	}
-	if n < 300 {
+	if n < enough {
 		return // too few for the rare kinds
-	}
-	kinds := everyKind
-	if n >= 20000 {
-		kinds = slices.Concat(everyKind, rarely)
 	}
 	for _, k := range kinds {
 		if counts[k] == 0 {
 			t.Errorf("it never happened: %s", k)
 		}
 	}
+}
+
+// TestADayOfDeaths: a watch that is killed every minute, for a day with -day, loses
+// nothing, and follows edits all the same.
+func TestADayOfDeaths(t *testing.T) {
+	lasts := 30 * time.Minute
+	if *day {
+		lasts = 24 * time.Hour
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := RunDeaths(1, lasts)
+		for _, p := range r.Problems {
+			t.Error(p)
+		}
+		minutes := int(lasts / time.Minute)
+		if r.Counts["deaths"] < minutes*2/3 || r.Counts["synced by a watch"] < minutes/2 || r.Counts["passes of a watch that ran through"] < minutes/2 {
+			t.Errorf("too little happened: %v", r.Counts)
+		}
+		t.Log(r.Counts)
+	})
 }
 
 // inOrder sorts what was noted at the same instant: a pass tells of several
@@ -132,7 +175,11 @@ func inOrder(trace []string) {
 // TestSameSeedSameRun: a seed that fails can be played again.
 func TestSameSeedSameRun(t *testing.T) {
 	for seed := uint64(1); seed <= 40; seed++ {
-		a, b := play(t, seed, true), play(t, seed, true)
+		run := Run
+		if seed > 36 {
+			run = RunWatched
+		}
+		a, b := play(t, run, seed, true), play(t, run, seed, true)
 		inOrder(a.Trace)
 		inOrder(b.Trace)
 		if len(a.Trace) < 50 {
