@@ -174,8 +174,7 @@ func (p pair) moved() bool   { return p.advo == nil || p.advo.row != "" && p.adv
 
 func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo <-chan []advoRow) error {
 	list := &rows{from: advo, fn: e.seesAdvo, newcomer: e.imports.listed(e.m)}
-	var lastID string
-	var lastAdvo int64
+	last := &pair{}
 	for page := range espo {
 		pairs := make([]pair, 0, len(page))
 		for _, o := range page {
@@ -185,32 +184,10 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 				continue
 			}
 			p := pair{o: o, id: textOf(o, fieldID), advoID: id, status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
-			e.linked++
-			hash := maphash.String(e.seed, p.id)
-			e.ids = append(e.ids, hash)
-			switch p.status {
-			case engine.StatusFailed, engine.StatusPermanentlyFailed, engine.StatusConflict:
-				e.resting = append(e.resting, hash)
-			}
-			if id == lastAdvo {
-				if err := e.twins(ctx, lastID, p.id, id); err != nil {
-					return err
-				}
-			}
-			lastID, lastAdvo = p.id, id
-			row, below, err := list.seek(ctx, id)
-			if err != nil {
+			if err := e.join(ctx, list, *last, &p); err != nil {
 				return err
 			}
-			p.below = below
-			if row != nil {
-				if e.twin[p.id] == "" {
-					e.newcomers--
-				}
-				copied := *row
-				p.advo = &copied
-				e.seesAdvo(copied)
-			}
+			last = &p
 			pairs = append(pairs, p)
 		}
 		if err := e.weigh(ctx, pairs); err != nil {
@@ -239,22 +216,40 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 	return nil
 }
 
-// weigh decides which of a page's records are candidates.
-func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
-	var ask []pair // those that only the memory can tell about
-	for _, p := range pairs {
-		clean := p.status == engine.StatusClean || p.status == ""
-		e.facts.Linked++
-		switch blind := e.blind(p); {
-		case clean && p.moved() && !blind:
-			if p.missing() || p.stored != "" {
-				e.facts.Moved++
-			}
-			e.drifted(p)
-		case e.deep, blind && clean, !clean && p.moved():
-			ask = append(ask, p)
+// join counts a linked record and finds its row in Advoware's list. last is the
+// record before it.
+func (e *entityRun) join(ctx context.Context, list *rows, last pair, p *pair) error {
+	e.linked++
+	hash := maphash.String(e.seed, p.id)
+	e.ids = append(e.ids, hash)
+	switch p.status {
+	case engine.StatusFailed, engine.StatusPermanentlyFailed, engine.StatusConflict:
+		e.resting = append(e.resting, hash)
+	}
+	if p.advoID == last.advoID {
+		if err := e.twins(ctx, last.id, p.id, p.advoID); err != nil {
+			return err
 		}
 	}
+	row, below, err := list.seek(ctx, p.advoID)
+	if err != nil {
+		return err
+	}
+	p.below = below
+	if row != nil {
+		if e.twin[p.id] == "" {
+			e.newcomers--
+		}
+		copied := *row
+		p.advo = &copied
+		e.seesAdvo(copied)
+	}
+	return nil
+}
+
+// weigh decides which of a page's records are candidates.
+func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
+	ask := e.weighShown(pairs)
 	if len(ask) == 0 {
 		return nil
 	}
@@ -268,32 +263,59 @@ func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
 	}
 	var agreed []agreement
 	for i, p := range ask {
-		switch blind := e.blind(p); {
-		case blind && e.stale(mems[i]):
-			e.queue.add(candidate{id: p.id, since: moment(e.state.Watermark), why: whyStale})
-			continue
-		case blind && !e.deep:
-			continue
-		case p.moved() && !blind:
-			if news(p, mems[i]) {
-				e.drifted(p)
-			}
-			continue
-		}
-		quiet, err := e.quiet(ctx, p.o, mems[i])
+		b, err := e.weighKnown(ctx, p, mems[i])
 		if err != nil {
 			return err
 		}
-		if quiet {
-			continue
-		}
-		if b := e.agreed(p, mems[i]); b != nil {
+		if b != nil {
 			agreed = append(agreed, agreement{p, mems[i], b})
-			continue
 		}
-		e.queue.add(candidate{id: p.id, since: editedAt(p.o), why: whyFirst})
 	}
 	return e.keep(ctx, agreed)
+}
+
+// weighShown takes the records that have moved by what both lists show, and gives those
+// that only the memory can tell about.
+func (e *entityRun) weighShown(pairs []pair) (ask []pair) {
+	for _, p := range pairs {
+		clean := p.status == engine.StatusClean || p.status == ""
+		e.facts.Linked++
+		switch blind := e.blind(p); {
+		case clean && p.moved() && !blind:
+			if p.missing() || p.stored != "" {
+				e.facts.Moved++
+			}
+			e.drifted(p)
+		case e.deep, blind && clean, !clean && p.moved():
+			ask = append(ask, p)
+		}
+	}
+	return ask
+}
+
+// weighKnown takes a record that its memory tells about; or gives the base that it
+// gets instead, because both sides agree.
+func (e *entityRun) weighKnown(ctx context.Context, p pair, mem store.Memory) (*store.Base, error) {
+	switch blind := e.blind(p); {
+	case blind && e.stale(mem):
+		e.queue.add(candidate{id: p.id, since: moment(e.state.Watermark), why: whyStale})
+		return nil, nil
+	case blind && !e.deep:
+		return nil, nil
+	case p.moved() && !blind:
+		if news(p, mem) {
+			e.drifted(p)
+		}
+		return nil, nil
+	}
+	if quiet, err := e.quiet(ctx, p.o, mem); quiet || err != nil {
+		return nil, err
+	}
+	if b := e.agreed(p, mem); b != nil {
+		return b, nil
+	}
+	e.queue.add(candidate{id: p.id, since: editedAt(p.o), why: whyFirst})
+	return nil, nil
 }
 
 func (e *entityRun) drifted(p pair) {

@@ -266,6 +266,22 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 	if err := e.keepLeft(context.WithoutCancel(r.ctx)); err != nil {
 		return err
 	}
+	e.rememberSeen(&next)
+	if ended || e.bounded() {
+		next.Watermark = e.began.UTC().Format(stampFormat)
+		if e.deep {
+			next.ComparedAt = now
+		}
+		if s := r.report.Entities[e.m.Entity()]; ended && why == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !next.StillOpen.Any() {
+			next.LastSuccess = now
+		}
+	}
+	e.reportLeft(next.Oldest())
+	return e.saveState(next)
+}
+
+// rememberSeen is what the pass has seen of both systems.
+func (e *entityRun) rememberSeen(next *EntityState) {
 	next.Mapping = e.m.Fingerprint() // the guard has let it pass
 	next.Marker = e.hasMarker()
 	next.Espo = e.newest
@@ -282,17 +298,6 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 	if e.full {
 		next.ComparedAt = time.Time{} // not before it is complete
 	}
-	if ended || e.bounded() {
-		next.Watermark = e.began.UTC().Format(stampFormat)
-		if e.deep {
-			next.ComparedAt = now
-		}
-		if s := r.report.Entities[e.m.Entity()]; ended && why == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !next.StillOpen.Any() {
-			next.LastSuccess = now
-		}
-	}
-	e.reportLeft(next.Oldest())
-	return e.saveState(next)
 }
 
 func (e *entityRun) reportLeft(oldest time.Time) {

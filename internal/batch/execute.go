@@ -82,9 +82,7 @@ func (e *entityRun) execute(list []candidate) error {
 			e.giveBack(c, 0)
 			break
 		}
-		if room >= 0 {
-			room += c.locked() // what somebody else holds uses up no bound
-		}
+		room = c.giveLocked(room)
 		for i, it := range c.items {
 			if len(c.items)-i <= 2*e.run.workers() && next == nil && pos < len(list) && room != 0 {
 				prepare()
@@ -111,14 +109,15 @@ func (e *entityRun) execute(list []candidate) error {
 	return e.settle(failure)
 }
 
-// locked is how many records of the chunk somebody else holds.
-func (c *chunk) locked() (n int) {
+// giveLocked gives back to a bound, -1 for none, the records of the chunk that
+// somebody else holds: they use up none.
+func (c *chunk) giveLocked(room int) int {
 	for _, it := range c.items {
-		if it.locked != nil {
-			n++
+		if it.locked != nil && room >= 0 {
+			room++
 		}
 	}
-	return n
+	return room
 }
 
 // inWork is how many records are in work at the same time: as many as calls may be in
@@ -328,6 +327,11 @@ func (e *entityRun) one(c *chunk, it *item) {
 		e.mu.Unlock()
 		return
 	}
+	e.sync(c, it)
+}
+
+// sync syncs a record that nobody else holds, or plans it.
+func (e *entityRun) sync(c *chunk, it *item) {
 	ctx, t := withTicket(e.run.work)
 	req := engine.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem, Creates: e.creates}
 	if e.m.List() == nil {

@@ -10,6 +10,7 @@ import (
 
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
 )
@@ -312,17 +313,18 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 		return espoHalf(mem.Failure.Seen) == half, nil
 	case engine.StatusConflict:
 		return mem.Parked != nil && espoHalf(mem.Parked.Fingerprint) == half, nil
-	case engine.StatusClean, "":
+	case engine.StatusClean:
 		if textOf(o, fieldAdvowareID) == "" {
-			if status == "" {
-				return false, nil
-			}
 			return e.byUs(ctx, o) // unlinked by us: left alone until somebody edits it
 		}
-		return err == nil && textOf(o, fieldLastSync) != "" && status != "" && engine.EspoUnmoved(e.m, view, mem.Base) &&
-			mem.Base.RowID == textOf(o, fieldRowID) && ofLink(mem.Base, o), nil
+		return err == nil && e.asBased(o, view, mem.Base), nil
 	}
-	return false, nil // pending_sync, dirty, syncing
+	return false, nil // none, pending_sync, dirty, syncing
+}
+
+// asBased: EspoCRM shows what the base says it does, of the same link.
+func (e *entityRun) asBased(o record.Object, view mapping.View, b *store.Base) bool {
+	return textOf(o, fieldLastSync) != "" && engine.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, fieldRowID) && ofLink(b, o)
 }
 
 // ofLink: the base is of the link that EspoCRM carries.
@@ -381,8 +383,7 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 			if gone = append(gone, c); len(gone) == chunkSize {
 				return restored()
 			}
-		case m.Failure != nil && (m.Failure.Count >= e.maxRetries() && c.why&whyMemory != 0 || !e.due(m.Failure, record.Object{})):
-		default:
+		case !e.rests(c, m.Failure):
 			e.queue.add(c)
 		}
 		return nil
@@ -391,6 +392,11 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 		err = restored()
 	}
 	return storeFault("look through the store", err)
+}
+
+// rests: a record that failed is not tried now, whatever is remembered of it.
+func (e *entityRun) rests(c candidate, f *store.Failure) bool {
+	return f != nil && (f.Count >= e.maxRetries() && c.why&whyMemory != 0 || !e.due(f, record.Object{}))
 }
 
 // saidGone: a pass has told that the record is gone from EspoCRM, and nobody has

@@ -131,14 +131,7 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 		if write {
 			b.unsaved = 0
 		}
-		if t == nil {
-			return
-		}
-		c := &b.serves[class(write)]
-		if c[0].ticket != t {
-			c[1] = c[0]
-		}
-		c[0] = served{t, b.seq}
+		b.serve(t, write)
 		return
 	}
 	if fault.Is(f, fault.LeaseLost, fault.Interrupted, fault.Uncertain) {
@@ -157,6 +150,18 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	if b.circuit.IsOpen() && b.why == nil {
 		b.why = f
 	}
+}
+
+// serve remembers which record was served last. b is locked.
+func (b *breaker) serve(t *ticket, write bool) {
+	if t == nil {
+		return
+	}
+	c := &b.serves[class(write)]
+	if c[0].ticket != t {
+		c[1] = c[0]
+	}
+	c[0] = served{t, b.seq}
 }
 
 // unusable is the failure of a read that was answered, but with what nobody can use:
