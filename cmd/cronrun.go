@@ -241,20 +241,7 @@ func flatten(err error) []error {
 func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	withNext(&rep.Document)
 	doc := rep.Document
-	// A conflict that waits since an earlier pass has been said then.
-	calm := len(rep.Warnings) == 0 && (code == exitOK || code == exitConflict && doc.Summary.Conflicts == 0)
-	silent := a.format == report.Table && !a.console.OutFacts.Terminal && calm && a.flags.verbose == 0 && !dryRun
-	// What kept the pass from looking at a single record says all there is to say.
-	nothing := doc.Error != nil && doc.Summary.Total == 0 && (a.format == report.Table || a.format == report.CSV)
-	var err error
-	switch {
-	case nothing:
-	case silent, a.flags.quiet && a.format == report.Table && (calm || code == exitOK):
-		err = report.News(a.console.Out, doc, figures(rep), a.reportOptions(report.Sync))
-	default:
-		err = a.renderPass(rep, dryRun)
-	}
-	if err != nil {
+	if err := a.renderPass(rep, code, dryRun); err != nil {
 		return &reported{code: exitCannotRun, err: errorForm(err)}
 	}
 	if code == exitOK {
@@ -268,11 +255,30 @@ func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	return &reported{code: code, err: form}
 }
 
-func (a *app) renderPass(rep batch.Report, dryRun bool) error {
-	if dryRun { // reads like a check
-		return report.Document(a.console.Out, rep.Document, a.reportOptions(report.Check))
+func (a *app) renderPass(rep batch.Report, code int, dryRun bool) error {
+	doc := rep.Document
+	// What kept the pass from looking at a single record says all there is to say.
+	nothing := doc.Error != nil && doc.Summary.Total == 0 && (a.format == report.Table || a.format == report.CSV)
+	switch {
+	case nothing:
+		return nil
+	case a.onlyNews(rep, code, dryRun):
+		return report.News(a.console.Out, doc, figures(rep), a.reportOptions(report.Sync))
+	case dryRun: // reads like a check
+		return report.Document(a.console.Out, doc, a.reportOptions(report.Check))
 	}
 	return report.Pass(a.console.Out, rep.Document, figures(rep), a.reportOptions(report.Sync))
+}
+
+// onlyNews: nothing is wrong, and nobody looks or wants to know more.
+func (a *app) onlyNews(rep batch.Report, code int, dryRun bool) bool {
+	if a.format != report.Table {
+		return false
+	}
+	// A conflict that waits since an earlier pass has been said then.
+	calm := len(rep.Warnings) == 0 && (code == exitOK || code == exitConflict && rep.Document.Summary.Conflicts == 0)
+	silent := !a.console.OutFacts.Terminal && calm && a.flags.verbose == 0 && !dryRun
+	return silent || a.flags.quiet && (calm || code == exitOK)
 }
 
 // figures are what a pass knows besides its document.

@@ -116,11 +116,8 @@ func (a *app) runRepair(ctx context.Context, r repair) error {
 	}
 	a.total(&doc, start, calls)
 	view := report.Sync
-	if r.dryRun {
+	if r.dryRun || r.strict && skipped(doc) { // shows how
 		view = r.plan
-	}
-	if r.strict && !r.dryRun && skipped(doc) {
-		view = r.plan // shows how
 	}
 	return a.deliverRepair(doc, r, view, err)
 }
@@ -194,8 +191,7 @@ func (a *app) repairAll(ctx context.Context, s session, r repair, ms []*mapping.
 	if r.choose != nil {
 		return a.repairChosen(ctx, s, r, targets, workers)
 	}
-	asks := r.question != nil && !r.yes && !r.dryRun && !r.serial && len(targets) >= r.askFrom
-	if r.dryRun || asks {
+	if r.dryRun || r.asks(len(targets)) {
 		planned, serr := a.foreseen(ctx, s, r, targets, workers)
 		if r.dryRun || serr != nil || !anyPlanned(planned) {
 			return planned, asError(serr)
@@ -208,6 +204,11 @@ func (a *app) repairAll(ctx context.Context, s session, r repair, ms []*mapping.
 	}
 	done, serr := a.each(ctx, s, targets, workers, r.do)
 	return done, asError(serr)
+}
+
+// asks: the operator is shown what would be done to so many records, and asked.
+func (r repair) asks(targets int) bool {
+	return r.question != nil && !r.yes && !r.dryRun && !r.serial && targets >= r.askFrom
 }
 
 // repairChosen foresees all, lets the operator choose, and does what he has chosen.

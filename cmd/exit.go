@@ -119,23 +119,30 @@ func resultCodes(doc result.Document, differencesCount bool) map[int]bool {
 		case result.Locked:
 			codes[exitLocked] = true
 		case result.Planned:
-			// A conflict that is parked already waits now, whoever only looks; a dry run
-			// ends as the run would.
-			if r.Planned == result.ConflictWaits && (doc.Run.DryRun || r.Status == string(result.ConflictWaits)) {
-				codes[exitConflict] = true
-			}
-			if r.Planned == result.Locked && doc.Run.DryRun {
-				codes[exitLocked] = true
-			}
-			if r.Planned == result.Failed || r.Planned == result.PermanentlyFailed {
-				codes[exitFailed] = true
-			}
+			plannedCodes(codes, r, doc.Run.DryRun)
 			if differencesCount && differs(r) {
 				codes[exitDifferences] = true
 			}
 		}
 	}
 	return codes
+}
+
+// plannedCodes adds the code of a record that was only looked at. A conflict that is
+// parked already waits now, whoever looks; a dry run ends as the run would.
+func plannedCodes(codes map[int]bool, r result.Record, dryRun bool) {
+	switch r.Planned {
+	case result.ConflictWaits:
+		if dryRun || r.Status == string(result.ConflictWaits) {
+			codes[exitConflict] = true
+		}
+	case result.Locked:
+		if dryRun {
+			codes[exitLocked] = true
+		}
+	case result.Failed, result.PermanentlyFailed:
+		codes[exitFailed] = true
+	}
 }
 
 func failureCode(e *result.Error) int {

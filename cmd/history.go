@@ -73,26 +73,39 @@ func (h *historyFlags) check(a *app, c *cobra.Command) error {
 		return err
 	}
 	h.limitWasGiven = c.Flags().Changed("limit")
+	if h.forget {
+		return h.checkForget(c)
+	}
 	switch {
 	case h.limitWasGiven && h.limit < 1:
 		return usagef("--limit must be at least 1")
 	case slices.Contains(h.ids, "-"):
 		return usagef("history reads no ids from stdin")
-	case h.runs && (h.values || h.forget):
+	case h.runs && h.values:
 		return usagef("--runs excludes --values and --forget")
-	case !h.forget && (h.dryRun || h.yes):
+	case h.dryRun || h.yes:
 		return usagef("--dry-run and --yes go with --forget")
-	case h.forget && (h.run != "" || h.since != "" || h.values || h.limitWasGiven):
-		return usagef("--forget erases the whole history of a record: it takes --entity and --id only")
-	case h.forget:
-		_, err := h.one(c)
-		return err
 	case h.since != "":
 		var err error
 		h.from, err = a.since("since", h.since)
 		return err
 	}
 	return nil
+}
+
+func (h *historyFlags) checkForget(c *cobra.Command) error {
+	switch {
+	case h.limitWasGiven && h.limit < 1:
+		return usagef("--limit must be at least 1")
+	case slices.Contains(h.ids, "-"):
+		return usagef("history reads no ids from stdin")
+	case h.runs:
+		return usagef("--runs excludes --values and --forget")
+	case h.run != "" || h.since != "" || h.values || h.limitWasGiven:
+		return usagef("--forget erases the whole history of a record: it takes --entity and --id only")
+	}
+	_, err := h.one(c)
+	return err
 }
 
 func (a *app) openHistory(ctx context.Context, h *historyFlags, readOnly bool) (session, []string, error) {
@@ -113,28 +126,9 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 		return err
 	}
 	defer a.closeSession(s)
-	limit := h.limit
-	o := a.reportOptions("")
-	if o.Rich && a.format == report.Table && !h.limitWasGiven && !h.runs {
-		limit = historyPage
-	}
-	p := s.Parts()
-	if h.run != "" {
-		run, err := wholeRun(ctx, p.store, h.run)
-		if err != nil && !fault.Is(err, fault.NotFound) { // nothing was done by a run that nobody knows
-			return err
-		}
-		h.run = cmp.Or(run, h.run)
-	}
-	if h.ids, err = p.idsOfAny(ctx, selected(p.mappings, entities), h.ids); err != nil {
+	filter, err := h.filter(ctx, s.Parts(), entities)
+	if err != nil {
 		return err
-	}
-	filter := store.HistoryFilter{Run: h.run, Since: h.from}
-	if h.entity != "" {
-		filter.Entity = entities[0]
-	}
-	if len(h.ids) == 1 {
-		filter.ID = h.ids[0]
 	}
 	all := func(fn func(store.Entry) error) error {
 		return s.Parts().store.Entries(ctx, filter, func(e store.Entry) error {
@@ -154,10 +148,41 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 				return err
 			}
 		}
-		return report.Runs(a.console.Out, runs.newest(limit), o)
+		return report.Runs(a.console.Out, runs.newest(h.limit), a.reportOptions(""))
+	}
+	return a.historyEntries(h, all)
+}
+
+// filter finds the run and the records that the flags name.
+func (h *historyFlags) filter(ctx context.Context, p parts, entities []string) (f store.HistoryFilter, err error) {
+	if h.run != "" {
+		run, err := wholeRun(ctx, p.store, h.run)
+		if err != nil && !fault.Is(err, fault.NotFound) { // nothing was done by a run that nobody knows
+			return f, err
+		}
+		h.run = cmp.Or(run, h.run)
+	}
+	if h.ids, err = p.idsOfAny(ctx, selected(p.mappings, entities), h.ids); err != nil {
+		return f, err
+	}
+	f = store.HistoryFilter{Run: h.run, Since: h.from}
+	if h.entity != "" {
+		f.Entity = entities[0]
+	}
+	if len(h.ids) == 1 {
+		f.ID = h.ids[0]
+	}
+	return f, nil
+}
+
+// historyEntries reports what all gives, the newest entries first, one by one.
+func (a *app) historyEntries(h *historyFlags, all func(func(store.Entry) error) error) error {
+	limit, o := h.limit, a.reportOptions("")
+	if o.Rich && a.format == report.Table && !h.limitWasGiven {
+		limit = historyPage
 	}
 	given, more := 0, false
-	err = report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
+	err := report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
 		err := all(func(e store.Entry) error {
 			if more = limit > 0 && given == limit; more {
 				return errEnough

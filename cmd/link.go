@@ -97,23 +97,29 @@ func (l *linkFlags) check(c *cobra.Command) error {
 	}
 	hand := c.Flags().Changed("advoware-id")
 	switch {
-	case hand && l.advowareID < 1:
-		return usagef("--advoware-id must be a number from 1")
-	case hand != (len(l.ids) > 0):
+	case hand != (len(l.ids) > 0) && (!hand || l.advowareID > 0):
 		return usagef("--id and --advoware-id go together")
-	case hand && (l.apply || l.imports || l.allNew):
-		return usagef("--id links one pair by hand: --apply, --import and --all-new do not go with it")
+	case hand:
+		return l.checkByHand(c)
 	case l.allNew && l.imports:
 		return usagef("--all-new and --import do not go together")
-	case !hand && l.force:
+	case l.force:
 		return usagef("--force goes with --id")
 	case l.imports && !l.apply:
 		return usagef("--import goes with --apply")
-	case hand:
-		_, err := l.one(c)
-		return err
 	}
 	return nil
+}
+
+func (l *linkFlags) checkByHand(c *cobra.Command) error {
+	switch {
+	case l.advowareID < 1:
+		return usagef("--advoware-id must be a number from 1")
+	case l.apply || l.imports || l.allNew:
+		return usagef("--id links one pair by hand: --apply, --import and --all-new do not go with it")
+	}
+	_, err := l.one(c)
+	return err
 }
 
 // byHand links one pair.

@@ -91,6 +91,22 @@ func (r *resolveFlags) check(c *cobra.Command) error {
 	if c.Flags().Changed("take") && r.take != takes[0] && r.take != takes[1] {
 		return usagef("--take %q: one of %s", fault.Clean(r.take, 40), strings.Join(takes, ", "))
 	}
+	if err := r.chooseFields(); err != nil {
+		return err
+	}
+	switch {
+	case r.all && len(r.ids) > 0:
+		return usagef("--all and --id exclude each other")
+	case r.all && !r.decides():
+		return usagef("--all needs --take")
+	case r.decides() && !r.all && len(r.ids) == 0:
+		return usagef("--take and --field need --id, or --all")
+	}
+	return nil
+}
+
+// chooseFields reads --field.
+func (r *resolveFlags) chooseFields() error {
 	r.chosen = map[string]record.Side{}
 	for _, f := range r.fields {
 		name, side, ok := strings.Cut(f, "=")
@@ -103,14 +119,6 @@ func (r *resolveFlags) check(c *cobra.Command) error {
 			return usagef("--field %s is given twice, with different sides", fault.Clean(name, 80))
 		}
 		r.chosen[name] = record.Side(side)
-	}
-	switch {
-	case r.all && len(r.ids) > 0:
-		return usagef("--all and --id exclude each other")
-	case r.all && !r.decides():
-		return usagef("--all needs --take")
-	case r.decides() && !r.all && len(r.ids) == 0:
-		return usagef("--take and --field need --id, or --all")
 	}
 	return nil
 }
@@ -142,7 +150,41 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 	onScreen := open && a.onScreen()
 	choose := open && !onScreen && len(ids) > 0 && a.canAsk() && a.format == report.Table
 	taken := map[target]map[string]record.Side{} // on the screen
-	waiting := func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
+	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !r.decides() && !choose && !onScreen, yes: r.yes,
+		plan: report.Diff, targets: r.targets(ids), foresee: r.show, question: r.question, askFrom: 2,
+		do: func(ctx context.Context, p parts, t target) result.Record {
+			take, err := r.takeFor(t.m)
+			if err != nil { // checked when the targets were chosen
+				panic("cmd: " + err.Error())
+			}
+			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
+		}}
+	if choose {
+		j.do = a.chooser(r.show)
+		j.serial = true
+	}
+	if onScreen {
+		j.choose, j.question = a.chooseSides(taken), nil
+		j.do = func(ctx context.Context, p parts, t target) result.Record {
+			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: taken[t]})
+		}
+	}
+	return a.runRepair(ctx, j)
+}
+
+// show plans what deciding as the flags say would do.
+func (r *resolveFlags) show(ctx context.Context, p parts, t target) result.Record {
+	var take map[string]record.Side
+	if r.decides() {
+		take, _ = r.takeFor(t.m)
+	}
+	return p.engine.Plan(ctx, engine.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Manual, Taken: take})
+}
+
+// targets are the named records, or all whose conflict waits; each entity has the
+// fields that were named.
+func (r *resolveFlags) targets(ids []string) func(context.Context, parts, []*mapping.Mapping) ([]target, error) {
+	return func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
 		var out []target
 		for _, m := range ms {
 			if _, err := r.takeFor(m); err != nil {
@@ -157,33 +199,6 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 		}
 		return out, nil
 	}
-	show := func(ctx context.Context, p parts, t target) result.Record {
-		take, _ := r.takeFor(t.m)
-		if len(take) == 0 {
-			take = nil
-		}
-		return p.engine.Plan(ctx, engine.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Manual, Taken: take})
-	}
-	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !r.decides() && !choose && !onScreen, yes: r.yes,
-		plan: report.Diff, targets: waiting, foresee: show, question: r.question, askFrom: 2,
-		do: func(ctx context.Context, p parts, t target) result.Record {
-			if onScreen {
-				return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: taken[t]})
-			}
-			take, err := r.takeFor(t.m)
-			if err != nil { // checked when the targets were chosen
-				panic("cmd: " + err.Error())
-			}
-			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
-		}}
-	if choose {
-		j.do = a.chooser(show)
-		j.serial = true
-	}
-	if onScreen {
-		j.choose, j.question = a.chooseSides(taken), nil
-	}
-	return a.runRepair(ctx, j)
 }
 
 // question is asked before more than one record is decided.

@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )
@@ -89,7 +90,7 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 	out := result.Locks{}
 	ms := selected(ps.mappings, entities)
 	for _, l := range locks {
-		if u.entity != "" && (l.Mapping == nil || l.Mapping != ms[0]) || u.stale && l.Live() {
+		if !u.about(l, ms) {
 			continue
 		}
 		if u.stale && !u.dryRun {
@@ -102,6 +103,12 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 		return report.Locks(a.console.Out, out, a.reportOptions(""))
 	}
 	return a.unlocked(out, u.dryRun)
+}
+
+// about: the lock is of an entity that was asked for, and not live where stale ones
+// were.
+func (u *unlockFlags) about(l engine.HeldLock, ms []*mapping.Mapping) bool {
+	return (u.entity == "" || l.Mapping != nil && l.Mapping == ms[0]) && !(u.stale && l.Live())
 }
 
 // unlockOne is unlock --id.

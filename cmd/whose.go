@@ -27,25 +27,32 @@ func (p *configured) admit(ctx context.Context, st store.Store, o openOptions) e
 	if err != nil {
 		return err
 	}
+	others := known && knows // what it remembers is of other systems
 	switch {
-	case known && knows && o.StoreOnly:
+	case others && o.StoreOnly:
 		o.Log.Warn("the store belongs to other systems than the configuration names", "store", theirs.String(), "configuration", mine.String())
 		return nil
-	case known && knows && !o.AllowMoved:
+	case others && !o.AllowMoved:
 		return store.Others(st, theirs, mine)
 	case o.ReadOnly || o.StoreOnly:
 		return nil
-	case known:
-		if knows {
-			o.Log.Warn("the store's systems have moved", "from", theirs.String(), "to", mine.String())
-		}
+	case others:
+		o.Log.Warn("the store's systems have moved", "from", theirs.String(), "to", mine.String())
 		return store.Move(ctx, st, mine)
-	}
-	if theirs, err = store.Claim(ctx, st, mine); err == nil && theirs != mine {
-		err = store.Others(st, theirs, mine) // another process was faster
+	case known:
+		return store.Move(ctx, st, mine)
 	}
 	if knows { // from before stores knew whose they are
 		o.Log.Warn("the store belongs to these systems from now on", "store", st.Describe(), "systems", mine.String())
+	}
+	return claim(ctx, st, mine)
+}
+
+// claim makes a store that is nobody's the configured systems'.
+func claim(ctx context.Context, st store.Store, mine store.Identity) error {
+	theirs, err := store.Claim(ctx, st, mine)
+	if err == nil && theirs != mine {
+		err = store.Others(st, theirs, mine) // another process was faster
 	}
 	return err
 }

@@ -149,8 +149,8 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		switch {
 		case err != nil:
 			return nil, err
-		case r.single && r.method == http.MethodGet && a.OK() && !again && !c.tokens.last(writeAhead):
-			again = true // it took so long that the write which may rest on it would need a new token
+		case a.OK() && !again && c.late(r):
+			again = true
 			continue
 		case a.Status != http.StatusUnauthorized:
 			return a, nil
@@ -170,6 +170,11 @@ func (c *Client) readsBack(r request) bool {
 
 // record names what a call is about.
 func (r request) record() string { return r.path + " " + strings.Join(r.ids, "/") }
+
+// late: the read took so long that its token ends before the write which may rest on it.
+func (c *Client) late(r request) bool {
+	return r.single && r.method == http.MethodGet && !c.tokens.last(writeAhead)
+}
 
 func bearer(token string) func(*http.Request) error {
 	return func(r *http.Request) error {

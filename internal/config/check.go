@@ -58,6 +58,23 @@ func (l *loading) check() {
 	l.checkQuiet()
 	l.checkRate("espocrm", &c.EspoCRM.Rate)
 	l.checkRate("advoware", &c.Advoware.Rate)
+	l.checkPlaintext()
+	if key := c.Advoware.APIKey; key.IsSet() {
+		if _, err := base64.StdEncoding.DecodeString(key.Reveal()); err != nil {
+			l.add("advoware.api_key", l.sources["advoware.api_key"], "is not base64; copy it as it was issued")
+		}
+	}
+	l.checkRedis()
+	l.checkTimeouts()
+	if c.Store.Path == "" {
+		l.defaultStore()
+	}
+	l.checkWatch()
+}
+
+// checkPlaintext refuses addresses to which credentials would travel readable.
+func (l *loading) checkPlaintext() {
+	c := l.cfg
 	for _, a := range []struct {
 		key, url string
 		insecure bool
@@ -72,12 +89,10 @@ func (l *loading) check() {
 			l.add(a.key, l.sources[a.key], "http:// beyond this machine would send credentials and client data readable; use https://, or set %s.insecure: true", section)
 		}
 	}
-	if key := c.Advoware.APIKey; key.IsSet() {
-		if _, err := base64.StdEncoding.DecodeString(key.Reveal()); err != nil {
-			l.add("advoware.api_key", l.sources["advoware.api_key"], "is not base64; copy it as it was issued")
-		}
-	}
-	l.checkRedis()
+}
+
+func (l *loading) checkTimeouts() {
+	c := l.cfg
 	for _, t := range []struct {
 		key string
 		is  bool
@@ -86,18 +101,20 @@ func (l *loading) check() {
 			l.warn("%s is not shorter than sync.lock_ttl: one slow call can outlive the lock", t.key)
 		}
 	}
-	if c.Store.Path == "" {
-		c.Store.Path = l.stateFile()
-		for i := range c.values {
-			if c.values[i].Key == "store.path" {
-				c.values[i].Text = c.Store.Path
-			}
-		}
-		if c.Store.Path == "" && c.Store.Driver == "embedded" {
-			l.add("store.path", raw{}, "has no default here, because neither XDG_STATE_HOME nor HOME is set; set it or %s", EnvName("store.path"))
+}
+
+// defaultStore is the place of the store where none is configured.
+func (l *loading) defaultStore() {
+	c := l.cfg
+	c.Store.Path = l.stateFile()
+	for i := range c.values {
+		if c.values[i].Key == "store.path" {
+			c.values[i].Text = c.Store.Path
 		}
 	}
-	l.checkWatch()
+	if c.Store.Path == "" && c.Store.Driver == "embedded" {
+		l.add("store.path", raw{}, "has no default here, because neither XDG_STATE_HOME nor HOME is set; set it or %s", EnvName("store.path"))
+	}
 }
 
 // checkRedis never quotes the address: it may hold a password.

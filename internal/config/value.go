@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,36 +54,17 @@ func (l *loading) put(s *setting, from raw) (string, bool) {
 	switch s.kind {
 	case aBool:
 		return l.boolean(s, from, text)
-	case anInt:
-		i, err := strconv.Atoi(text)
-		if err != nil || !plain(from, strictyaml.Int) || float64(i) < s.least || float64(i) > s.most {
+	case anInt, aFloat, aDuration:
+		if !s.number(from, text) {
 			l.add(s.key, from, "must be %s", s.wants())
 			return "", false
 		}
-		*s.to.(*int) = i
-	case aFloat:
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil || !plain(from, strictyaml.Int, strictyaml.Float) || !(f >= s.least && f <= s.most) {
-			l.add(s.key, from, "must be %s", s.wants())
-			return "", false
-		}
-		*s.to.(*float64) = f
-	case aDuration:
-		d, err := parseDuration(text)
-		if err != nil || d < seconds(s.least) || d > seconds(s.most) {
-			l.add(s.key, from, "must be %s", s.wants())
-			return "", false
-		}
-		*s.to.(*time.Duration) = d
 	case anEnum:
-		for _, allowed := range s.enum {
-			if text == allowed {
-				*s.to.(*string) = text
-				return text, true
-			}
+		if !slices.Contains(s.enum, text) {
+			l.add(s.key, from, "%q is none of %s", text, strings.Join(s.enum, ", ")).Suggestion = strictyaml.Nearest(text, s.enum)
+			return "", false
 		}
-		l.add(s.key, from, "%q is none of %s", text, strings.Join(s.enum, ", ")).Suggestion = strictyaml.Nearest(text, s.enum)
-		return "", false
+		*s.to.(*string) = text
 	case aURL:
 		text = l.url(s.key, from, text)
 		*s.to.(*string) = text
@@ -93,6 +75,32 @@ func (l *loading) put(s *setting, from raw) (string, bool) {
 		*s.to.(*string) = text
 	}
 	return text, true
+}
+
+// number puts a number or a duration into its place; false: it is none, or out of
+// bounds.
+func (s *setting) number(from raw, text string) bool {
+	switch to := s.to.(type) {
+	case *int:
+		i, err := strconv.Atoi(text)
+		if err != nil || !plain(from, strictyaml.Int) || float64(i) < s.least || float64(i) > s.most {
+			return false
+		}
+		*to = i
+	case *float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || !plain(from, strictyaml.Int, strictyaml.Float) || !(f >= s.least && f <= s.most) {
+			return false
+		}
+		*to = f
+	case *time.Duration:
+		d, err := parseDuration(text)
+		if err != nil || d < seconds(s.least) || d > seconds(s.most) {
+			return false
+		}
+		*to = d
+	}
+	return true
 }
 
 // wants says what a setting holds.

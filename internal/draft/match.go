@@ -172,15 +172,21 @@ func (v *values) judge(a attribute, k key) (line, bool) {
 	return best, best.sure || best.names >= 0.5
 }
 
+// sharedBy is how many values both have, where records are not paired.
+func (v *values) sharedBy(a attribute, k key) (n int) {
+	for text := range v.espoAlone[a.name] {
+		if v.advoAlone[k.name][text] {
+			n++
+		}
+	}
+	return n
+}
+
 // compare holds the pairs against each other under one type.
 func (v *values) compare(a attribute, k key, t mapping.Type) (e evidence, empty string) {
 	e.pairs = v.pairs
 	if v.withoutPair {
-		for text := range v.espoAlone[a.name] {
-			if v.advoAlone[k.name][text] {
-				e.shared++
-			}
-		}
+		e.shared = v.sharedBy(a, k)
 		return e, ""
 	}
 	field := mapping.Field{Type: t}
@@ -188,11 +194,14 @@ func (v *values) compare(a attribute, k key, t mapping.Type) (e evidence, empty 
 	for i := range v.pairs {
 		espo, advo := v.espo[a.name][t][i], v.advo[k.name][t][i]
 		filled := v.espo[a.name][mapping.String][i].HasText()
-		switch there := v.advo[k.name][mapping.String][i].HasText(); {
-		case !filled && there && t != mapping.Bool:
+		if !v.advo[k.name][mapping.String][i].HasText() {
+			continue
+		}
+		switch {
+		case !filled && t != mapping.Bool:
 			alone[advo.Text()]++
 			wires[advo.Text()] = v.wire[k.name][i]
-		case filled && there:
+		case filled:
 			if e.both++; espo.HasText() && field.Equal(espo, advo) {
 				e.equal++
 				kinds[espo.Text()] = true
@@ -200,13 +209,18 @@ func (v *values) compare(a attribute, k key, t mapping.Type) (e evidence, empty 
 		}
 	}
 	e.kinds = len(kinds)
-	for text, n := range alone { // one and the same wherever EspoCRM has none
-		if len(alone) == 1 && n >= 2 && text != "" && !kinds[text] && (t == mapping.Date || t == mapping.Datetime || t == mapping.Int) {
-			return e, wires[text]
+	for text, n := range alone {
+		if len(alone) == 1 && n >= 2 && text != "" && !kinds[text] && standsForNone(t) {
+			return e, wires[text] // one and the same wherever EspoCRM has none
 		}
 		e.both += n
 	}
 	return e, ""
+}
+
+// standsForNone: of such a type a system without empty values has one that means none.
+func standsForNone(t mapping.Type) bool {
+	return t == mapping.Date || t == mapping.Datetime || t == mapping.Int
 }
 
 // table finds which of Advoware's words stands for which of EspoCRM's; nil: none does.

@@ -160,10 +160,7 @@ func (m *Mapping) contactList(l *line, standing json.RawMessage, values map[stri
 		return c.cleared(elements, at)
 	}
 	raw := l.codec.espoWire(v)
-	same := slices.IndexFunc(elements, func(e gjson.Result) bool {
-		has, _ := l.codec.canonical(scalarOf(e.Get(c.member)))
-		return has == v || l.Equal(has, v) // the type's equality: a known address is that address
-	})
+	same := l.among(elements, v)
 	switch {
 	case same >= 0 && same != at:
 		if other := m.picksToo(l, elements[same]); other != nil {
@@ -181,6 +178,15 @@ func (m *Mapping) contactList(l *line, standing json.RawMessage, values map[stri
 		elements = append(elements, c.fresh(raw, len(elements) == 0 && !m.espo.primary[c.pick.List]))
 	}
 	return joined(elements), ""
+}
+
+// among is where an element stands that holds v; -1: nowhere. The type's equality
+// counts: a known address is that address.
+func (l *line) among(elements []gjson.Result, v record.Value) int {
+	return slices.IndexFunc(elements, func(e gjson.Result) bool {
+		has, _ := l.codec.canonical(scalarOf(e.Get(l.contact.member)))
+		return has == v || l.Equal(has, v)
+	})
 }
 
 // cleared is a list without its picked element. Where a second one of that sort would

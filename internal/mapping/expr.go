@@ -145,6 +145,9 @@ func (n *narrowing) refuse(node ast.Node, format string, args ...any) ast.Node {
 	return node
 }
 
+// It has one case for each kind of node.
+//
+//gocyclo:ignore
 func (n *narrowing) narrow(node ast.Node) ast.Node {
 	switch v := node.(type) {
 	case *ast.NilNode:

@@ -11,9 +11,9 @@ const maxDigits = 100
 // float is involved, so that 9007199254740993 stays what it is. It is "" when s
 // is no number or would be longer than maxDigits.
 func canonicalNumber(s string) string {
-	negative := false
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		negative, s = s[0] == '-', s[1:]
+	s, negative := strings.CutPrefix(s, "-")
+	if !negative {
+		s = strings.TrimPrefix(s, "+")
 	}
 	mantissa, exponent, ok := cutExponent(s)
 	if !ok {
@@ -35,19 +35,21 @@ func canonicalNumber(s string) string {
 	if len(all) > maxDigits || position > maxDigits || position < -maxDigits {
 		return ""
 	}
-	var text string
+	if negative {
+		return "-" + pointed(all, position)
+	}
+	return pointed(all, position)
+}
+
+// pointed puts the point at its place among digits, or before or behind them.
+func pointed(all string, position int) string {
 	switch {
 	case position <= 0:
-		text = "0." + strings.Repeat("0", -position) + all
+		return "0." + strings.Repeat("0", -position) + all
 	case position >= len(all):
-		text = all + strings.Repeat("0", position-len(all))
-	default:
-		text = all[:position] + "." + all[position:]
+		return all + strings.Repeat("0", position-len(all))
 	}
-	if negative {
-		return "-" + text
-	}
-	return text
+	return all[:position] + "." + all[position:]
 }
 
 // canonicalInt is canonicalNumber for whole numbers; "3.0" is one, "3.9" is not.

@@ -74,7 +74,12 @@ func (m *Mapping) Overlay(o record.Object, values map[string]record.Value, clear
 			return record.Object{}, err
 		}
 	}
-	for _, name := range slices.Sorted(slices.Values(clears)) {
+	return m.clear(o, clears)
+}
+
+// clear makes names null, where they are not blank already.
+func (m *Mapping) clear(o record.Object, names []string) (_ record.Object, err error) {
+	for _, name := range slices.Sorted(slices.Values(names)) {
 		standing, there := o.Get(name)
 		if !there || blankWire(standing) {
 			continue
@@ -102,7 +107,7 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 			return nil, m.fail(side, name, name+" is never written there (direction "+string(l.Direction)+")")
 		case v.IsAbsent():
 			return nil, m.fail(side, name, name+" has no known value to send")
-		case v.IsUnmapped() || (l.table != nil && l.Type != Set && l.ref == nil && !l.table.knows(v)):
+		case l.lacks(v):
 			e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
 			e.Hint = "add it to `values` of this field in the mapping, or correct the record"
 			return nil, e
@@ -131,6 +136,11 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 func (m *Mapping) leads(l *line, v record.Value) bool {
 	word, err := m.advoWord(l, v)
 	return err == nil && word != ""
+}
+
+// lacks reports whether the line's table has no word for v.
+func (l *line) lacks(v record.Value) bool {
+	return v.IsUnmapped() || l.table != nil && l.Type != Set && l.ref == nil && !l.table.knows(v)
 }
 
 // fits reports whether v is a canonical text of the line's type.

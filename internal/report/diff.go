@@ -307,6 +307,23 @@ func (p *page) fields(r result.Record) {
 	p.legend(r.Fields)
 }
 
+// wanted are the widths that EspoCRM's values, the base and Advoware's values need.
+func wanted(all [][3]side) []int {
+	want := []int{len("EspoCRM") + 2, len("base"), len("Advoware") + 2}
+	for _, sides := range all {
+		for c, s := range sides {
+			mark := 2
+			if c == 1 {
+				mark = 0
+			}
+			for _, l := range strings.Split(s.text, "\n") {
+				want[c] = max(want[c], lipgloss.Width(l)+mark, lipgloss.Width(s.note)+mark)
+			}
+		}
+	}
+	return want
+}
+
 // fieldGrid lays the values side by side; false when they do not fit well.
 func (p *page) fieldGrid(fields []result.Field) (grid, bool) {
 	if p.Width < gridMin {
@@ -315,24 +332,14 @@ func (p *page) fieldGrid(fields []result.Field) (grid, bool) {
 	gap, cross := " "+p.marks.column+" ", p.marks.row+p.marks.cross+p.marks.row
 	g := grid{gap: p.dim.Render(gap), cross: cross, rule: p.marks.row, indent: "  "}
 	all := make([][3]side, len(fields))
-	want := []int{len("EspoCRM") + 2, len("base"), len("Advoware") + 2}
 	nameWidth := len("Field")
 	for i, f := range fields {
 		all[i] = p.sides(f)
 		for _, n := range p.fieldNames(f) {
 			nameWidth = max(nameWidth, lipgloss.Width(n))
 		}
-		for c, s := range all[i] {
-			w := s.note
-			extra := 2
-			if c == 1 {
-				extra = 0
-			}
-			for _, l := range strings.Split(s.text, "\n") {
-				want[c] = max(want[c], lipgloss.Width(l)+extra, lipgloss.Width(w)+extra)
-			}
-		}
 	}
+	want := wanted(all)
 	nameWidth = min(nameWidth, p.Width/5)
 	syncWidth := len("sync")
 	room := p.Width - len(g.indent) - nameWidth - syncWidth - 4*lipgloss.Width(gap)

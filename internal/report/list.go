@@ -15,12 +15,7 @@ import (
 func (p *page) list(doc result.Document) {
 	shown := doc.Results
 	if p.Quiet && p.View == Sync {
-		shown = nil
-		for _, r := range doc.Results {
-			if needsAttention(r.Outcome) {
-				shown = append(shown, r)
-			}
-		}
+		shown = slices.DeleteFunc(slices.Clone(shown), func(r result.Record) bool { return !needsAttention(r.Outcome) })
 	}
 	shown, alike := p.fold(shown)
 	shown, down := withoutOutage(shown, doc.Error)
@@ -88,8 +83,9 @@ func (p *page) fold(rs []result.Record) (shown []result.Record, folded []alike) 
 		return rs, nil
 	}
 	same := func(a, b result.Record) bool { return would(a) == would(b) && a.Reason == b.Reason }
+	says := func(r result.Record) bool { return r.Error != nil || r.Next != "" || len(r.Warnings) > 0 }
 	for _, r := range rs {
-		if o := would(r); o != result.Unchanged && o != result.Adopted || r.Error != nil || r.Next != "" || len(r.Warnings) > 0 {
+		if o := would(r); o != result.Unchanged && o != result.Adopted || says(r) {
 			continue
 		}
 		if i := slices.IndexFunc(folded, func(a alike) bool { return same(a.first, r) }); i >= 0 {
@@ -100,7 +96,7 @@ func (p *page) fold(rs []result.Record) (shown []result.Record, folded []alike) 
 	}
 	folded = slices.DeleteFunc(folded, func(a alike) bool { return a.n < foldFrom })
 	for _, r := range rs {
-		if r.Error != nil || r.Next != "" || len(r.Warnings) > 0 || !slices.ContainsFunc(folded, func(a alike) bool { return same(a.first, r) }) {
+		if says(r) || !slices.ContainsFunc(folded, func(a alike) bool { return same(a.first, r) }) {
 			shown = append(shown, r)
 		}
 	}
@@ -145,17 +141,25 @@ func needsAttention(o result.Outcome) bool {
 
 const reasonRoom = 30 // a reason in a narrower column is not readable
 
-func (p *page) recordTable(rs []result.Record) {
-	entities := map[string]bool{}
+// column is one of the table of records.
+type column struct {
+	title string
+	text  func(result.Record) string
+	style func(result.Record) lipgloss.Style
+	most  int
+}
+
+// width is how wide the column is with these records.
+func (c column) width(rs []result.Record) int {
+	w := lipgloss.Width(c.title)
 	for _, r := range rs {
-		entities[r.Entity] = true
+		w = max(w, lipgloss.Width(c.text(r)))
 	}
-	type column struct {
-		title string
-		text  func(result.Record) string
-		style func(result.Record) lipgloss.Style
-		most  int
-	}
+	return min(w, c.most)
+}
+
+// columns are those that have something to say of these records.
+func (p *page) columns(rs []result.Record) []column {
 	plainStyle := func(result.Record) lipgloss.Style { return p.plain }
 	doTitle := "Outcome"
 	switch p.View {
@@ -172,45 +176,35 @@ func (p *page) recordTable(rs []result.Record) {
 		return p.shortOutcome(would(r), r.Outcome == result.Planned || (p.View == Check || p.View == Repair) && r.Error == nil)
 	}, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22}
 
-	width := func(c column) int {
-		w := lipgloss.Width(c.title)
-		for _, r := range rs {
-			w = max(w, lipgloss.Width(c.text(r)))
-		}
-		return min(w, c.most)
-	}
-	// The columns in the order in which they are given up when the page is narrow.
 	columns := []column{id, advo, verdict, do}
-	if len(entities) > 1 {
+	if slices.ContainsFunc(rs, func(r result.Record) bool { return r.Entity != rs[0].Entity }) {
 		columns = append([]column{entity}, columns...)
 	}
-	columns = slices.DeleteFunc(columns, func(c column) bool {
+	return slices.DeleteFunc(columns, func(c column) bool {
 		return (c.title == "Verdict" || c.title == "Advoware") && !slices.ContainsFunc(rs, func(r result.Record) bool { return c.text(r) != p.marks.empty })
 	})
-	room := func(cs []column) int {
+}
+
+func (p *page) recordTable(rs []result.Record) {
+	columns := p.columns(rs)
+	room := func() int {
 		n := p.Width
-		for _, c := range cs {
-			n -= width(c) + 2
+		for _, c := range columns {
+			n -= c.width(rs) + 2
 		}
 		return n
 	}
-	for _, drop := range []string{"Advoware", "Verdict", "Entity"} {
-		if room(columns) >= reasonRoom {
+	for _, drop := range []string{"Advoware", "Verdict", "Entity"} { // in which order they are given up when the page is narrow
+		if room() >= reasonRoom {
 			break
 		}
-		var keep []column
-		for _, c := range columns {
-			if c.title != drop {
-				keep = append(keep, c)
-			}
-		}
-		columns = keep
+		columns = slices.DeleteFunc(columns, func(c column) bool { return c.title == drop })
 	}
-	reason := max(room(columns), 12)
+	reason := max(room(), 12)
 
 	g := grid{gap: "  ", rule: p.marks.row, cross: "  "}
 	for _, c := range columns {
-		g.widths = append(g.widths, width(c))
+		g.widths = append(g.widths, c.width(rs))
 		g.header = append(g.header, p.title.Render(c.title))
 	}
 	g.widths = append(g.widths, reason)
@@ -221,7 +215,7 @@ func (p *page) recordTable(rs []result.Record) {
 			var lines cell
 			for _, l := range wrap(c.text(r), g.widths[i]) {
 				l = c.style(r).Render(l)
-				if c.title == id.title {
+				if c.title == "ID" {
 					l = p.linked(l, r.Entity, r.ID)
 				}
 				lines = append(lines, l)

@@ -17,7 +17,12 @@ func (f ScanFilter) Matches(m Memory) bool {
 		f.WithWaiting && !m.WaitsSince.IsZero() ||
 		f.WithHold && m.Hold != nil ||
 		f.AdvowareID != 0 && m.knows(f.AdvowareID) ||
-		!f.CheckedBefore.IsZero() && (Micros(m.CheckedAt) < Micros(f.CheckedBefore) || !f.CheckedAfter.IsZero() && Micros(m.CheckedAt) > Micros(f.CheckedAfter))
+		f.checked(Micros(m.CheckedAt))
+}
+
+// checked: the last check is long ago, or lies ahead.
+func (f ScanFilter) checked(at int64) bool {
+	return !f.CheckedBefore.IsZero() && (at < Micros(f.CheckedBefore) || !f.CheckedAfter.IsZero() && at > Micros(f.CheckedAfter))
 }
 
 func (m Memory) knows(advowareID int64) bool {

@@ -271,6 +271,9 @@ func Join(key, name string) string {
 	return key + "." + name
 }
 
+// It has one case for each kind of node.
+//
+//gocyclo:ignore
 func (r *reader) node(n ast.Node, key string, depth int) Node {
 	line, col := position(n)
 	out := Node{Key: key, Line: line, Column: col}
