@@ -18,13 +18,16 @@ const (
 	playedAlone = 2
 )
 
-// Play has the world hold records of this mapping alone, instead of Beteiligte. The
-// type gets the fields that the mapping names, in the types that it gives them.
-func (o *WorldOptions) Play(m *mapping.Mapping) {
-	o.played = m
-	o.EspoCRM.Defs = playedDefs(m)
-	o.Advoware.Behaviour.Paths = map[string]RecordPaths{m.AdvoPath(): playedPaths(m)}
-	o.Advoware.Resources = []Resource{{Path: m.AdvoPath(), ID: m.AdvoID(), RowID: m.AdvoRowID()}}
+// Play has the world hold records of these mappings alone, instead of Beteiligte. Their
+// types get the fields that the mappings name, in the types that they give them.
+func (o *WorldOptions) Play(ms ...*mapping.Mapping) {
+	o.played = ms
+	o.EspoCRM.Defs, o.Advoware.Behaviour.Paths = DefaultDefs(), map[string]RecordPaths{}
+	for _, m := range ms {
+		o.EspoCRM.Defs = playedDefs(o.EspoCRM.Defs, m)
+		o.Advoware.Behaviour.Paths[m.AdvoPath()] = playedPaths(m)
+		o.Advoware.Resources = append(o.Advoware.Resources, Resource{Path: m.AdvoPath(), ID: m.AdvoID(), RowID: m.AdvoRowID()})
+	}
 }
 
 // playedPaths are those that the mapping names beside its path.
@@ -40,9 +43,8 @@ func playedPaths(m *mapping.Mapping) (p RecordPaths) {
 	return p
 }
 
-// playedDefs are the stock types, and the mapping's with all that it names.
-func playedDefs(m *mapping.Mapping) []EntityDef {
-	defs := DefaultDefs()
+// playedDefs are these types, and the mapping's with all that it names.
+func playedDefs(defs []EntityDef, m *mapping.Mapping) []EntityDef {
 	at := -1
 	for i := range defs {
 		if defs[i].Name == m.EspoType() {
@@ -233,6 +235,15 @@ func (w *World) linkPlayed(m *mapping.Mapping, raw []byte) {
 	w.EspoCRM.Seed(m.EspoType(), values)
 }
 
+// tag tells the addresses and numbers of one field from those of another.
+func tag(f mapping.Field) int {
+	n := 0
+	for _, b := range []byte(f.Key) {
+		n = (n*31 + int(b)) % 90
+	}
+	return n + 10
+}
+
 // sampleValue is a value of the field's type, another one for each i.
 func sampleValue(m *mapping.Mapping, f mapping.Field, i int) record.Value {
 	if words := m.EspoWords(f.Key); len(words) > 0 {
@@ -253,9 +264,9 @@ func sampleValue(m *mapping.Mapping, f mapping.Field, i int) record.Value {
 	case mapping.Datetime:
 		return record.Of(fmt.Sprintf("2026-%02d-%02dT09:30:00Z", 1+i%12, 1+i%28))
 	case mapping.Email:
-		return record.Of(fmt.Sprintf("post%d@beispiel.example", i+1))
+		return record.Of(fmt.Sprintf("post%d-%d@beispiel.example", i+1, tag(f)))
 	case mapping.Phone:
-		return record.Of(fmt.Sprintf("+4951170%04d", i+1))
+		return record.Of(fmt.Sprintf("+49511%d%04d", tag(f), i+1))
 	case mapping.URL:
 		return record.Of(fmt.Sprintf("https://beispiel.example/%d", i+1))
 	case mapping.IBAN:

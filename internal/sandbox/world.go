@@ -34,7 +34,7 @@ type WorldOptions struct {
 	Companion bool
 	EspoCRM   EspoCRMOptions // Clock, Faults and Log are the world's
 	Advoware  AdvowareOptions
-	played    *mapping.Mapping // nil: Beteiligte
+	played []*mapping.Mapping // nil: Beteiligte
 }
 
 // World is both systems with sample data, sharing clock, faults and log.
@@ -77,7 +77,9 @@ func NewWorld(opts WorldOptions) *World {
 	switch {
 	case opts.Empty:
 	case opts.played != nil:
-		w.fillPlayed(opts.played)
+		for _, m := range opts.played {
+			w.fillPlayed(m)
+		}
 	default:
 		w.fill(opts)
 	}
