@@ -34,7 +34,7 @@ type WorldOptions struct {
 	Companion bool
 	EspoCRM   EspoCRMOptions // Clock, Faults and Log are the world's
 	Advoware  AdvowareOptions
-	played []*mapping.Mapping // nil: Beteiligte
+	played    []*mapping.Mapping // nil: Beteiligte
 }
 
 // World is both systems with sample data, sharing clock, faults and log.
