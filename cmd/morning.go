@@ -118,7 +118,7 @@ func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.E
 		if st.Counts[k.status] == 0 {
 			continue
 		}
-		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", "name", numberField, "modifiedAt", "syncErrorMessage", "syncRetryCount"},
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title(), numberField, "modifiedAt", "syncErrorMessage", "syncRetryCount"},
 			OrderBy: "id", Size: needsListed, Where: []record.Condition{{Field: "syncStatus", Op: record.Equals, Value: k.status}}})
 		if err != nil {
 			return nil, err
@@ -192,13 +192,13 @@ func namesOf(ctx context.Context, p parts, m *mapping.Mapping, ids []string) (ma
 	slices.Sort(ids)
 	names := map[string]string{}
 	for some := range slices.Chunk(slices.Compact(ids), 100) {
-		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", "name"}, OrderBy: "id", Size: len(some),
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title()}, OrderBy: "id", Size: len(some),
 			Where: []record.Condition{{Field: "id", Op: record.In, Values: some}}})
 		if err != nil {
 			return names, err
 		}
 		for _, o := range page {
-			names[o.Plain("id")] = o.Plain("name")
+			names[o.Plain("id")] = o.Plain(m.Title())
 		}
 	}
 	return names, nil
@@ -225,7 +225,7 @@ func needsFromStore(st result.EntityStatus) []result.Need {
 
 // needOf says what a record waits for, as far as EspoCRM and the store know.
 func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store.Memory, retry time.Duration) result.Need {
-	n := result.Need{Kind: kind, Entity: m.Entity(), ID: o.Plain("id"), Name: o.Plain("name")}
+	n := result.Need{Kind: kind, Entity: m.Entity(), ID: o.Plain("id"), Name: o.Plain(m.Title())}
 	if number, ok := o.Int(numberField); ok {
 		n.AdvowareID = &number
 	}

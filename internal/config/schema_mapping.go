@@ -15,6 +15,7 @@ func MappingSchema() *Schema {
 			"advoware": advowareNode(),
 			"zone":     {Description: "Time zone of Advoware's times that name none, and of the day that an instant is.", Type: "string", Default: "Europe/Berlin"},
 			"import":   {Description: "Whether a pass makes EspoCRM records of those that only Advoware has; needs advoware.list.", Enum: []any{"never", "always"}, Default: "never"},
+			"title":    {Description: "EspoCRM field by which people know a record, for lists on a terminal.", Type: "string", Default: "name"},
 			"match": {Description: "Natural key, EspoCRM names: how link, and recovery after an uncertain create, recognise a record.",
 				Type: orEmpty("array"), Items: &Schema{Type: "string"}, UniqueItems: true},
 			"groups": {Description: "What the groups of the fields say in common.", Type: orEmpty("object"),

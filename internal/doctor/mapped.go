@@ -26,6 +26,9 @@ func (v *visit) checkMapped(_ context.Context, m *mapping.Mapping) []result.Find
 			wrong = append(wrong, fail("the API user's role does not let it read "+name, "Administration > Roles > (role of the API user) > Field Level > "+t+" > "+field+": Read yes"))
 		}
 	}
+	if _, there := v.fieldOf(t, m.Title()); !there && m.Title() != "name" {
+		wrong = append(wrong, fail(fmt.Sprintf("title: %s has no field %s%s; records would have no name in lists", t, m.Title(), v.nearField(t, m.Title())), "correct it in the mapping"))
+	}
 	for _, f := range m.AllFields() {
 		for _, found := range v.judgeMapped(t, m, f) {
 			if !slices.Contains(wrong, found) { // a field that several kinds have

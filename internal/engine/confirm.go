@@ -77,11 +77,11 @@ func (w *work) doubt(ctx context.Context) (*result.Doubt, error) {
 	return d, nil
 }
 
-// naturalName is by what a person knows a record: EspoCRM's name and the natural
+// naturalName is by what a person knows a record: EspoCRM's title and the natural
 // key, as far as they have a value.
 func (w *work) naturalName(v mapping.View) string {
 	var parts []string
-	for _, name := range slices.Concat([]string{"name"}, w.m.Match()) {
+	for _, name := range slices.Concat([]string{w.m.Title()}, w.m.Match()) {
 		for _, f := range w.m.Fields(v.Kind) {
 			if text := v.Values[f.Key].Text(); f.Espo == name && !f.Clear && text != "" && !slices.Contains(parts, text) {
 				parts = append(parts, text)

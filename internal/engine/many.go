@@ -151,7 +151,7 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 	if err != nil {
 		return storeFault("load what is remembered of "+l.m.Entity(), err)
 	}
-	espo, err := l.e.espoByID(ctx, l.m, ids, slices.Concat(ReadFields(), l.m.EspoNames()))
+	espo, err := l.e.espoByID(ctx, l.m, ids, slices.Concat(ReadFields(l.m), l.m.EspoNames()))
 	if err != nil {
 		return err
 	}

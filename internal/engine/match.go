@@ -99,7 +99,7 @@ func (e *Engine) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matc
 // unlinked records.
 func (e *Engine) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, keys *naturalKeys[string], progress func(espo, advo int)) (taken map[int64]bool, read int, err error) {
 	taken = map[int64]bool{}
-	q := record.Query{Select: slices.Concat(ReadFields(), m.EspoNames()), OrderBy: "id", Size: pageSize}
+	q := record.Query{Select: slices.Concat(ReadFields(m), m.EspoNames()), OrderBy: "id", Size: pageSize}
 	err = e.eachPage(ctx, m, q, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")

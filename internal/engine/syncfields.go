@@ -21,7 +21,6 @@ const (
 	fieldModifiedAt = "modifiedAt"
 	fieldModifiedBy = "modifiedById"
 	fieldCreatedAt  = "createdAt"
-	fieldName       = "name"
 )
 
 // The values of syncStatus.
@@ -40,9 +39,9 @@ const maxErrorMessage = 2000
 
 // ReadFields are the attributes besides the mapped ones that a record must be
 // read with.
-func ReadFields() []string {
+func ReadFields(m *mapping.Mapping) []string {
 	return []string{"id", fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldErrorMessage, fieldRetryCount,
-		fieldVersion, fieldModifiedAt, fieldModifiedBy, fieldCreatedAt, fieldName}
+		fieldVersion, fieldModifiedAt, fieldModifiedBy, fieldCreatedAt, m.Title()}
 }
 
 // espoState is one read of EspoCRM.

@@ -208,7 +208,7 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
 	}
 	w.espo = s
-	w.res.Name, _ = o.Text(fieldName)
+	w.res.Name, _ = o.Text(w.m.Title())
 	w.linkMoved()
 	w.res.Status, w.res.RetryCount = w.prior, s.retries
 	w.res.RowID.Stored = s.row

@@ -23,7 +23,7 @@ func TestParseRefuses(t *testing.T) {
 		name, src string
 		want      []string // the message, line by line
 	}{
-		{"empty", "", []string{"m.yaml:1: must be a map with the keys entity, espocrm, advoware, zone, match, import, groups, fields, kinds"}},
+		{"empty", "", []string{"m.yaml:1: must be a map with the keys entity, espocrm, advoware, zone, title, match, import, groups, fields, kinds"}},
 		{"no YAML", "a: [", []string{"m.yaml:1: not readable as YAML: a [ that is never closed with ]"}},
 		{"tab", "entity:\n\tx: 1", []string{"m.yaml:2: not readable as YAML: a tab or another character that no line begins with; indent with blanks"}},
 		{"missing needs", "fields: []\n", []string{"m.yaml:1: entity: is missing", "m.yaml:1: espocrm: is missing", "m.yaml:1: advoware: is missing"}},

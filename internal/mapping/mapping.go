@@ -19,6 +19,7 @@ type Mapping struct {
 	linksAt                   []linkAt
 	omit                      []string
 	match                     []string
+	title                     string // "": EspoCRM's name
 	imports                   bool
 	lines                     []line // in file order; a line that several kinds share stands once
 	byKey                     map[string]int
@@ -105,6 +106,15 @@ func (m *Mapping) List() *List {
 
 // Imports: a pass makes EspoCRM records of those that only Advoware has.
 func (m *Mapping) Imports() bool { return m.imports }
+
+// Title is the attribute in EspoCRM by which people know a record, name where the mapping
+// says no other. It is read, and never written.
+func (m *Mapping) Title() string {
+	if m.title == "" {
+		return "name"
+	}
+	return m.title
+}
 
 // Match is the natural key: EspoCRM names.
 func (m *Mapping) Match() []string { return slices.Clone(m.match) }

@@ -155,7 +155,7 @@ func (f form) MatchString(s string) bool {
 
 func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	m := &Mapping{espo: newPlan(), advo: newPlan()}
-	if !p.keys(root, "entity", "espocrm", "advoware", "zone", "match", "import", "groups", "fields", "kinds") {
+	if !p.keys(root, "entity", "espocrm", "advoware", "zone", "title", "match", "import", "groups", "fields", "kinds") {
 		return m
 	}
 	var at strictyaml.Node
@@ -165,6 +165,9 @@ func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	p.espocrm(root, m)
 	p.zone = p.readZone(root, officeZone)
 	p.advoware(root, m)
+	if m.title, at = p.text(root, "title"); m.title != "" && !espoName.MatchString(m.title) {
+		p.add(at, "is no name of an EspoCRM field")
+	}
 	p.readMatch(root, m)
 	p.readImport(root, m)
 	p.fieldList(root, "fields", -1, m)
