@@ -66,9 +66,6 @@ func (e *entityRun) execute(list []candidate) error {
 		early := e.takeEarly()
 		go func() { next <- e.prepare(e.run.work, part, early) }()
 	}
-	if err := e.run.systems.joinTogether(e.run.work, e.m.EspoType()); err != nil {
-		return err
-	}
 	slots := newSlots(e.inWork())
 	var failure error
 	if !e.ends() {

@@ -45,7 +45,7 @@ func (e *entityRun) look(ctx context.Context) error {
 	e.begins()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.lookUnclean(ctx) })
-	then := []func(context.Context) error{e.lookUs, e.lookWitnesses, e.lookEdited, e.lookMemories, e.lookKept}
+	then := []func(context.Context) error{e.lookUs, e.lookTogether, e.lookWitnesses, e.lookEdited, e.lookMemories, e.lookKept}
 	if e.m.List() != nil {
 		pages := e.pagesOf()
 		g.Go(func() error { return e.lookDrift(ctx, pages) })
@@ -70,6 +70,11 @@ func (e *entityRun) lookUs(ctx context.Context) error {
 		close(e.usKnown)
 	}
 	return err
+}
+
+// lookTogether finds out whether many records are updated with one call.
+func (e *entityRun) lookTogether(ctx context.Context) error {
+	return e.run.systems.joinTogether(ctx, e.run.work, e.m.EspoType())
 }
 
 // errListEnds ends a list of which enough has been read.

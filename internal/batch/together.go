@@ -43,8 +43,8 @@ type joined struct {
 }
 
 // joinTogether has the updates and notes of a type gathered, where EspoCRM takes many
-// with one call.
-func (s *systems) joinTogether(ctx context.Context, entityType string) error {
+// with one call. run is the context of the whole run.
+func (s *systems) joinTogether(ctx, run context.Context, entityType string) error {
 	var many bool
 	err := s.do(ctx, call{system: fault.EspoCRM, quiet: true}, func() (err error) { many, err = s.espo.Together(ctx, entityType); return err })
 	s.gatherMu.Lock()
@@ -53,7 +53,7 @@ func (s *systems) joinTogether(ctx context.Context, entityType string) error {
 		return err
 	}
 	write := call{system: fault.EspoCRM, write: true}
-	s.updates[entityType] = &together{systems: s, ctx: ctx, kind: write, make: func(ctx context.Context, part []*joined) []record.Updated {
+	s.updates[entityType] = &together{systems: s, ctx: run, kind: write, make: func(ctx context.Context, part []*joined) []record.Updated {
 		updates := make([]record.Update, len(part))
 		for i, j := range part {
 			updates[i] = j.update
@@ -61,7 +61,7 @@ func (s *systems) joinTogether(ctx context.Context, entityType string) error {
 		return s.espo.UpdateMany(ctx, entityType, updates)
 	}}
 	write.once = true
-	s.notes[entityType] = &together{systems: s, ctx: ctx, kind: write, make: func(ctx context.Context, part []*joined) []record.Updated {
+	s.notes[entityType] = &together{systems: s, ctx: run, kind: write, make: func(ctx context.Context, part []*joined) []record.Updated {
 		notes := make([]record.Note, len(part))
 		for i, j := range part {
 			notes[i] = j.note

@@ -93,6 +93,20 @@ func grantsCompanion(user record.Object) bool {
 	return string(raw) == "true"
 }
 
+// readsTogether reports whether it is known already that the module serves a type: a
+// read waits for nothing.
+func (c *Client) readsTogether(entityType string) bool {
+	if c.companion == nil {
+		return false
+	}
+	m, known := c.companion.Known()
+	if !known || m == nil {
+		return false
+	}
+	_, served := m.Types[entityType]
+	return served
+}
+
 // Together reports whether many records of a type are updated with one call.
 func (c *Client) Together(ctx context.Context, entityType string) (bool, error) {
 	m, err := c.serving(ctx, entityType)

@@ -212,6 +212,9 @@ func TestReadTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _ := module(t, appUserWithRight, recordedInfo(t), func(*http.Request) *http.Response { return x.response() })
+	if together, err := c.Together(context.Background(), "CBeteiligte"); err != nil || !together {
+		t.Fatal(together, err)
+	}
 	got, err := c.ByIDs(context.Background(), "CBeteiligte", sent.IDs, []string{"name", "phone"})
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%v, %v", got, err)

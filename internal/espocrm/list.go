@@ -100,9 +100,7 @@ func (c *Client) ByIDs(ctx context.Context, entityType string, ids []string, fie
 				return nil, err
 			}
 		}
-		if together, err := c.Together(ctx, entityType); err != nil {
-			return nil, err
-		} else if together {
+		if c.readsTogether(entityType) {
 			read, err := c.readTogether(ctx, entityType, chunk, fields)
 			if err != nil {
 				return nil, err

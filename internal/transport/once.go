@@ -25,7 +25,7 @@ func NewOnce[T any]() *Once[T] {
 
 // Get returns the value, fetching it when it is not known.
 func (o *Once[T]) Get(ctx context.Context, fetch func(context.Context) (T, error)) (T, error) {
-	if v, ok := o.peek(); ok {
+	if v, ok := o.Known(); ok {
 		return v, nil
 	}
 	var none T
@@ -35,7 +35,7 @@ func (o *Once[T]) Get(ctx context.Context, fetch func(context.Context) (T, error
 	case <-o.turn:
 	}
 	defer func() { o.turn <- struct{}{} }()
-	if v, ok := o.peek(); ok {
+	if v, ok := o.Known(); ok {
 		return v, nil
 	}
 	v, err := fetch(ctx)
@@ -48,7 +48,8 @@ func (o *Once[T]) Get(ctx context.Context, fetch func(context.Context) (T, error
 	return v, nil
 }
 
-func (o *Once[T]) peek() (T, bool) {
+// Known is the value, where somebody has fetched it.
+func (o *Once[T]) Known() (T, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.val, o.known
