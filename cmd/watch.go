@@ -14,6 +14,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/fault"
+	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/watch"
 )
@@ -51,6 +52,7 @@ that nobody has edited for three seconds is synced as by advosync sync.
 
 At the start, every 15 minutes, and whenever much happens at once it makes the pass of
 cron-run, with its guards. Nothing rests on a hint: what one misses the pass finds.
+What a pass has to tell it prints as cron-run does, with -o json one document a pass.
 While it works, cron-run of the same entity ends with 11; a second watch, on another
 host, stands by and takes over. As a service: systemctl enable --now advosync-watch.`,
 		Example: `  advosync watch
@@ -219,8 +221,7 @@ func (a *app) poke(ctx context.Context, r *recordFlags) error {
 			Message: fmt.Sprintf("%d of %s taken: %s", said.Taken, count(len(ids), "record", "records"), said.Error),
 			Hint:    "now, and waiting for it: advosync sync --entity " + entity + " --id …"}
 	}
-	a.log.Info("taken", "records", said.Taken)
-	return nil
+	return report.Poked(a.console.Out, result.Poked{Entity: entity, Taken: said.Taken}, a.reportOptions(""))
 }
 
 // noWatch says why the watch was not reached.

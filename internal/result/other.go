@@ -65,6 +65,12 @@ type HistoryRun struct {
 	Error *Error `json:"error,omitempty"`
 }
 
+// Poked is the document of `poke`.
+type Poked struct {
+	Entity string `json:"entity"`
+	Taken  int    `json:"taken"` // records that the watch is going to look at
+}
+
 // Erased is the document of `history --forget`.
 type Erased struct {
 	Entity string `json:"entity"`

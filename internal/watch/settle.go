@@ -36,7 +36,7 @@ type Hint struct {
 	ID     string // in EspoCRM; of a poke also an Advoware number
 	Source Source
 	// Edited is when the edit was made, as far as the source knows, on this host's
-	// clock; zero: unknown. It is measured, never decided on.
+	// clock; zero: unknown. Of Advoware it is the earliest time that it can have been.
 	Edited time.Time
 }
 
@@ -72,8 +72,20 @@ func (s *settling) add(h Hint, now time.Time) bool {
 	if h.Source == FromPoke || h.Source == FromList { // that of a webhook asks for less
 		w.hint.Source = h.Source
 	}
-	w.due = earlier(now.Add(quiet), w.heard.Add(longest))
+	if due := spoken(h, now).Add(quiet); due.After(w.due) {
+		w.due = due
+	}
+	w.due = earlier(w.due, w.heard.Add(longest))
 	return true
+}
+
+// spoken is when a record was edited, as far as that is known: EspoCRM's list says it,
+// in whole seconds of a clock that has told its time in whole seconds.
+func spoken(h Hint, now time.Time) time.Time {
+	if h.Source != FromList || h.Edited.IsZero() {
+		return now
+	}
+	return earlier(now, h.Edited.Add(time.Second))
 }
 
 // again takes back a record that was locked.

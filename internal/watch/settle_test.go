@@ -64,7 +64,33 @@ func TestSettlingIsBoundedAndFair(t *testing.T) {
 	}
 }
 
-// TestLockedComesAgain: unless it was spoken of meanwhile.
+// TestSettlingSinceTheEdit: EspoCRM's list says when it was, so nobody waits for what is
+// over; what others say is as young as their hint.
+func TestSettlingSinceTheEdit(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for _, tt := range []struct {
+		source Source
+		ago    time.Duration
+		due    time.Duration
+	}{
+		{FromList, 500 * time.Millisecond, 3 * time.Second}, {FromList, 3 * time.Second, time.Second}, {FromList, 4 * time.Second, 0},
+		{FromList, time.Hour, -time.Hour + 4*time.Second}, {FromList, -time.Hour, 3 * time.Second},
+		{FromAdvoware, time.Minute, 3 * time.Second}, {FromPoke, time.Minute, 3 * time.Second},
+	} {
+		s := newSettling()
+		s.add(Hint{ID: "a", Source: tt.source, Edited: now.Add(-tt.ago)}, now)
+		if next, _ := s.next(); next.Sub(now) != tt.due {
+			t.Errorf("%s, edited %s ago: due in %s, want %s", tt.source, tt.ago, next.Sub(now), tt.due)
+		}
+		s.add(Hint{ID: "a", Source: FromWebhook}, now)
+		s.add(Hint{ID: "a", Source: FromList, Edited: now.Add(-time.Minute)}, now) // an older one hurries nothing
+		if next, _ := s.next(); next.Sub(now) != quiet {
+			t.Errorf("%s: due in %s after a younger hint, want %s", tt.source, next.Sub(now), quiet)
+		}
+	}
+}
+
+// TestLockedComesAgain: at its time, or later when it is edited then.
 func TestLockedComesAgain(t *testing.T) {
 	s, now := newSettling(), time.Unix(1000, 0)
 	s.add(Hint{Entity: "E", ID: "a"}, now)
@@ -74,7 +100,11 @@ func TestLockedComesAgain(t *testing.T) {
 		t.Errorf("again at %s", next)
 	}
 	s.add(Hint{Entity: "E", ID: "a"}, now.Add(10*time.Second))
-	if next, _ := s.next(); !next.Equal(now.Add(13 * time.Second)) {
+	if next, _ := s.next(); !next.Equal(now.Add(time.Minute)) {
 		t.Errorf("spoken of meanwhile, it comes at %s", next)
+	}
+	s.add(Hint{Entity: "E", ID: "a"}, now.Add(59*time.Second))
+	if next, _ := s.next(); !next.Equal(now.Add(62 * time.Second)) {
+		t.Errorf("edited a moment before, it comes at %s", next)
 	}
 }
