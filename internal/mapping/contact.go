@@ -22,8 +22,12 @@ type contact struct {
 	member string // emailAddress or phoneNumber
 }
 
-// contactName is the name of such a field in a mapping. It never changes.
-var contactName = regexp.MustCompile(`^(emailAddress|phoneNumber)Data\[(primary|type=[\p{L}\p{N}_ -]{1,100})\]\.(emailAddress|phoneNumber)$`)
+// contactName is the name of such a field in a mapping. It never changes. Its length is
+// no part of the expression, as of the other names'.
+var contactName = regexp.MustCompile(`^(emailAddress|phoneNumber)Data\[(primary|type=[\p{L}\p{N}_ -]+)\]\.(emailAddress|phoneNumber)$`)
+
+// maxContact bounds such a name, in bytes.
+const maxContact = 200
 
 // contactLists are EspoCRM's lists, each with the field that shows its primary element.
 var contactLists = map[string]string{"emailAddressData": "emailAddress", "phoneNumberData": "phoneNumber"}
@@ -34,8 +38,8 @@ func (p *parsing) espoFieldName(at strictyaml.Node, name string) {
 	m := contactName.FindStringSubmatch(name)
 	switch {
 	case name == "":
-	case m != nil && m[1] == m[3] && (m[1] == "phoneNumber" || m[2] == "primary"):
-	case m != nil && m[1] == m[3]:
+	case m != nil && len(name) <= maxContact && m[1] == m[3] && (m[1] == "phoneNumber" || m[2] == "primary"):
+	case m != nil && len(name) <= maxContact && m[1] == m[3]:
 		p.add(at, "e-mail addresses have no type in EspoCRM; there is emailAddressData[primary].emailAddress")
 	case picks && contactLists[list] == "":
 		p.suggest(at, []string{"emailAddressData", "phoneNumberData"}, list, "an element is picked of emailAddressData and phoneNumberData alone, and %s is neither", list)
