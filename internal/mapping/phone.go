@@ -34,9 +34,18 @@ func canonicalPhone(s, region string) string {
 	return text
 }
 
-// dialled is the number that a text names without doubt; else nil. A number without
-// country and area code is none: which town it belongs to is not known.
+// dialled is the number that a text names without doubt; else nil.
 func dialled(s, region string) *phonenumbers.PhoneNumber {
+	if n := numberIn(s, region); n != nil && phonenumbers.IsValidNumber(n) {
+		return n
+	}
+	return nil
+}
+
+// numberIn is the number that a text has the form of, whether or not there is such a
+// number; else nil. One without country and area code is none: which town it belongs to
+// is not known.
+func numberIn(s, region string) *phonenumbers.PhoneNumber {
 	number, extension := cutExtension(s)
 	first := strings.IndexFunc(number, unicode.IsDigit)
 	if first < 0 || strings.IndexFunc(number, foreignToPhones) >= 0 {
@@ -52,9 +61,6 @@ func dialled(s, region string) *phonenumbers.PhoneNumber {
 		if n, err = phonenumbers.Parse(number, region); err != nil {
 			return nil
 		}
-	}
-	if !phonenumbers.IsValidNumber(n) {
-		return nil
 	}
 	if extension != "" {
 		n.Extension = &extension
@@ -119,12 +125,12 @@ func cutExtension(s string) (number, extension string) {
 // dial writes a canonical number in the form of the one that stands there, else as it
 // is dialled at home.
 func (c *codec) dial(canonical, standing string) string {
-	n := dialled(canonical, c.region)
+	n := numberIn(canonical, c.region)
 	if n == nil {
 		return canonical
 	}
 	text := c.dialLike(n, standing)
-	if canonicalPhone(text, c.region) != canonical {
+	if canonicalPhone(text, c.region) != canonical { // it has lost something, or there is no such number
 		return canonical
 	}
 	return text

@@ -301,16 +301,20 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 	if !cells[slot].there {
 		return record.Absent(), ""
 	}
-	if l.Type == Set {
-		return l.readSet(side, cells[slot].s)
+	return l.standing(side, cells[slot].s)
+}
+
+// standing is the canonical value of what stands at the line's name on a side.
+func (l *line) standing(side record.Side, s scalar) (record.Value, string) {
+	switch {
+	case l.Type == Set:
+		return l.readSet(side, s)
+	case l.lens != nil:
+		return l.lens.read(l.codec, side, s)
+	case l.table == nil:
+		return l.codec.on(side, s)
 	}
-	if l.lens != nil {
-		return l.lens.read(l.codec, side, cells[slot].s)
-	}
-	if l.table == nil {
-		return l.codec.on(side, cells[slot].s)
-	}
-	return l.readTable(side, cells[slot].s)
+	return l.readTable(side, s)
 }
 
 // on is the canonical form of what a side holds.

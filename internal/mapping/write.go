@@ -164,15 +164,8 @@ func (m *Mapping) reads(l *line, raw json.RawMessage) record.Value {
 		v, _ := m.readRef(l, record.Advoware, cell{true, scalarOfRaw(raw)})
 		return v
 	}
-	v, _ := l.read(record.Advoware, nil, singleCell(l.advoSlot, scalarOfRaw(raw)), nil)
+	v, _ := l.standing(record.Advoware, scalarOfRaw(raw))
 	return v
-}
-
-// singleCell is a row of cells in which only slot is filled.
-func singleCell(slot int, s scalar) []cell {
-	cells := make([]cell, slot+1)
-	cells[slot] = cell{true, s}
-	return cells
 }
 
 // espoWire is the JSON form in which EspoCRM gets a canonical value.
