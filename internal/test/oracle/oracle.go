@@ -360,7 +360,8 @@ func (o *Oracle) Transport(process string, next http.RoundTripper) http.RoundTri
 func (o *Oracle) learn(process string, q *http.Request, resp *http.Response) {
 	advo, isAdvo := strings.CutPrefix(q.URL.Path[strings.Index(q.URL.Path, "/api/")+1:], o.Mapping.AdvoPath()+"/")
 	_, espo, isEspo := strings.Cut(q.URL.Path, "/api/v1/"+o.Mapping.EspoType())
-	if !isEspo && (!isAdvo || q.Method != http.MethodGet) {
+	together := strings.HasSuffix(q.URL.Path, "/Advosync/write")
+	if !isEspo && !together && (!isAdvo || q.Method != http.MethodGet) {
 		return
 	}
 	body, err := io.ReadAll(resp.Body)
@@ -370,6 +371,12 @@ func (o *Oracle) learn(process string, q *http.Request, resp *http.Response) {
 	}
 	body = bytes.TrimSpace(body)
 	switch {
+	case together: // what a conflict shows nobody looks at
+		for _, result := range gjson.GetBytes(body, "results").Array() {
+			if result.Get("result").String() == "ok" {
+				o.reads[process][key{record.EspoCRM, result.Get("id").String()}] = o.shown(record.EspoCRM, []byte(result.Get("record").Raw))
+			}
+		}
 	case isAdvo:
 		delete(o.back, advo)
 		body = bytes.TrimSuffix(bytes.TrimPrefix(body, []byte("[")), []byte("]"))

@@ -48,9 +48,11 @@ type Sim struct {
 	// sameHost: every process can see whether another one is alive.
 	sameHost bool
 	storing  []sandbox.StoredForm
-	rate     float64 // how often an effect meets a fault
-	watched  bool
-	lasts    time.Duration // storm, or longer
+	// companion: EspoCRM has the module of the extension.
+	companion bool
+	rate      float64 // how often an effect meets a fault
+	watched   bool
+	lasts     time.Duration // storm, or longer
 
 	mu      sync.Mutex
 	down    bool // the store is gone
@@ -126,6 +128,9 @@ func newSim(seed uint64) *Sim {
 	s.Espo = sandbox.NewEspoCRM(sandbox.EspoCRMOptions{})
 	if r.IntN(3) == 0 {
 		s.Espo.SetFormula(sandbox.ExtensionFormula(entityType, "api-apikey", "", sandbox.BeteiligteFields()...))
+	}
+	if s.companion = s.random("companion", 0).IntN(4) == 0; s.companion {
+		s.Espo.InstallCompanion()
 	}
 	b := sandbox.Behaviour{GetAsList: r.IntN(2) == 0, PostAnswer: []sandbox.PostAnswer{sandbox.PostObject, sandbox.PostList, sandbox.PostID}[r.IntN(3)],
 		NotThere: []sandbox.NotThere{sandbox.NotThere404, sandbox.NotThereEmpty, sandbox.NotThereNull}[r.IntN(3)], TokenSeconds: 60 + r.IntN(600)}

@@ -1,14 +1,18 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"advosync/internal/advoware"
 	"advosync/internal/espocrm"
@@ -51,7 +55,7 @@ func (s *Sim) newTool(r *rand.Rand, command string, skew time.Duration, rate flo
 	// The oracle stands behind the guard: it judges a late landing by what its sender knew.
 	inner := s.guard(t.Run, s.Oracle.Transport(t.Run, sandbox.NewTransport("crm.test", s.Espo, "advo.test", s.Advo)))
 	opts := transport.Options{Timeout: tryTimeout, Base: t.prompt(t.onTheWay(t.Process.Transport(t.network(inner)))), MaxWait: 5 * time.Second, Rand: func() float64 { return 0.5 }}
-	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Options: opts})
+	ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Notify: espocrm.Notify{Users: []string{"admin"}}, Companion: s.companion, Options: opts})
 	if err != nil {
 		panic(err)
 	}
@@ -291,6 +295,9 @@ func (s *Sim) advoID(q *http.Request) (string, bool) {
 func (s *Sim) recordOf(q *http.Request) string {
 	advo, ok := s.advoID(q)
 	if !ok {
+		if strings.Contains(q.URL.Path, "/Advosync/") {
+			return onlyItem(q)
+		}
 		_, id, _ := strings.Cut(q.URL.Path, "/api/v1/"+entityType+"/")
 		return id
 	}
@@ -300,6 +307,16 @@ func (s *Sim) recordOf(q *http.Request) string {
 		}
 	}
 	return ""
+}
+
+// onlyItem is the record that a call of the module is about: here each is about one.
+func onlyItem(q *http.Request) string {
+	body, err := io.ReadAll(q.Body)
+	q.Body = io.NopCloser(bytes.NewReader(body))
+	if err != nil {
+		return ""
+	}
+	return gjson.GetBytes(body, "items.0.id").String()
 }
 
 // holds reports whether the run still holds the lock of the record that it
