@@ -26,7 +26,15 @@ type linkName struct {
 }
 
 func (e *Engine) references(ctx context.Context) *references {
-	return &references{ctx: ctx, e: e, links: map[linkName]linkPair{}}
+	return &references{ctx: ctx, e: e}
+}
+
+// remember keeps what the store has answered; most records lead nowhere.
+func (r *references) remember(name linkName, p linkPair) {
+	if r.links == nil {
+		r.links = map[linkName]linkPair{}
+	}
+	r.links[name] = p
 }
 
 // EspoID is the one record that this store knows as linked to a number.
@@ -49,7 +57,7 @@ func (r *references) EspoID(entity string, number int64) (string, error) {
 	if len(ids) == 1 { // two with one number: neither is known to be the one
 		p.id = ids[0]
 	}
-	r.links[name] = p
+	r.remember(name, p)
 	return p.id, nil
 }
 
@@ -64,7 +72,7 @@ func (r *references) Number(entity, espoID string) (int64, error) {
 		return 0, storeFault("look for a linked record of "+entity, err)
 	}
 	p := linkPair{id: espoID, number: linkedTo(m)}
-	r.links[name] = p
+	r.remember(name, p)
 	return p.number, nil
 }
 
