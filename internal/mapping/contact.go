@@ -50,8 +50,9 @@ func (p *parsing) espoFieldName(at strictyaml.Node, name string) {
 	}
 }
 
-// contactPicks makes every element one field's: where the mapping picks the primary
-// one, no field picks it by its type.
+// contactPicks has a field that picks by type prefer what is not the primary one, where
+// the mapping picks that as well: so each field has an element of its own, where there is
+// one.
 func (m *Mapping) contactPicks() {
 	m.espo.primary = map[string]bool{}
 	for i := range m.lines {
@@ -106,147 +107,223 @@ func (m *Mapping) Listed(o record.Object) bool {
 	return true
 }
 
-// contacts puts values into EspoCRM's lists. What is cleared goes first: it may come
-// back elsewhere.
+// contacts puts values into EspoCRM's lists.
 func (m *Mapping) contacts(o record.Object, lines []*line, values map[string]record.Value, patch record.Patch) error {
-	o, err := contactsOf(o, lines)
-	if err != nil {
-		return m.fail(record.EspoCRM, lines[0].Espo, "the record was read without "+lines[0].contact.pick.List+", which goes back whole")
-	}
-	slices.SortStableFunc(lines, func(a, b *line) int {
-		return boolInt(values[b.Key].IsEmpty()) - boolInt(values[a.Key].IsEmpty())
-	})
-	moved := map[string]bool{} // fields whose element has become another field's
 	for _, l := range lines {
 		name := l.contact.pick.List
-		standing, _ := o.Get(name)
-		list, why := m.contactList(l, standing, values, moved)
-		if why != "" {
-			return m.fail(record.EspoCRM, l.Espo, l.Espo+" "+why)
+		if _, done := patch[name]; done {
+			continue
 		}
-		if o, err = o.Set(name, list); err != nil {
-			return m.fail(record.EspoCRM, l.Espo, l.Espo+" cannot be set in this record")
+		standing, there := o.Get(name)
+		if !there && !o.IsZero() {
+			return m.fail(record.EspoCRM, l.Espo, "the record was read without "+name+", which goes back whole")
 		}
-		patch[name] = list
+		if r := gjson.ParseBytes(standing); r.Exists() && r.Type != gjson.Null && !r.IsArray() {
+			return m.fail(record.EspoCRM, l.Espo, l.Espo+" cannot be set: "+name+" is no list in this record")
+		}
+		a := m.arrangement(name, standing, values)
+		if at, why := a.arrange(); why != "" {
+			return m.fail(record.EspoCRM, at.Espo, at.Espo+" "+why)
+		}
+		patch[name] = a.list()
 	}
 	return nil
 }
 
-// contactsOf is the record that the lists are taken from; a new one has none.
-func contactsOf(o record.Object, lines []*line) (record.Object, error) {
-	if o.IsZero() {
-		return record.ParseObject([]byte("{}"))
-	}
-	for _, l := range lines {
-		if _, there := o.Get(l.contact.pick.List); !there {
-			return o, record.ErrNotObject
-		}
-	}
-	return o, nil
+// arrangement is one of EspoCRM's lists on its way to hold what every field of it is to
+// show, those that are not written what they show now.
+type arrangement struct {
+	lines    []*line
+	want     []record.Value
+	elements []gjson.Result
+	of       []int        // the element of each line; -1: none
+	gone     map[int]bool // elements that nobody wants any more
+	neutral  string       // a type that no field picks
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// contactList is one of EspoCRM's lists with one value put in or taken out; all other
-// elements keep their bytes. why: it cannot be done.
-func (m *Mapping) contactList(l *line, standing json.RawMessage, values map[string]record.Value, moved map[string]bool) (list json.RawMessage, why string) {
-	c, v, elements := l.contact, values[l.Key], gjson.ParseBytes(standing).Array()
-	if r := gjson.ParseBytes(standing); r.Exists() && r.Type != gjson.Null && !r.IsArray() {
-		return nil, "cannot be set: " + c.pick.List + " is no list in this record"
-	}
-	at := slices.IndexFunc(elements, c.pick.Picks)
-	if v.IsEmpty() {
-		return c.cleared(elements, at)
-	}
-	raw := l.codec.espoWire(v)
-	same := l.among(elements, v)
-	switch {
-	case same >= 0 && same != at:
-		if other := m.picksToo(l, elements[same]); other != nil {
-			if next, written := values[other.Key]; !written || next == v {
-				return nil, "cannot be set: EspoCRM holds an address or number once, and " + other.Espo + " has this one"
-			}
-			moved[other.Key] = true
-		}
-		elements = c.becomes(elements, same, at, moved[l.Key])
-	case at >= 0 && same < 0 && moved[l.Key]: // what comes forward is a further one of this sort, and stays
-		elements = slices.Insert(elements, at, c.fresh(raw, false))
-	case at >= 0:
-		elements[at] = withMember(withLower(elements[at], raw), c.member, raw)
-	default:
-		elements = append(elements, c.fresh(raw, len(elements) == 0 && !m.espo.primary[c.pick.List]))
-	}
-	return joined(elements), ""
-}
-
-// among is where an element stands that holds v; -1: nowhere. The type's equality
-// counts: a known address is that address.
-func (l *line) among(elements []gjson.Result, v record.Value) int {
-	return slices.IndexFunc(elements, func(e gjson.Result) bool {
-		has, _ := l.codec.canonical(scalarOf(e.Get(l.contact.member)))
-		return has == v || l.Equal(has, v)
-	})
-}
-
-// cleared is a list without its picked element. Where a second one of that sort would
-// come forward with a value of its own, nobody can say that the field is empty.
-func (c *contact) cleared(elements []gjson.Result, at int) (json.RawMessage, string) {
-	if at >= 0 {
-		elements = slices.Delete(slices.Clone(elements), at, at+1)
-	}
-	if slices.ContainsFunc(elements, c.pick.Picks) {
-		return nil, "cannot be emptied: EspoCRM holds a second one of that sort, which would take its place"
-	}
-	return joined(elements), ""
-}
-
-// picksToo is another field of the mapping that picks this element.
-func (m *Mapping) picksToo(l *line, e gjson.Result) *line {
+func (m *Mapping) arrangement(list string, standing json.RawMessage, values map[string]record.Value) *arrangement {
+	a := &arrangement{elements: gjson.ParseBytes(standing).Array(), gone: map[int]bool{}}
+	taken := map[string]bool{}
 	for i := range m.lines {
-		o := &m.lines[i]
-		if o.contact != nil && o.contact.pick != l.contact.pick && o.contact.pick.List == l.contact.pick.List && o.contact.pick.Picks(e) {
-			return o
+		l := &m.lines[i]
+		if l.contact == nil || l.contact.pick.List != list {
+			continue
+		}
+		at := a.picked(l)
+		want, written := values[l.Key]
+		if !written && at >= 0 {
+			want = a.holds(l, at)
+		}
+		a.lines, a.want, a.of = append(a.lines, l), append(a.want, want), append(a.of, at)
+		taken[l.contact.pick.Value] = true
+	}
+	for _, kind := range []string{"Office", "Home", "Other", "Fax", "Mobile"} {
+		if a.neutral == "" && !taken[kind] {
+			a.neutral = kind
 		}
 	}
-	return nil
+	return a
 }
 
-// becomes makes the element at same, which already holds the value, the one that is
-// picked: in the place of the one at at, or a further one of this sort would come
-// forward. stays: that one is not this field's, and stays behind it.
-func (c *contact) becomes(elements []gjson.Result, same, at int, stays bool) []gjson.Result {
-	next := elements[same]
-	if at >= 0 && !stays && elements[at].Get("primary").Bool() || c.pick.Key == "primary" {
-		next = withMember(next, "primary", json.RawMessage("true"))
+// picked is the element that a line shows; -1: none.
+func (a *arrangement) picked(l *line) int {
+	shown := l.contact.pick.From(gjson.ParseBytes(joined(a.elements)))
+	if !shown.Exists() {
+		return -1
 	}
+	return slices.IndexFunc(a.elements, func(e gjson.Result) bool { return e.Raw == shown.Raw })
+}
+
+func (a *arrangement) holds(l *line, at int) record.Value {
+	v, _ := l.codec.canonical(scalarOf(a.elements[at].Get(l.contact.member)))
+	return v
+}
+
+// wants reports whether a line is to show the element.
+func (a *arrangement) wants(i, at int) bool {
+	has := a.holds(a.lines[i], at)
+	return a.want[i].HasText() && (has == a.want[i] || a.lines[i].Equal(has, a.want[i]))
+}
+
+// arrange gives every line its element. why: EspoCRM cannot hold it, and for which line.
+func (a *arrangement) arrange() (at *line, why string) {
+	shows := slices.Clone(a.of)
+	for i := range a.lines {
+		a.of[i] = a.find(i, shows[i])
+	}
+	for i := range a.lines { // what has no element yet takes the place of what it shows, or a new one
+		if a.want[i].HasText() && a.of[i] < 0 {
+			if a.of[i] = a.find(i, shows[i]); a.of[i] < 0 {
+				a.of[i] = a.place(i, shows[i])
+			}
+		}
+	}
+	for i, l := range a.lines {
+		for j, other := range a.lines[:i] {
+			if a.of[i] >= 0 && a.of[i] == a.of[j] && l.contact.pick.Key == other.contact.pick.Key {
+				return l, "cannot be set: EspoCRM holds an address or number once, and " + other.Espo + " has this one"
+			}
+		}
+	}
+	for _, k := range shows { // what nobody wants any more goes
+		a.gone[k] = k >= 0 && !slices.Contains(a.of, k)
+	}
+	a.mark()
+	return a.forward()
+}
+
+// find is the element that holds what a line is to show, the one that it shows already
+// before all others; -1: none does.
+func (a *arrangement) find(i, shown int) int {
+	if shown >= 0 && a.wants(i, shown) {
+		return shown
+	}
+	for k := range a.elements {
+		if a.wants(i, k) {
+			return k
+		}
+	}
+	return -1
+}
+
+// place makes an element for a value that none holds: of the one that the line shows,
+// where nobody wants that any more, else a new one.
+func (a *arrangement) place(i, shown int) int {
+	l := a.lines[i]
+	raw := l.codec.espoWire(a.want[i])
+	if shown >= 0 && !slices.Contains(a.of, shown) {
+		a.elements[shown] = withMember(withLower(a.elements[shown], raw), l.contact.member, raw)
+		return shown
+	}
+	a.elements = append(a.elements, l.contact.fresh(raw, len(a.elements) == 0 && !a.picksPrimary(), a.neutral))
+	return len(a.elements) - 1
+}
+
+func (a *arrangement) picksPrimary() bool {
+	return slices.ContainsFunc(a.lines, func(l *line) bool { return l.contact.pick.Key == "primary" })
+}
+
+// mark makes every line's element one that it picks. The primary one is of no sort that
+// a field picks and is to be empty.
+func (a *arrangement) mark() {
+	for i, l := range a.lines {
+		c := l.contact
+		if c.pick.Key == "primary" {
+			for k := range a.elements {
+				if was := a.elements[k].Get("primary").Bool(); was != (k == a.of[i]) {
+					a.elements[k] = withMember(a.elements[k], "primary", json.RawMessage(strconv.FormatBool(!was)))
+				}
+			}
+			continue
+		}
+		if k := a.of[i]; k >= 0 && !c.pick.Picks(a.elements[k]) {
+			a.elements[k] = withMember(a.elements[k], c.pick.Key, quote(c.pick.Value))
+		}
+		for k, e := range a.elements {
+			if a.of[i] < 0 && c.pick.Besides != "" && !a.gone[k] && c.pick.Picks(e) && e.Get("primary").Bool() {
+				a.elements[k] = withMember(e, c.pick.Key, quote(a.neutral))
+			}
+		}
+	}
+}
+
+// forward puts each line's element before the further ones of its sort.
+func (a *arrangement) forward() (at *line, why string) {
+	for i, l := range a.lines {
+		c, own := l.contact, a.of[i]
+		if c.pick.Key == "primary" {
+			continue
+		}
+		for k, e := range a.elements {
+			if k == own || a.gone[k] || !c.pick.Picks(e) || e.Get("primary").Bool() && c.pick.Besides != "" {
+				continue
+			}
+			if own < 0 || c.pick.Besides != "" && a.elements[own].Get("primary").Bool() {
+				return l, "cannot be written: EspoCRM holds a second one of that sort, which would take its place"
+			}
+			if own > k { // changes places with it: order means nothing to EspoCRM
+				a.elements[k], a.elements[own] = a.elements[own], a.elements[k]
+				a.swapped(k, own)
+				own = k
+			}
+		}
+	}
+	return nil, ""
+}
+
+func (a *arrangement) swapped(k, own int) {
+	a.gone[k], a.gone[own] = a.gone[own], a.gone[k]
+	for i := range a.of {
+		switch a.of[i] {
+		case k:
+			a.of[i] = own
+		case own:
+			a.of[i] = k
+		}
+	}
+}
+
+// list is what EspoCRM gets.
+func (a *arrangement) list() json.RawMessage {
+	var rest []gjson.Result
+	for k, e := range a.elements {
+		if !a.gone[k] {
+			rest = append(rest, e)
+		}
+	}
+	return joined(rest)
+}
+
+// fresh is a new element. EspoCRM wants to be told of each whether it is the primary
+// one, and gives a type of its own to a number that has none.
+func (c *contact) fresh(raw json.RawMessage, primary bool, neutral string) gjson.Result {
+	kind := neutral
 	if c.pick.Key != "primary" {
-		next = withMember(next, c.pick.Key, quote(c.pick.Value))
+		kind = c.pick.Value
 	}
-	switch {
-	case at < 0:
-		elements[same] = next
-		return elements
-	case stays:
-		if same < at {
-			at--
-		}
-		return slices.Insert(slices.Delete(elements, same, same+1), at, next)
-	default:
-		elements[at] = next
-		return slices.Delete(elements, same, same+1)
-	}
-}
-
-// fresh is a new element. EspoCRM wants to be told of each whether it is the primary one.
-func (c *contact) fresh(raw json.RawMessage, primary bool) gjson.Result {
 	text := `{` + strconv.Quote(c.member) + `:` + string(raw) + `,"primary":` + strconv.FormatBool(primary || c.pick.Key == "primary")
-	if c.pick.Key != "primary" {
-		text += `,"` + c.pick.Key + `":` + string(quote(c.pick.Value))
+	if c.member == "phoneNumber" {
+		text += `,"type":` + string(quote(kind))
 	}
 	return gjson.Parse(text + `,"optOut":false,"invalid":false}`)
 }

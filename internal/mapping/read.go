@@ -17,8 +17,8 @@ type plan struct {
 	slots []string       // slot → name
 	index map[string]int // name → slot
 	env   []int          // slots that expressions read
-	// primary are the lists of which the mapping picks the primary element: it is no
-	// other field's.
+	// primary are the lists of which the mapping picks the primary element: other fields
+	// take it last.
 	primary map[string]bool
 }
 

@@ -12,7 +12,8 @@ import (
 // A part of a dotted name may pick an element of a list: "adressen[standard=true].plz"
 // is the plz of the first element of adressen whose standard is true.
 
-// Pick is such a choice of an element. One whose Besides is true is not chosen.
+// Pick is such a choice of an element. One whose Besides is true is chosen only where
+// there is no other.
 type Pick struct{ List, Key, Value, Besides string }
 
 // CutPick reads one part of a dotted name; false: it picks no element. A key without a
@@ -30,11 +31,14 @@ func CutPick(part string) (Pick, bool) {
 // none.
 func (p Pick) From(list gjson.Result) (found gjson.Result) {
 	list.ForEach(func(_, element gjson.Result) bool {
-		if p.Picks(element) {
-			found = element
-			return false
+		if !p.Picks(element) {
+			return true
 		}
-		return true
+		last := p.Besides == "" || member(element, p.Besides).Type != gjson.True
+		if last || !found.Exists() {
+			found = element
+		}
+		return !last
 	})
 	return found
 }
@@ -42,8 +46,7 @@ func (p Pick) From(list gjson.Result) (found gjson.Result) {
 // Picks reports whether an element of the list is of the sort that is picked.
 func (p Pick) Picks(element gjson.Result) bool {
 	key := member(element, p.Key)
-	return key.Exists() && key.Type != gjson.Null && plainOf(key) == p.Value &&
-		(p.Besides == "" || member(element, p.Besides).Type != gjson.True)
+	return key.Exists() && key.Type != gjson.Null && plainOf(key) == p.Value
 }
 
 func plainOf(r gjson.Result) string {

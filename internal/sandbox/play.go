@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,12 +237,8 @@ func (w *World) linkPlayed(m *mapping.Mapping, raw []byte) {
 }
 
 // tag tells the addresses and numbers of one field from those of another.
-func tag(f mapping.Field) int {
-	n := 0
-	for _, b := range []byte(f.Key) {
-		n = (n*31 + int(b)) % 90
-	}
-	return n + 10
+func tag(m *mapping.Mapping, f mapping.Field) int {
+	return 10 + slices.IndexFunc(m.AllFields(), func(g mapping.Field) bool { return g.Key == f.Key })
 }
 
 // sampleValue is a value of the field's type, another one for each i.
@@ -264,9 +261,9 @@ func sampleValue(m *mapping.Mapping, f mapping.Field, i int) record.Value {
 	case mapping.Datetime:
 		return record.Of(fmt.Sprintf("2026-%02d-%02dT09:30:00Z", 1+i%12, 1+i%28))
 	case mapping.Email:
-		return record.Of(fmt.Sprintf("post%d-%d@beispiel.example", i+1, tag(f)))
+		return record.Of(fmt.Sprintf("post%d-%d@beispiel.example", i+1, tag(m, f)))
 	case mapping.Phone:
-		return record.Of(fmt.Sprintf("+49511%d%04d", tag(f), i+1))
+		return record.Of(fmt.Sprintf("+49511%d%04d", tag(m, f), i+1))
 	case mapping.URL:
 		return record.Of(fmt.Sprintf("https://beispiel.example/%d", i+1))
 	case mapping.IBAN:
