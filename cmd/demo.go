@@ -65,7 +65,7 @@ const sandboxType = "CBeteiligte"
 func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir, played played) (w *sandbox.World, kept bool, err error) {
 	opts := sandbox.WorldOptions{Seed: o.Seed, Companion: o.Companion}
 	if played.mapping != nil {
-		opts.Play(played.mapping)
+		opts.Play(played.all()...)
 	}
 	if o.Latency > 0 {
 		pace := func(*http.Request, int) time.Duration { return o.Latency }

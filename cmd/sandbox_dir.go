@@ -139,6 +139,9 @@ type prepared struct{ name, text string }
 // stays as it is; a configuration that names other systems than w ends it.
 func (d *sandboxDir) settle(w *sandbox.World, fresh bool, played played) error {
 	files := []prepared{{"advosync.yaml", w.Config(d.path, "entities/*.yaml")}, {played.file(), played.text(w)}}
+	if played.beside != nil {
+		files = append(files, prepared{"entities/" + besideName, w.Mapping()})
+	}
 	var missing []prepared
 	for _, f := range files {
 		mine, err := d.mine(f.name)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -17,6 +18,16 @@ type played struct {
 	name    string // of the file, in entities
 	source  []byte
 	mapping *mapping.Mapping
+	// beside is Beteiligte's, where the mapping leads there; nil: it does not.
+	beside *mapping.Mapping
+}
+
+// all are the mappings that the sandbox plays, those that are led to first.
+func (p played) all() []*mapping.Mapping {
+	if p.beside != nil {
+		return []*mapping.Mapping{p.beside, p.mapping}
+	}
+	return []*mapping.Mapping{p.mapping}
 }
 
 // play reads the mapping that a sandbox is to play: the one that was named, or the one
@@ -50,13 +61,20 @@ func parsePlayed(file, name string, source []byte, log *slog.Logger) (played, er
 	for _, w := range m.Warnings() {
 		log.Warn(w)
 	}
-	return played{name: name, source: source, mapping: m}, nil
+	p := played{name: name, source: source, mapping: m}
+	if slices.Contains(m.Links(), "Beteiligte") && m.Entity() != "Beteiligte" && name != besideName {
+		p.beside, err = mapping.Parse(besideName, []byte(sandbox.BeteiligteMapping()))
+	}
+	return p, err
 }
+
+// besideName is the file of Beteiligte's mapping, beside one that leads there.
+const besideName = "beteiligte.yaml"
 
 // file is where the mapping lies in the sandbox's directory.
 func (p played) file() string {
 	if p.mapping == nil && p.name == "" {
-		return "entities/beteiligte.yaml"
+		return "entities/" + besideName
 	}
 	return "entities/" + p.name
 }
@@ -79,7 +97,10 @@ func (p played) introduce(w *sandbox.World, out io.Writer, file string, kept, tr
 		espoOf, advoOf = `"type":"`+kind+`",`, `"path":"`+path+`",`
 		espo, advo = exampleEdits(m)
 	}
-	id, number, goesOn := "ID", "N", ""
+	id, number, goesOn, of := "ID", "N", "", ""
+	if p.beside != nil {
+		of = " --entity " + entity
+	}
 	if kept {
 		goesOn = "\n          goes on where it was left; --fresh begins anew"
 	}
@@ -110,17 +131,26 @@ config    %[5]s%[8]s
 
 In a second terminal:
   export ADVOSYNC_CONFIG=%[5]s
-  advosync check
-  advosync sync --id %[6]s
+%[16]s  advosync check%[15]s
+  advosync sync%[15]s --id %[6]s
 
 Edit that record as a person would, on one side or on both, then look again:
   curl -s %[1]s/_sandbox/edit -d '{%[11]s"id":"%[6]s","values":{%[12]s}}'
   curl -s %[3]s/_sandbox/edit -d '{%[13]s"id":%[7]s,"values":{%[14]s}}'
-  advosync diff
+  advosync diff%[15]s
 
 Ctrl-C stops both.
 `, w.EspoURL, len(w.EspoCRM.Records(kind)), w.AdvoURL, len(w.Advoware.All(path)), file, id, number, goesOn,
-		kind, entity, espoOf, espo, advoOf, advo)
+		kind, entity, espoOf, espo, advoOf, advo, of, p.first())
+}
+
+// first is what comes before everything else: a record leads only to those that the
+// store knows.
+func (p played) first() string {
+	if p.beside == nil {
+		return ""
+	}
+	return "  advosync cron-run\n"
 }
 
 // exampleEdits are an edit on each side, of a field that holds a text.

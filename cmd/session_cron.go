@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"advosync/internal/batch"
@@ -27,6 +28,9 @@ func (s *opened) cron(ctx context.Context, of engine.Config, r cronRequest) (bat
 		}
 		entities = append(entities, m)
 	}
+	// As the configuration has them: those that others lead to come first.
+	place := func(m *mapping.Mapping) int { return slices.Index(s.cfg.Mappings, m) }
+	slices.SortStableFunc(entities, func(a, b *mapping.Mapping) int { return place(a) - place(b) })
 	cron := s.cfg.Cron
 	cfg := batch.Config{Engine: of, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
 		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes, MaxCreates: cron.MaxCreates}

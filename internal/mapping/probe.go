@@ -56,3 +56,12 @@ func (m *Mapping) EspoWords(key string) []string {
 
 // Members are the members of a canonical set.
 func Members(text string) []string { return membersOf(text) }
+
+// LeadsTo is what a reference leads to: records of an entity, or users, known by an
+// attribute; both "" where the field is none.
+func (m *Mapping) LeadsTo(key string) (entity, user string) {
+	if i, ok := m.byKey[key]; ok && m.lines[i].ref != nil {
+		return m.lines[i].ref.entity, m.lines[i].ref.user
+	}
+	return "", ""
+}

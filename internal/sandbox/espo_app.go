@@ -97,6 +97,9 @@ func (c *call) entityDefs() map[string]any {
 			}
 			fields[f.Name] = m
 		}
+		if !d.bare {
+			fields["assignedUser"] = map[string]any{"type": "link"}
+		}
 		def := map[string]any{"fields": fields, "indexes": indexes}
 		if d.OptimisticConcurrency {
 			def["optimisticConcurrencyControl"] = true

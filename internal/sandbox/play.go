@@ -24,8 +24,12 @@ const (
 func (o *WorldOptions) Play(ms ...*mapping.Mapping) {
 	o.played = ms
 	o.EspoCRM.Defs, o.Advoware.Behaviour.Paths = DefaultDefs(), map[string]RecordPaths{}
+	types := map[string]string{}
 	for _, m := range ms {
-		o.EspoCRM.Defs = playedDefs(o.EspoCRM.Defs, m)
+		types[m.Entity()] = m.EspoType()
+	}
+	for _, m := range ms {
+		o.EspoCRM.Defs = playedDefs(o.EspoCRM.Defs, m, types)
 		o.Advoware.Behaviour.Paths[m.AdvoPath()] = playedPaths(m)
 		o.Advoware.Resources = append(o.Advoware.Resources, Resource{Path: m.AdvoPath(), ID: m.AdvoID(), RowID: m.AdvoRowID()})
 	}
@@ -44,8 +48,9 @@ func playedPaths(m *mapping.Mapping) (p RecordPaths) {
 	return p
 }
 
-// playedDefs are these types, and the mapping's with all that it names.
-func playedDefs(defs []EntityDef, m *mapping.Mapping) []EntityDef {
+// playedDefs are these types, and the mapping's with all that it names. types are the
+// types in EspoCRM of the entities that are played.
+func playedDefs(defs []EntityDef, m *mapping.Mapping, types map[string]string) []EntityDef {
 	at := -1
 	for i := range defs {
 		if defs[i].Name == m.EspoType() {
@@ -66,9 +71,14 @@ func playedDefs(defs []EntityDef, m *mapping.Mapping) []EntityDef {
 		if list, _, several := strings.Cut(name, "["); several {
 			name = strings.TrimSuffix(list, "Data")
 		}
-		if name != "" && d.ofAttribute(name) == nil {
-			d.Fields = append(d.Fields, playedField(m, f, name))
+		if name == "" || d.ofAttribute(name) != nil {
+			continue
 		}
+		if entity, _ := m.LeadsTo(f.Key); types[entity] != "" && strings.HasSuffix(name, "Id") {
+			d.Fields = append(d.Fields, Field{Name: strings.TrimSuffix(name, "Id"), Type: Link, Entity: types[entity]})
+			continue
+		}
+		d.Fields = append(d.Fields, playedField(m, f, name))
 	}
 	for _, name := range m.EspoNames() { // those that only a condition or an expression reads
 		if d.ofAttribute(name) == nil && name != "assignedUserId" {
@@ -132,8 +142,10 @@ func playedType(f mapping.Field) FieldType {
 
 // fillPlayed makes the sample records, each written by the mapping itself.
 func (w *World) fillPlayed(m *mapping.Mapping) {
+	w.EspoCRM.addUsers(m)
+	m = m.With(playedReferences{w})
 	for i := range playedPairs + playedAlone {
-		if raw, ok := playedAdvo(m, i); ok {
+		if raw, ok := w.playedAdvo(m, i); ok {
 			id := w.Advoware.Insert(m.AdvoPath(), raw)
 			if stored, there := w.Advoware.Get(m.AdvoPath(), id); there && i < playedPairs {
 				w.linkPlayed(m, stored)
@@ -141,23 +153,26 @@ func (w *World) fillPlayed(m *mapping.Mapping) {
 		}
 	}
 	for i := range playedAlone {
-		if raw, ok := playedAdvo(m, playedPairs+playedAlone+i); ok {
-			w.EspoCRM.Seed(m.EspoType(), with(playedEspo(m, raw), "syncStatus", "pending_sync"))
+		if raw, ok := w.playedAdvo(m, playedPairs+playedAlone+i); ok {
+			w.seedPlayed(m, with(playedEspo(m, raw), "syncStatus", "pending_sync"))
 		}
 	}
 }
 
 // playedAdvo is Advoware's form of the i-th sample; false where the mapping makes no
 // record of it (no kind applies to what it writes).
-func playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
+func (w *World) playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
 	kinds := append(m.Kinds(), "")
 	kind := kinds[i%max(len(kinds)-1, 1)]
 	values := map[string]record.Value{}
 	for _, f := range m.Fields(kind) {
-		if f.Computed || f.Clear || f.Reference || f.Direction == mapping.ToEspocrm {
-			continue
+		switch {
+		case f.Computed || f.Clear || f.Direction == mapping.ToEspocrm:
+		case f.Reference:
+			values[f.Key] = w.sampleReference(m, f, i)
+		default:
+			values[f.Key] = sampleValue(m, f, i)
 		}
-		values[f.Key] = sampleValue(m, f, i)
 	}
 	for key := range values { // what it cannot take stays away
 		if _, err := m.Overlay(record.Object{}, map[string]record.Value{key: values[key]}, nil); err != nil {
@@ -230,6 +245,11 @@ func (w *World) linkPlayed(m *mapping.Mapping, raw []byte) {
 	values["advowareRowId"] = gjson.GetBytes(raw, m.AdvoRowID()).String()
 	values["syncStatus"], values["advowareLastSync"] = "clean", synced
 	values["createdAt"], values["modifiedAt"], values["modifiedById"] = synced, synced, APIUserID
+	w.seedPlayed(m, values)
+}
+
+// seedPlayed gives a sample record the same id in every run.
+func (w *World) seedPlayed(m *mapping.Mapping, values map[string]any) {
 	if w.EspoCRM.opts.NextID == nil {
 		values["id"] = w.EspoCRM.ids.next(sampleTime)
 	}

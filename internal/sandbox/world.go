@@ -46,6 +46,7 @@ type World struct {
 	Log      *Log
 	// EspoURL and AdvoURL are where the systems answer: in memory, or on loopback after Start.
 	EspoURL, AdvoURL string
+	played           []*mapping.Mapping // nil: Beteiligte
 }
 
 // NewWorld returns both systems, filled.
@@ -72,6 +73,7 @@ func NewWorld(opts WorldOptions) *World {
 	if opts.Companion {
 		w.EspoCRM.InstallCompanion()
 	}
+	w.played = opts.played
 	c := &console{espo: w.EspoCRM, advo: w.Advoware}
 	w.EspoCRM.console, w.Advoware.console = c, c
 	switch {
@@ -137,7 +139,10 @@ func (w *World) Config(dir string, entities ...string) string {
 }
 
 // Mapping returns the Beteiligte mapping with the list endpoint that the Advoware simulator has.
-func (w *World) Mapping() string { return worldMapping }
+func (w *World) Mapping() string { return BeteiligteMapping() }
+
+// BeteiligteMapping is the text of World.Mapping, for a played mapping that leads there.
+func BeteiligteMapping() string { return worldMapping }
 
 const worldMapping = `entity: Beteiligte
 espocrm: {type: CBeteiligte}
