@@ -65,8 +65,8 @@ func playedDefs(defs []EntityDef, m *mapping.Mapping, types map[string]string) [
 	d := &defs[at]
 	for _, f := range m.AllFields() {
 		name := f.Espo
-		if name == "assignedUserId" {
-			continue // every type has it
+		if name == "assignedUserId" && d.ofAttribute(name) == nil {
+			d.Fields = append(d.Fields, *assignedUserField())
 		}
 		if list, _, several := strings.Cut(name, "["); several {
 			name = strings.TrimSuffix(list, "Data")
@@ -81,7 +81,7 @@ func playedDefs(defs []EntityDef, m *mapping.Mapping, types map[string]string) [
 		d.Fields = append(d.Fields, playedField(m, f, name))
 	}
 	for _, name := range m.EspoNames() { // those that only a condition or an expression reads
-		if d.ofAttribute(name) == nil && name != "assignedUserId" {
+		if d.ofAttribute(name) == nil {
 			d.Fields = append(d.Fields, Field{Name: name, Type: Varchar})
 		}
 	}
