@@ -25,6 +25,8 @@ const (
 	needsListed = 20
 	// barsShown is how many passes the morning page shows.
 	barsShown = 30
+	// backupDue is how old a store may be of which nobody has made a copy yet.
+	backupDue = 7 * 24 * time.Hour
 	// asksAtOnce bounds the questions to EspoCRM that are in flight.
 	asksAtOnce = 8
 )
@@ -308,6 +310,13 @@ func (a *app) wholeNeeds(ctx context.Context, p parts, doc result.Status, entiti
 	locks, err := staleLocks(ctx, p, entities)
 	if err == nil && down == nil {
 		err = nameLocks(ctx, p, locks)
+	}
+	if err != nil {
+		return nil, err
+	}
+	never, err := store.NeverBackedUp(ctx, p.store, a.now().Add(-backupDue))
+	if never {
+		needs = append(needs, result.Need{Kind: result.NeedBackup, Why: "it has never been backed up; without it nothing that was overwritten can be put back", Next: "advosync backup FILE"})
 	}
 	return slices.Concat(needs, unreachable, locks), err
 }

@@ -250,7 +250,7 @@ func (a *app) commands() []group {
 		{"look", "Look (nothing is written):", []*cobra.Command{a.statusCommand(), a.checkCommand(), a.diffCommand(), a.historyCommand(), a.reportCommand()}},
 		{"act", "Act:", []*cobra.Command{a.syncCommand(), a.cronRunCommand(), a.linkCommand(), a.watchCommand(), a.pokeCommand()}},
 		{"repair", "Repair:", []*cobra.Command{a.resolveCommand(), a.undoCommand(), a.resetCommand(), a.unlockCommand(), a.holdCommand(), a.releaseCommand()}},
-		{groupSetUp, "Set up:", []*cobra.Command{a.initCommand(), a.doctorCommand(), a.sandboxCommand(), a.versionCommand()}},
+		{groupSetUp, "Set up:", []*cobra.Command{a.initCommand(), a.doctorCommand(), a.backupCommand(), a.sandboxCommand(), a.versionCommand()}},
 	}
 }
 

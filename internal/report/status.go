@@ -104,7 +104,7 @@ func (p *page) morning(st result.Status) {
 var needWords = map[result.NeedKind]string{
 	result.NeedHalted: "halted", result.NeedHeldBack: "held back", result.NeedUnreachable: "down", result.NeedUnreadable: "unreadable",
 	result.NeedNoPass: "no pass", result.NeedConflict: "conflict", result.NeedLink: "link", result.NeedGivenUp: "given up",
-	result.NeedFailing: "failing", result.NeedLock: "stale lock", result.NeedHold: "on hold", result.NeedNew: "new",
+	result.NeedFailing: "failing", result.NeedLock: "stale lock", result.NeedHold: "on hold", result.NeedBackup: "no backup", result.NeedNew: "new",
 }
 
 // need is one thing that needs somebody: who, since when, why, and what to type.
@@ -113,11 +113,13 @@ func (p *page) need(n result.Need) {
 	switch n.Kind {
 	case result.NeedHalted, result.NeedUnreachable, result.NeedUnreadable, result.NeedNoPass, result.NeedGivenUp, result.NeedFailing:
 		mark, style = p.marks.fail, p.bad
-	case result.NeedNew, result.NeedHold:
+	case result.NeedNew, result.NeedHold, result.NeedBackup:
 		mark, style = p.marks.dot, p.dim
 	}
 	who := n.Entity
 	switch {
+	case n.Kind == result.NeedBackup:
+		who = "the store"
 	case n.Kind == result.NeedUnreachable:
 		who = fault.System(n.System).Title()
 	case n.ID != "":

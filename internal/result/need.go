@@ -18,12 +18,13 @@ const (
 	NeedFailing     NeedKind = "failing"     // is tried again
 	NeedLock        NeedKind = "lock"        // a lock whose holder is dead
 	NeedHold        NeedKind = "hold"        // nobody syncs it until it is released
+	NeedBackup      NeedKind = "backup"      // the store has never been backed up
 	NeedNew         NeedKind = "new_in_advoware"
 )
 
 // NeedKinds are all kinds, worst first.
 func NeedKinds() []NeedKind {
-	return []NeedKind{NeedHalted, NeedHeldBack, NeedUnreachable, NeedUnreadable, NeedNoPass, NeedConflict, NeedLink, NeedGivenUp, NeedFailing, NeedLock, NeedHold, NeedNew}
+	return []NeedKind{NeedHalted, NeedHeldBack, NeedUnreachable, NeedUnreadable, NeedNoPass, NeedConflict, NeedLink, NeedGivenUp, NeedFailing, NeedLock, NeedHold, NeedBackup, NeedNew}
 }
 
 // Need is one thing that needs somebody: a record, or what is wrong with the whole.

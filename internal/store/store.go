@@ -9,6 +9,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -216,6 +217,42 @@ func Tidy(ctx context.Context, s Store) error {
 		return t.Tidy(ctx)
 	}
 	return nil
+}
+
+// Backuper is a store that can be copied into a file while it is used.
+type Backuper interface {
+	// Backup writes a copy to path, which appears as a whole or not at all.
+	Backup(ctx context.Context, path string) error
+}
+
+// backupKey says when the store was backed up last.
+const backupKey = "backup"
+
+// BackedUp remembers that the store was backed up.
+func BackedUp(ctx context.Context, v Values, at time.Time) error {
+	raw, err := json.Marshal(at.UTC())
+	if err != nil {
+		return err
+	}
+	return v.Put(ctx, backupKey, raw, 0)
+}
+
+// NeverBackedUp reports whether nobody has said that a store was backed up which has
+// been there since before then. Of one that keeps its own copies nothing is known.
+func NeverBackedUp(ctx context.Context, s Store, before time.Time) (bool, error) {
+	if _, ok := Unwrap(s).(Backuper); !ok {
+		return false, nil
+	}
+	if _, done, err := s.Get(ctx, backupKey); done || err != nil {
+		return false, err
+	}
+	raw, ok, err := s.Get(ctx, "birth")
+	var stamp string
+	if err != nil || !ok || json.Unmarshal(raw, &stamp) != nil {
+		return false, err
+	}
+	born, err := time.Parse(time.DateTime, stamp)
+	return err == nil && born.Before(before), nil
 }
 
 // Store is everything.
