@@ -18,6 +18,7 @@ namespace Espo\Modules\Advosync\Core;
 use Espo\Core\Acl;
 use Espo\Core\Record\ServiceContainer;
 use Espo\Core\Record\UpdateParams;
+use Espo\Entities\User;
 use Espo\ORM\Entity;
 use Espo\ORM\EntityManager;
 use stdClass;
@@ -34,6 +35,8 @@ class Writer
         private ServiceContainer $services,
         private Acl $acl,
         private RowLock $lock,
+        private Settings $settings,
+        private User $user,
         private Outcome $outcomes,
     ) {}
 
@@ -113,17 +116,49 @@ class Writer
             return Outcome::of($id, 'conflict', ['broken' => $broken, 'record' => $this->output($type, $entity)]);
         }
 
-        $service = $this->services->get($type);
-        $saved = Writing::during(
+        return Outcome::of($id, 'ok', ['record' => Writing::during(
             array_keys(get_object_vars($item['set'])),
-            fn () => $service->update($id, clone $item['set'], UpdateParams::create())
-        );
+            fn () => $this->isNote($item['set']) ?
+                $this->saveNote($type, $entity, clone $item['set']) :
+                $this->save($type, $id, clone $item['set'])
+        )]);
+    }
+
+    private function save(string $type, string $id, stdClass $set): stdClass
+    {
+        $saved = $this->services->get($type)->update($id, $set, UpdateParams::create());
 
         if (!$saved instanceof Entity) { // since 10.0 it is a result that holds the record
             $saved = $saved->getEntity();
         }
 
-        return Outcome::of($id, 'ok', ['record' => $saved->getValueMap()]);
+        return $saved->getValueMap();
+    }
+
+    /**
+     * Whether nothing is written but what the sync notes for itself.
+     */
+    private function isNote(stdClass $set): bool
+    {
+        return $this->settings->mayWriteSync($this->user) &&
+            array_diff(array_keys(get_object_vars($set)), $this->settings->syncAttributes()) === [];
+    }
+
+    /**
+     * A note of the sync passes validation, formulas and hooks as every save does. What
+     * EspoCRM does besides for what people change (links, assignment, the history of
+     * actions, another read of the record) costs as much again, and concerns none of
+     * these fields.
+     */
+    private function saveNote(string $type, Entity $entity, stdClass $set): stdClass
+    {
+        $service = $this->services->get($type);
+        $service->sanitizeInput($set);
+        $entity->set($set);
+        $service->processValidation($entity, $set);
+        $this->entityManager->saveEntity($entity, ['api' => true]);
+
+        return $this->output($type, $entity);
     }
 
     private function output(string $type, Entity $entity): stdClass
