@@ -343,8 +343,8 @@ func (k *kill) left() (bad []string) {
 			bad = append(bad, "lock "+l.Key)
 		}
 	}
-	err = st.Scan(k.t.Context(), "Beteiligte", store.ScanFilter{WithIntent: true, WithNotes: true}, func(id string, m store.Memory) error {
-		bad = append(bad, fmt.Sprintf("%s: an intent (%v) or %d notifications", id, m.Intent != nil, len(m.Notes)))
+	err = st.Scan(k.t.Context(), "Beteiligte", store.ScanFilter{WithOpen: true, WithNotes: true}, func(id string, m store.Memory) error {
+		bad = append(bad, fmt.Sprintf("%s: an intent (%v) or %d notifications", id, m.Open != nil, len(m.Notes)))
 		return nil
 	})
 	if err != nil {

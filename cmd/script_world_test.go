@@ -592,8 +592,8 @@ func idleCmd(ts *testscript.TestScript, w *world, args []string) {
 	if len(locks) > 0 {
 		ts.Fatalf("locks left: %v", locks)
 	}
-	ts.Check(st.Scan(context.Background(), "Beteiligte", store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
-		return fmt.Errorf("an intent is left: %s, of run %s", id, m.Intent.Run)
+	ts.Check(st.Scan(context.Background(), "Beteiligte", store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
+		return fmt.Errorf("an intent is left: %s, of run %s", id, m.Open.Run)
 	}))
 	for _, r := range w.EspoCRM.Records(sandboxType) {
 		if r["syncStatus"] == "syncing" {

@@ -27,7 +27,7 @@ func unlinked(o record.Object) why {
 // creates is what a memory says of a record's create.
 func creates(m store.Memory) why {
 	switch {
-	case m.Intent != nil && m.Intent.Kind == store.IntentCreate:
+	case m.Open != nil && m.Open.Makes:
 		return whyPosted
 	case m.Pending == engine.PendingCreate:
 		return whyCreate | whyHeld

@@ -358,7 +358,7 @@ type agreement struct {
 }
 
 func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
-	if p.missing() || m.Intent != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || engine.MayBeCut(e.m, p.o) {
+	if p.missing() || m.Open != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || engine.MayBeCut(e.m, p.o) {
 		return nil
 	}
 	if m.Base != nil && !ofLink(m.Base, p.o) { // another link: Sync asks what it is worth

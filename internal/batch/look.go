@@ -361,7 +361,7 @@ func espoHalf(seen string) string {
 // that were said to be gone are asked for by hundreds: a restored record brings
 // its old stamp back, so nothing else would show it.
 func (e *entityRun) lookMemories(ctx context.Context) error {
-	f := store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}
+	f := store.ScanFilter{WithOpen: true, WithNotes: true, WithSuspect: true}
 	if e.m.List() == nil {
 		f.CheckedBefore = e.run.now().Add(-e.run.p.cfg.RecheckAfter)
 		f.CheckedAfter = e.run.now().Add(clockSlack) // by a clock that was ahead
@@ -379,12 +379,12 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 	}
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), f, func(id string, m store.Memory) error {
 		c := candidate{id: id, since: moment(e.state.Watermark), why: whyStale}
-		if m.Intent != nil || len(m.Notes) > 0 || m.Pending != "" {
+		if m.Open != nil || len(m.Notes) > 0 || m.Pending != "" {
 			c.why = whyMemory | creates(m)
 		}
 		switch {
 		case m.Base == nil && c.why == whyStale:
-		case saidGone(m) && m.Intent == nil:
+		case saidGone(m) && m.Open == nil:
 			if gone = append(gone, c); len(gone) == chunkSize {
 				return restored()
 			}

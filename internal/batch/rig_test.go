@@ -277,8 +277,8 @@ func (r *rig) tidy() {
 			r.t.Fatalf("%v is left in syncing", rec["id"])
 		}
 	}
-	err = r.store.Scan(context.Background(), r.m.Entity(), store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
-		return fmt.Errorf("an intent is left: %s %+v", id, m.Intent)
+	err = r.store.Scan(context.Background(), r.m.Entity(), store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
+		return fmt.Errorf("an intent is left: %s %+v", id, m.Open)
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/engine"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
@@ -19,8 +20,8 @@ import (
 
 const stamp = "2006-01-02 15:04:05"
 
-// TestAnIntentIsACandidate (R7): nothing else about the record asks for a look.
-func TestAnIntentIsACandidate(t *testing.T) {
+// TestAnAnnouncementIsACandidate: nothing else about the record asks for a look.
+func TestAnAnnouncementIsACandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{})
 		r.settled()
@@ -33,7 +34,7 @@ func TestAnIntentIsACandidate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mem.Intent = &store.Intent{Kind: store.IntentUpdate, Run: "dead", RowBefore: mem.Base.RowID, EspoRow: mem.Base.RowID, Base: mem.Base}
+		mem.Open = &store.Announcement{Side: record.Advoware, AdvowareID: mem.Base.AdvowareID, Run: "dead", RowBefore: mem.Base.RowID}
 		if _, err := r.store.Commit(t.Context(), store.Commit{Key: key, Lease: lock[0], Memory: &mem}); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +42,7 @@ func TestAnIntentIsACandidate(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.pass(batch.Options{})
-		r.tidy() // no intent is left
+		r.tidy() // nothing announced is left
 	})
 }
 

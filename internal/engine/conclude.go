@@ -96,7 +96,7 @@ func (w *work) before() string {
 	case status == "", status == StatusClean, status == StatusSyncing:
 		status = StatusDirty
 	}
-	if status == StatusPending && w.mem.Intent != nil {
+	if status == StatusPending && w.mem.Open != nil {
 		return StatusDirty
 	}
 	return status
@@ -112,9 +112,9 @@ func (w *work) keepsMoving(ctx context.Context) {
 	next := w.mem
 	next.WaitsSince = w.waitsSince()
 	w.keepBase(&next)
-	next.Intent = w.noLateWrite(next.Intent)
-	if next.Intent != nil && next.Intent.Kind != store.IntentCreate {
-		next.Intent = nil
+	next.Open = w.noLateWrite(next.Open)
+	if next.Open != nil && !next.Open.Makes {
+		next.Open = nil
 	}
 	w.closeEntry(result.Skipped)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
@@ -205,12 +205,12 @@ func (w *work) fail(ctx context.Context, err error) {
 	w.closeRefused(f)
 	next := w.mem
 	w.keepBase(&next)
-	if next.Intent = w.noLateWrite(next.Intent); w.endsIntent(f) {
-		next.Intent = nil
-	} else if in := next.Intent; in != nil && in.Kind == store.IntentCreate && w.linkID != 0 { // it may have been found only now
+	if next.Open = w.noLateWrite(next.Open); w.endsOpen(f) {
+		next.Open = nil
+	} else if in := next.Open; in != nil && in.Makes && w.linkID != 0 { // it may have been found only now
 		found := *in
 		found.AdvowareID = w.linkID
-		next.Intent = &found
+		next.Open = &found
 	}
 	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
 	if w.advo != nil {
@@ -272,15 +272,15 @@ func (w *work) closeRefused(f *fault.Error) {
 // unproven: an interrupted write to a record that is not in Advoware at present.
 // Should it come back, only the intent tells what was written there from what
 // somebody typed.
-func (w *work) unproven(in *store.Intent) bool {
-	return w.advo == nil && in.AdvowareID == w.advowareID() && !in.Arrived && (in.Kind == store.IntentUpdate || in.Kind == store.IntentUndo)
+func (w *work) unproven(in *store.Announcement) bool {
+	return w.advo == nil && in.AdvowareID == w.advowareID() && in.Side == record.Advoware && !in.Makes && !in.Removes
 }
 
-// endsIntent: a definite refusal ends the intent, but never one whose record in
+// endsOpen: a definite refusal ends the intent, but never one whose record in
 // Advoware exists, or may exist, without a link: it would be created twice. Nor
 // one of a dead run that this attempt did not come to look into.
-func (w *work) endsIntent(f *fault.Error) bool {
-	in := w.mem.Intent
+func (w *work) endsOpen(f *fault.Error) bool {
+	in := w.mem.Open
 	if in == nil || f.Code == fault.CreateDoubt || f.Doubt {
 		return false
 	}

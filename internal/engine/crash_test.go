@@ -330,8 +330,8 @@ func (r *rig) untilQuiet(id string, op operation, what string) {
 	}
 	var bad []string
 	mem := r.memoryOf(id)
-	if mem.Intent != nil && !(op.human && mem.Intent.Kind == store.IntentCreate) {
-		bad = append(bad, fmt.Sprintf("an intent is left: %s", mem.Intent.Kind))
+	if mem.Open != nil && !(op.human && mem.Open.Makes) {
+		bad = append(bad, fmt.Sprintf("an announcement is left: %+v", *mem.Open))
 	}
 	if len(mem.Notes) > 0 {
 		bad = append(bad, "a notification is owed")

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -52,15 +53,15 @@ func (w *work) create(ctx context.Context) (done bool, err error) {
 	return w.post(ctx, d)
 }
 
-// post sends the new record. Whatever becomes of it, the intent says what to
+// post sends the new record. Whatever becomes of it, the announcement says what to
 // look for.
 func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	obj, err := w.overlay(record.Object{}, d.ToAdvo)
 	if err != nil {
 		return false, err
 	}
-	in := w.intent(store.IntentCreate, d)
-	in.Match = w.m.MatchValues(w.espo.view, record.EspoCRM)
+	in := w.announcement(record.Advoware, d)
+	in.Makes, in.Match = true, w.m.MatchValues(w.espo.view, record.EspoCRM)
 	if in.Highest, err = w.highest(ctx); err != nil {
 		return false, err
 	}
@@ -76,8 +77,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err := w.e.Advoware.Ready(ctx, w.m.ReadPath()); err != nil {
 		return false, err
 	}
-	w.history()
-	if err := w.announce(ctx, in); err != nil {
+	if err := w.announce(ctx, in, d); err != nil {
 		return false, err
 	}
 	if err := w.lease.Check(); err != nil {
@@ -91,27 +91,91 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	w.created, w.linkID = true, id
 	w.res.AdvowareID = &id
-	known := w.noLateWrite(w.mem.Intent)
-	known.AdvowareID = id
+	known := *in
+	known.AdvowareID, known.Deadline = id, time.Time{}
 	w.planCreated(d)
-	if err := w.announce(ctx, known); err != nil {
+	next := w.mem
+	next.Open = &known
+	if err := w.commit(ctx, next); err != nil {
 		return false, err
 	}
 	if err := w.readBack(ctx); err != nil {
 		return false, err
 	}
-	nothing := &advoState{id: id}
-	if err := w.advance(d.ToAdvo, nothing, w.advo); err != nil {
+	if err := w.advance(d.ToAdvo, &advoState{id: id}, w.advo); err != nil {
 		return false, err
 	}
-	again, err := w.decide(ctx)
+	return w.putLink(ctx)
+}
+
+// putLink tells EspoCRM which record of Advoware is this one, before anything else of
+// it is written; from then on it is a record like any other. Where both sides are in
+// step the same PUT says so.
+func (w *work) putLink(ctx context.Context) (done bool, err error) {
+	if err := w.linkedElsewhere(); err != nil {
+		return false, err
+	}
+	d, err := w.decide(ctx)
 	if err != nil {
 		return false, err
 	}
-	if len(again.ToAdvo) > 0 { // it shows something else: Advoware may have answered with the number of another client
-		return false, w.carriedElsewhere(ctx, id, nil)
+	if len(d.ToAdvo) > 0 { // it shows something else: Advoware may have answered with the number of another client
+		if err := w.carriedElsewhere(ctx, w.linkID, nil); err != nil {
+			return false, err
+		}
 	}
-	return w.act(ctx, again)
+	inStep := d.Action == reconcile.None || d.Action == reconcile.Adopt
+	p, base := record.Patch{}, w.inForce()
+	if base == nil {
+		base = clone(nil)
+		base.Mapping, base.AdvowareID, base.StoredAt = w.m.Fingerprint(), w.linkID, w.e.Now()
+	}
+	if inStep {
+		if p, base, err = w.planFinal(d); err != nil {
+			return false, err
+		}
+	}
+	if base.RowID == "" {
+		p.Put(fieldRowID, nil)
+	}
+	p.Put(fieldAdvowareID, w.linkID)
+	began := w.e.Now()
+	o, err := w.putEspo(ctx, p, w.espo.version)
+	switch {
+	case fault.Is(err, fault.Modified):
+		return false, w.stillOurs(ctx)
+	case err != nil:
+		return false, w.clash500(ctx, err)
+	}
+	if refused := notTaken(p, o); len(refused) > 0 {
+		return false, w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.prevID, w.linkID = 0, 0
+	if err := w.setEspo(ctx, o, began); err != nil {
+		return false, err
+	}
+	w.req.Fresh, w.req.FreshAt = &o, began
+	w.base, w.baseless = base, false
+	return inStep, w.linked(ctx, inStep)
+}
+
+// linked concludes the create once EspoCRM carries the link.
+func (w *work) linked(ctx context.Context, inStep bool) error {
+	next := w.mem
+	next.Base, next.Open = w.base, nil
+	w.closeEntry(w.outcome())
+	if !inStep {
+		return w.commit(ctx, next)
+	}
+	next.Parked, next.Failure, next.Pending = nil, nil, ""
+	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
+	w.res.RowID.After, w.res.RetryCount, w.marked = w.espo.row, 0, false
+	w.res.Outcome = w.outcome()
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	w.sendNotes(ctx)
+	return nil
 }
 
 // planCreated lists what the new record got, so that the history says it.
@@ -154,7 +218,7 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 		return false, w.createDoubt(why+"; Advoware cannot be searched from here", nil)
 	}
 	after := w.e.Now().Add(-catalogAge)
-	if in := w.mem.Intent; in != nil {
+	if in := w.mem.Open; in != nil {
 		after = in.Deadline // a late write may have landed until then
 		if after.Before(in.At) {
 			after = in.At // its end was known; what it made is in no older list
@@ -198,11 +262,11 @@ func idsOf(near []*advoState) []int64 {
 }
 
 // otherCreates are the interrupted creates of other records of the entity.
-func (w *work) otherCreates(ctx context.Context) ([]*store.Intent, error) {
-	var out []*store.Intent
-	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
-		if id != w.key.ID && m.Intent.Kind == store.IntentCreate {
-			out = append(out, m.Intent)
+func (w *work) otherCreates(ctx context.Context) ([]*store.Announcement, error) {
+	var out []*store.Announcement
+	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
+		if id != w.key.ID && m.Open.Makes {
+			out = append(out, m.Open)
 		}
 		return nil
 	})
@@ -215,7 +279,7 @@ func (w *work) otherCreates(ctx context.Context) ([]*store.Intent, error) {
 // notAnothers drops the candidates that another record's interrupted create
 // explains: they are what that one posted, and not what this one did. A pass that
 // dies leaves several.
-func (w *work) notAnothers(sent map[string]record.Value, near []*advoState, others []*store.Intent) []*advoState {
+func (w *work) notAnothers(sent map[string]record.Value, near []*advoState, others []*store.Announcement) []*advoState {
 	for _, in := range others {
 		theirs := postedValues(in)
 		near = slices.DeleteFunc(near, func(s *advoState) bool {
@@ -285,7 +349,7 @@ func (w *work) createDoubt(why string, near []int64) error {
 		msg += " Candidates in Advoware: " + strings.Join(ids, ", ") + "."
 	}
 	names, all := strings.Join(w.m.Match(), ", "), ""
-	if w.m.List() == nil && w.mem.Intent == nil {
+	if w.m.List() == nil && w.mem.Open == nil {
 		all = fmt.Sprintf("; none of %[1]s without a link is there: advosync link --entity %[1]s --all-new --apply", w.key.Entity)
 	}
 	return &fault.Error{System: fault.Advoware, Code: fault.CreateDoubt, Owner: fault.OwnerRecord, Op: "create " + w.what(),

@@ -37,7 +37,7 @@ func (w *work) told(err error) error {
 
 // noLateWrite is an announcement that stays open although its write's end is
 // known: nobody has to wait for anything to land.
-func (w *work) noLateWrite(in *store.Intent) *store.Intent {
+func (w *work) noLateWrite(in *store.Announcement) *store.Announcement {
 	if in == nil || w.fate == fateUnknown {
 		return in
 	}
@@ -51,19 +51,19 @@ func (w *work) noLateWrite(in *store.Intent) *store.Intent {
 // the next run begins anew. One that was carried out stays announced, for the
 // next run goes on from it.
 func (w *work) closeAnnounced(ctx context.Context) {
-	in := w.mem.Intent
+	in := w.mem.Open
 	if in == nil || w.fate == fateUnknown {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	next := w.mem
-	next.Intent = w.noLateWrite(in)
+	next.Open = w.noLateWrite(in)
 	if w.fate == fateNotDone {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
 		if !w.unlinkedYet(in) {
-			next.Intent = nil
+			next.Open = nil
 		}
 		if w.learned || w.wroteAdvo {
 			w.keepBase(&next)
@@ -82,10 +82,10 @@ func (w *work) closeAnnounced(ctx context.Context) {
 
 // unlinkedYet reports whether an announcement is all that knows a record of
 // Advoware that was made for this one: it would be created twice.
-func (w *work) unlinkedYet(in *store.Intent) bool {
+func (w *work) unlinkedYet(in *store.Announcement) bool {
 	made := in.AdvowareID
 	if made == 0 {
 		made = w.linkID // found by its values
 	}
-	return in.Kind == store.IntentCreate && made != 0 && (w.espo == nil || w.espo.advowareID != made)
+	return in.Makes && made != 0 && (w.espo == nil || w.espo.advowareID != made)
 }

@@ -280,7 +280,7 @@ func storedAs(f mapping.Field, answered, read record.Value) bool {
 // store, or by this tool before its store was restored. What that base holds is no
 // proof of who has moved.
 func (w *work) syncedSince() {
-	if w.mem.Intent == nil && Outdated(w.base, w.espo.row, w.espo.lastSync) {
+	if w.mem.Open == nil && Outdated(w.base, w.espo.row, w.espo.lastSync) {
 		w.base, w.baseless = nil, false
 	}
 }

@@ -311,8 +311,8 @@ func (r *rig) clean(id string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if mem.Intent != nil {
-		r.t.Fatalf("an intent is left: %+v", mem.Intent)
+	if mem.Open != nil {
+		r.t.Fatalf("an intent is left: %+v", mem.Open)
 	}
 	if locks, _ := r.store.Locks(context.Background()); len(locks) != 0 {
 		r.t.Fatalf("locks are left: %+v", locks)

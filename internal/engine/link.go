@@ -58,7 +58,7 @@ func (w *work) link(ctx context.Context, r LinkRequest) error {
 	if done, err := w.linkable(ctx, r); done || err != nil {
 		return err
 	}
-	if in := w.mem.Intent; in != nil && !r.DryRun {
+	if in := w.mem.Open; in != nil && !r.DryRun {
 		seen := w.espo
 		if err := w.waitForDeadline(ctx, in); err != nil {
 			return err
@@ -80,7 +80,7 @@ func (w *work) link(ctx context.Context, r LinkRequest) error {
 		w.res.Planned, w.res.Outcome = w.res.Outcome, result.Planned
 		return nil
 	}
-	return w.putLink(ctx, r, d)
+	return w.setLink(ctx, r, d)
 }
 
 // linkable reads the Advoware record, and refuses a pair that may not be linked;
@@ -181,7 +181,7 @@ func (w *work) linkWords(d reconcile.Decision, r LinkRequest) {
 		text = fmt.Sprintf("Linked to Advoware %d. Both sides agree.", r.AdvowareID)
 	}
 	w.say("linked", text)
-	if in := w.mem.Intent; in != nil && in.Kind == store.IntentCreate {
+	if in := w.mem.Open; in != nil && in.Makes {
 		if in.AdvowareID != 0 && in.AdvowareID != r.AdvowareID {
 			w.warnLeftOver(in)
 		} else {
@@ -192,7 +192,7 @@ func (w *work) linkWords(d reconcile.Decision, r LinkRequest) {
 
 // warnLeftOver names what a create has made for a record that is linked to another
 // one.
-func (w *work) warnLeftOver(in *store.Intent) {
+func (w *work) warnLeftOver(in *store.Announcement) {
 	w.warn("Advoware %d was created for this record and is linked to nothing now", in.AdvowareID)
 }
 
@@ -204,10 +204,10 @@ func changedNames(d reconcile.Decision) string {
 	return strings.Join(names, ", ")
 }
 
-// putLink writes the link first: a crash before the memory follows leaves a
+// setLink writes the link first: a crash before the memory follows leaves a
 // linked record without base, which the next sync treats as a first contact.
-func (w *work) putLink(ctx context.Context, r LinkRequest, d reconcile.Decision) error {
-	if in := w.mem.Intent; in != nil {
+func (w *work) setLink(ctx context.Context, r LinkRequest, d reconcile.Decision) error {
+	if in := w.mem.Open; in != nil {
 		w.closeRun(ctx, in, bySide(createState(in, r.AdvowareID), store.WriteNotDone))
 		if w.closeErr != nil {
 			return w.closeErr
@@ -247,8 +247,8 @@ func (w *work) putLink(ctx context.Context, r LinkRequest, d reconcile.Decision)
 }
 
 // createState is what a link says about an uncertain create.
-func createState(in *store.Intent, id int64) store.WriteState {
-	if in.Kind == store.IntentCreate && in.AdvowareID == id {
+func createState(in *store.Announcement, id int64) store.WriteState {
+	if in.Makes && in.AdvowareID == id {
 		return store.WriteDone
 	}
 	return store.WriteUnknown

@@ -229,8 +229,8 @@ func (e *Engine) carriersOf(ctx context.Context, m *mapping.Mapping, ids []int64
 // have made an Advoware record, by its number.
 func (e *Engine) madeByInterrupted(ctx context.Context, m *mapping.Mapping) (map[int64][]string, error) {
 	made := map[int64][]string{}
-	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithIntent: true}, func(id string, mem store.Memory) error {
-		if in := mem.Intent; in.Kind == store.IntentCreate && in.AdvowareID != 0 {
+	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(id string, mem store.Memory) error {
+		if in := mem.Open; in.Makes && in.AdvowareID != 0 {
 			made[in.AdvowareID] = append(made[in.AdvowareID], id)
 		}
 		return nil

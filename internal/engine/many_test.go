@@ -99,6 +99,6 @@ func (r *rig) oddPairs() (pairs []engine.Pair) {
 	_, deleted := pair(nil, "")
 	r.advo.Delete(sandbox.BeteiligtePath, deleted)
 	another := r.person(map[string]any{"name": "Ida Zwei"})
-	return append(pairs, engine.Pair{ID: another, Candidates: []int64{r.memoryOf(made).Intent.AdvowareID}},
+	return append(pairs, engine.Pair{ID: another, Candidates: []int64{r.memoryOf(made).Open.AdvowareID}},
 		engine.Pair{ID: made, Candidates: []int64{number}})
 }

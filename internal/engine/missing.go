@@ -65,7 +65,7 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 func (w *work) goneFromEspo(ctx context.Context) error {
 	d := reconcile.Decide(w.input())
 	w.tell(d)
-	if w.mem.Intent != nil {
+	if w.mem.Open != nil {
 		// A create leaves no link to delete by: only its intent finds the new record
 		// again, should this one be restored, so only an explicit delete ends it.
 		if w.req.Action == ActionDelete {
@@ -115,36 +115,30 @@ func (w *work) deletes() bool {
 // nor where EspoCRM was to get a value, which it holds or not: then it stays, and so
 // does what tells the two apart, should the record be restored.
 func (w *work) endsOrphan(ctx context.Context) (bool, error) {
-	in := w.mem.Intent
+	in := w.mem.Open
 	switch {
-	case !w.deletes() || in.Kind == store.IntentCreate || w.sendsToEspo(in):
+	case !w.deletes() || in.Makes || w.sendsToEspo(in):
 		return false, nil
-	case in.Kind == store.IntentDelete || in.Base == nil || w.advowareID() == 0:
+	case in.Removes || w.base == nil || w.advowareID() == 0:
 		return true, nil
 	}
 	if err := w.readAdvo(ctx); err != nil {
 		return false, err
 	}
-	return w.advo == nil || w.matches(usable(w.m, in.Base), w.advo), nil
+	return w.advo == nil || w.matches(w.base, w.advo), nil
 }
 
 // sendsToEspo reports whether a write was to bring EspoCRM a value that somebody
 // typed.
-func (w *work) sendsToEspo(in *store.Intent) bool {
-	values := map[string]record.Value{}
-	for key, f := range in.Fields {
-		if f.ToEspo != nil {
-			values[key] = *f.ToEspo
-		}
-	}
-	return countReal(w.m, values) > 0
+func (w *work) sendsToEspo(in *store.Announcement) bool {
+	return in.Side == record.EspoCRM && countReal(w.m, postedValues(in)) > 0
 }
 
 // keepOrphan leaves an interrupted write as it is: a record that is restored in
 // EspoCRM comes back with its old link, or with none, and only the intent knows
 // what was created for it or sent.
 func (w *work) keepOrphan() error {
-	in := w.mem.Intent
+	in := w.mem.Open
 	w.res.Outcome = result.Skipped
 	w.res.Reason.Text += " An interrupted write is kept in mind, should the record be restored."
 	id := in.AdvowareID
@@ -152,7 +146,7 @@ func (w *work) keepOrphan() error {
 		w.res.AdvowareID = &id
 	}
 	switch {
-	case in.Kind != store.IntentCreate:
+	case !in.Makes:
 	case id != 0:
 		w.res.Reason.Text += fmt.Sprintf(" Advoware %d was created for it and is linked to nothing.", id)
 	default:
@@ -164,12 +158,12 @@ func (w *work) keepOrphan() error {
 // closeOrphan ends the intent of a run that died while the record was still in
 // EspoCRM: nothing can be finished any more, but what happened is told.
 func (w *work) closeOrphan(ctx context.Context) error {
-	in := w.mem.Intent
+	in := w.mem.Open
 	w.res.Outcome = result.Skipped
 	w.res.Reason.Text += " An interrupted write is closed."
 	e := w.history()
 	e.AdvowareID = in.AdvowareID
-	if in.Kind == store.IntentCreate && in.AdvowareID != 0 {
+	if in.Makes && in.AdvowareID != 0 {
 		w.res.Reason.Text += fmt.Sprintf(" Advoware %d was created for it and is linked to nothing now.", in.AdvowareID)
 	}
 	e.ReasonText = w.res.Reason.Text
@@ -179,8 +173,7 @@ func (w *work) closeOrphan(ctx context.Context) error {
 		return w.closeErr
 	}
 	next := w.mem
-	next.Intent = nil
-	next.Base = in.Base
+	next.Open = nil
 	return w.commit(ctx, next)
 }
 
@@ -226,7 +219,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	if err := w.lease.Check(); err != nil {
 		return err
 	}
-	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Intent))
+	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Open))
 	defer cancel()
 	err = w.e.Advoware.Delete(wctx, w.m.DeletePath(), strconv.FormatInt(w.advo.id, 10))
 	if w.told(err); w.paused(err) {
@@ -265,9 +258,8 @@ func (w *work) announceDelete(ctx context.Context) error {
 				Before: v, After: record.Empty(), State: store.WritePlanned, Attempt: w.attempt})
 		}
 	}
-	in := &store.Intent{Kind: store.IntentDelete, Run: w.e.cfg.Run, Command: w.e.cfg.Command, Token: w.lease.Handle().Token, At: w.e.Now(),
-		Deadline: w.deadline(), RowBefore: w.advo.row, AdvowareID: w.advo.id, Base: w.base}
-	return w.announce(ctx, in)
+	in := &store.Announcement{Side: record.Advoware, Removes: true, AdvowareID: w.advo.id, Run: w.e.cfg.Run, At: w.e.Now(), Deadline: w.deadline()}
+	return w.announce(ctx, in, reconcile.Decision{})
 }
 
 // dropMemory forgets the record, keeping its history.

@@ -191,7 +191,7 @@ func (w *work) newHere(ctx context.Context, later bool) bool {
 // keepOrigin stores what seeOrigin has fixed, before the mark takes away the
 // status that it may rest on. An intent knows more.
 func (w *work) keepOrigin(ctx context.Context) error {
-	if !w.originDue || w.mem.Intent != nil {
+	if !w.originDue || w.mem.Open != nil {
 		return nil
 	}
 	if err := w.commit(ctx, w.mem); err != nil {

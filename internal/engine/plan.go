@@ -51,7 +51,7 @@ func (w *work) plan(ctx context.Context) error {
 		w.planDoubtful(doubt)
 		return nil
 	}
-	if w.mem.Intent != nil {
+	if w.mem.Open != nil {
 		if err := w.recover(ctx); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func hasField(cs []reconcile.Change, key string) bool {
 func (w *work) planGone() error {
 	d := reconcile.Decide(w.input())
 	w.tell(d)
-	if w.mem.Base == nil && w.mem.Intent == nil {
+	if w.mem.Base == nil && w.mem.Open == nil {
 		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
 			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
 	}

@@ -131,7 +131,7 @@ func (w *work) proven() bool { return w.based(w.espo.advowareID) || w.linkMade(w
 
 // linkMade: this tool has made the link or was about to, or an operator has said so.
 func (w *work) linkMade(id int64) bool {
-	return w.mem.Link != nil && w.mem.Link.AdvowareID == id || w.mem.Intent != nil && w.mem.Intent.AdvowareID == id
+	return w.mem.Link != nil && w.mem.Link.AdvowareID == id || w.mem.Open != nil && w.mem.Open.AdvowareID == id
 }
 
 // baseKey is Advoware's natural key in the base.
@@ -175,7 +175,7 @@ func (w *work) knownElsewhere(ctx context.Context, id int64) ([]string, error) {
 // vet looks at a link that nothing in the memory proves before an interrupted
 // write is recovered, which compares with what the link leads to.
 func (w *work) vet(ctx context.Context) (reconcile.Belief, error) {
-	if id := w.espo.advowareID; w.mem.Intent == nil || id == 0 || w.based(id) || w.linkMade(id) {
+	if id := w.espo.advowareID; w.mem.Open == nil || id == 0 || w.based(id) || w.linkMade(id) {
 		return "", nil
 	}
 	if err := w.readAdvo(ctx); err != nil {

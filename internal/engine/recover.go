@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -14,37 +16,31 @@ import (
 )
 
 // recover takes what a dead run announced and finds out what of it happened,
-// with fresh reads of both sides, before anything is decided. It starts from
-// the intent's base in force, never from the stored base. Nothing is written
-// here: the intent is replaced by the next one, or cleared by the end of this
-// attempt (R7).
+// with fresh reads of both sides, before anything is decided. Nothing is written
+// here: the next announcement, or the end of this attempt, takes its place.
 func (w *work) recover(ctx context.Context) error {
-	in := w.mem.Intent
+	in := w.mem.Open
 	if err := w.waitForDeadline(ctx, in); err != nil || w.espo == nil {
 		return err
 	}
-	if in.Kind != store.IntentCreate && in.AdvowareID != 0 && in.AdvowareID != w.espo.advowareID { // linked to another since
+	if !in.Makes && in.AdvowareID != 0 && in.AdvowareID != w.espo.advowareID { // linked to another since
 		w.base, w.mem.Parked = nil, nil
 		advo, espo := w.leftStates(in)
 		w.closeRun(ctx, in, bySide(advo, espo))
 		w.recovered = true
 		return w.closeErr
 	}
-	if in.Kind == store.IntentDelete { // the record is in EspoCRM again
-		w.base = usable(w.m, in.Base)
+	if in.Removes { // the record is in EspoCRM again
 		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
 		w.recovered = true
 		return w.closeErr
 	}
-	if in.Kind == store.IntentUndo {
-		return w.recoverFormerUndo(ctx, in)
-	}
-	if in.Kind == store.IntentCreate {
-		if done, err := w.recoverCreate(ctx, in); err != nil {
+	if in.Makes {
+		if err := w.recoverCreate(ctx, in); err != nil {
 			return err
-		} else if done {
-			return w.closeErr
 		}
+		w.recovered = true
+		return w.closeErr
 	}
 	if err := w.readAdvo(ctx); err != nil {
 		return err
@@ -54,32 +50,10 @@ func (w *work) recover(ctx context.Context) error {
 	return w.closeErr
 }
 
-// recoverFormerUndo recovers what a former version announced when it put values back
-// on both sides: a field that does not show the value from before the put-back counts
-// as changed on both.
-func (w *work) recoverFormerUndo(ctx context.Context, in *store.Intent) error {
-	if w.advowareID() != 0 {
-		if err := w.readAdvo(ctx); err != nil {
-			return err
-		}
-	}
-	w.base = usable(w.m, in.Base)
-	for key, f := range in.Fields {
-		moved := f.ToEspo != nil && w.espo.view.Values[key] != f.Espo ||
-			f.Sent != nil && w.advo != nil && w.advo.view.Values[key] != f.Before
-		if moved && w.base != nil {
-			w.setBase(w.base, key, record.Pair{Espo: record.Unknown(), Advo: record.Unknown()})
-		}
-	}
-	w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteUnknown))
-	w.recovered = true
-	return w.closeErr
-}
-
 // waitForDeadline: a late write may still land. A pass leaves the record to a later
 // one; a named sync says so and waits, never longer than its own writes would have
 // to be waited for.
-func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
+func (w *work) waitForDeadline(ctx context.Context, in *store.Announcement) error {
 	in, err := w.cutDeadline(ctx, in)
 	if err != nil {
 		return err
@@ -106,7 +80,7 @@ func (w *work) waitForDeadline(ctx context.Context, in *store.Intent) error {
 // cutDeadline shortens a deadline that a clock which was ahead has set: further
 // away than now and the time that the write was given. The cut is stored, or every
 // run would wait anew.
-func (w *work) cutDeadline(ctx context.Context, in *store.Intent) (*store.Intent, error) {
+func (w *work) cutDeadline(ctx context.Context, in *store.Announcement) (*store.Announcement, error) {
 	now := w.e.Now()
 	given := in.Deadline.Sub(in.At)
 	if in.At.Sub(now) <= clockSlack || given <= 0 {
@@ -118,39 +92,46 @@ func (w *work) cutDeadline(ctx context.Context, in *store.Intent) (*store.Intent
 		return &cut, nil
 	}
 	next := w.mem
-	next.Intent = &cut
+	next.Open = &cut
 	return &cut, w.commit(ctx, next)
 }
 
 // replay reads off the recovery table what became of a dead run's write, on fresh
 // reads of both sides.
-func (w *work) replay(ctx context.Context, in *store.Intent) {
+func (w *work) replay(ctx context.Context, in *store.Announcement) {
 	asked := w.settling(ctx, in)
 	got := reconcile.Settle(asked)
-	base := usable(w.m, in.Base)
 	w.clearing = w.clearing || w.clears(in)
 	if got.Open {
-		w.base = base
 		w.closeRun(ctx, in, func(store.Write) store.WriteState { return store.WriteUnknown })
 		return
 	}
 	w.learn(asked, got)
-	next, moved := clone(base), asked.BroughtRowID()
+	next, moved := clone(w.base), asked.BroughtRowID()
 	for key, outcome := range got.Fields {
-		if outcome == reconcile.OutcomeArrived || outcome == reconcile.OutcomeUnproven {
-			w.setBase(next, key, got.Base[key])
-			moved = true
+		if outcome != reconcile.OutcomeArrived && outcome != reconcile.OutcomeUnproven {
+			continue
 		}
-		if outcome == reconcile.OutcomeArrived && in.Arrived {
+		moved = true
+		if key == reconcile.KindKey {
+			next.Kind = got.Base[key]
+			continue
+		}
+		w.setBase(next, key, got.Base[key])
+		if outcome == reconcile.OutcomeArrived && in.Side == record.EspoCRM {
 			answered(next, key)
 		}
 	}
 	if moved {
 		w.owe(in)
-		w.kindsOf(in, asked, got, next)
-		base = next
+		w.base, w.baseless = next, false
 	}
-	w.base, w.baseless = base, in.First && !moved
+	if asked.BroughtRowID() {
+		next.RowID, next.LastSync = in.RowID, w.espo.lastSync
+		if k := w.kinds(); k.Espo == k.Advo {
+			next.Kind = k
+		}
+	}
 	w.readAnswers()
 	rest := stateOfRest(got, moved)
 	w.closeRun(ctx, in, func(wr store.Write) store.WriteState {
@@ -163,9 +144,9 @@ func (w *work) replay(ctx context.Context, in *store.Intent) {
 
 // clears reports whether a write was to clear fields of another kind in EspoCRM: of
 // what is done already nothing is left to clear.
-func (w *work) clears(in *store.Intent) bool {
-	for key, fi := range in.Fields {
-		if f, ok := w.m.Field(key); ok && f.Clear && fi.ToEspo != nil {
+func (w *work) clears(in *store.Announcement) bool {
+	for key := range in.Fields {
+		if f, ok := w.m.Field(key); ok && f.Clear && in.Side == record.EspoCRM {
 			return true
 		}
 	}
@@ -174,44 +155,34 @@ func (w *work) clears(in *store.Intent) bool {
 
 // settling is an interrupted write as the recovery table asks for it. Nobody knows
 // what the client has said of it.
-func (w *work) settling(ctx context.Context, in *store.Intent) reconcile.Settling {
-	out := reconcile.Settling{Base: pairsOf(clone(usable(w.m, in.Base))), RowNow: w.espo.row,
-		Open: reconcile.Announcement{Side: record.Advoware, Fields: map[string]reconcile.Announced{}},
-		Form: w.ownForm}
-	if in.Arrived {
-		out.Open.Side, out.Open.RowID, out.Open.RowBefore = record.EspoCRM, in.RowAfter, in.EspoRow
+func (w *work) settling(ctx context.Context, in *store.Announcement) reconcile.Settling {
+	out := reconcile.Settling{Base: pairsOf(clone(w.base)), RowNow: w.espo.row, Form: w.ownForm,
+		Open: reconcile.Announcement{Side: in.Side, RowID: in.RowID, RowBefore: in.RowBefore, Fields: map[string]reconcile.Announced{}}}
+	if in.Side == record.EspoCRM {
 		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
 		// Clean is what the PUT has set: any later one of ours has set another status,
 		// and has buried who saved before it.
 		out.ByUs = byUs && err == nil && w.prior == StatusClean && out.BroughtRowID()
-		out.Now = w.espo.view.Values
+		out.Now = withKind(w.espo.view)
 	} else if w.advo != nil {
-		out.Now = w.advo.view.Values
+		out.Now = withKind(w.advo.view)
 	}
-	for key, fi := range in.Fields {
-		target := fi.Sent
-		if in.Arrived {
-			target = fi.ToEspo
-		}
-		if f, ok := w.m.Field(key); target != nil && ok && !f.Clear {
-			out.Open.Fields[key] = reconcile.Announced{Target: *target, Shown: record.Pair{Espo: fi.Espo, Advo: fi.Before}}
+	for key, a := range in.Fields {
+		if f, ok := w.m.Field(key); key == reconcile.KindKey || ok && !f.Clear {
+			out.Open.Fields[key] = reconcile.Announced{Target: a.Target, Shown: a.Shown}
 		}
 	}
 	return out
 }
 
-// kindsOf takes into a base what an interrupted write has made of the kinds.
-func (w *work) kindsOf(in *store.Intent, asked reconcile.Settling, got reconcile.Settlement, next *store.Base) {
-	switch {
-	case asked.BroughtRowID() && in.Planned != nil:
-		next.Kind, next.RowID, next.LastSync = in.Planned.Kind, in.RowAfter, w.espo.lastSync
-	case !in.Arrived && in.RecordKind != "" && w.advo.view.Kind == in.RecordKind && !w.kindToEspo(in):
-		for _, outcome := range got.Fields {
-			if outcome == reconcile.OutcomeArrived {
-				next.Kind = record.Pair{Espo: record.Of(in.RecordKind), Advo: record.Of(in.RecordKind)}
-			}
-		}
+// withKind is what a side shows, its kind as one more field.
+func withKind(v mapping.View) map[string]record.Value {
+	if v.Kind == "" {
+		return v.Values
 	}
+	out := maps.Clone(v.Values)
+	out[reconcile.KindKey] = record.Of(v.Kind)
+	return out
 }
 
 // stateOf is what the history says of a field's write.
@@ -239,27 +210,16 @@ func stateOfRest(got reconcile.Settlement, moved bool) store.WriteState {
 	return store.WriteDone
 }
 
-// kindToEspo reports whether the final PUT was to bring EspoCRM the record's kind:
-// until then EspoCRM is of another one, which is no edit there.
-func (w *work) kindToEspo(in *store.Intent) bool {
-	for key, fi := range in.Fields {
-		if f, ok := w.m.Field(key); ok && f.Own() && fi.ToEspo != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // owe takes over the notifications that the dead run owed. What they tell has
 // happened, so they go with the memory from the next commit on.
-func (w *work) owe(in *store.Intent) {
+func (w *work) owe(in *store.Announcement) {
 	kept := *in
 	kept.Notes = nil
-	w.mem.Intent, w.mem.Notes = &kept, append(slices.Clone(w.mem.Notes), in.Notes...)
+	w.mem.Open, w.mem.Notes = &kept, append(slices.Clone(w.mem.Notes), in.Notes...)
 }
 
 // closeRun closes the dead run's history, with the next commit.
-func (w *work) closeRun(ctx context.Context, in *store.Intent, state func(store.Write) store.WriteState) {
+func (w *work) closeRun(ctx context.Context, in *store.Announcement, state func(store.Write) store.WriteState) {
 	if in.HistoryID == "" {
 		return
 	}
@@ -305,59 +265,59 @@ func bySide(advo, espo store.WriteState) func(store.Write) store.WriteState {
 	}
 }
 
-// recoverCreate is R6. done: nothing of R1 to R5 applies.
-func (w *work) recoverCreate(ctx context.Context, in *store.Intent) (done bool, err error) {
+// recoverCreate finds the record that an interrupted create has made. What it finds is
+// linked next.
+func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error {
 	w.prevID = in.PrevID
-	switch id := w.espo.advowareID; {
-	case id != 0 && id != in.PrevID && (in.AdvowareID == 0 || id == in.AdvowareID):
-		return w.linkedMeanwhile(ctx, in)
-	case id != 0 && id != in.PrevID: // linked to another, by `link`: the intent is of no use
-		w.recovered, w.base, w.prevID = true, nil, 0
+	id := w.espo.advowareID
+	switch linked := id != 0 && id != in.PrevID; {
+	case linked && in.AdvowareID != id: // by hand, to another one or to what may be ours
+		w.base, w.prevID = nil, 0
 		if in.AdvowareID != 0 {
 			w.warnLeftOver(in)
 		}
 		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
-		return true, nil
-	}
-	posted := postedValues(in)
-	if in.AdvowareID != 0 {
-		s, err := w.getAdvo(ctx, in.AdvowareID)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return true, err
+		return nil
+	case linked: // the link has arrived
+		w.prevID = 0
+		if err := w.readAdvo(ctx); err != nil {
+			return err
 		}
+		if w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteDone)); w.advo != nil {
+			w.baseOfPosted(in, w.advo)
+		}
+		return nil
+	case in.AdvowareID != 0:
+		s, err := w.getAdvo(ctx, in.AdvowareID)
 		if err == nil {
 			if err := w.carriedElsewhere(ctx, in.AdvowareID, nil); err != nil {
-				return true, err
+				return err
 			}
+			w.linkID = s.id
+			w.owe(in)
+			w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
+			w.baseOfPosted(in, s)
+			return nil
 		}
-		if err == nil && in.RowBefore != "" { // it was created, read back, and written once more
-			w.linkID = in.AdvowareID
-			return false, nil
-		}
-		if err == nil {
-			w.recovered = true
-			return true, w.relink(ctx, in, posted, s)
+		if !fault.Is(err, fault.NotFound) {
+			return err
 		}
 	}
 	w.base = nil
 	found := false
 	if !w.req.CreateAnyway { // else the operator has looked; one that is known to have been made is gone
-		found, err = w.candidates(ctx, posted, in.Match, in.Highest, "an earlier run's create was interrupted, and nobody knows whether it happened")
+		var err error
+		found, err = w.candidates(ctx, postedValues(in), in.Match, in.Highest, "an earlier run's create was interrupted, and nobody knows whether it happened")
 		if err != nil {
-			return true, err
+			return err
 		}
 	}
 	if found {
 		w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
-	} else {
-		if err := w.cameBack(ctx, in.PrevID); err != nil {
-			return true, err
-		}
-		// What was written there once more, before it vanished, nobody can tell.
-		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
+		return nil
 	}
-	w.recovered = true
-	return true, nil
+	w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
+	return w.cameBack(ctx, in.PrevID)
 }
 
 // cameBack: a record that was to be created anew, and was not, may be in Advoware
@@ -379,49 +339,11 @@ func (w *work) cameBack(ctx context.Context, prev int64) error {
 	return nil
 }
 
-// linkedMeanwhile: the link PUT of the dead run arrived, or somebody linked the
-// record to it by hand: base (posted, read or posted), unless the planned base
-// is known to hold (R1).
-func (w *work) linkedMeanwhile(ctx context.Context, in *store.Intent) (done bool, err error) {
-	if in.RowAfter != "" && w.espo.row == in.RowAfter || in.RowBefore != "" && !in.Arrived || in.AdvowareID == 0 {
-		if in.AdvowareID == 0 { // linked by hand to what may be ours
-			w.recovered, w.base, w.prevID = true, nil, 0
-			w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
-			return true, nil
-		}
-		w.prevID = 0
-		return false, nil
-	}
-	w.prevID = 0
-	if err := w.readAdvo(ctx); err != nil {
-		return true, err
-	}
-	w.recovered = true
-	w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteDone))
-	if w.advo == nil {
-		w.base = nil
-		return true, nil
-	}
-	return true, w.baseOfPosted(in, postedValues(in), w.advo)
-}
-
-// relink goes on with a record that was posted and never linked.
-func (w *work) relink(ctx context.Context, in *store.Intent, posted map[string]record.Value, s *advoState) error {
-	w.linkID = s.id
-	w.owe(in)
-	w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
-	return w.baseOfPosted(in, posted, s)
-}
-
-// baseOfPosted is the base of a record that was posted: the working base of the
-// run that read it back, else (posted, read when it is posted's own form, else
-// posted).
-func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s *advoState) error {
-	if in.Arrived {
-		w.base = usable(w.m, in.Base)
-		return nil
-	}
-	w.base = clone(usable(w.m, in.Base))
+// baseOfPosted is the base of a record that was posted: what stands there where it is
+// the posted value's own form, else the posted value, so that a later edit counts as one.
+func (w *work) baseOfPosted(in *store.Announcement, s *advoState) {
+	posted := postedValues(in)
+	w.base = clone(nil)
 	w.base.Kind = w.kindPosted(posted, w.base.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
@@ -430,7 +352,7 @@ func (w *work) baseOfPosted(in *store.Intent, posted map[string]record.Value, s 
 		}
 		w.setBase(w.base, key, record.Pair{Espo: v, Advo: r})
 	}
-	return nil
+	w.baseless = false
 }
 
 // kindPosted is the kind under which values were posted, as both sides see it.
@@ -446,11 +368,11 @@ func (w *work) kindPosted(posted map[string]record.Value, otherwise record.Pair)
 	return record.Pair{Espo: record.Of(v.Kind), Advo: record.Of(v.Kind)}
 }
 
-func postedValues(in *store.Intent) map[string]record.Value {
+func postedValues(in *store.Announcement) map[string]record.Value {
 	out := map[string]record.Value{}
 	for key, f := range in.Fields {
-		if f.Sent != nil {
-			out[key] = *f.Sent
+		if key != reconcile.KindKey {
+			out[key] = f.Target
 		}
 	}
 	return out

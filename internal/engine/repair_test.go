@@ -191,12 +191,12 @@ func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {
 	id := r.person(nil)
 	r.advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/Beteiligte", Drop: sandbox.DropAfter, Count: 1})
 	r.outcome(r.sync(id), result.Failed)
-	if r.remembered(id).Intent == nil {
+	if r.remembered(id).Open == nil {
 		t.Fatal("set-up: no intent")
 	}
 	r.next()
 	r.reset(id, func(q *engine.ResetRequest) { q.Forget = true })
-	if in := r.remembered(id).Intent; in == nil || in.Kind != store.IntentCreate {
+	if in := r.remembered(id).Open; in == nil || !in.Makes {
 		t.Fatal("the create was forgotten")
 	}
 	if s := r.espoField(id, "syncStatus"); s == "clean" {
@@ -789,7 +789,7 @@ func TestRepairsOfARecordDeletedWhileTheyWait(t *testing.T) {
 			if res.Outcome != result.Skipped && res.Error == nil {
 				t.Errorf("%s: %+v", res.Outcome, res)
 			}
-			if r.remembered(id).Intent == nil {
+			if r.remembered(id).Open == nil {
 				t.Error("the intent is gone")
 			}
 		})
@@ -808,7 +808,7 @@ func TestRepairsOfARecordDeletedWhileTheyWait(t *testing.T) {
 		if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1}); res.Error == nil {
 			t.Errorf("%s: %+v", res.Outcome, res)
 		}
-		if r.remembered(id).Intent == nil {
+		if r.remembered(id).Open == nil {
 			t.Error("the intent is gone")
 		}
 	})

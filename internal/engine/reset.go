@@ -41,7 +41,7 @@ func (w *work) reset(ctx context.Context, r ResetRequest) error {
 	if err := w.readStanding(ctx); err != nil {
 		return err
 	}
-	if err := w.settleIntent(ctx, r); err != nil {
+	if err := w.settleOpen(ctx, r); err != nil {
 		return err
 	}
 	if w.espo == nil {
@@ -57,9 +57,9 @@ func (w *work) reset(ctx context.Context, r ResetRequest) error {
 		return nil
 	}
 	p, next := w.rearm(r.Forget)
-	next.Intent = w.keptIntent(r.Forget)
+	next.Open = w.keptOpen(r.Forget)
 	w.say(resetCode(r.Forget), w.resetWords(p, r.Forget))
-	switch forgets := w.mem.Failure != nil || r.Forget && (w.mem.Base != nil || w.mem.Parked != nil || next.Intent != w.mem.Intent); {
+	switch forgets := w.mem.Failure != nil || r.Forget && (w.mem.Base != nil || w.mem.Parked != nil || next.Open != w.mem.Open); {
 	case len(p) == 0 && !forgets:
 		w.res.Outcome = result.Unchanged
 		w.say("nothing_to_reset", "There is nothing to reset: status "+orNone(w.espo.status)+", no failed attempt.")
@@ -172,17 +172,17 @@ func (w *work) rearmed(forget bool) string {
 	}
 }
 
-// settleIntent lets the last write of an interrupted run land before its memory
+// settleOpen lets the last write of an interrupted run land before its memory
 // is dropped, and closes that run's history.
-func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
-	in := w.mem.Intent
-	if in == nil || !r.Forget || r.DryRun || w.keptIntent(true) != nil {
+func (w *work) settleOpen(ctx context.Context, r ResetRequest) error {
+	in := w.mem.Open
+	if in == nil || !r.Forget || r.DryRun || w.keptOpen(true) != nil {
 		return nil
 	}
 	if err := w.waitForDeadline(ctx, in); err != nil && !fault.Is(err, fault.MappingFail) {
 		return err
 	}
-	if w.keptIntent(true) != nil { // deleted meanwhile
+	if w.keptOpen(true) != nil { // deleted meanwhile
 		return nil
 	}
 	advo, espo := w.leftStates(in)
@@ -193,26 +193,26 @@ func (w *work) settleIntent(ctx context.Context, r ResetRequest) error {
 
 // leftStates is what is known of an interrupted run's writes where nobody looks
 // after them any more.
-func (w *work) leftStates(in *store.Intent) (advo, espo store.WriteState) {
+func (w *work) leftStates(in *store.Announcement) (advo, espo store.WriteState) {
 	advo, espo = store.WriteUnknown, store.WriteNotDone
-	if in.Arrived {
+	if in.Side == record.EspoCRM {
 		advo = store.WriteDone
 	}
-	if in.RowAfter != "" || in.Kind == store.IntentUndo || w.espo == nil { // gone: nothing there tells what happened
+	if in.RowID != "" || w.espo == nil { // gone: nothing there tells what happened
 		espo = store.WriteUnknown
 	}
 	return advo, espo
 }
 
-// keptIntent is the intent that a reset leaves: any without Forget, else a
+// keptOpen is the intent that a reset leaves: any without Forget, else a
 // create whose record is not linked yet. Forgetting that one would create it a
 // second time.
-func (w *work) keptIntent(forget bool) *store.Intent {
-	in := w.mem.Intent
+func (w *work) keptOpen(forget bool) *store.Announcement {
+	in := w.mem.Open
 	if in == nil || !forget {
 		return in
 	}
-	if in.Kind == store.IntentCreate && (w.espo == nil || w.espo.advowareID == 0 || w.espo.advowareID != in.AdvowareID) {
+	if in.Makes && (w.espo == nil || w.espo.advowareID == 0 || w.espo.advowareID != in.AdvowareID) {
 		return in
 	}
 	return nil
@@ -231,7 +231,7 @@ func (w *work) resetGone(ctx context.Context, r ResetRequest) error {
 		return nil
 	}
 	w.closeEntry(result.Adopted)
-	if in := w.keptIntent(true); in != nil {
+	if in := w.keptOpen(true); in != nil {
 		next := w.mem
 		next.Base, next.Parked, next.Failure, next.Writes = nil, nil, nil, nil
 		return w.commit(ctx, next)
@@ -263,7 +263,7 @@ func (w *work) resetWords(p record.Patch, forget bool) string {
 	if forget {
 		parts = append(parts, "lastSync and the remembered contents are forgotten, the next sync is an initial one")
 	}
-	if in := w.keptIntent(forget); in != nil && in.Kind == store.IntentCreate {
+	if in := w.keptOpen(forget); in != nil && in.Makes {
 		parts = append(parts, "an uncertain create stays announced")
 	}
 	return "Status " + strings.Join(parts, "; ") + "."

@@ -48,7 +48,7 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 		w.skip("no_conflict", "No conflict of this record waits for a decision.")
 		return nil
 	}
-	if w.mem.Intent != nil {
+	if w.mem.Open != nil {
 		if doubt, err := w.vet(ctx); err != nil {
 			return err
 		} else if doubt != "" {

@@ -60,8 +60,8 @@ func TestADoubtfulPutIsNotBelieved(t *testing.T) {
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
 	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.BreaksBefore })
 	res := r.sync(id)
-	if res.Outcome != result.Failed || res.Error.Owner != "system" || r.memoryOf(id).Intent == nil {
-		t.Fatalf("%s %+v, intent %+v", res.Outcome, res.Error, r.memoryOf(id).Intent)
+	if res.Outcome != result.Failed || res.Error.Owner != "system" || r.memoryOf(id).Open == nil {
+		t.Fatalf("%s %+v, intent %+v", res.Outcome, res.Error, r.memoryOf(id).Open)
 	}
 	r.wantStatus(id, "dirty", 0)
 	r.tick(10 * time.Minute)
@@ -225,7 +225,7 @@ func TestADoubtfulPutIsNotProvenByTheValueBefore(t *testing.T) {
 		r.editAdvo(advo, map[string]any{"bemerkung": "angerufen"})
 		return simulation.BreaksBefore
 	})
-	if res := r.sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" || r.memoryOf(id).Intent == nil {
+	if res := r.sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" || r.memoryOf(id).Open == nil {
 		t.Fatalf("%s %+v", res.Outcome, res.Error)
 	}
 	r.wantStatus(id, "dirty", 0)
@@ -461,7 +461,7 @@ func TestResetKeepsAnInterruptedWrite(t *testing.T) {
 	if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id}); res.Outcome != result.UpdatedEspocrm {
 		t.Fatalf("%s %+v", res.Outcome, res.Error)
 	}
-	if r.memoryOf(id).Intent == nil {
+	if r.memoryOf(id).Open == nil {
 		t.Error("the intent is gone")
 	}
 	r.untilQuiet(id, operation{}, "reset after a crash")

@@ -72,7 +72,7 @@ func TestADeadlineIsWithinTheLease(t *testing.T) {
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
 	announced := 0
 	r.proc.Plan = func(e simulation.Effect) simulation.Fate {
-		if in := r.memoryOf(id).Intent; in != nil {
+		if in := r.memoryOf(id).Open; in != nil {
 			announced++
 			if left := in.Deadline.Sub(r.now); left > 5*time.Minute {
 				t.Errorf("%s: a write may land for %s", e.What, left)
@@ -141,7 +141,7 @@ type afterCommit struct {
 
 func (s *afterCommit) Commit(ctx context.Context, c store.Commit) (int64, error) {
 	rev, err := s.Store.Commit(ctx, c)
-	if do := s.do; err == nil && do != nil && c.Memory != nil && c.Memory.Intent != nil {
+	if do := s.do; err == nil && do != nil && c.Memory != nil && c.Memory.Open != nil {
 		s.do = nil
 		do()
 	}
@@ -200,7 +200,7 @@ func TestAGuardIsAskedBeforeTheFirstWrite(t *testing.T) {
 	if len(asked) != 1 || asked[0] != result.AdvowareNewer || r.espoField(id, "versionNumber") != version || r.espoField(id, "email") != "anna@example.de" {
 		t.Errorf("asked %v, version %v, was %v, email %v", asked, r.espoField(id, "versionNumber"), version, r.espoField(id, "email"))
 	}
-	if r.memoryOf(id).Intent != nil || r.espoField(id, "syncStatus") != "clean" {
-		t.Errorf("intent %+v, status %v", r.memoryOf(id).Intent, r.espoField(id, "syncStatus"))
+	if r.memoryOf(id).Open != nil || r.espoField(id, "syncStatus") != "clean" {
+		t.Errorf("intent %+v, status %v", r.memoryOf(id).Open, r.espoField(id, "syncStatus"))
 	}
 }

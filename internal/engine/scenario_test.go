@@ -130,7 +130,7 @@ func TestNotAcceptedByAdvoware(t *testing.T) {
 				t.Errorf("the field is not named: %s", res.Error.Message)
 			}
 			r.wantStatus(id, "failed", 1)
-			if r.memoryOf(id).Intent != nil {
+			if r.memoryOf(id).Open != nil {
 				t.Error("an intent is left")
 			}
 			r.storing()
@@ -211,7 +211,7 @@ func TestNotAcceptedByEspoCRM(t *testing.T) {
 		t.Errorf("%s", res.Error.Message)
 	}
 	r.wantStatus(id, "failed", 1)
-	if r.memoryOf(id).Intent != nil {
+	if r.memoryOf(id).Open != nil {
 		t.Error("an intent is left")
 	}
 	// The field that was taken is in step; the other one still has to go.
@@ -709,7 +709,7 @@ func TestVersionConflictUpToExhaustion(t *testing.T) {
 	if n != 4 {
 		t.Errorf("%d tries", n)
 	}
-	if r.memoryOf(id).Intent != nil {
+	if r.memoryOf(id).Open != nil {
 		t.Error("an intent is left")
 	}
 	r.espo.Faults().Clear("busy")

@@ -21,7 +21,7 @@ import (
 // first, it is true now; then at most one PUT to EspoCRM.
 func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	put := d.PutNeeded || w.marked
-	if d.Action == reconcile.None && !put && w.mem.Intent == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 && !w.answersRead {
+	if d.Action == reconcile.None && !put && w.mem.Open == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 && !w.answersRead {
 		w.res.Outcome = result.Unchanged
 		return true, w.checked(ctx)
 	}
@@ -37,7 +37,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	}
 	w.base, w.baseless = next, false
 	mem := w.mem
-	mem.Base, mem.Intent, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
+	mem.Base, mem.Open, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
 	mem.WaitsSince = time.Time{}
 	w.res.Outcome = result.Unchanged
 	if put || d.Action == reconcile.Adopt && !d.PutNeeded {
@@ -101,22 +101,17 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	return false, nil
 }
 
-// park leaves a conflict to a person: once, until the contents change. The link to
-// a record that was just created does not wait for that person; until EspoCRM
-// carries it the intent stays, which alone knows the record (R7).
+// park leaves a conflict to a person: once, until the contents change.
 func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	w.res.Outcome = result.ConflictWaits
 	print := w.contents()
 	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == print
-	if same && w.espo.status == StatusConflict && w.mem.Intent == nil {
+	if same && w.espo.status == StatusConflict && w.mem.Open == nil {
 		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve")
 		w.sendNotes(ctx) // a run that died in between still owes it
 		return true, nil
 	}
 	next := w.mem
-	if err := w.linkedElsewhere(); err != nil {
-		return false, err
-	}
 	if slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { _, lapsed := w.wishes[c.Field.Key]; return lapsed }) {
 		w.warn("somebody edited the record while it was resolved: it has to be decided again")
 	}
@@ -125,10 +120,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		b.Mapping, b.AdvowareID = w.m.Fingerprint(), w.advo.id
 		next.Base = b
 	}
-	if next.Pending, next.CheckedAt = "", w.e.Now(); w.linkID == 0 {
-		next.Intent = nil
-	}
-	next.WaitsSince = w.waitsSince()
+	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
 	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
@@ -142,23 +134,8 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	p := statusPatch(StatusConflict)
 	p.Put(fieldErrorMessage, cut(w.res.Reason.Text, maxErrorMessage))
-	if w.linkID != 0 {
-		p.Put(fieldAdvowareID, w.linkID)
-		p.Put(fieldRowID, nil)
-	}
-	o, err := w.putEspo(ctx, p, nil)
-	if err != nil {
-		return false, w.clash500(ctx, err)
-	}
-	if w.linkID != 0 {
-		if refused := notTaken(p, o); len(refused) > 0 {
-			return false, w.notAccepted(fault.EspoCRM, refused)
-		}
-		next = w.mem
-		next.Intent = nil
-		if err := w.commit(ctx, next); err != nil {
-			return false, err
-		}
+	if _, err := w.putEspo(ctx, p, nil); err != nil {
+		return false, err
 	}
 	w.marked = false
 	w.sendNotes(ctx)

@@ -135,7 +135,7 @@ func (e *Engine) StatusFromStore(ctx context.Context, m *mapping.Mapping) (resul
 			out.Counts[StatusPermanentlyFailed]++
 		case mem.Failure != nil:
 			out.Counts[StatusFailed]++
-		case mem.Intent != nil:
+		case mem.Open != nil:
 			out.Counts[StatusSyncing]++
 		default:
 			out.Counts["remembered"]++

@@ -77,7 +77,7 @@ func (w *work) undoable(ctx context.Context, r UndoRequest, past *overwrites) (d
 		return true, &fault.Error{System: fault.Store, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "undo " + w.what(),
 			Message: "the history knows nothing that run " + fault.Clean(r.Run, 60) + " did to this record", Hint: w.hint("history")}
 	}
-	if w.espo != nil && w.mem.Intent != nil {
+	if w.espo != nil && w.mem.Open != nil {
 		if doubt, err := w.vet(ctx); err != nil {
 			return true, err
 		} else if doubt != "" {
@@ -319,12 +319,12 @@ func (w *work) undoFailed(ctx context.Context, err error) {
 
 func (w *work) undoKeepsMoving(r UndoRequest) error {
 	w.skip("keeps_changing", "Somebody kept editing the record; try again: "+w.hint("undo")+" --run "+r.Run)
-	if w.mem.Intent == nil || w.lease == nil {
+	if w.mem.Open == nil || w.lease == nil {
 		return nil
 	}
 	w.closeEntry(result.Skipped)
 	next := w.mem
-	next.Intent = nil
+	next.Open = nil
 	w.keepBase(&next)
 	return w.commit(context.Background(), next)
 }

@@ -56,7 +56,7 @@ type work struct {
 	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
 	// whose intent was recovered.
 	clearing bool
-	// recovered: w.mem.Intent has been taken into account.
+	// recovered: w.mem.Open has been taken into account.
 	recovered bool
 
 	// letThrough: the guard over creates has let the record pass.
@@ -97,7 +97,7 @@ func (w *work) sync(ctx context.Context) error {
 	if w.req.Action == ActionDelete {
 		return w.stillThere()
 	}
-	if w.mem.Intent != nil {
+	if w.mem.Open != nil {
 		if doubt, err := w.vet(ctx); err != nil {
 			return err
 		} else if doubt != "" {
@@ -289,6 +289,7 @@ func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
 // round is one pass over the record: read, decide, act. done: nothing is left
 // to do. Not done, no error: somebody edited meanwhile, decide anew.
 func (w *work) round(ctx context.Context) (done bool, err error) {
+	fresh := w.attempt > 1 && w.marked && w.req.Fresh != nil // EspoCRM was read after marking
 	if w.attempt > 1 {
 		if err := w.readEspo(ctx); err != nil {
 			return false, err
@@ -303,8 +304,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if s, err := w.sharers(ctx); err != nil || w.proven() && s.double != nil {
 		return false, errors.Join(err, s.double)
 	}
-	fresh := false // EspoCRM was read after marking in this round
-	if w.e.cfg.MarkSyncing && w.base != nil && w.espo.status != StatusConflict && w.espoMoved() {
+	if !fresh && w.e.cfg.MarkSyncing && w.base != nil && w.espo.status != StatusConflict && w.espoMoved() {
 		if err := w.mark(ctx); err != nil {
 			return false, err
 		}
@@ -317,6 +317,9 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		return false, err
 	} else if doubt != "" {
 		return true, w.parkDoubtful(ctx, doubt)
+	}
+	if w.linkID != 0 && w.advo != nil {
+		return w.putLink(ctx)
 	}
 	d, err := w.decide(ctx)
 	if err != nil {
@@ -536,7 +539,7 @@ func (w *work) what() string { return w.key.Entity + " " + w.key.ID }
 func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	switch d.Action {
 	case reconcile.None, reconcile.Adopt:
-		if w.wroteAdvo || w.linkID != 0 {
+		if w.wroteAdvo {
 			return w.final(ctx, d)
 		}
 		return w.adopt(ctx, d)

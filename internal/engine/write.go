@@ -60,7 +60,7 @@ func (w *work) deadline() time.Time {
 }
 
 // givesUp is when this run gives an announced write up.
-func (w *work) givesUp(in *store.Intent) time.Time { return in.Deadline.Add(-w.e.cfg.LateWrite) }
+func (w *work) givesUp(in *store.Announcement) time.Time { return in.Deadline.Add(-w.e.cfg.LateWrite) }
 
 // until bounds ctx by a moment of our wall clock, which need not be the one that
 // timers run on.
@@ -101,8 +101,7 @@ func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
 	return p, err
 }
 
-// putAdvo announces the write (intent and planned history in one transaction),
-// then sends the whole object.
+// putAdvo announces the write, then sends the whole object.
 func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
 	if err != nil {
@@ -111,15 +110,8 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	if err := w.pingPong(record.Advoware, d.Kind, d.ToAdvo); err != nil {
 		return err
 	}
-	in := w.intent(store.IntentUpdate, d)
-	if first := w.mem.Intent; w.linkID != 0 { // not linked yet: what finds the record again must not get lost (R7)
-		in.Kind = store.IntentCreate
-		if first != nil {
-			in.Match, in.Highest = first.Match, first.Highest
-		}
-	}
-	w.planWrites(record.Advoware, d)
-	if err := w.announce(ctx, in); err != nil {
+	in := w.announcement(record.Advoware, d)
+	if err := w.announce(ctx, in, d); err != nil {
 		return err
 	}
 	if err := w.lease.Check(); err != nil {
@@ -143,13 +135,13 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 		return f
 	}
 	all, some := true, false // an emptied field may be somebody's
-	for key, in := range w.mem.Intent.Fields {
-		if in.Sent == nil {
+	for key, a := range w.mem.Open.Fields {
+		if key == reconcile.KindKey {
 			continue
 		}
 		v := now.view.Values[key]
-		all = all && (v == *in.Sent || v != in.Before && w.ownForm(key, *in.Sent, v))
-		some = some || in.Sent.HasText() && v != in.Before
+		all = all && (v == a.Target || v != a.Shown.Advo && w.ownForm(key, a.Target, v))
+		some = some || a.Target.HasText() && v != a.Shown.Advo
 	}
 	if all && some {
 		return nil // ours is there
@@ -168,8 +160,8 @@ func (w *work) planSeen(ctx context.Context, now *advoState) {
 		if f.Clear || f.Computed || v.IsAbsent() || v == after {
 			continue
 		}
-		if in, ok := w.mem.Intent.Fields[f.Key]; ok && in.Sent != nil {
-			after = *in.Sent
+		if a, ok := w.mem.Open.Fields[f.Key]; ok {
+			after = a.Target
 		}
 		w.entry.Writes = append(w.entry.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
 			Before: v, After: after, State: store.WritePlanned, Attempt: w.attempt})
@@ -198,56 +190,83 @@ func (w *work) readBack(ctx context.Context) error {
 	return nil
 }
 
-// intent describes a write before it is sent, so that a later run can tell
-// whether it happened. The base in force is the working base.
-func (w *work) intent(kind store.IntentKind, d reconcile.Decision) *store.Intent {
-	in := &store.Intent{Kind: kind, Run: w.e.cfg.Run, Command: w.e.cfg.Command, Token: w.lease.Handle().Token,
-		At: w.e.Now(), Deadline: w.deadline(), Verdict: string(w.res.Verdict), RecordKind: d.Kind,
-		EspoRow: w.espo.row, AdvowareID: w.advowareID(), PrevID: w.prevID, Fields: map[string]store.IntentField{}, Notes: w.owed}
-	lastSync := w.espo.lastSync
-	in.EspoLastSync = &lastSync
-	if w.base != nil {
-		in.Base, in.First = clone(w.base), kind == store.IntentUpdate && w.firstContact()
+// announcement describes a write before it is sent, so that a later run can tell
+// whether it happened.
+func (w *work) announcement(side record.Side, d reconcile.Decision) *store.Announcement {
+	in := &store.Announcement{Side: side, AdvowareID: w.advowareID(), PrevID: w.prevID, RowBefore: w.espo.row, Run: w.e.cfg.Run,
+		At: w.e.Now(), Deadline: w.deadline(), Fields: map[string]store.Announced{}}
+	values := d.ToAdvo
+	if side == record.EspoCRM {
+		values = d.ToEspo
 	}
-	if w.advo != nil {
-		in.RowBefore = w.advo.row
-	}
-	fields := w.m.Fields(d.Kind)
-	if d.Typed { // of whatever kind
-		fields = w.m.AllFields()
-	}
-	for _, f := range fields {
-		fi := store.IntentField{Espo: w.espo.view.Values[f.Key], Def: f.Def}
-		if w.advo != nil {
-			fi.Before = w.advo.view.Values[f.Key]
+	for key, v := range values {
+		f, ok := w.m.Field(key)
+		if !ok {
+			continue
 		}
-		if v, ok := d.ToAdvo[f.Key]; ok {
-			fi.Sent = &v
-		}
-		if v, ok := d.ToEspo[f.Key]; ok {
-			fi.ToEspo = &v
-		}
-		in.Fields[f.Key] = fi
+		in.Fields[key] = store.Announced{Shown: w.shown(key), Target: v, Def: f.Def}
 	}
-	if w.clashed && w.owed == nil {
-		w.owed = []store.Note{w.conflictNote(d)}
-		in.Notes = w.owed
+	if kinds := w.kinds(); d.Kind != "" && kinds.On(side) != record.Of(d.Kind) && kinds.On(side.Other()) == record.Of(d.Kind) {
+		in.Fields[reconcile.KindKey] = store.Announced{Shown: kinds, Target: record.Of(d.Kind)}
 	}
 	return in
 }
 
-// announce stores an intent together with the planned history, and the closed
-// history of what it replaces, in one transaction (B7, R7).
-func (w *work) announce(ctx context.Context, in *store.Intent) error {
+// shown is what both sides hold of a field.
+func (w *work) shown(key string) record.Pair {
+	p := record.Pair{Espo: w.espo.view.Values[key]}
+	if w.advo != nil {
+		p.Advo = w.advo.view.Values[key]
+	}
+	return p
+}
+
+// kinds is what kind each side is of; absent halves where there are none.
+func (w *work) kinds() (p record.Pair) {
+	if k := w.espo.view.Kind; k != "" {
+		p.Espo = record.Of(k)
+	}
+	if w.advo != nil && w.advo.view.Kind != "" {
+		p.Advo = record.Of(w.advo.view.Kind)
+	}
+	return p
+}
+
+// announce stores, in one transaction, what is about to be written, the values that it
+// replaces, and the base in force; what a dead run had announced is closed with it.
+func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile.Decision) error {
+	if !in.Makes {
+		w.planWrites(in.Side, d)
+	}
 	in.HistoryID = w.history().ID
 	next := w.mem
-	if w.wroteAdvo && len(w.owed) > 0 { // it has happened, whatever becomes of the next write
-		next.Notes = append(slices.Clone(next.Notes), w.owed...)
-		w.owed, in.Notes = []store.Note{}, nil
+	next.Open, next.WaitsSince = in, w.waitsSince()
+	if !in.Makes { // else the base is of the record that is gone, should it come back
+		next.Base = w.inForce()
 	}
-	next.Intent, next.WaitsSince = in, w.waitsSince()
+	if w.clashed && w.owed == nil {
+		w.owed = []store.Note{w.conflictNote(d)}
+	}
+	if w.wroteAdvo { // what they tell has happened, whatever becomes of the next write
+		next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), []store.Note{}
+	}
+	in.Notes = w.owed
 	w.recovered, w.fate = true, fateUnknown
 	return w.commit(ctx, next)
+}
+
+// inForce is the working base as the store keeps it beside an announcement: true
+// whatever becomes of the write. A first contact stays one until it succeeds.
+func (w *work) inForce() *store.Base {
+	if w.base == nil || w.baseless {
+		return nil
+	}
+	b := clone(w.base)
+	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
+	if w.wroteAdvo || w.created {
+		b.RowID = "" // EspoCRM has not been told of the new one
+	}
+	return b
 }
 
 // commit writes memory and history in one transaction, and keeps in mind what
@@ -269,14 +288,11 @@ func (w *work) commit(ctx context.Context, next store.Memory) error {
 	return nil
 }
 
-// final is the one PUT to EspoCRM that ends a sync: mapped values, link, rowId,
-// status and time together. A stale version number means that somebody edited
-// meanwhile (R8): not done, decide anew.
+// final is the one PUT to EspoCRM that ends a sync: mapped values, rowId, status and
+// time together. A stale version number means that somebody edited meanwhile: not
+// done, decide anew.
 func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	if again, err := w.staleRead(ctx, d); again || err != nil {
-		return false, err
-	}
-	if err := w.linkedElsewhere(); err != nil {
 		return false, err
 	}
 	if d.Typed || d.Waits {
@@ -289,12 +305,9 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err := w.pingPong(record.EspoCRM, d.Kind, d.ToEspo); err != nil {
 		return false, err
 	}
-	in := w.intent(store.IntentEspo, d)
-	w.carryOver(in)
-	in.Arrived, in.Planned = true, planned
-	in.RowAfter = planned.RowID
-	w.planWrites(record.EspoCRM, d)
-	if err := w.announce(ctx, in); err != nil {
+	in := w.announcement(record.EspoCRM, d)
+	in.RowID = planned.RowID
+	if err := w.announce(ctx, in, d); err != nil {
 		return false, err
 	}
 	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
@@ -303,7 +316,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
 		return false, w.stillOurs(ctx)
 	case err != nil:
-		return false, w.clash500(ctx, err)
+		return false, err
 	}
 	return true, w.settleFinal(ctx, d, p, planned, o)
 }
@@ -321,10 +334,8 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 	}
 	planned := clone(w.base)
 	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
-	in := w.intent(store.IntentEspo, d)
-	in.Arrived, in.Planned = true, planned
-	w.planWrites(record.EspoCRM, d)
-	if err := w.announce(ctx, in); err != nil {
+	in := w.announcement(record.EspoCRM, d)
+	if err := w.announce(ctx, in, d); err != nil {
 		return err
 	}
 	began, before := w.e.Now(), w.espo
@@ -348,7 +359,7 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 	w.closeWrites(record.EspoCRM, store.WriteDone)
 	w.base, w.baseless = planned, false
 	next := w.mem
-	next.Base, next.Intent, next.WaitsSince = planned, nil, w.waitsSince()
+	next.Base, next.Open, next.WaitsSince = planned, nil, w.waitsSince()
 	return w.commit(ctx, next)
 }
 
@@ -375,28 +386,6 @@ func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *stor
 	return refused
 }
 
-// carryOver makes the final PUT's intent the first one and more: what was sent
-// to Advoware, and what an unlinked record can be found by.
-func (w *work) carryOver(in *store.Intent) {
-	if w.linkID != 0 {
-		in.Kind = store.IntentCreate
-	}
-	first := w.mem.Intent
-	if first == nil {
-		return
-	}
-	in.Match, in.Highest = first.Match, first.Highest
-	for key, f := range first.Fields {
-		if cur, ok := in.Fields[key]; w.linkID != 0 && f.Sent != nil && (!ok || cur.Sent == nil) {
-			if !ok {
-				cur = f
-			}
-			cur.Sent = f.Sent
-			in.Fields[key] = cur
-		}
-	}
-}
-
 // planFinal builds the final PUT and the base that will hold once it happened
 // (B3, B5).
 func (w *work) planFinal(d reconcile.Decision) (record.Patch, *store.Base, error) {
@@ -415,18 +404,12 @@ func (w *work) planFinal(d reconcile.Decision) (record.Patch, *store.Base, error
 	for name, raw := range w.cleanPatch() {
 		p[name] = raw
 	}
-	if w.linkID != 0 {
-		p.Put(fieldAdvowareID, w.linkID)
-	}
 	planned.RowID = ""
 	if w.matches(planned, w.advo) {
 		planned.RowID = w.advo.row
 	}
-	switch {
-	case planned.RowID != "":
+	if planned.RowID != "" {
 		p.Put(fieldRowID, planned.RowID)
-	case w.linkID != 0:
-		p.Put(fieldRowID, nil)
 	}
 	return p, planned, nil
 }
@@ -462,7 +445,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	w.res.RowID.After = after.row
 	w.res.RetryCount = 0
 	next := w.mem
-	next.Base, next.Intent, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
+	next.Base, next.Open, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
 	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
 	next.Notes = append(slices.Clone(next.Notes), w.owed...)
 	w.closeEntry(w.outcome())

@@ -3,8 +3,6 @@ package store
 import (
 	"encoding/json"
 	"fmt"
-
-	"advosync/internal/record"
 )
 
 // EncodeMemory is the stored form of a memory; Rev is kept beside it.
@@ -16,44 +14,52 @@ func EncodeMemory(m Memory) ([]byte, error) {
 	return b, nil
 }
 
-// DecodeMemory reads what EncodeMemory wrote.
+// DecodeMemory reads what EncodeMemory wrote, also in a former version.
 func DecodeMemory(doc []byte, rev int64) (Memory, error) {
-	var m Memory
+	var m struct {
+		Memory
+		Former json.RawMessage `json:"intent"`
+	}
 	if err := json.Unmarshal(doc, &m); err != nil {
 		return Memory{}, fmt.Errorf("decode memory: %w", err)
 	}
 	m.Rev = rev
 	m.Base.unknowAhead()
-	if m.Intent != nil {
-		m.Intent.former()
+	if m.Former != nil {
+		if err := m.DecodeOpen(m.Former); err != nil {
+			return Memory{}, err
+		}
 	}
-	return m, nil
+	return m.Memory, nil
 }
 
-// EncodeIntent is the stored form of an intent, for a store that keeps it beside the
-// rest of the memory.
-func EncodeIntent(in Intent) ([]byte, error) {
-	b, err := json.Marshal(in)
+// EncodeOpen is the stored form of an announced write, for a store that keeps it
+// beside the rest of the memory.
+func (m *Memory) EncodeOpen() ([]byte, error) {
+	b, err := json.Marshal(m.Open)
 	if err != nil {
-		return nil, fmt.Errorf("encode intent: %w", err)
+		return nil, fmt.Errorf("encode an announced write: %w", err)
 	}
 	return b, nil
 }
 
-// DecodeIntent reads what EncodeIntent wrote.
-func DecodeIntent(doc []byte) (*Intent, error) {
-	var in Intent
-	if err := json.Unmarshal(doc, &in); err != nil {
-		return nil, fmt.Errorf("decode intent: %w", err)
+// DecodeOpen takes what EncodeOpen wrote into the memory, and what a former version
+// kept in its place, which held the base in force as well.
+func (m *Memory) DecodeOpen(doc []byte) error {
+	var f former
+	if err := json.Unmarshal(doc, &f); err != nil {
+		return fmt.Errorf("decode an announced write: %w", err)
 	}
-	in.former()
-	return &in, nil
-}
-
-// former brings what a former version announced up to date.
-func (in *Intent) former() {
-	in.Base.unknowAhead()
-	in.Planned.unknowAhead()
+	if f.Kind != "" {
+		f.bringUpToDate(m)
+		return nil
+	}
+	var open Announcement
+	if err := json.Unmarshal(doc, &open); err != nil {
+		return fmt.Errorf("decode an announced write: %w", err)
+	}
+	m.Open = &open
+	return nil
 }
 
 // EncodeEntry is the stored form of a history entry.
@@ -72,36 +78,4 @@ func DecodeEntry(doc []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("decode history entry: %w", err)
 	}
 	return e, nil
-}
-
-// UnmarshalJSON keeps "an empty value was sent" apart from "nothing was sent":
-// encoding/json turns null into a nil pointer before the value's own decoder is
-// asked, and an empty value is written as null.
-func (f *IntentField) UnmarshalJSON(b []byte) error {
-	type plain IntentField
-	wire := struct {
-		*plain
-		Sent   json.RawMessage `json:"sent"`
-		ToEspo json.RawMessage `json:"toEspo"`
-	}{plain: (*plain)(f)}
-	if err := json.Unmarshal(b, &wire); err != nil {
-		return err
-	}
-	var err error
-	if f.Sent, err = decodeOptional(wire.Sent); err != nil {
-		return err
-	}
-	f.ToEspo, err = decodeOptional(wire.ToEspo)
-	return err
-}
-
-func decodeOptional(raw json.RawMessage) (*record.Value, error) {
-	if raw == nil {
-		return nil, nil
-	}
-	var v record.Value
-	if err := v.UnmarshalJSON(raw); err != nil {
-		return nil, err
-	}
-	return &v, nil
 }

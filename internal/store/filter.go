@@ -4,14 +4,14 @@ import "time"
 
 // All reports whether the filter asks for every memory.
 func (f ScanFilter) All() bool {
-	return !f.WithIntent && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && !f.WithHold && f.AdvowareID == 0 && f.CheckedBefore.IsZero()
+	return !f.WithOpen && !f.WithNotes && !f.WithSuspect && !f.WithWaiting && !f.WithHold && f.AdvowareID == 0 && f.CheckedBefore.IsZero()
 }
 
 // Matches reports whether a memory is selected. A record that was never
 // compared is older than any time.
 func (f ScanFilter) Matches(m Memory) bool {
 	return f.All() ||
-		f.WithIntent && m.Intent != nil ||
+		f.WithOpen && m.Open != nil ||
 		f.WithNotes && len(m.Notes) > 0 ||
 		f.WithSuspect && m.Pending != "" ||
 		f.WithWaiting && !m.WaitsSince.IsZero() ||
@@ -26,7 +26,7 @@ func (f ScanFilter) checked(at int64) bool {
 }
 
 func (m Memory) knows(advowareID int64) bool {
-	return m.Base != nil && m.Base.AdvowareID == advowareID || m.Intent != nil && m.Intent.AdvowareID == advowareID
+	return m.Base != nil && m.Base.AdvowareID == advowareID || m.Open != nil && m.Open.AdvowareID == advowareID
 }
 
 // Matches reports whether an entry is selected; Limit is not looked at.

@@ -80,7 +80,7 @@ func Remembers(ctx context.Context, r Records, entities []string) (bool, error) 
 	errOne := errors.New("one is enough")
 	for _, entity := range entities {
 		err := r.Scan(ctx, entity, ScanFilter{}, func(_ string, m Memory) error {
-			if m.Lost || m.Base != nil || m.Intent != nil || m.Parked != nil || m.Link != nil {
+			if m.Lost || m.Base != nil || m.Open != nil || m.Parked != nil || m.Link != nil {
 				return errOne
 			}
 			return nil

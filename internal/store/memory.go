@@ -18,14 +18,15 @@ func LockKey(entity, id string) string {
 type Memory struct {
 	Rev int64 `json:"-"` // +1 at every commit; 0: nothing is stored
 	// Lost: something was stored, and the store has lost it (an evicted key). Not
-	// the same as nothing known: an intent may have been in it.
+	// the same as nothing known: an announced write may have been in it.
 	Lost bool  `json:"-"`
 	Base *Base `json:"base,omitempty"`
 	// Origin is what was known of earlier POSTs when this store first saw the
 	// record without a link; nil: it has not.
 	Origin *Origin `json:"origin,omitempty"`
-	Intent *Intent `json:"intent,omitempty"`
-	Parked *Parked `json:"parked,omitempty"`
+	// Open is the write that is announced and not concluded; nil: none.
+	Open   *Announcement `json:"open,omitempty"`
+	Parked *Parked       `json:"parked,omitempty"`
 	// Hold is an operator's word that nobody syncs the record until it is taken back;
 	// nil: it is not on hold.
 	Hold *Hold `json:"hold,omitempty"`
@@ -138,61 +139,48 @@ type Base struct {
 	StoredAt   time.Time            `json:"storedAt,omitzero"`
 }
 
-// IntentKind says which write an intent announces.
-type IntentKind string
-
-// The kinds of intent.
-const (
-	IntentCreate IntentKind = "create"  // POST to Advoware
-	IntentUpdate IntentKind = "update"  // PUT to Advoware
-	IntentEspo   IntentKind = "espocrm" // the final PUT to EspoCRM
-	IntentDelete IntentKind = "delete"  // DELETE in Advoware
-	IntentUndo   IntentKind = "undo"    // putting back overwritten values, on either side
-)
-
-// IntentField is one field of an intent: values, never hashes.
-type IntentField struct {
-	Espo   record.Value  `json:"espocrm"`          // the EspoCRM value decided on
-	Before record.Value  `json:"before"`           // Advoware's value before
-	Sent   *record.Value `json:"sent,omitempty"`   // sent to Advoware; nil: not sent
-	ToEspo *record.Value `json:"toEspo,omitempty"` // to be sent to EspoCRM; nil: none
-	Def    string        `json:"def"`
+// Announcement is one write as it is stored before it is sent, in the transaction
+// that puts what it replaces into the history. The base beside it is the one in force,
+// whatever becomes of the write (docs/design/protocol.md, "One announcement, one table").
+type Announcement struct {
+	// Side is the side written to.
+	Side record.Side `json:"side"`
+	// Makes: the record is not there before the write (a POST to Advoware); Removes: it
+	// is not to be there after it (a DELETE).
+	Makes   bool `json:"makes,omitempty"`
+	Removes bool `json:"removes,omitempty"`
+	// AdvowareID is the record in Advoware; of one that is made, as soon as its number
+	// is answered.
+	AdvowareID int64 `json:"advowareId,omitempty"`
+	// PrevID is the dead link that EspoCRM still carries while a record is made anew.
+	PrevID int64 `json:"prevId,omitempty"`
+	// Fields are the written fields, by key, the kind among them where it changes.
+	Fields map[string]Announced `json:"fields,omitempty"`
+	// RowID is the advowareRowId that the write brings to EspoCRM, RowBefore the one
+	// that EspoCRM carried.
+	RowID     string `json:"rowId,omitempty"`
+	RowBefore string `json:"rowBefore,omitempty"`
+	// At is when it was announced, Deadline when nothing of it can land any more; zero:
+	// its end is known.
+	At       time.Time `json:"at"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	Run      string    `json:"run"`
+	// HistoryID is the entry of the history that is open until this one is closed.
+	HistoryID string `json:"historyId"`
+	// Match is EspoCRM's natural key, and Highest the highest number known, when a
+	// record was made: what finds it again.
+	Match   map[string]record.Value `json:"match,omitempty"`
+	Highest int64                   `json:"highest,omitempty"`
+	// Notes are owed once the write turns out to have happened.
+	Notes []Note `json:"notes,omitempty"`
 }
 
-// Intent is stored before every POST or PUT to Advoware and before the final
-// PUT to EspoCRM, and says all that recovery needs (docs/architecture.md, "How one record is synced").
-type Intent struct {
-	Kind       IntentKind `json:"kind"`
-	Run        string     `json:"run"`
-	Command    string     `json:"command"`
-	Token      string     `json:"token"` // of the lock under which it was stored
-	At         time.Time  `json:"at"`
-	Deadline   time.Time  `json:"deadline"` // after it no late write is expected
-	HistoryID  string     `json:"historyId"`
-	Verdict    string     `json:"verdict"`
-	RecordKind string     `json:"recordKind,omitempty"` // the mapping kind that was sent
-	RowBefore  string     `json:"rowBefore"`
-	AdvowareID int64      `json:"advowareId,omitempty"` // of the write; create: as soon as it is answered
-	// PrevID is the link that EspoCRM still carried when a record was created
-	// anew (on_missing_in_advoware: recreate); being linked to it is not linked.
-	PrevID int64 `json:"prevId,omitempty"`
-	// EspoRow and EspoLastSync are the advowareRowId and advowareLastSync that EspoCRM
-	// carried before; EspoLastSync is nil in an intent of an earlier version.
-	EspoRow      string                 `json:"espoRow,omitempty"`
-	EspoLastSync *string                `json:"espoLastSync,omitempty"`
-	Fields       map[string]IntentField `json:"fields"`
-	Base         *Base                  `json:"base,omitempty"` // the base in force
-	// First: decided as a first contact, so Base holds what agreed and no more.
-	First bool `json:"first,omitempty"`
-	// Create only.
-	Match   map[string]record.Value `json:"match,omitempty"`
-	Highest int64                   `json:"highest,omitempty"` // highest Advoware id known before
-	// Final PUT only.
-	Arrived  bool   `json:"arrived,omitempty"`  // the Advoware part is done
-	RowAfter string `json:"rowAfter,omitempty"` // the rowId to be stored in EspoCRM
-	Planned  *Base  `json:"planned,omitempty"`  // the base once the final PUT happened
-	// Notes are owed once this intent turns out to have happened.
-	Notes []Note `json:"notes,omitempty"`
+// Announced is one written field: what both sides showed, and what is to stand on
+// the written one.
+type Announced struct {
+	Shown  record.Pair  `json:"shown"`
+	Target record.Value `json:"target"`
+	Def    string       `json:"def,omitempty"`
 }
 
 // Parked is a conflict that waits: the contents that were compared, so that the

@@ -141,12 +141,12 @@ type Records interface {
 // stored; only CheckedBefore looks through an index of all.
 type ScanFilter struct {
 	After         string    // only ids after this one ("": from the start)
-	WithIntent    bool      // an intent is there
+	WithOpen      bool      // a write is announced
 	WithNotes     bool      // a notification is owed
 	WithSuspect   bool      // Memory.Pending is set: left over by an earlier pass
 	WithWaiting   bool      // Memory.WaitsSince is set
 	WithHold      bool      // Memory.Hold is set
-	AdvowareID    int64     // the base, or the intent, is of this Advoware record (0: not asked)
+	AdvowareID    int64     // the base, or the announced write, is of this Advoware record (0: not asked)
 	CheckedBefore time.Time // last comparison older than this (zero: not asked)
 	CheckedAfter  time.Time // beside CheckedBefore: or newer than this (zero: not asked)
 }

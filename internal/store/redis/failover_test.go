@@ -97,7 +97,7 @@ func TestEvictedMemoryIsNotNothing(t *testing.T) {
 	s, _, m := lossy(t)
 	l := take(t, s, "sync_lock:e:i")
 	key := store.Key{Entity: "E", ID: "i"}
-	if _, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &store.Memory{Intent: &store.Intent{}}}); err != nil {
+	if _, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &store.Memory{Open: &store.Announcement{}}}); err != nil {
 		t.Fatal(err)
 	}
 	m.Del("advosync:rec:E:i")

@@ -256,7 +256,7 @@ func TestKeysInUse(t *testing.T) {
 	l := take(t, s, store.LockKey("Beteiligte", "abc"))
 	key := store.Key{Entity: "Beteiligte", ID: "abc"}
 	entry := store.Entry{ID: "e", At: time.Now(), Run: "r", Entity: key.Entity, RecordID: key.ID}
-	full := store.Memory{Intent: &store.Intent{}, Notes: []store.Note{{}}, Pending: "x"}
+	full := store.Memory{Open: &store.Announcement{}, Notes: []store.Note{{}}, Pending: "x"}
 	rev, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &full, History: []store.Entry{entry}})
 	if err != nil {
 		t.Fatal(err)

@@ -18,19 +18,19 @@ func recordKey(k store.Key) string {
 // index is one of an entity's indexes: sorted sets of EspoCRM ids.
 //
 //	ids      all; equal scores, so that they are in the order of their bytes
-//	intent   with an intent
+//	intent   with an announced write
 //	notes    with a notification owed
 //	pending  left over by an earlier pass
 //	waiting  with an edit that is not synced
 //	hold     on hold
 //	checked  all; scored by the time of the last comparison
 //	advoware with a base; scored by the number of its Advoware record
-//	made     with an intent that names an Advoware record; scored by its number
+//	made     with an announced write that names an Advoware record; scored by its number
 type index string
 
 const (
 	byID      index = "ids"
-	byIntent  index = "intent"
+	byOpen    index = "intent"
 	byNotes   index = "notes"
 	byPending index = "pending"
 	byWaiting index = "waiting"

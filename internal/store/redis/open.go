@@ -39,8 +39,9 @@ const (
 	defaultTimeout = 5 * time.Second
 	poolSize       = 32
 	// schema 2 has the set of entities and the indexes of Advoware numbers, schema 3 the
-	// set of all numbers that ever were.
-	schema = 3
+	// set of all numbers that ever were, schema 4 documents of another form
+	// (store.Announcement).
+	schema = 4
 )
 
 // Store is the Redis store.

@@ -117,7 +117,7 @@ func committed(value any, err error) (int64, error) {
 func commitCall(c store.Commit) (call, error) {
 	id, e := nonce(), c.Key.Entity
 	keys := []string{
-		c.Lease.Key, recordKey(c.Key), byID.key(e), byIntent.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
+		c.Lease.Key, recordKey(c.Key), byID.key(e), byOpen.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
 		historyKey, timeKey, goneKey(id), entitiesKey, byAdvoware.key(e), byMade.key(e), byHold.key(e),
 		everLinked.key(e),
 	}
@@ -136,7 +136,7 @@ func commitCall(c store.Commit) (call, error) {
 	}
 	args := []any{
 		opening(c.Lease.Token), m.Rev, id, "put", c.Key.ID, doc,
-		flag(m.Intent != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
+		flag(m.Open != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
 	}
 	base, made, link := numbers(*m)
 	args = append(args, base, made, flag(m.Hold != nil), link)
@@ -148,8 +148,8 @@ func numbers(m store.Memory) (base, made, link int64) {
 	if m.Base != nil {
 		base = m.Base.AdvowareID
 	}
-	if m.Intent != nil {
-		made = m.Intent.AdvowareID
+	if m.Open != nil {
+		made = m.Open.AdvowareID
 	}
 	if m.Link != nil {
 		link = m.Link.AdvowareID

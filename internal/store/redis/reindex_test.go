@@ -27,7 +27,7 @@ func TestStoreOfSchema1IsIndexed(t *testing.T) {
 		key := store.Key{Entity: []string{"E", "F: ü"}[i%2], ID: fmt.Sprintf("id%03d", i/2)}
 		memory := store.Memory{Base: &store.Base{AdvowareID: int64(100 + i)}}
 		if i%10 == 0 {
-			memory = store.Memory{Intent: &store.Intent{Kind: store.IntentCreate, AdvowareID: int64(100 + i)}}
+			memory = store.Memory{Open: &store.Announcement{Makes: true, AdvowareID: int64(100 + i)}}
 		}
 		cs = append(cs, store.Commit{Key: key, Lease: l, Memory: &memory,
 			History: []store.Entry{{ID: fmt.Sprintf("e%03d", i), At: at.Add(time.Duration(i) * time.Second), Run: "r", Entity: key.Entity, RecordID: key.ID}}})

@@ -64,8 +64,8 @@ func (s *Store) scanPage(ctx context.Context, entity string, f store.ScanFilter,
 // indexes are those in the order of ids whose union a filter asks for.
 func indexes(f store.ScanFilter) []index {
 	var use []index
-	if f.WithIntent {
-		use = append(use, byIntent)
+	if f.WithOpen {
+		use = append(use, byOpen)
 	}
 	if f.WithNotes {
 		use = append(use, byNotes)

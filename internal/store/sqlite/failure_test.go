@@ -98,7 +98,7 @@ func TestNewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	both(t, path, func(t *testing.T, err error) {
-		wantBroken(t, err, "its schema is 7, this version knows up to 5")
+		wantBroken(t, err, "its schema is 7, this version knows up to 6")
 		if !errors.Is(err, store.ErrNewerSchema) {
 			t.Error("not ErrNewerSchema")
 		}
@@ -135,7 +135,7 @@ func TestOlderSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = OpenReadOnly(t.Context(), path, Options{})
-	wantBroken(t, err, "its schema is 1, this version reads 5")
+	wantBroken(t, err, "its schema is 1, this version reads 6")
 
 	s := opened(t, path, Options{})
 	key := store.Key{Entity: "E", ID: "old"}

@@ -54,7 +54,7 @@ func (s *Store) loadChunk(ctx context.Context, entity string, ids []string) ([]r
 	return query(ctx, s, opLoad, text, args, scanMemory)
 }
 
-// remembered is one row of records, with its intent.
+// remembered is one row of records, with its announced write.
 type remembered struct {
 	id     string
 	memory store.Memory
@@ -63,13 +63,13 @@ type remembered struct {
 func scanMemory(rows *sql.Rows) (remembered, error) {
 	var r remembered
 	var rev int64
-	var doc, intent []byte
-	if err := rows.Scan(&r.id, &rev, &doc, &intent); err != nil {
+	var doc, open []byte
+	if err := rows.Scan(&r.id, &rev, &doc, &open); err != nil {
 		return r, err
 	}
 	var err error
-	if r.memory, err = store.DecodeMemory(doc, rev); err == nil && intent != nil {
-		r.memory.Intent, err = store.DecodeIntent(intent)
+	if r.memory, err = store.DecodeMemory(doc, rev); err == nil && open != nil {
+		err = r.memory.DecodeOpen(open)
 	}
 	return r, err
 }
@@ -135,26 +135,26 @@ func (s *Store) committer(c store.Commit, rev *int64) (func(*tx) error, error) {
 
 // memoryRow is the form of a memory in the tables.
 type memoryRow struct {
-	row    []any  // the columns of records from doc on
-	intent []byte // nil: none
-	// made is the Advoware record that the intent is about, 0: none known.
+	row  []any  // the columns of records from doc on
+	open []byte // nil: no write is announced
+	// made is the Advoware record that it is about, 0: none known.
 	made    int64
-	numbers []int64 // of all Advoware records that it is about
+	numbers []int64 // of all Advoware records that the record is about
 }
 
 func memoryRowOf(m *store.Memory) (r memoryRow, err error) {
 	if m == nil {
 		return r, nil
 	}
-	if in := m.Intent; in != nil {
-		if r.intent, err = store.EncodeIntent(*in); err != nil {
+	if m.Open != nil {
+		if r.open, err = m.EncodeOpen(); err != nil {
 			return r, err
 		}
-		r.made = in.AdvowareID
+		r.made = m.Open.AdvowareID
 	}
 	r.numbers = m.Numbers()
 	rest := *m
-	rest.Intent = nil
+	rest.Open = nil
 	doc, err := store.EncodeMemory(rest)
 	var advoware int64
 	if m.Base != nil {
@@ -184,11 +184,11 @@ func (t *tx) swap(c store.Commit, m memoryRow) (int64, error) {
 	case err != nil:
 	case n == 0:
 		err = store.ErrChanged
-	case m.intent == nil:
-		err = t.dropIntent(c.Key)
+	case m.open == nil:
+		err = t.dropOpen(c.Key)
 	default:
 		_, err = t.exec(`INSERT INTO intents (entity, id, advoware_id, doc) VALUES (?, ?, ?, ?)
-			ON CONFLICT (entity, id) DO UPDATE SET advoware_id = excluded.advoware_id, doc = excluded.doc`, c.Key.Entity, c.Key.ID, m.made, m.intent)
+			ON CONFLICT (entity, id) DO UPDATE SET advoware_id = excluded.advoware_id, doc = excluded.doc`, c.Key.Entity, c.Key.ID, m.made, m.open)
 	}
 	for _, number := range m.numbers {
 		if err == nil {
@@ -218,7 +218,7 @@ func (s *Store) EverLinked(ctx context.Context, entity string, numbers []int64) 
 	return slices.Compact(out), nil
 }
 
-func (t *tx) dropIntent(key store.Key) error {
+func (t *tx) dropOpen(key store.Key) error {
 	_, err := t.exec("DELETE FROM intents WHERE entity = ? AND id = ?", key.Entity, key.ID)
 	return err
 }
@@ -232,7 +232,7 @@ func (t *tx) forgetMemory(key store.Key, rev int64) error {
 	if stored != rev {
 		return store.ErrChanged
 	}
-	if err := t.dropIntent(key); err != nil {
+	if err := t.dropOpen(key); err != nil {
 		return err
 	}
 	_, err = t.exec("DELETE FROM records WHERE entity = ? AND id = ?", key.Entity, key.ID)

@@ -45,7 +45,7 @@ func scanQuery(f store.ScanFilter) (text string, args []any) {
 	if f.All() {
 		walk("records", "")
 	}
-	if f.WithIntent {
+	if f.WithOpen {
 		walk("intents", "")
 	}
 	if f.WithNotes {

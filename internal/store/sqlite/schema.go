@@ -13,7 +13,7 @@ const applicationID = 0x41445653
 
 // migrations lead from one schema version to the next; the index is the version
 // they start from.
-func migrations() []string { return []string{schema1, schema2, schema3, schema4, schema5} }
+func migrations() []string { return []string{schema1, schema2, schema3, schema4, schema5, schema6} }
 
 const schema1 = `
 CREATE TABLE leases (
@@ -134,6 +134,10 @@ INSERT OR IGNORE INTO linked
 INSERT OR IGNORE INTO linked
 	SELECT entity, json_extract(text, '$.advowareId') AS n FROM (SELECT entity, CAST(doc AS TEXT) AS text FROM history) WHERE n <> 0;
 `
+
+// schema6 is schema5 with documents of another form (store.Announcement), which an older
+// version would take for none.
+const schema6 = "SELECT 1;"
 
 // querier is what *sql.DB and *sql.Conn have in common.
 type querier interface {

@@ -11,13 +11,16 @@ import (
 
 	"advosync/internal/record"
 	"advosync/internal/store"
+	"advosync/internal/store/storetest"
 )
 
 // former is a copy of testdata/schema2.db, which the program wrote when its schema
-// was 2: records with and without an intent, and some history.
-func former(t *testing.T) string {
+// was 2: records with and without an announced write, and some history.
+func former(t *testing.T) string { return copyOf(t, "schema2.db") }
+
+func copyOf(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", "schema2.db"))
+	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,12 +31,26 @@ func former(t *testing.T) string {
 	return path
 }
 
+// testdata/intents.db was written by the version that had a kind of announcement for
+// each kind of write: each of them is read as the one that there is now, with the base
+// that was in force.
+func TestFormerAnnouncements(t *testing.T) {
+	s := opened(t, copyOf(t, "intents.db"), Options{})
+	storetest.FormerAnnouncements(t, func(id string) store.Memory {
+		m, err := s.Load(t.Context(), store.Key{Entity: "Beteiligte", ID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	})
+}
+
 // Room to grow, 32: intents get a table of their own; a store of the former version
 // is brought up to date with all that was in it.
 func TestFormerSchema(t *testing.T) {
 	path := former(t)
 	_, err := OpenReadOnly(t.Context(), path, Options{})
-	wantBroken(t, err, "its schema is 2, this version reads 5")
+	wantBroken(t, err, "its schema is 2, this version reads 6")
 	s := opened(t, path, Options{})
 	load := func(id string) store.Memory {
 		t.Helper()
@@ -45,21 +62,21 @@ func TestFormerSchema(t *testing.T) {
 	}
 	m := load("intent")
 	at := time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC)
-	in := m.Intent
-	if m.Base == nil || m.Base.AdvowareID != 102 || !m.WaitsSince.Equal(at) || in == nil || in.Kind != store.IntentUpdate || in.HistoryID != "e003" ||
-		!in.Deadline.Equal(at.Add(time.Minute)) || *in.EspoLastSync != "2026-03-01 06:00:00" || in.Base == nil {
+	in := m.Open
+	if m.Base == nil || m.Base.AdvowareID != 102 || !m.WaitsSince.Equal(at) || in == nil || in.Side != record.Advoware || in.Makes || in.HistoryID != "e003" ||
+		!in.Deadline.Equal(at.Add(time.Minute)) {
 		t.Errorf("%+v, intent %+v", m, in)
 	}
-	if f := in.Fields["email"]; *f.Sent != record.Of("neu@example.de") || f.ToEspo != nil {
+	if f := in.Fields["email"]; f.Target != record.Of("neu@example.de") {
 		t.Errorf("email: %+v", f)
 	}
-	if f := in.Fields["phone"]; f.Sent == nil || *f.Sent != record.Empty() { // empty was sent: not the same as nothing sent
+	if f, sent := in.Fields["phone"]; !sent || f.Target != record.Empty() { // empty was sent: not the same as nothing sent
 		t.Errorf("phone: %+v", f)
 	}
-	if in := load("create").Intent; in == nil || in.Kind != store.IntentCreate || in.Match["name"] != record.Of("Müller") {
+	if in := load("create").Open; in == nil || !in.Makes || in.Match["name"] != record.Of("Müller") {
 		t.Errorf("create: %+v", in)
 	}
-	if m := load("plain"); m.Intent != nil || m.Base.RowID != "r1" {
+	if m := load("plain"); m.Open != nil || m.Base.RowID != "r1" {
 		t.Errorf("plain: %+v", m)
 	}
 	if got, err := s.EverLinked(t.Context(), "Beteiligte", []int64{101, 102, 103, 999}); fmt.Sprint(got) != "[101 102 103]" || err != nil {
@@ -70,7 +87,7 @@ func TestFormerSchema(t *testing.T) {
 		want string
 	}{
 		{store.ScanFilter{}, "[create intent left note plain]"},
-		{store.ScanFilter{WithIntent: true}, "[create intent]"},
+		{store.ScanFilter{WithOpen: true}, "[create intent]"},
 		{store.ScanFilter{WithNotes: true, WithSuspect: true}, "[left note]"},
 		{store.ScanFilter{WithWaiting: true}, "[intent]"},
 		{store.ScanFilter{AdvowareID: 103}, "[create]"},
@@ -122,7 +139,7 @@ func TestListingsFollowAnIndex(t *testing.T) {
 		}
 	}
 	for _, f := range []store.ScanFilter{
-		{}, {WithIntent: true}, {WithIntent: true, WithNotes: true, WithSuspect: true}, {WithWaiting: true}, {WithHold: true}, {AdvowareID: 7}, {CheckedBefore: at, WithIntent: true},
+		{}, {WithOpen: true}, {WithOpen: true, WithNotes: true, WithSuspect: true}, {WithWaiting: true}, {WithHold: true}, {AdvowareID: 7}, {CheckedBefore: at, WithOpen: true},
 	} {
 		text, filter := scanQuery(f)
 		got := plan(text, slices.Concat([]any{"E", ""}, filter, []any{10}))

@@ -109,7 +109,7 @@ func TestTidyPacksAFormerFile(t *testing.T) {
 		t.Errorf("not packed: %+v", sp)
 	}
 	m, err := s.Load(t.Context(), store.Key{Entity: "Beteiligte", ID: "intent"})
-	if err != nil || m.Intent == nil || m.Base.AdvowareID != 102 {
+	if err != nil || m.Open == nil || m.Base.AdvowareID != 102 {
 		t.Errorf("%+v, %v", m, err)
 	}
 	wrote(t, s, 5000)
@@ -153,17 +153,17 @@ func TestEditedRecordsStayPacked(t *testing.T) {
 	}
 	const n = 300
 	base := &store.Base{AdvowareID: 1, Fields: map[string]store.FieldBase{}}
-	in := &store.Intent{Kind: store.IntentUpdate, Base: base, Fields: map[string]store.IntentField{}}
+	in := &store.Announcement{Side: record.Advoware, Fields: map[string]store.Announced{}}
 	for i := range 8 {
 		v := record.Of(strings.Repeat("v", 40))
 		base.Fields[fmt.Sprint("field", i)] = store.FieldBase{Pair: record.Pair{Espo: v, Advo: v}, Def: "0123456789abcdef"}
-		in.Fields[fmt.Sprint("field", i)] = store.IntentField{Espo: v, Before: v, Sent: &v, ToEspo: &v}
+		in.Fields[fmt.Sprint("field", i)] = store.Announced{Shown: record.Pair{Espo: v, Advo: v}, Target: v}
 	}
-	commit := func(rev int64, in *store.Intent) {
+	commit := func(rev int64, in *store.Announcement) {
 		t.Helper()
 		var cs []store.Commit
 		for i := range n {
-			cs = append(cs, store.Commit{Key: store.Key{Entity: "E", ID: fmt.Sprintf("%04d", i)}, Lease: l[0], Memory: &store.Memory{Rev: rev, Base: base, Intent: in}})
+			cs = append(cs, store.Commit{Key: store.Key{Entity: "E", ID: fmt.Sprintf("%04d", i)}, Lease: l[0], Memory: &store.Memory{Rev: rev, Base: base, Open: in}})
 		}
 		for _, err := range s.CommitMany(t.Context(), cs) {
 			if err != nil {

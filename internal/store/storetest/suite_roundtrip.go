@@ -36,21 +36,21 @@ func testRoundTrip(t *testing.T, b Backend) {
 	testAwkwardTexts(t, s, l)
 }
 
-// testOptionalValues: "an empty value was sent" is not "nothing was sent".
+// testOptionalValues: an absent, an empty and an unreadable value stay what they are.
 func testOptionalValues(t *testing.T, s store.Store, l store.Lease) {
 	t.Helper()
-	fields := map[string]store.IntentField{"none": {}}
+	fields := map[string]store.Announced{"none": {}}
 	for name, v := range map[string]record.Value{
 		"absent": record.Absent(), "empty": record.Empty(), "text": record.Of("x"), "unmapped": record.Unmapped("x"),
 	} {
-		fields[name] = store.IntentField{Espo: v, Before: v, Sent: &v, ToEspo: &v}
+		fields[name] = store.Announced{Shown: record.Pair{Espo: v, Advo: v}, Target: v}
 	}
 	key := store.Key{Entity: "E", ID: "optional"}
-	m := commit(t, s, l, key, store.Memory{Intent: &store.Intent{Fields: fields}})
+	m := commit(t, s, l, key, store.Memory{Open: &store.Announcement{Fields: fields}})
 	got := load(t, s, key)
-	for name, want := range m.Intent.Fields {
-		if !reflect.DeepEqual(got.Intent.Fields[name], want) {
-			t.Errorf("%s: %#v, want %#v", name, got.Intent.Fields[name], want)
+	for name, want := range m.Open.Fields {
+		if !reflect.DeepEqual(got.Open.Fields[name], want) {
+			t.Errorf("%s: %#v, want %#v", name, got.Open.Fields[name], want)
 		}
 	}
 }

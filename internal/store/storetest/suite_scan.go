@@ -16,7 +16,7 @@ func testScan(t *testing.T, b Backend) {
 	s := b.open(t)
 	l := take(t, s, "sync_lock:scan:all", time.Hour)
 	put := func(id string, m store.Memory) { commit(t, s, l, store.Key{Entity: "E", ID: id}, m) }
-	put("d", store.Memory{Intent: &store.Intent{}, CheckedAt: day(5)})
+	put("d", store.Memory{Open: &store.Announcement{}, CheckedAt: day(5)})
 	put("b", store.Memory{Notes: []store.Note{{ID: "n"}}, CheckedAt: day(5)})
 	put("B", store.Memory{Pending: "left", CheckedAt: day(5)})
 	put("a", store.Memory{CheckedAt: day(1)})
@@ -24,7 +24,7 @@ func testScan(t *testing.T, b Backend) {
 	put("c", store.Memory{})
 	put("C", store.Memory{WaitsSince: day(1), CheckedAt: day(5)})
 	put("h", store.Memory{Hold: &store.Hold{At: day(5), By: "anna@kanzlei", Reason: "Müller, Anruf abwarten"}, CheckedAt: day(5)})
-	commit(t, s, l, store.Key{Entity: "Ex", ID: "z"}, store.Memory{Intent: &store.Intent{}})
+	commit(t, s, l, store.Key{Entity: "Ex", ID: "z"}, store.Memory{Open: &store.Announcement{}})
 	for _, c := range []struct {
 		name   string
 		filter store.ScanFilter
@@ -34,19 +34,19 @@ func testScan(t *testing.T, b Backend) {
 		{"after", store.ScanFilter{After: "b"}, "[c d h ä]"},
 		{"after one that is not there", store.ScanFilter{After: "bb"}, "[c d h ä]"},
 		{"after the last", store.ScanFilter{After: "ä"}, "[]"},
-		{"intent", store.ScanFilter{WithIntent: true}, "[d]"},
+		{"intent", store.ScanFilter{WithOpen: true}, "[d]"},
 		{"notes", store.ScanFilter{WithNotes: true}, "[b]"},
 		{"pending", store.ScanFilter{WithSuspect: true}, "[B]"},
 		{"waiting", store.ScanFilter{WithWaiting: true}, "[C]"},
 		{"on hold", store.ScanFilter{WithHold: true}, "[h]"},
 		{"on hold or pending", store.ScanFilter{WithHold: true, WithSuspect: true}, "[B h]"},
-		{"any of three", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true}, "[B b d]"},
-		{"any of three, after", store.ScanFilter{WithIntent: true, WithNotes: true, WithSuspect: true, After: "B"}, "[b d]"},
+		{"any of three", store.ScanFilter{WithOpen: true, WithNotes: true, WithSuspect: true}, "[B b d]"},
+		{"any of three, after", store.ScanFilter{WithOpen: true, WithNotes: true, WithSuspect: true, After: "B"}, "[b d]"},
 		{"checked before", store.ScanFilter{CheckedBefore: day(5)}, "[a c]"},
 		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B C a b c d h ä]"},
 		{"checked before, or by a clock that was ahead", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(4)}, "[B C a b c d h ä]"},
 		{"checked before, or after", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(5)}, "[a c]"},
-		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithIntent: true, After: "a"}, "[c d]"},
+		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithOpen: true, After: "a"}, "[c d]"},
 	} {
 		if got := fmt.Sprint(scan(t, s, "E", c.filter)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -78,9 +78,9 @@ func testScanFollowsCommits(t *testing.T, s store.Store, l store.Lease) {
 	t.Helper()
 	key := store.Key{Entity: "E", ID: "d"}
 	m := load(t, s, key)
-	m.Intent, m.Pending, m.CheckedAt = nil, "now", day(6)
+	m.Open, m.Pending, m.CheckedAt = nil, "now", day(6)
 	commit(t, s, l, key, m)
-	if got := scan(t, s, "E", store.ScanFilter{WithIntent: true}); len(got) != 0 {
+	if got := scan(t, s, "E", store.ScanFilter{WithOpen: true}); len(got) != 0 {
 		t.Errorf("intent: %v", got)
 	}
 	waited := store.Key{Entity: "E", ID: "C"}
@@ -113,8 +113,8 @@ func testScanByNumber(t *testing.T, s store.Store, l store.Lease) {
 	linked := func(n int64) *store.Base { return &store.Base{AdvowareID: n} }
 	key := store.Key{Entity: "N", ID: "linked"}
 	m := commit(t, s, l, key, store.Memory{Base: linked(n)})
-	commit(t, s, l, store.Key{Entity: "N", ID: "twin"}, store.Memory{Base: linked(n), Intent: &store.Intent{AdvowareID: 8}})
-	commit(t, s, l, store.Key{Entity: "N", ID: "created"}, store.Memory{Intent: &store.Intent{Kind: store.IntentCreate, AdvowareID: n}})
+	commit(t, s, l, store.Key{Entity: "N", ID: "twin"}, store.Memory{Base: linked(n), Open: &store.Announcement{AdvowareID: 8}})
+	commit(t, s, l, store.Key{Entity: "N", ID: "created"}, store.Memory{Open: &store.Announcement{Makes: true, AdvowareID: n}})
 	commit(t, s, l, store.Key{Entity: "N", ID: "near"}, store.Memory{Base: linked(n - 1)})
 	commit(t, s, l, store.Key{Entity: "N", ID: "note"}, store.Memory{Notes: []store.Note{{ID: "n"}}})
 	commit(t, s, l, store.Key{Entity: "O", ID: "other"}, store.Memory{Base: linked(n)})
@@ -159,7 +159,7 @@ func testScanPages(t *testing.T, s store.Store, l store.Lease) {
 		must(t, err)
 	}
 	for filter, want := range map[store.ScanFilter]int{
-		{}: n, {WithSuspect: true}: n / 2, {CheckedBefore: day(2)}: n, {WithIntent: true, WithSuspect: true, After: "224"}: 112,
+		{}: n, {WithSuspect: true}: n / 2, {CheckedBefore: day(2)}: n, {WithOpen: true, WithSuspect: true, After: "224"}: 112,
 	} {
 		got := scan(t, s, "P", filter)
 		if len(got) != want || !slices.IsSorted(got) {

@@ -261,16 +261,16 @@ func (s *Sim) remembered(id string) remembered {
 }
 
 func (s *Sim) inWords(mem store.Memory) remembered {
-	r := remembered{begun: mem.Intent != nil, owed: len(mem.Notes) > 0, sent: map[string]string{},
+	r := remembered{begun: mem.Open != nil, owed: len(mem.Notes) > 0, sent: map[string]string{},
 		doubtful: mem.Parked != nil && mem.Parked.Doubtful, held: mem.Pending == engine.PendingCreate}
 	if mem.Failure != nil {
 		r.failure = mem.Failure.Code
 	}
-	if in := mem.Intent; in != nil {
-		r.create, r.run, r.made = in.Kind == store.IntentCreate, in.Run, in.AdvowareID
+	if in := mem.Open; in != nil {
+		r.create, r.run, r.made = in.Makes, in.Run, in.AdvowareID
 		for _, f := range s.Mapping.AllFields() {
-			if fi := in.Fields[f.Key]; fi.Sent != nil && fi.Sent.HasText() {
-				r.sent[f.Advo] = fi.Sent.Text()
+			if a := in.Fields[f.Key]; in.Side == record.Advoware && a.Target.HasText() {
+				r.sent[f.Advo] = a.Target.Text()
 			}
 		}
 	}
@@ -280,7 +280,7 @@ func (s *Sim) inWords(mem store.Memory) remembered {
 // begunOnes are the records with an announced write that is not concluded.
 func (s *Sim) begunOnes() map[string]remembered {
 	out := map[string]remembered{}
-	_ = s.Store.Scan(judgingContext(), s.Mapping.Entity(), store.ScanFilter{WithIntent: true}, func(id string, m store.Memory) error {
+	_ = s.Store.Scan(judgingContext(), s.Mapping.Entity(), store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
 		out[id] = s.inWords(m)
 		return nil
 	})
@@ -290,7 +290,7 @@ func (s *Sim) begunOnes() map[string]remembered {
 // announcesAWrite reports whether a commit may announce a write to Advoware, which has to
 // follow its read at once.
 func announcesAWrite(c store.Commit) bool {
-	return c.Memory != nil && c.Memory.Intent != nil && (c.Memory.Intent.Kind != store.IntentCreate || c.Memory.Intent.AdvowareID != 0)
+	return c.Memory != nil && c.Memory.Open != nil && !c.Memory.Open.Makes
 }
 
 func isPassLock(key string) bool { return strings.HasSuffix(key, passLock) }
