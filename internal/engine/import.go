@@ -175,8 +175,8 @@ func (e *Engine) Importable(ctx context.Context, m *mapping.Mapping, numbers []i
 // belowOpenCreates is the highest number that no open create can have been given.
 func (e *Engine) belowOpenCreates(ctx context.Context, m *mapping.Mapping) (int64, error) {
 	below := int64(math.MaxInt64)
-	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithIntent: true}, func(_ string, mem store.Memory) error {
-		if in := mem.Intent; in != nil && in.Kind == store.IntentCreate {
+	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(_ string, mem store.Memory) error {
+		if in := mem.Open; in != nil && in.Makes {
 			below = min(below, in.Highest)
 		}
 		return nil

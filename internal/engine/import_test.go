@@ -43,9 +43,9 @@ func TestImportable(t *testing.T) {
 	may("[1 9 10 11 12]")
 	remember("linked", nil, 1) // forgotten, and not forgotten
 	may("[1 9 10 11 12]")
-	remember("posting", &store.Memory{Intent: &store.Intent{Kind: store.IntentCreate, Highest: 10}}, 0)
+	remember("posting", &store.Memory{Open: &store.Announcement{Makes: true, Highest: 10}}, 0)
 	may("[1 9 10]")
-	remember("posting", &store.Memory{Rev: 1, Intent: &store.Intent{Kind: store.IntentCreate, Highest: 10, AdvowareID: 11}}, 0)
+	remember("posting", &store.Memory{Rev: 1, Open: &store.Announcement{Makes: true, Highest: 10, AdvowareID: 11}}, 0)
 	may("[1 9 10]")
 	remember("posting", &store.Memory{Rev: 2, Base: &store.Base{AdvowareID: 11}}, 0)
 	may("[1 9 10 12]")

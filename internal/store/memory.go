@@ -69,8 +69,8 @@ func (m Memory) Numbers() []int64 {
 	if m.Link != nil {
 		out = append(out, m.Link.AdvowareID)
 	}
-	if m.Intent != nil {
-		out = append(out, m.Intent.AdvowareID)
+	if m.Open != nil {
+		out = append(out, m.Open.AdvowareID)
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(n int64) bool { return n == 0 })

@@ -156,7 +156,7 @@ func (a *advoList) news(ctx context.Context, m *mapping.Mapping, number int64, r
 	known = true
 	err = a.store.Scan(ctx, m.Entity(), store.ScanFilter{AdvowareID: number}, func(id string, mem store.Memory) error {
 		switch {
-		case mem.Intent != nil: // it is being written; what comes of it is seen the next time
+		case mem.Open != nil: // it is being written; what comes of it is seen the next time
 			known = false
 		case mem.Base != nil && mem.Base.RowID == row, mem.Failure != nil && mem.Failure.RowID == row, mem.Parked != nil && mem.Parked.RowID == row:
 		default:

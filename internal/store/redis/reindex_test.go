@@ -60,7 +60,7 @@ func TestStoreOfSchema1IsIndexed(t *testing.T) {
 			t.Errorf("%+v: %v, %v", o, got, err)
 		}
 	}
-	if version, err := m.Get("advosync:schema"); version != "3" || err != nil {
+	if version, err := m.Get("advosync:schema"); version != "4" || err != nil {
 		t.Errorf("schema %s, %v", version, err)
 	}
 	if members, err := m.Members("advosync:history:entities"); err != nil || fmt.Sprint(members) != "[E F: ü]" {

@@ -24,16 +24,16 @@ func testEverLinked(t *testing.T, b Backend) {
 	known("[]")
 	known("[]", 1, 2)
 	m := commit(t, s, l, key, store.Memory{Base: &store.Base{AdvowareID: 11}})
-	m.Base, m.Intent = nil, &store.Intent{Kind: store.IntentCreate, AdvowareID: -12}
+	m.Base, m.Open = nil, &store.Announcement{Makes: true, AdvowareID: -12}
 	m = commit(t, s, l, key, m)
-	m.Intent, m.Link = &store.Intent{Kind: store.IntentCreate}, &store.Link{AdvowareID: 9007199254740993}
+	m.Open, m.Link = &store.Announcement{Makes: true}, &store.Link{AdvowareID: 9007199254740993}
 	m = commit(t, s, l, key, m)
 	stale := m
 	stale.Rev, stale.Base = m.Rev-1, &store.Base{AdvowareID: 14}
 	if _, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &stale}); err == nil {
 		t.Error("a stale commit was taken")
 	}
-	m.Link, m.Intent, m.Parked = nil, nil, &store.Parked{AdvowareID: 15}
+	m.Link, m.Open, m.Parked = nil, nil, &store.Parked{AdvowareID: 15}
 	m = commit(t, s, l, key, m)
 	if _, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Rev: m.Rev}); err != nil {
 		t.Fatal(err)
