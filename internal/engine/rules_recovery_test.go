@@ -289,6 +289,21 @@ func TestTheConflictOfADeadRunIsTold(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestAnEditAfterAWriteThatIsKnown: the PUT to Advoware was read back, and the process
+// dies before the final PUT. What somebody types in Advoware then is his edit alone: the
+// base in force knows what was written.
+func TestAnEditAfterAWriteThatIsKnown(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "espo@example.de"})
+	r.dies(id, "PUT /api/v1/"+ct, 2, simulation.DiesBefore, func() { r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"}) })
+	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	if e := r.espoField(id, "email"); e != "advo@example.de" {
+		t.Errorf("email %v", e)
+	}
+	r.quiet(id)
+}
+
 // TestASaveBeforeOurMark: the final PUT arrived and its process died; somebody saves that
 // very field, and the next run dies once it has marked the record, which buries who saved
 // last. What stands there is no form of EspoCRM's (seed 1255 of the simulation).
