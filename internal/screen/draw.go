@@ -288,9 +288,9 @@ func (m model) summary(l look) []string {
 	}
 	lines := []string{fmt.Sprintf("%d of %d %s written:", len(decided), len(m.items), are)}
 	if m.Mode == PutBack {
-		lines = append(lines, fmt.Sprintf("  %d values are put back", fields[record.EspoCRM]))
+		lines = append(lines, fmt.Sprintf("  values that are put back: %d", fields[record.EspoCRM]))
 	} else {
-		lines = append(lines, fmt.Sprintf("  EspoCRM's value in %d fields", fields[record.EspoCRM]), fmt.Sprintf("  Advoware's value in %d fields", fields[record.Advoware]))
+		lines = append(lines, fmt.Sprintf("  fields with EspoCRM's value: %d", fields[record.EspoCRM]), fmt.Sprintf("  fields with Advoware's value: %d", fields[record.Advoware]))
 	}
 	if open > 0 {
 		lines = append(lines, fmt.Sprintf("  fields of them that are not decided and wait on: %d", open))
