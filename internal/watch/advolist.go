@@ -13,10 +13,14 @@ import (
 const (
 	pageEvery = time.Second
 	// hotFor is how long the page of a record that has moved is read more often: every
-	// hotTurn-th time, but not sooner than hotAgain.
+	// hotTurn-th time, but not sooner than hotAgain, and where going round takes longer
+	// than hotFrom pages.
 	hotFor   = time.Hour
 	hotTurn  = 5
 	hotAgain = 5 * time.Second
+	hotFrom  = 30
+	// endEvery is how often it is looked whether the list has grown by a page.
+	endEvery = time.Minute
 )
 
 // advoList reads Advoware's lists page by page, round and round, a page a second, and
@@ -62,8 +66,10 @@ func (a *advoList) Run(ctx context.Context, ear Ear) error {
 	for _, l := range a.lists { // what was read before may be old
 		l.pages = nil
 	}
+	next := time.Now()
 	for n := 0; ctx.Err() == nil && len(a.lists) > 0; n++ {
-		wait(ctx, pageEvery)
+		next = later(next.Add(pageEvery), time.Now())
+		wait(ctx, time.Until(next))
 		if ctx.Err() == nil && !a.look(ctx, a.lists[n%len(a.lists)], ear) {
 			wait(ctx, 30*pageEvery) // the stream meets what is wrong, too
 		}
@@ -114,12 +120,22 @@ func (l *rotation) choose(now time.Time) int {
 	if len(l.pages) == 0 {
 		l.pages = []listed{{}}
 	}
-	if l.turn++; l.turn%hotTurn == 0 {
+	if l.turn++; l.turn%hotTurn == 0 && len(l.pages) > hotFrom {
 		if n := l.oldest(func(p listed) bool { return now.Sub(p.moved) < hotFor && now.Sub(p.at) >= hotAgain }); n >= 0 {
 			return n
 		}
 	}
+	if n := l.oldest(func(p listed) bool { return !p.empty || now.Sub(p.at) >= endEvery }); n >= 0 {
+		return n
+	}
 	return l.oldest(func(listed) bool { return true })
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (l *rotation) oldest(fits func(listed) bool) int {
