@@ -171,7 +171,7 @@ func (w *Watch) watch(ctx context.Context, held map[string]*lease.Lease) error {
 		switch through := w.pass(ctx, tool, held); {
 		case !through:
 			outages++
-		case len(held) > 0: // else a guard has halted all
+		case len(held) > 0 && ctx.Err() == nil: // else a guard has halted all, or a signal has ended it
 			outages = 0
 			w.stream(ctx, tool, held, began.Add(w.cfg.Every))
 		}
@@ -235,7 +235,8 @@ func (w *Watch) acquire(ctx context.Context, held map[string]*lease.Lease) error
 	if len(keys) == 0 {
 		return nil
 	}
-	leases, _, err := w.deps.Leases.AcquireAll(ctx, keys)
+	// They outlive the signal: what was begun is finished under them.
+	leases, _, err := w.deps.Leases.AcquireAll(context.WithoutCancel(ctx), keys)
 	for _, l := range leases {
 		held[names[l.Key()]] = l
 	}

@@ -75,6 +75,9 @@ func (o *office) Pass(ctx context.Context, held map[string]*lease.Lease) (batch.
 	o.begins("pass")
 	defer o.ends("pass")
 	o.passed()
+	if held["Beteiligte"].Context().Err() != nil {
+		o.t.Error("a signal has taken the lock of a pass that is being made")
+	}
 	if o.pass != nil {
 		return batch.Report{}, o.pass()
 	}
@@ -342,6 +345,24 @@ func TestNoRoomMakesAPass(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 		})
 		o.wants("pass@0", "pass@60")
+	})
+}
+
+// TestSignalInAPass: the pass ends under its lock, and nothing is followed any more.
+func TestSignalInAPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		o.takes = 5 * time.Second
+		o.watch("a", func(w *Watch) {
+			time.Sleep(time.Second)
+			w.Hear(hintOf("a"))
+			time.Sleep(3 * time.Second)
+		})
+		o.wants("pass@0")
+		locks, err := o.store.Locks(t.Context())
+		if err != nil || len(locks) > 0 {
+			t.Errorf("locks left: %v %v", locks, err)
+		}
 	})
 }
 
