@@ -164,6 +164,9 @@ func (c *catalog) read(ctx context.Context, e *Engine, ids []int64) ([]*advoStat
 		c.mu.Unlock()
 		if !known {
 			o, err := e.Advoware.Get(ctx, c.m.ReadPath(), strconv.FormatInt(id, 10))
+			if err == nil {
+				err = isNumber(c.m, id, o, "read "+c.m.Entity())
+			}
 			switch {
 			case err == nil:
 				if s, err = readAdvoState(c.m, id, o); err != nil {

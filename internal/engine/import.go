@@ -255,7 +255,10 @@ func (e *Engine) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers [
 		})
 	}
 	for _, n := range numbers {
-		o, err := e.Advoware.Get(ctx, m.AdvoPath(), strconv.FormatInt(n, 10))
+		o, err := e.Advoware.Get(ctx, m.ReadPath(), strconv.FormatInt(n, 10))
+		if err == nil {
+			err = isNumber(m, n, o, "read "+m.Entity())
+		}
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}

@@ -275,15 +275,23 @@ func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
 			return nil, err
 		}
 	}
-	if got, ok := o.Int(w.m.AdvoID()); !ok || got != id {
-		what := fmt.Sprintf("without its number (%s) where %d was asked for", w.m.AdvoID(), id)
-		if ok {
-			what = fmt.Sprintf("with record %d where %d was asked for", got, id)
-		}
-		return nil, &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "read " + w.what(),
-			Message: "answered " + what, Hint: "advosync doctor"}
+	if err := isNumber(w.m, id, o, "read "+w.what()); err != nil {
+		return nil, err
 	}
 	return readAdvoState(w.m, id, o)
+}
+
+// isNumber refuses an answer that is about another record than was asked for.
+func isNumber(m *mapping.Mapping, id int64, o record.Object, op string) error {
+	got, ok := o.Int(m.AdvoID())
+	if ok && got == id {
+		return nil
+	}
+	what := fmt.Sprintf("without its number (%s) where %d was asked for", m.AdvoID(), id)
+	if ok {
+		what = fmt.Sprintf("with record %d where %d was asked for", got, id)
+	}
+	return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: op, Message: "answered " + what, Hint: "advosync doctor"}
 }
 
 // round is one pass over the record: read, decide, act. done: nothing is left
