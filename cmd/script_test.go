@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -19,8 +20,12 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs every script on both stores. The commands that the scripts
-// have beside testscript's own are in script_world_test.go.
+// storeScripts are those in which the store matters: on Redis they are played always,
+// the others only with -everything.
+var storeScripts = regexp.MustCompile(`^(cron|lock|repair|store|whose|link|create|duplicate|status)_|^(tokens|hold|late_write|interrupted|budget|doctor_redis|two_entities|race_edits|readonly|watch|failure_system|overruled)\.`)
+
+// TestScripts runs every script on a SQLite file, and those of the store on Redis. The
+// commands that the scripts have beside testscript's own are in script_world_test.go.
 func TestScripts(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -38,7 +43,18 @@ func TestScripts(t *testing.T) {
 
 func runScripts(t *testing.T, s *stage) {
 	p := s.params()
-	p.Dir = "testdata/script"
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range all {
+		if s.driver == "embedded" || *everything || storeScripts.MatchString(filepath.Base(file)) {
+			p.Files = append(p.Files, file)
+		}
+	}
+	if len(p.Files) < 50 {
+		t.Fatalf("%d scripts", len(p.Files))
+	}
 	testscript.Run(t, p)
 }
 

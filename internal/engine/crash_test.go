@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -220,6 +221,8 @@ func realStores(t *testing.T) []backend {
 	}})
 }
 
+var everyStore = flag.Bool("stores", false, "crash tests: all operations on every store")
+
 // TestEveryCrashPoint stops every operation before and after each of its side
 // effects, lock operations included, and lets a new process go on: on both
 // stores, and where people edit in between on a store in memory.
@@ -235,8 +238,8 @@ func TestEveryCrashPoint(t *testing.T) {
 	stores, nobody := realStores(t), meddlings()[0]
 	for i, op := range operations() {
 		for n, b := range stores {
-			if testing.Short() && n > 0 && i%5 != 0 {
-				continue // the other stores' short form: a fifth of the operations
+			if !*everyStore && !*everything && n > 0 && i%5 != 0 {
+				continue // a fifth of the operations on the second store, but for -stores
 			}
 			try(b, op, nobody)
 		}
