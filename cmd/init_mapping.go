@@ -181,9 +181,19 @@ func (d *drafting) metadata(ctx context.Context) error {
 		}
 		var defs struct {
 			Fields map[string]draft.Field `json:"fields"`
+			Links  map[string]struct {
+				Entity string `json:"entity"`
+			} `json:"links"`
 		}
 		if there && json.Unmarshal(raw, &defs) == nil && len(defs.Fields) > 0 {
-			d.EspoType, d.Fields = t, defs.Fields
+			d.EspoType, d.Fields, d.Entities = t, defs.Fields, map[string]string{}
+			for name, f := range d.Fields {
+				f.Entity = defs.Links[name].Entity
+				d.Fields[name] = f
+			}
+			for _, m := range d.cfg.Mappings {
+				d.Entities[m.EspoType()] = m.Entity()
+			}
 			_, d.linked = defs.Fields["advowareId"]
 			return nil
 		}

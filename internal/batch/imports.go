@@ -108,7 +108,7 @@ func (e *entityRun) importResult(n int64, o result.Outcome, code, text string) r
 }
 
 func (e *entityRun) wouldImport(n int64) result.Record {
-	res := e.importResult(n, result.Planned, engine.ReasonImported, fmt.Sprintf("Advoware %d would be created in EspoCRM.", n))
+	res := e.importResult(n, result.Planned, engine.ReasonImported, "Only in Advoware: a new record is created in EspoCRM.")
 	res.Planned = result.CreatedEspocrm
 	return res
 }

@@ -23,6 +23,8 @@ type Field struct {
 	NotStorable        bool      `json:"notStorable"`
 	Disabled           bool      `json:"disabled"`
 	Required           bool      `json:"required"`
+	// Entity is the type that a link leads to, in metadata beside the field; "": none.
+	Entity string `json:"-"`
 }
 
 // Pair is one record on both sides, linked by its number.
@@ -34,6 +36,8 @@ type Source struct {
 	Fields                     map[string]Field // of EspoCRM, by name
 	Espo, Advo                 []record.Object  // samples, linked ones too
 	Pairs                      []Pair
+	// Entities are the configured ones, by EspoCRM's type: what a link may lead to.
+	Entities map[string]string
 	// ID and RowID are the names of the id and the row id in Advoware's samples.
 	ID, RowID string
 	// Lists: the path has listed its records; Items is the key that held them, "" where
@@ -57,8 +61,12 @@ func Write(s Source) Draft {
 	w := &writer{source: s}
 	w.head()
 	w.matching(lines)
-	w.fields(lines)
-	w.rest(lines, espo, advo)
+	taken := map[string]bool{} // of Advoware's keys
+	for _, l := range lines {
+		taken[l.key.name] = true
+	}
+	w.fields(lines, taken, advo)
+	w.rest(lines, espo, taken, advo)
 	return Draft{YAML: []byte(w.out.String()), Fields: w.active, Guesses: w.guesses}
 }
 

@@ -93,6 +93,27 @@ func TestEmptySpelling(t *testing.T) {
 	}
 }
 
+// TestReferencesAreGuesses: what leads to another record is proposed and never in force.
+func TestReferencesAreGuesses(t *testing.T) {
+	s := source(t, 3, `{"mandant":{"type":"link"},"assignedUser":{"type":"link"},"other":{"type":"link"}}`, `{"mandantId":"e%i"}`, `{"mandantNr":%i,"sb":"AB","other":1}`)
+	s.Entities = map[string]string{"CBeteiligte": "Beteiligte"}
+	for name, leads := range map[string]string{"mandant": "CBeteiligte", "assignedUser": "User", "other": "Campaign"} {
+		f := s.Fields[name]
+		f.Entity = leads
+		s.Fields[name] = f
+	}
+	d := draft.Write(s)
+	made := string(d.YAML)
+	for _, want := range []string{"  # - {espocrm: mandantId, advoware: mandantNr, link: Beteiligte}\n", "  # - {espocrm: assignedUserId, advoware: sb, user: userName}\n", "fields: []"} {
+		if !strings.Contains(made, want) {
+			t.Errorf("no %q in\n%s", want, made)
+		}
+	}
+	if d.Fields != 0 || d.Guesses != 2 || strings.Contains(made, "otherId") {
+		t.Errorf("%d fields, %d guesses:\n%s", d.Fields, d.Guesses, made)
+	}
+}
+
 func TestIDs(t *testing.T) {
 	for _, c := range []struct {
 		records []string

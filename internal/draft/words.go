@@ -33,6 +33,7 @@ var meanings = func() map[string]string {
 		"opened":     "opened angelegt anlage anl",
 		"date":       "date datum am tag",
 		"user":       "user assigneduser sb sachbearbeiter bearbeiter anwalt",
+		"client":     "client mandant mandantnr klient kunde",
 		"department": "department referat rechtsgebiet",
 		"status":     "status stage stand zustand",
 		"type":       "type typ art",

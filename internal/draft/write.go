@@ -3,6 +3,7 @@ package draft
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -120,7 +121,7 @@ func (w *writer) unique(l line) bool {
 	return len(seen) >= 3
 }
 
-func (w *writer) fields(lines []line) {
+func (w *writer) fields(lines []line, taken map[string]bool, advo []key) {
 	for _, l := range lines {
 		if l.sure {
 			w.active++
@@ -140,6 +141,36 @@ func (w *writer) fields(lines []line) {
 		}
 		w.guesses++
 		w.line("  # - %s", l.yaml())
+	}
+	w.references(taken, advo)
+}
+
+// references proposes lines for links, which only a person can be sure of: Advoware's
+// number of another record, or its word for a user.
+func (w *writer) references(taken map[string]bool, advo []key) {
+	s := &w.source
+	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
+		f := s.Fields[name]
+		leads := "link: " + s.Entities[f.Entity]
+		if f.Entity == "User" {
+			leads = "user: userName"
+		}
+		if f.Type != "link" || f.Entity != "User" && s.Entities[f.Entity] == "" || slices.Contains([]string{"createdBy", "modifiedBy"}, name) {
+			continue
+		}
+		best, most := "", 0.0
+		for _, k := range advo {
+			if n := alike(words(name), k.words); n > most && !taken[k.name] {
+				best, most = k.name, n
+			}
+		}
+		if most < 0.5 {
+			continue
+		}
+		taken[best] = true
+		w.guesses++
+		w.comment("  ", sentence("the names have a word in common, and EspoCRM's leads to "+f.Entity+"; whether Advoware's does is not known"))
+		w.line("  # - {espocrm: %sId, advoware: %s, %s}", name, quote(best), leads)
 	}
 }
 
@@ -180,10 +211,10 @@ func quote(s string) string {
 }
 
 // rest names what is left on both sides.
-func (w *writer) rest(lines []line, espo []attribute, advo []key) {
-	takenEspo, takenAdvo := map[string]bool{}, map[string]bool{}
+func (w *writer) rest(lines []line, espo []attribute, takenAdvo map[string]bool, advo []key) {
+	takenEspo := map[string]bool{}
 	for _, l := range lines {
-		takenEspo[l.attribute.name], takenAdvo[l.key.name] = true, true
+		takenEspo[l.attribute.name] = true
 	}
 	var left, needed []string
 	for _, a := range espo {

@@ -97,10 +97,17 @@ func (c *call) entityDefs() map[string]any {
 			}
 			fields[f.Name] = m
 		}
+		links := map[string]any{}
+		for _, f := range d.Fields {
+			if f.Type == Link {
+				links[f.Name] = map[string]any{"type": "belongsTo", "entity": f.Entity}
+			}
+		}
 		if !d.bare {
 			fields["assignedUser"] = map[string]any{"type": "link"}
+			links["assignedUser"] = map[string]any{"type": "belongsTo", "entity": "User"}
 		}
-		def := map[string]any{"fields": fields, "indexes": indexes}
+		def := map[string]any{"fields": fields, "indexes": indexes, "links": links}
 		if d.OptimisticConcurrency {
 			def["optimisticConcurrencyControl"] = true
 		}
