@@ -113,7 +113,7 @@ func fieldList(description string) *Schema {
 			"user":          {Description: "How EspoCRM's user is called in Advoware; values may translate.", Enum: []any{"userName", "emailAddress"}},
 			"format":        {Description: "Expression that makes Advoware's text of EspoCRM's value, called value.", Type: "string"},
 			"parse":         {Description: "Expression that reads EspoCRM's value from Advoware's text, called value.", Type: "string"},
-			"group":         {Description: "Fields of one group are to be one value for a conflict. Checked, not obeyed yet.", Type: "string", Pattern: groupPattern},
+			"group":         {Description: "Fields of one group are one value for a conflict: who has edited one of them has edited all.", Type: "string", Pattern: groupPattern},
 			"policy":        policyNode("Is to decide a conflict about this field, before sync.conflict. Checked, not obeyed yet."),
 			"from_advoware": {Description: "Computed from Advoware's fields, one way.", Type: "string"},
 			"from_espocrm":  {Description: "Computed from EspoCRM's fields, one way.", Type: "string"},

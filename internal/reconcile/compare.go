@@ -290,6 +290,36 @@ func (c *comparison) assume(moved string) {
 	c.clashOfKinds()
 }
 
+// join makes the fields of a group one value: who has moved one of them has moved all.
+func (c *comparison) join() {
+	var moved map[string]string
+	c.twoWay(func(it *item) {
+		if it.f.Group == "" || !it.joins() {
+			return
+		}
+		if moved == nil {
+			moved = map[string]string{}
+		}
+		if before, ok := moved[it.f.Group]; ok && before != it.moved {
+			moved[it.f.Group] = movedBoth
+		} else {
+			moved[it.f.Group] = it.moved
+		}
+	})
+	if moved == nil {
+		return
+	}
+	c.twoWay(func(it *item) {
+		if m, ok := moved[it.f.Group]; ok && it.joins() {
+			it.moved = m
+		}
+	})
+}
+
+// joins reports whether somebody has edited the field, and both sides show it: one that
+// is only filled is not edited.
+func (it *item) joins() bool { return it.moved != movedNone && it.source == "" && it.answered() }
+
 // fill lets a side that is empty, and that no base knows otherwise, take the other
 // side's value: it clears nothing that it may never have known.
 func (c *comparison) fill() {

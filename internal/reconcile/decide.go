@@ -190,6 +190,7 @@ func weigh(in Input, c *comparison, d *Decision) {
 		moved, d.Doubtful = withoutBase(in)
 		c.assume(moved)
 	}
+	c.join()
 	switch espo, advo := c.moved(record.EspoCRM), c.moved(record.Advoware); {
 	case espo && advo:
 		d.Verdict = result.Conflict

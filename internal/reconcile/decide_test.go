@@ -213,6 +213,15 @@ var noBaseRows = []row{
 	{"a base of another mapping knows nothing: 7", "mail: a | b", "base", "espocrm_newer write advo(mail=a)", ReasonEspoChanged},
 }
 
+// groupRows: the fields of a group are one value.
+var groupRows = []row{
+	{"group: different fields of it edited are one conflict", "street: x | a | a; town: b | b | y", "policy=merge", "conflict write advo(street=x town=b) clash", ReasonSameField},
+	{"group: its edits travel together", "street: x | a | a; town: y | b | b; mail: m | m | n", "policy=merge", "conflict write advo(street=x town=y) espo(mail=n)", ReasonDisjointChanges},
+	{"group: parked whole", "street: x | a | a; town: b | b | y", "policy=manual", "conflict park clash", ReasonSameField},
+	{"group: taken whole", "street: x | a | a; town: b | b | y", "policy=manual take=street:advoware", "conflict write espo(street=a town=y)", ReasonDecided},
+	{"group: without a base, what one side lacks is filled, the rest is one value", "street: x | y; town: _ | z", "row=A/B status=dirty policy=merge", "conflict write advo(street=x) espo(town=z) clash", ReasonNoBaseBoth},
+}
+
 // oneWayRows: a one-way field belongs to its owner and never makes a conflict.
 var oneWayRows = []row{
 	{"to Advoware: owner moved", "fax: 2 | 1 | 1", "", "espocrm_newer write advo(fax=2)", ReasonOneWay},
@@ -291,7 +300,7 @@ var kindRows = []row{
 }
 
 func allRows() []row {
-	return slices.Concat(linkRows, agreeRows, absentRows, unreadableRows, movedRows, conflictRows, noBaseRows, oneWayRows, kindRows)
+	return slices.Concat(linkRows, agreeRows, absentRows, unreadableRows, movedRows, conflictRows, noBaseRows, oneWayRows, groupRows, kindRows)
 }
 
 func TestDecide(t *testing.T) {

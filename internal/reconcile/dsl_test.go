@@ -65,9 +65,15 @@ func clearing(kind, key string, d mapping.Direction) mapping.Field {
 	return f
 }
 
+func grouped(key string) mapping.Field {
+	f := field("", key, mapping.Both)
+	f.Group = "address"
+	return f
+}
+
 // schema is the mapping of all cases: mail, phone, note, salutation travel both
 // ways; fax belongs to EspoCRM, code to Advoware; label is computed for EspoCRM,
-// search for Advoware. A person has first and last, a name computed for EspoCRM,
+// search for Advoware; street and town are one group. A person has first and last, a name computed for EspoCRM,
 // and clears firm in EspoCRM; a firma has firm, register (Advoware's) and
 // branch (EspoCRM's), and clears first in EspoCRM and vorname in Advoware.
 func schema() testSchema {
@@ -77,6 +83,7 @@ func schema() testSchema {
 			field("", "note", mapping.Both), field("", "salutation", mapping.Both),
 			field("", "fax", mapping.ToAdvoware), field("", "code", mapping.ToEspocrm),
 			computed("", "label", mapping.ToEspocrm), computed("", "search", mapping.ToAdvoware),
+			grouped("street"), grouped("town"),
 		},
 		"person": {
 			field("person", "first", mapping.Both), field("person", "last", mapping.Both),

@@ -118,7 +118,9 @@ func (c *comparison) typeIn(d *Decision, values map[string]record.Value) {
 func Take(in Input, sides map[string]record.Side) map[string]Wish {
 	in.Policy, in.Wishes = Manual, nil
 	wishes, single, open := map[string]Wish{}, map[string]Wish{}, len(sides) == 0
-	for _, c := range Decide(in).Changes {
+	changes := Decide(in).Changes
+	sides = takenWhole(changes, sides)
+	for _, c := range changes {
 		side, taken := sides[c.Field.Key]
 		if !taken {
 			side, taken = sides["*"]
@@ -139,4 +141,21 @@ func Take(in Input, sides map[string]record.Side) map[string]Wish {
 		maps.Copy(wishes, single)
 	}
 	return wishes
+}
+
+// takenWhole takes for a whole group what was taken for one of its fields.
+func takenWhole(changes []Change, sides map[string]record.Side) map[string]record.Side {
+	out := maps.Clone(sides)
+	for _, c := range changes {
+		side, taken := sides[c.Field.Key]
+		if !taken || c.Field.Group == "" {
+			continue
+		}
+		for _, other := range changes {
+			if _, said := sides[other.Field.Key]; other.Field.Group == c.Field.Group && !said {
+				out[other.Field.Key] = side
+			}
+		}
+	}
+	return out
 }
