@@ -221,7 +221,7 @@ func realStores(t *testing.T) []backend {
 	}})
 }
 
-var everyStore = flag.Bool("stores", false, "crash tests: all operations on every store")
+var everyStore = flag.Bool("stores", false, "crash tests: all operations on every store; fault tests: once and for the rest")
 
 // TestEveryCrashPoint stops every operation before and after each of its side
 // effects, lock operations included, and lets a new process go on: on both

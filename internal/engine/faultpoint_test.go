@@ -30,8 +30,8 @@ func fates(e simulation.Effect) map[string]simulation.Fate {
 }
 
 // TestEveryFaultPoint lets every single effect of every operation fail in every
-// way, once or for the rest of that sync, while the process lives on; people edit
-// before it tries again.
+// way, once or for the rest of that sync (in the short form one of the two), while the
+// process lives on; people edit before it tries again.
 func TestEveryFaultPoint(t *testing.T) {
 	points := 0
 	for _, op := range operations() {
@@ -44,7 +44,10 @@ func TestEveryFaultPoint(t *testing.T) {
 				r.sync(id)
 				for _, e := range r.proc.Effects()[r.before:] {
 					for name, fate := range fates(e) {
-						for _, stays := range []bool{false, true} {
+						for i, stays := range []bool{false, true} {
+							if !*everyStore && !*everything && (e.N+len(name)+i)%2 == 0 {
+								continue // one of the two
+							}
 							faultAt(t, op, who, e, name, fate, stays)
 							points++
 							if t.Failed() {
