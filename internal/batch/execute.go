@@ -533,7 +533,7 @@ func (e *entityRun) crowd() map[failing]int {
 func (e *entityRun) alone(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
-	lost := f.Doubt || f.Status == 0 || f.Code == fault.BadAnswer || !s.t.failed.write && f.Status >= 500
+	lost := f.Doubt || f.Status == 0 || f.Code == fault.BadAnswer && f.Status/100 == 2 || !s.t.failed.write && f.Status >= 500
 	if !lost || b == nil || b.failure() != nil || !b.served() {
 		return false
 	}
