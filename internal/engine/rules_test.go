@@ -204,3 +204,33 @@ func TestAGuardIsAskedBeforeTheFirstWrite(t *testing.T) {
 		t.Errorf("intent %+v, status %v", r.memoryOf(id).Open, r.espoField(id, "syncStatus"))
 	}
 }
+
+// TestAPassLeavesWhatAPersonWasAskedAbout: a conflict was parked under manual, and the
+// policy is another one by now. A pass, and whoever follows a hint, leaves it while it is
+// as it was; an edit of a mapped field opens it again, and a sync by name decides it.
+func TestAPassLeavesWhatAPersonWasAskedAbout(t *testing.T) {
+	for _, edited := range []bool{false, true} {
+		r := newRig(t, policy(reconcile.Manual))
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+		r.cfg.Policy = reconcile.Merge
+		r.next()
+		r.editAdvo(advo, map[string]any{"bemerkung": "angerufen"})
+		want := result.ConflictWaits
+		if edited {
+			r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
+			want = result.Merged
+		}
+		r.decided(func() {
+			if res := r.sync(id, func(q *engine.Request) { q.Pass = true }); res.Outcome != want {
+				t.Errorf("edited %v: %s (%s)", edited, res.Outcome, res.Reason.Text)
+			}
+			r.sync(id)
+		})
+		if a := r.advoField(advo, "emailGesch"); a != "espo@example.de" {
+			t.Errorf("emailGesch %q", a)
+		}
+	}
+}

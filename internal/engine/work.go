@@ -329,6 +329,9 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if w.linkID != 0 && w.advo != nil {
 		return w.putLink(ctx)
 	}
+	if w.req.Pass && w.lease != nil && w.waitsForAPerson() {
+		w.policy = reconcile.Manual
+	}
 	d, err := w.decide(ctx)
 	if err != nil {
 		return false, err
@@ -350,6 +353,14 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		}
 	}
 	return w.act(ctx, d)
+}
+
+// waitsForAPerson reports whether somebody was asked about the conflict that both sides
+// show still. Nobody has answered, so whoever was not sent by name leaves it to him, also
+// where the policy is another one by now.
+func (w *work) waitsForAPerson() bool {
+	p := w.mem.Parked
+	return p != nil && !p.Doubtful && w.espo.status == StatusConflict && w.mem.Open == nil && p.Fingerprint == w.contents()
 }
 
 // readToDecide reads Advoware for a decision that a PUT may rest on: between the

@@ -41,10 +41,14 @@ func (m model) View() tea.View {
 	return v
 }
 
+// tooSmall: there is no room to show what would be decided. Before the size is known
+// there is none either.
+func (m model) tooSmall() bool { return m.Width < 40 || m.Height < 8 }
+
 // draw is the whole screen, a line of it in each line.
 func (m model) draw() string {
-	if m.Width < 40 || m.Height < 8 {
-		return "The terminal is too small: 40 columns and 8 lines are needed. q leaves."
+	if m.tooSmall() {
+		return "Too small: 40 columns and\n8 lines are needed.\nq leaves."
 	}
 	l := m.look()
 	var body []string

@@ -141,9 +141,14 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 func (m model) key(k tea.KeyPressMsg) (tea.Model, tea.Cmd) {
-	switch {
-	case k.String() == "ctrl+c":
+	switch key := k.String(); {
+	case key == "ctrl+c":
 		return m, tea.Quit
+	case m.tooSmall(): // nothing is decided that nobody sees
+		if key == "q" || key == "esc" {
+			return m, tea.Quit
+		}
+		return m, nil
 	case m.filtering:
 		return m.filterKey(k), nil
 	case m.view == viewHelp:

@@ -160,8 +160,14 @@ func TestGoldenScreens(t *testing.T) {
 
 func TestTooSmall(t *testing.T) {
 	m := newModel(people(1), Options{Width: 30, Height: 24})
-	if !strings.Contains(m.draw(), "too small") {
+	if !strings.Contains(m.draw(), "Too small") {
 		t.Error(m.draw())
+	}
+	for _, key := range []rune("Ep") { // nothing is decided that nobody sees
+		next, _ := m.Update(tea.KeyPressMsg{Code: key, Text: string(key)})
+		if m = next.(model); len(m.choices()) > 0 {
+			t.Errorf("%c decides", key)
+		}
 	}
 	next, _ := m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	if !strings.Contains(next.(model).draw(), "Müller") {
