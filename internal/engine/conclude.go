@@ -116,6 +116,9 @@ func (w *work) keepsMoving(ctx context.Context) {
 	if next.Open != nil && !next.Open.Makes {
 		next.Open = nil
 	}
+	if w.wroteAdvo {
+		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	}
 	w.closeEntry(result.Skipped)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()

@@ -192,7 +192,7 @@ func (w *work) planCreated(d reconcile.Decision) {
 // this store knows nothing of. found: it is there and will be linked.
 func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool, err error) {
 	switch {
-	case w.req.CreateAnyway || w.recovered:
+	case w.req.CreateAnyway || w.looked:
 		return false, nil
 	case w.prevID != 0: // what this store knows of that very pair it knows since a sync of it
 		if b := w.mem.Base; b != nil && b.AdvowareID == w.prevID && !w.e.replacedSince(ctx, b.LastSync) {

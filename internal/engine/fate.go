@@ -59,6 +59,11 @@ func (w *work) closeAnnounced(ctx context.Context) {
 	defer cancel()
 	next := w.mem
 	next.Open = w.noLateWrite(in)
+	if in.Makes && w.linkID != 0 {
+		found := *next.Open
+		found.AdvowareID = w.linkID
+		next.Open = &found
+	}
 	if w.fate == fateNotDone {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)

@@ -78,7 +78,7 @@ func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.
 // interrupted run has begun, and what an operator wants, is not held back.
 func (w *work) holds(ctx context.Context) (*result.Reason, error) {
 	g := w.req.Creates
-	if g == nil || w.recovered || w.req.CreateAnyway || w.letThrough {
+	if g == nil || w.looked || w.req.CreateAnyway || w.letThrough {
 		return nil, nil
 	}
 	found, err := w.e.Matched(ctx, w.m, []record.Object{w.espo.obj})

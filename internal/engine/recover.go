@@ -39,6 +39,7 @@ func (w *work) recover(ctx context.Context) error {
 		if err := w.recoverCreate(ctx, in); err != nil {
 			return err
 		}
+		w.looked = true
 		w.recovered = true
 		return w.closeErr
 	}
@@ -340,17 +341,21 @@ func (w *work) cameBack(ctx context.Context, prev int64) error {
 }
 
 // baseOfPosted is the base of a record that was posted: what stands there where it is
-// the posted value's own form, else the posted value, so that a later edit counts as one.
+// the posted value's own form; anything else may be a form that nobody knows, or an edit.
 func (w *work) baseOfPosted(in *store.Announcement, s *advoState) {
 	posted := postedValues(in)
 	w.base = clone(nil)
 	w.base.Kind = w.kindPosted(posted, w.base.Kind)
 	for key, v := range posted {
 		r := s.view.Values[key]
-		if !w.ownForm(key, v, r) {
-			r = v
+		p := record.Pair{Espo: v, Advo: r}
+		switch {
+		case r.IsAbsent():
+			p.Advo = v
+		case !w.ownForm(key, v, r):
+			p = record.Pair{Espo: record.Unknown(), Advo: record.Unknown()}
 		}
-		w.setBase(w.base, key, record.Pair{Espo: v, Advo: r})
+		w.setBase(w.base, key, p)
 	}
 	w.baseless = false
 }

@@ -58,6 +58,12 @@ type work struct {
 	clearing bool
 	// recovered: w.mem.Open has been taken into account.
 	recovered bool
+	// looked: recoverCreate has looked for what an interrupted create made.
+	looked bool
+	// toldOf are the fields whose overruled edits this run has told of, or will.
+	toldOf []string
+	// ownAnswer: req.Fresh is the answer to our own PUT of mapped values.
+	ownAnswer bool
 
 	// letThrough: the guard over creates has let the record pass.
 	letThrough bool
@@ -156,7 +162,11 @@ func (w *work) readEspo(ctx context.Context) error {
 	if w.req.Fresh != nil { // read under the lock by the pass; good for once
 		o := *w.req.Fresh
 		w.req.Fresh = nil
-		err := w.setRead(ctx, o, w.req.FreshAt)
+		set := w.setRead
+		if w.ownAnswer {
+			set, w.ownAnswer = w.setEspo, false
+		}
+		err := set(ctx, o, w.req.FreshAt)
 		if !w.req.FreshAt.IsZero() {
 			w.espo.readAt = w.req.FreshAt
 		}

@@ -244,15 +244,30 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	if !in.Makes { // else the base is of the record that is gone, should it come back
 		next.Base = w.inForce()
 	}
-	if w.clashed && w.owed == nil {
-		w.owed = []store.Note{w.conflictNote(d)}
-	}
 	if w.wroteAdvo { // what they tell has happened, whatever becomes of the next write
-		next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), []store.Note{}
+		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	} else {
+		w.toldOf = nil // what an earlier round was to tell has not happened
+	}
+	w.owed = nil
+	if w.clashesAnew(d) {
+		w.owed = []store.Note{w.conflictNote(d)}
 	}
 	in.Notes = w.owed
 	w.recovered, w.fate = true, fateUnknown
 	return w.commit(ctx, next)
+}
+
+// clashesAnew reports whether an edit gives way of which this run has not told yet.
+func (w *work) clashesAnew(d reconcile.Decision) (anew bool) {
+	for _, c := range d.Changes {
+		if c.Overruled() == "" || !d.Clash {
+			continue
+		}
+		anew = anew || !slices.Contains(w.toldOf, c.Field.Key)
+		w.toldOf = append(w.toldOf, c.Field.Key)
+	}
+	return anew
 }
 
 // inForce is the working base as the store keeps it beside an announcement: true
@@ -350,7 +365,7 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 	if err := w.setEspo(ctx, o, began); err != nil {
 		return err
 	}
-	w.req.Fresh, w.req.FreshAt = &o, began
+	w.req.Fresh, w.req.FreshAt, w.ownAnswer = &o, began, true
 	w.wroteEspo = true
 	if refused := w.takeAnswer(d, before, planned); len(refused) > 0 {
 		return w.notAccepted(fault.EspoCRM, refused)
@@ -369,9 +384,13 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *store.Base) (refused []string) {
 	for key, v := range d.ToEspo {
 		r := w.espo.view.Values[key]
-		if !w.ownForm(key, v, r) && (r == before.view.Values[key] || !d.Typed) {
+		own := w.ownForm(key, v, r)
+		if !own && (r == before.view.Values[key] || r.IsAbsent()) {
 			refused = append(refused, key)
 			continue
+		}
+		if !own && !d.Typed {
+			w.remember(key, v, r, surely)
 		}
 		p := record.Pair{Espo: r, Advo: w.advo.view.Values[key]}
 		if wish, ok := w.wishes[key]; ok && d.Typed {
@@ -381,6 +400,9 @@ func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *stor
 		}
 		if slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool { return f.Key == key }) {
 			w.setBase(planned, key, p)
+			if !d.Typed {
+				answered(planned, key)
+			}
 		}
 	}
 	return refused

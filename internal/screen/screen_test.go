@@ -163,7 +163,7 @@ func TestTooSmall(t *testing.T) {
 	if !strings.Contains(m.draw(), "Too small") {
 		t.Error(m.draw())
 	}
-	for _, key := range []rune("Ep") { // nothing is decided that nobody sees
+	for _, key := range "Ep" { // nothing is decided that nobody sees
 		next, _ := m.Update(tea.KeyPressMsg{Code: key, Text: string(key)})
 		if m = next.(model); len(m.choices()) > 0 {
 			t.Errorf("%c decides", key)
