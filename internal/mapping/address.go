@@ -17,9 +17,10 @@ func canonicalEmail(s string) string {
 	return s
 }
 
-// canonicalIBAN is an IBAN without blanks, in capitals.
+// canonicalIBAN is an IBAN without blanks, in capitals. What stands on both sides of a
+// blank may be one character without it.
 func canonicalIBAN(s string) string {
-	return strings.ToUpper(strings.Join(strings.Fields(s), ""))
+	return canonicalText(strings.ToUpper(strings.Join(strings.Fields(s), "")))
 }
 
 // groupedByFour is an IBAN as people read it.

@@ -48,7 +48,7 @@ func (c *codec) canonical(s scalar) (v record.Value, why string) {
 		return record.Absent(), notWhole
 	}
 	text := canonicalText(s.text)
-	if s.kind == scalarNull || text == "" || c.meansEmpty(text) {
+	if s.kind == scalarNull || text == "" || c.meansEmpty(text) || c.emptyDay(text) {
 		if c.typ == Bool {
 			return record.Of("false"), ""
 		}
@@ -57,7 +57,7 @@ func (c *codec) canonical(s scalar) (v record.Value, why string) {
 	if text, why = c.text(text); text == "" {
 		return record.Absent(), why
 	}
-	if c.meansEmpty(text) {
+	if c.meansEmpty(text) || c.emptyDay(text) {
 		return record.Empty(), ""
 	}
 	return record.Of(text), ""
@@ -90,20 +90,21 @@ func (c *codec) text(s string) (text, why string) {
 	}
 }
 
-// advo is canonical of what Advoware holds: its empty dates are empty, and a time
-// without a zone is the office's.
+// advo is canonical of what Advoware holds: a time without a zone is the office's.
 func (c *codec) advo(s scalar) (record.Value, string) {
-	if s.kind != scalarText || c.typ != Date && c.typ != Datetime {
+	if s.kind != scalarText || c.typ != Datetime {
 		return c.canonical(s)
 	}
 	text := canonicalText(s.text)
-	if emptyDay(text) {
-		return record.Empty(), ""
-	}
-	if st, ok := parseStamp(text); ok && c.typ == Datetime && st.zone == "" {
+	if st, ok := parseStamp(text); ok && st.zone == "" && !c.emptyDay(text) {
 		s.text = st.in(c.zone).UTC().Format(time.RFC3339)
 	}
 	return c.canonical(s)
+}
+
+// emptyDay: a day that Advoware writes for none is none on both sides.
+func (c *codec) emptyDay(text string) bool {
+	return (c.typ == Date || c.typ == Datetime) && emptyDay(text)
 }
 
 // meansEmpty: what Advoware cannot tell from empty is empty on both sides, or a value

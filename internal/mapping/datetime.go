@@ -178,9 +178,9 @@ func dateLike(date, standing string, zone *time.Location) string {
 	}
 	switch {
 	case st.instant():
-		return day.In(st.like(zone)).Format("2006-01-02" + separator + "15:04:05" + st.zoneForm())
+		return st.like(day, zone).Format("2006-01-02" + separator + "15:04:05" + st.zoneForm())
 	case st.zone != "" && st.zoneForm() != utcForm:
-		return date + separator + "00:00:00" + day.In(st.like(zone)).Format(st.zoneForm())
+		return date + separator + "00:00:00" + st.like(day, zone).Format(st.zoneForm())
 	default:
 		return date + separator + "00:00:00" + st.zone
 	}
@@ -209,18 +209,20 @@ func (s stamp) zoneForm() string {
 	}
 }
 
-// like is the zone in which a moment is written where a stamp stands that names one:
-// UTC stays UTC, the office's offset of one day becomes that of the other, and any
-// other offset stays.
-func (s stamp) like(zone *time.Location) *time.Location {
-	_, office := s.moment().In(zone).Zone()
+// like is a moment in the zone in which it is written where a stamp stands that names
+// one: UTC stays UTC, the office's offset of one day becomes that of the other, and any
+// other offset stays. Before there was standard time an offset had seconds, which no
+// stamp can name.
+func (s stamp) like(t time.Time, zone *time.Location) time.Time {
+	_, stood := s.moment().In(zone).Zone()
+	_, office := t.In(zone).Zone()
 	switch {
 	case s.zoneForm() == utcForm:
-		return time.UTC
-	case time.Duration(office)*time.Second == s.offset:
-		return zone
+		return t.UTC()
+	case time.Duration(stood)*time.Second == s.offset && office%60 == 0:
+		return t.In(zone)
 	default:
-		return time.FixedZone("", int(s.offset/time.Second))
+		return t.In(time.FixedZone("", int(s.offset/time.Second)))
 	}
 }
 
@@ -235,5 +237,5 @@ func datetimeLike(datetime, standing string, zone *time.Location) string {
 	if st.zone == "" {
 		return t.In(zone).Format("2006-01-02T15:04:05")
 	}
-	return t.In(st.like(zone)).Format("2006-01-02T15:04:05" + st.zoneForm())
+	return st.like(t, zone).Format("2006-01-02T15:04:05" + st.zoneForm())
 }

@@ -31,6 +31,9 @@ func (m *Mapping) EspoPatch(o record.Object, values map[string]record.Value) (re
 			continue
 		}
 		raw := l.espoWire(values[l.Key], o)
+		if back, _ := l.standing(record.EspoCRM, scalarOfRaw(raw)); values[l.Key].HasText() && back != values[l.Key] {
+			return nil, m.shifted(record.EspoCRM, l)
+		}
 		if old, ok := patch[l.Espo]; ok && string(old) != string(raw) {
 			return nil, m.fail(record.EspoCRM, l.Espo, l.Espo+" would be set to two different values")
 		}
@@ -208,15 +211,19 @@ func boolLike(text string, s scalar, quoted bool) json.RawMessage {
 // put sets one field; of an element of a list also the element.
 func (m *Mapping) put(o record.Object, l *line, v record.Value, standing json.RawMessage) (record.Object, error) {
 	out, err := o, error(nil)
+	raw := m.advoWire(l, v, standing)
+	if v.HasText() && m.reads(l, raw) != v {
+		return record.Object{}, m.shifted(record.Advoware, l)
+	}
 	switch {
 	case l.element == nil:
-		return m.set(o, l.Advo, m.advoWire(l, v, standing))
+		return m.set(o, l.Advo, raw)
 	case v.IsEmpty() && standing == nil: // not even a list: nothing to empty
 		return o, nil
 	case v.IsEmpty() && l.element.remove && m.alone(l, o):
 		out, err = o.Without(l.Advo)
 	default:
-		out, err = o.SetIn(l.Advo, m.advoWire(l, v, standing), l.element.fresh)
+		out, err = o.SetIn(l.Advo, raw, l.element.fresh)
 	}
 	if err != nil {
 		e := m.fail(record.Advoware, l.Advo, l.Advo+" cannot be set in this record: no list of objects stands there")
@@ -224,6 +231,16 @@ func (m *Mapping) put(o record.Object, l *line, v record.Value, standing json.Ra
 		return record.Object{}, e
 	}
 	return out, nil
+}
+
+// shifted refuses what would read as another value once it stands there.
+func (m *Mapping) shifted(side record.Side, l *line) error {
+	name := l.name(side)
+	e := m.fail(side, name, name+" cannot take this value: in the form that stands there it would be another one")
+	if e.Hint = "correct the record, or the field's type in the mapping"; l.Type == Date || l.Type == Datetime {
+		e.Hint = "a time without a zone cannot say which one it is in the hour that comes twice when summer time ends, nor a day before the year 1: correct the record"
+	}
+	return e
 }
 
 // alone: no second element of that sort would come forward with a value of its own if
