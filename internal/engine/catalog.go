@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
 	"advosync/internal/record"
 )
 
@@ -21,11 +22,8 @@ type catalog struct {
 	// read waits, and gives up with its context.
 	turn chan struct{}
 
-	begun time.Time // of the walk; zero: there was none
-	keys  naturalKeys[int64]
-	// byName holds for each match name the records that have content for it, in the
-	// order of its digests.
-	byName [][]int32
+	begun  time.Time // of the walk; zero: there was none
+	keys   *reconcile.Keys[int64]
 	linked map[int64]bool // those of which EspoCRM was asked, and whether a record carried them
 
 	mu     sync.Mutex
@@ -82,13 +80,11 @@ func (c *catalog) near(ctx context.Context, e *Engine, after time.Time, match ma
 			return nil, err
 		}
 	}
-	wanted := naturalKeys[struct{}]{names: c.m.Match()}
-	wanted.add(struct{}{}, match)
-	found := c.matching(wanted.key(0))
+	found := c.keys.Matching(match)
 	if highest >= 0 {
-		for i, id := range c.keys.ids {
+		for i, id := range c.keys.IDs() {
 			if id > highest {
-				found = append(found, int32(i))
+				found = append(found, i)
 			}
 		}
 	}
@@ -96,14 +92,14 @@ func (c *catalog) near(ctx context.Context, e *Engine, after time.Time, match ma
 	found = slices.Compact(found)
 	ids := make([]int64, len(found))
 	for i, at := range found {
-		ids[i] = c.keys.ids[at]
+		ids[i] = c.keys.IDs()[at]
 	}
 	return ids, nil
 }
 
 // walk reads the list anew. Records of no kind are not ours.
 func (c *catalog) walk(ctx context.Context, e *Engine) error {
-	begun, keys := e.Now(), naturalKeys[int64]{names: c.m.Match()}
+	begun, keys := e.Now(), reconcile.NewKeys[int64](c.m.Match())
 	seen := map[int64]bool{}
 	err := e.listAll(ctx, c.m, func(o record.Object) error {
 		id, ok := o.Int(c.m.AdvoID())
@@ -112,7 +108,7 @@ func (c *catalog) walk(ctx context.Context, e *Engine) error {
 		}
 		seen[id] = true
 		if s, err := readAdvoState(c.m, id, o); err == nil {
-			keys.add(id, c.m.MatchValues(s.view, record.Advoware))
+			keys.Add(id, c.m.MatchValues(s.view, record.Advoware))
 		}
 		return nil
 	})
@@ -123,35 +119,7 @@ func (c *catalog) walk(ctx context.Context, e *Engine) error {
 	c.mu.Lock()
 	c.states = map[int64]*advoState{}
 	c.mu.Unlock()
-	c.byName = make([][]int32, len(keys.names))
-	for n := range keys.names {
-		for i := range keys.ids {
-			if keys.key(int32(i))[n] != (digest{}) {
-				c.byName[n] = append(c.byName[n], int32(i))
-			}
-		}
-		slices.SortStableFunc(c.byName[n], func(a, b int32) int { return compareKeys(keys.key(a), keys.key(b), 1<<n) })
-	}
 	return nil
-}
-
-// matching are the records that agree with a key in every name that both have
-// content for, and in at least one.
-func (c *catalog) matching(key []digest) []int32 {
-	var found []int32
-	bits := mask(key)
-	for n, order := range c.byName {
-		if bits&(1<<n) == 0 {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(order, key, func(i int32, key []digest) int { return compareKeys(c.keys.key(i), key, 1<<n) })
-		for ; at < len(order) && compareKeys(c.keys.key(order[at]), key, 1<<n) == 0; at++ {
-			if theirs := c.keys.key(order[at]); compareKeys(theirs, key, bits&mask(theirs)) == 0 {
-				found = append(found, order[at])
-			}
-		}
-	}
-	return found
 }
 
 // read reads records of the list singly, each once; those that are gone, or of no

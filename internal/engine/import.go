@@ -10,6 +10,7 @@ import (
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -201,15 +202,14 @@ func (e *Engine) MatchImports(ctx context.Context, m *mapping.Mapping, numbers [
 	if len(m.Match()) == 0 || len(numbers) == 0 {
 		return out, nil
 	}
-	espo, advo := naturalKeys[string]{names: m.Match()}, naturalKeys[int64]{names: m.Match()}
-	if err := e.unlinkedKeys(ctx, m, &espo); err != nil || len(espo.ids) == 0 {
+	espo, advo := reconcile.NewKeys[string](m.Match()), reconcile.NewKeys[int64](m.Match())
+	if err := e.unlinkedKeys(ctx, m, espo); err != nil || len(espo.IDs()) == 0 {
 		return out, err
 	}
-	if err := e.numberedKeys(ctx, m, numbers, &advo); err != nil {
+	if err := e.numberedKeys(ctx, m, numbers, advo); err != nil {
 		return out, err
 	}
-	found := Matches{}
-	found.pair(&espo, &advo)
+	found := reconcile.PairUp(espo, advo)
 	for _, p := range slices.Concat(found.Pairs, found.Ambiguous) {
 		for _, n := range p.Candidates {
 			out.Matching[n] = append(out.Matching[n], p.ID)
@@ -220,14 +220,14 @@ func (e *Engine) MatchImports(ctx context.Context, m *mapping.Mapping, numbers [
 }
 
 // unlinkedKeys reads the natural keys of EspoCRM's records without a link.
-func (e *Engine) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *naturalKeys[string]) error {
+func (e *Engine) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *reconcile.Keys[string]) error {
 	q := record.Query{Select: append(m.EspoNames(), "id"), OrderBy: "id", Size: pageSize,
 		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNull}}}
 	return e.eachPage(ctx, m, q, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")
 			if v, err := m.ReadEspo(o); err == nil {
-				keys.add(id, m.MatchValues(v, record.EspoCRM))
+				keys.Add(id, m.MatchValues(v, record.EspoCRM))
 			}
 		}
 		return nil
@@ -238,10 +238,10 @@ func (e *Engine) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *nat
 const readSingly = 20
 
 // numberedKeys reads the natural keys of some of Advoware's records.
-func (e *Engine) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers []int64, keys *naturalKeys[int64]) error {
+func (e *Engine) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers []int64, keys *reconcile.Keys[int64]) error {
 	add := func(n int64, o record.Object) {
 		if v, err := m.ReadAdvo(o); err == nil {
-			keys.add(n, m.MatchValues(v, record.Advoware))
+			keys.Add(n, m.MatchValues(v, record.Advoware))
 		}
 	}
 	if len(numbers) > readSingly {

@@ -38,7 +38,7 @@ func (e *Engine) linkOne(ctx context.Context, q Request, r LinkRequest) result.R
 // PlanLinks calls fn with what Link would do to each of these pairs, in any order;
 // i is the pair's place. The records are read together, with lists. An error of fn
 // ends it and is returned.
-func (e *Engine) PlanLinks(ctx context.Context, m *mapping.Mapping, pairs []Pair, fn func(i int, r result.Record) error) error {
+func (e *Engine) PlanLinks(ctx context.Context, m *mapping.Mapping, pairs []reconcile.Pair, fn func(i int, r result.Record) error) error {
 	links := make([]linkPair, len(pairs))
 	for i, p := range pairs {
 		links[i] = linkPair{p.ID, p.Candidates[0]}

@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/engine"
 	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/test/simulation"
@@ -59,7 +60,7 @@ func asJSON(t *testing.T, v any) string {
 
 // oddPairs are pairs that agree, differ, or may not be linked, each for another
 // reason.
-func (r *rig) oddPairs() (pairs []engine.Pair) {
+func (r *rig) oddPairs() (pairs []reconcile.Pair) {
 	r.t.Helper()
 	n := 0
 	pair := func(espo map[string]any, advo string) (string, int64) {
@@ -71,7 +72,7 @@ func (r *rig) oddPairs() (pairs []engine.Pair) {
 		}
 		id := r.person(v)
 		number := r.advo.Insert(sandbox.BeteiligtePath, fmt.Appendf(nil, `{"vorname":"Uwe","name":%q,"emailGesch":"%s@example.de"%s}`, last, last, advo))
-		pairs = append(pairs, engine.Pair{ID: id, Candidates: []int64{number}})
+		pairs = append(pairs, reconcile.Pair{ID: id, Candidates: []int64{number}})
 		return id, number
 	}
 	r.proc.Plan = on("PUT /api/v1/"+ct, 2, func() simulation.Fate { return simulation.DiesBefore })
@@ -99,6 +100,6 @@ func (r *rig) oddPairs() (pairs []engine.Pair) {
 	_, deleted := pair(nil, "")
 	r.advo.Delete(sandbox.BeteiligtePath, deleted)
 	another := r.person(map[string]any{"name": "Ida Zwei"})
-	return append(pairs, engine.Pair{ID: another, Candidates: []int64{r.memoryOf(made).Open.AdvowareID}},
-		engine.Pair{ID: made, Candidates: []int64{number}})
+	return append(pairs, reconcile.Pair{ID: another, Candidates: []int64{r.memoryOf(made).Open.AdvowareID}},
+		reconcile.Pair{ID: made, Candidates: []int64{number}})
 }

@@ -1,4 +1,4 @@
-package engine
+package reconcile
 
 import (
 	"fmt"
@@ -24,15 +24,15 @@ func TestPairsAreWhatComparingAllFinds(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		es, as := rapid.SliceOfN(key, 0, 8).Draw(t, "EspoCRM"), rapid.SliceOfN(key, 0, 8).Draw(t, "Advoware")
-		espo, advo := naturalKeys[string]{names: names}, naturalKeys[int64]{names: names}
+		espo, advo := NewKeys[string](names), NewKeys[int64](names)
 		for i, k := range es {
-			espo.add(fmt.Sprint("e", i), k)
+			espo.Add(fmt.Sprint("e", i), k)
 		}
 		for i, k := range as {
-			advo.add(int64(i), k)
+			advo.Add(int64(i), k)
 		}
-		var got, want Matches
-		got.pair(&espo, &advo)
+		var want Pairing
+		got := PairUp(espo, advo)
 		want.compareAll(es, as)
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Fatalf("found %+v\nwant %+v", got, want)
@@ -40,8 +40,8 @@ func TestPairsAreWhatComparingAllFinds(t *testing.T) {
 	})
 }
 
-// compareAll is the plain form of pair.
-func (out *Matches) compareAll(espo, advo []map[string]record.Value) {
+// compareAll is the plain form of PairUp.
+func (out *Pairing) compareAll(espo, advo []map[string]record.Value) {
 	for i, k := range espo {
 		p := Pair{ID: fmt.Sprint("e", i)}
 		for j, other := range advo {
