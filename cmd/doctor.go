@@ -10,8 +10,10 @@ import (
 	"advosync/internal/batch"
 	"advosync/internal/config"
 	"advosync/internal/doctor"
+	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -76,6 +78,9 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 		}
 	}
 	p := doctor.Patient{Config: cfg, ConfigErr: err, Now: a.now}
+	if o.mapping != "" {
+		p.Beside = a.configured()
+	}
 	var espo *espocrm.Client
 	if cfg != nil {
 		p.Identity = identityOf(cfg)
@@ -98,6 +103,16 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	return nil
 }
 
+// configured are the mappings of the configuration, beside one that is only tried; none
+// where it cannot be read, which the check of the configuration says.
+func (a *app) configured() []*mapping.Mapping {
+	cfg, err := a.settings(loadOptions{File: a.flags.config})
+	if err != nil {
+		return nil
+	}
+	return cfg.Mappings
+}
+
 // connectPatient says how the systems are reached. A check waits no longer for
 // one answer than it may take in all.
 func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlags, espo **espocrm.Client) (closeAll func()) {
@@ -108,6 +123,9 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	budgets := a.openBudgets(cfg, &closers)
 	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
 	p.Redis, p.LastPass = redisSettings, lastPass
+	p.References = func(ctx context.Context, st store.Store) mapping.References {
+		return engine.New(engine.Config{}, engine.Deps{EspoCRM: *espo, Store: st, Now: a.now}).References(ctx)
+	}
 	p.EspoCRM = func() (doctor.EspoCRM, error) {
 		if err := cfg.Require(config.EspoCRM); err != nil {
 			return nil, incomplete(err)

@@ -112,7 +112,7 @@ func (v *visit) entityChecks(m *mapping.Mapping) []check {
 		return func(ctx context.Context) []result.Finding { return fn(ctx, m) }
 	}
 	rights, fields := of("rights"), of("fields")
-	return []check{
+	checks := []check{
 		{rights, []string{nameEspo}, on(v.checkRights)},
 		{of("type"), []string{rights}, on(v.checkType)},
 		{fields, []string{of("type")}, on(v.checkSyncFields)},
@@ -120,11 +120,16 @@ func (v *visit) entityChecks(m *mapping.Mapping) []check {
 		{of("concurrency"), []string{of("type")}, on(v.checkConcurrency)},
 		{of("edit marker"), []string{of("type")}, on(v.checkMarker)},
 		{of("mapping"), []string{of("type")}, on(v.checkMapped)},
+	}
+	if slices.ContainsFunc(m.AllFields(), func(f mapping.Field) bool { return f.Reference }) {
+		checks = append(checks, check{of("references"), []string{of("type")}, on(v.checkReferences)})
+	}
+	return append(checks, []check{
 		{of("duplicates"), []string{fields}, on(v.checkDuplicates)},
 		{of("list"), []string{nameSignIn}, on(v.checkList)},
 		{of("samples"), []string{fields, nameSignIn}, on(v.checkSamples)},
 		{of("cron"), []string{nameStore}, on(v.checkCron)},
-	}
+	}...)
 }
 
 func ok(format string, args ...any) result.Finding {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"advosync/internal/config"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -67,7 +68,13 @@ type Patient struct {
 	Advoware func() (Advoware, error)
 	// LastPass reads what the pass has left in the store; false: it never ran.
 	LastPass func(ctx context.Context, s store.Store, entity string) (Pass, bool, error)
-	Now      func() time.Time
+	// References tells which records and users a record's fields lead to, by what the
+	// store remembers and by EspoCRM's users; nil: that is not tried. It is asked after
+	// EspoCRM has answered.
+	References func(context.Context, store.Store) mapping.References
+	// Beside are the configured mappings where Config holds another one alone.
+	Beside []*mapping.Mapping
+	Now    func() time.Time
 }
 
 // Options say how thorough an examination is.

@@ -17,6 +17,7 @@ import (
 type typeDefs struct {
 	Fields                       map[string]fieldDefs `json:"fields"`
 	Indexes                      map[string]indexDefs `json:"indexes"`
+	Links                        map[string]linkDefs  `json:"links"`
 	DeleteID                     bool                 `json:"deleteId"`
 	OptimisticConcurrencyControl bool                 `json:"optimisticConcurrencyControl"`
 	// Package is what the extension says of itself; nil: nothing, or there is none.
@@ -36,6 +37,11 @@ type fieldDefs struct {
 	Pattern            string    `json:"pattern"`
 	Min                *float64  `json:"min"`
 	Max                *float64  `json:"max"`
+}
+
+// linkDefs say where a link field leads; Entity is "" where it may lead to several types.
+type linkDefs struct {
+	Entity string `json:"entity"`
 }
 
 type indexDefs struct {

@@ -24,7 +24,8 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 	if err != nil {
 		return one(broken(err, ""))
 	}
-	s := &samples{visit: v, m: m, seen: map[string]bool{}, paired: map[int64]bool{}}
+	s := &samples{visit: v, seen: map[string]bool{}, paired: map[int64]bool{}}
+	s.m, s.follows = v.resolving(ctx, m)
 	s.askPatterns(ctx)
 	for _, o := range linked {
 		if s.pairs > 0 && v.late(ctx) {
@@ -45,15 +46,24 @@ func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.F
 	}
 	s.missingNames()
 	s.listed(ctx)
-	return orOK(s.findings(), "%s through the mapping both ways unchanged%s", plural(s.pairs, "linked record goes", "linked records go"), leftOut(m))
+	return append(orOK(s.findings(), "%s through the mapping both ways unchanged", plural(s.pairs, "linked record goes", "linked records go")), s.leftOut()...)
 }
 
-// leftOut says what a PUT to Advoware does not send.
-func leftOut(m *mapping.Mapping) string {
-	if len(m.Omits()) == 0 {
-		return ""
+// leftOut says what a PUT to Advoware does not send, and what of it no record has.
+func (s *samples) leftOut() []result.Finding {
+	var out []result.Finding
+	var there []string
+	for _, name := range s.m.Omits() {
+		if s.seen[name] {
+			there = append(there, name)
+			continue
+		}
+		out = append(out, warn("", "omit: none of these records has "+name+" in Advoware: it is misspelt, or never filled", "compare the mapping with the office's Swagger page"))
 	}
-	return "; a PUT leaves out " + strings.Join(m.Omits(), ", ")
+	if there != nil {
+		out = append(out, ok("a PUT to Advoware leaves out %s, and sends everything else back", strings.Join(there, ", ")))
+	}
+	return out
 }
 
 // late: three quarters of the check's time are over. What was seen is worth more
@@ -68,8 +78,10 @@ type samples struct {
 	*visit
 	m     *mapping.Mapping
 	pairs int // records read on both sides
-	seen  map[string]bool
-	notes []*sampleNote
+	// follows: references are followed, not only looked at.
+	follows bool
+	seen    map[string]bool
+	notes   []*sampleNote
 	// patterns are EspoCRM's named forms of a value, as regular expressions.
 	patterns map[string]string
 	// paired are the Advoware ids that were looked at beside their EspoCRM record.
@@ -146,6 +158,11 @@ func (s *samples) remember(advo record.Object) {
 			s.seen[f.Advo] = true
 		}
 	}
+	for _, name := range s.m.Omits() {
+		if _, there := advo.Get(name); there {
+			s.seen[name] = true
+		}
+	}
 }
 
 // missingNames: a name that no record has is most likely misspelt.
@@ -187,11 +204,14 @@ func (s *samples) read(side record.Side, id string, o record.Object) (mapping.Vi
 	}
 	for _, f := range s.m.Fields(view.Kind) {
 		if broken := view.Broken[f.Key]; broken != nil {
-			text := broken.Error()
+			text, hint := broken.Error(), "correct the record, or type in the mapping"
 			if fb := fault.As(broken); fb != nil {
 				text = fb.Message
+				if f.Reference && fb.Hint != "" {
+					hint = fb.Hint
+				}
 			}
-			s.note(result.FindingWarn, id, string(side)+": "+text, "correct the record, or type in the mapping")
+			s.note(result.FindingWarn, id, string(side)+": "+text, hint)
 		}
 		if view.Values[f.Key].IsUnmapped() && !f.Reference {
 			name := f.Espo
@@ -213,7 +233,7 @@ func (s *samples) sendable(view mapping.View, target record.Side) map[string]rec
 		if target == record.Advoware {
 			written = f.Advo != "" && f.Direction != mapping.ToEspocrm
 		}
-		if written && !f.Clear && !f.Reference && !value.IsAbsent() && !value.IsUnmapped() && view.Broken[f.Key] == nil {
+		if written && !f.Clear && (s.follows || !f.Reference) && !value.IsAbsent() && !value.IsUnmapped() && view.Broken[f.Key] == nil {
 			out[f.Key] = value
 		}
 	}

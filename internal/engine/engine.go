@@ -202,7 +202,7 @@ func (w *work) locked(err error) {
 
 // newWork prepares the state of one record's sync.
 func (e *Engine) newWork(ctx context.Context, req Request) *work {
-	w := &work{e: e, req: req, m: req.Mapping.With(e.references(ctx)), key: req.key()}
+	w := &work{e: e, req: req, m: req.Mapping.With(e.References(ctx)), key: req.key()}
 	w.res = result.Record{Entity: w.key.Entity, ID: req.ID, Fields: []result.Field{}}
 	w.policy = req.Policy
 	if w.policy == "" {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
 )
@@ -25,7 +26,9 @@ type linkName struct {
 	number     int64
 }
 
-func (e *Engine) references(ctx context.Context) *references {
+// References is what a mapping needs to read references, for as long as ctx lives: by
+// what this store knows of links, and of EspoCRM's users by a list of them. It only reads.
+func (e *Engine) References(ctx context.Context) mapping.References {
 	return &references{ctx: ctx, e: e}
 }
 
