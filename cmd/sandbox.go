@@ -43,24 +43,10 @@ there stay. --fresh forgets records and memory, and nothing else.`,
 	must(c.MarkFlagDirname("dir"))
 	must(c.MarkFlagFilename("entity", "yaml", "yml"))
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if o.Port < 0 || o.Port > 65534 {
-			return usagef("--port must be between 0 and 65534")
+		err := o.check(a.console.InTerminal && a.console.ErrFacts.Terminal)
+		if err != nil {
+			return err
 		}
-		if o.Latency < 0 {
-			return usagef("--latency must not be negative")
-		}
-		if o.Demo && o.Entity != "" {
-			return usagef("--demo shows Beteiligte; it goes without --entity")
-		}
-		switch terminal := a.console.InTerminal && a.console.ErrFacts.Terminal; {
-		case o.Step && !o.Demo:
-			return usagef("--step goes with --demo")
-		case o.Step && !terminal:
-			return usagef("--step waits for keys: it needs a terminal")
-		case o.Troubles && (o.Demo || o.Entity != ""):
-			return usagef("--troubles goes without --demo and --entity")
-		}
-		var err error
 		if o.Listen, err = loopback(o.Listen); err != nil {
 			return err
 		}
@@ -69,4 +55,23 @@ there stay. --fresh forgets records and memory, and nothing else.`,
 		return a.sandbox(c.Context(), o)
 	}
 	return c
+}
+
+// check refuses flags that do not go together.
+func (o sandboxOptions) check(terminal bool) error {
+	switch {
+	case o.Port < 0 || o.Port > 65534:
+		return usagef("--port must be between 0 and 65534")
+	case o.Latency < 0:
+		return usagef("--latency must not be negative")
+	case o.Demo && o.Entity != "":
+		return usagef("--demo shows Beteiligte; it goes without --entity")
+	case o.Step && !o.Demo:
+		return usagef("--step goes with --demo")
+	case o.Step && !terminal:
+		return usagef("--step waits for keys: it needs a terminal")
+	case o.Troubles && (o.Demo || o.Entity != ""):
+		return usagef("--troubles goes without --demo and --entity")
+	}
+	return nil
 }

@@ -137,11 +137,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		if err != nil {
 			return nil, c.forOp(ctx, r.op, err)
 		}
-		a, err := c.http.Do(ctx, transport.Call{
-			Op: r.op, Method: r.method, URL: u, Header: headers(r.body), Body: r.body,
-			Kind: callcount.Advoware, Authorize: bearer(token), Prompt: r.method == http.MethodPut || r.method == http.MethodDelete,
-			Ahead: r.single && r.method == http.MethodGet && !c.readsBack(r),
-		})
+		a, err := c.http.Do(ctx, c.call(r, u, token))
 		if r.method == http.MethodPut {
 			c.written.Store(r.record(), true)
 		}
@@ -158,6 +154,15 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 			return nil, c.tokenRefused(r.op, a)
 		}
 		refused = token
+	}
+}
+
+// call is a request as it is sent with a token.
+func (c *Client) call(r request, u *url.URL, token string) transport.Call {
+	return transport.Call{
+		Op: r.op, Method: r.method, URL: u, Header: headers(r.body), Body: r.body,
+		Kind: callcount.Advoware, Authorize: bearer(token), Prompt: r.method == http.MethodPut || r.method == http.MethodDelete,
+		Ahead: r.single && r.method == http.MethodGet && !c.readsBack(r),
 	}
 }
 

@@ -36,10 +36,11 @@ var contactLists = map[string]string{"emailAddressData": "emailAddress", "phoneN
 func (p *parsing) espoFieldName(at strictyaml.Node, name string) {
 	list, _, picks := strings.Cut(name, "[")
 	m := contactName.FindStringSubmatch(name)
+	element := m != nil && len(name) <= maxContact && m[1] == m[3]
 	switch {
 	case name == "":
-	case m != nil && len(name) <= maxContact && m[1] == m[3] && (m[1] == "phoneNumber" || m[2] == "primary"):
-	case m != nil && len(name) <= maxContact && m[1] == m[3]:
+	case element && (m[1] == "phoneNumber" || m[2] == "primary"):
+	case element:
 		p.add(at, "e-mail addresses have no type in EspoCRM; there is emailAddressData[primary].emailAddress")
 	case picks && contactLists[list] == "":
 		p.suggest(at, []string{"emailAddressData", "phoneNumberData"}, list, "an element is picked of emailAddressData and phoneNumberData alone, and %s is neither", list)

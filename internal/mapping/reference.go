@@ -124,21 +124,31 @@ func (m *Mapping) readRef(l *line, side record.Side, c cell) (v record.Value, br
 		return record.Empty(), nil
 	}
 	if side == record.EspoCRM {
-		if m.references == nil || !l.writes(record.Advoware) {
-			return v, nil
-		}
-		if word, err := m.advoWord(l, v); err != nil || word == "" {
-			return record.Absent(), m.unresolved(l, side, err)
-		}
-		return v, nil
+		return m.readEspoRef(l, v)
 	}
+	return m.readAdvoRef(l, v)
+}
+
+// readEspoRef is an id of EspoCRM's, where Advoware has a number or word for it.
+func (m *Mapping) readEspoRef(l *line, id record.Value) (v record.Value, broken error) {
+	if m.references == nil || !l.writes(record.Advoware) {
+		return id, nil
+	}
+	if word, err := m.advoWord(l, id); err != nil || word == "" {
+		return record.Absent(), m.unresolved(l, record.EspoCRM, err)
+	}
+	return id, nil
+}
+
+// readAdvoRef is the id in EspoCRM that Advoware's number or word leads to.
+func (m *Mapping) readAdvoRef(l *line, v record.Value) (_ record.Value, broken error) {
 	if m.references == nil {
 		return record.Unmapped(v.Text()), nil
 	}
 	id, err := m.espoIDOf(l, v)
 	switch {
 	case err != nil || id == "" && l.writes(record.EspoCRM):
-		return record.Absent(), m.unresolved(l, side, err)
+		return record.Absent(), m.unresolved(l, record.Advoware, err)
 	case id == "":
 		return record.Unmapped(v.Text()), nil
 	}

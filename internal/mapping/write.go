@@ -104,24 +104,8 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 		if !ok {
 			continue
 		}
-		name := l.name(side)
-		switch {
-		case !l.writes(side):
-			return nil, m.fail(side, name, name+" is never written there (direction "+string(l.Direction)+")")
-		case v.IsAbsent():
-			return nil, m.fail(side, name, name+" has no known value to send")
-		case l.lacks(v):
-			e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
-			e.Hint = "add it to `values` of this field in the mapping, or correct the record"
-			return nil, e
-		case side == record.Advoware && l.ref != nil && v.HasText() && !m.leads(l, v):
-			return nil, m.unresolved(l, side, nil)
-		case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
-			e := m.fail(side, name, name+" cannot take this value: format makes a text of it that parse does not read as the same value")
-			e.Hint = "mend format and parse of this field in the mapping, or correct the record"
-			return nil, e
-		case !l.fits(v):
-			return nil, m.fail(side, name, name+" cannot take this value (type "+string(l.Type)+")")
+		if err := m.unwritable(l, side, v); err != nil {
+			return nil, err
 		}
 		lines = append(lines, l)
 	}
@@ -133,6 +117,30 @@ func (m *Mapping) writable(side record.Side, values map[string]record.Value) ([]
 		}
 	}
 	return lines, nil
+}
+
+// unwritable says why a value cannot be sent as that of a line, nil where it can.
+func (m *Mapping) unwritable(l *line, side record.Side, v record.Value) error {
+	name := l.name(side)
+	switch {
+	case !l.writes(side):
+		return m.fail(side, name, name+" is never written there (direction "+string(l.Direction)+")")
+	case v.IsAbsent():
+		return m.fail(side, name, name+" has no known value to send")
+	case l.lacks(v):
+		e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
+		e.Hint = "add it to `values` of this field in the mapping, or correct the record"
+		return e
+	case side == record.Advoware && l.ref != nil && v.HasText() && !m.leads(l, v):
+		return m.unresolved(l, side, nil)
+	case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
+		e := m.fail(side, name, name+" cannot take this value: format makes a text of it that parse does not read as the same value")
+		e.Hint = "mend format and parse of this field in the mapping, or correct the record"
+		return e
+	case !l.fits(v):
+		return m.fail(side, name, name+" cannot take this value (type "+string(l.Type)+")")
+	}
+	return nil
 }
 
 // leads reports whether Advoware has a number or word for a reference.

@@ -164,22 +164,7 @@ func (w *World) fillPlayed(m *mapping.Mapping) {
 func (w *World) playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
 	kinds := append(m.Kinds(), "")
 	kind := kinds[i%max(len(kinds)-1, 1)]
-	values := map[string]record.Value{}
-	for _, f := range m.Fields(kind) {
-		switch {
-		case f.Computed || f.Clear || f.Direction == mapping.ToEspocrm:
-		case f.Reference:
-			values[f.Key] = w.sampleReference(m, f, i)
-		default:
-			values[f.Key] = sampleValue(m, f, i)
-		}
-	}
-	for key := range values { // what it cannot take stays away
-		if _, err := m.Overlay(record.Object{}, map[string]record.Value{key: values[key]}, nil); err != nil {
-			delete(values, key)
-		}
-	}
-	o, err := m.Overlay(record.Object{}, values, m.Clears(kind, record.Advoware))
+	o, err := m.Overlay(record.Object{}, w.sampleValues(m, kind, i), m.Clears(kind, record.Advoware))
 	if err != nil {
 		return nil, false
 	}
@@ -199,6 +184,26 @@ func (w *World) playedAdvo(m *mapping.Mapping, i int) ([]byte, bool) {
 		return nil, false
 	}
 	return raw, true
+}
+
+// sampleValues are those of the i-th sample that a record of its kind in Advoware can take.
+func (w *World) sampleValues(m *mapping.Mapping, kind string, i int) map[string]record.Value {
+	values := map[string]record.Value{}
+	for _, f := range m.Fields(kind) {
+		switch {
+		case f.Computed || f.Clear || f.Direction == mapping.ToEspocrm:
+		case f.Reference:
+			values[f.Key] = w.sampleReference(m, f, i)
+		default:
+			values[f.Key] = sampleValue(m, f, i)
+		}
+	}
+	for key := range values { // what it cannot take stays away
+		if _, err := m.Overlay(record.Object{}, map[string]record.Value{key: values[key]}, nil); err != nil {
+			delete(values, key)
+		}
+	}
+	return values
 }
 
 // playedEspo is EspoCRM's form of a record of Advoware.
