@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -108,7 +109,7 @@ func (a *app) runRepair(ctx context.Context, r repair) error {
 		doc.Results, err = a.repairAll(counted, s, r, selected(s.Parts().mappings, ms), max(p.Concurrency(), 1))
 		a.closeSession(s)
 	}
-	if _, usage := err.(*usageError); usage || isNeedsYes(err) || fault.Is(err, codeDeclined) {
+	if isUsage(err) || isNeedsYes(err) || fault.Is(err, codeDeclined) {
 		return err
 	}
 	if doc.Error = errorForm(err); ctx.Err() != nil {
@@ -122,7 +123,15 @@ func (a *app) runRepair(ctx context.Context, r repair) error {
 	return a.deliverRepair(doc, r, view, err)
 }
 
-func isNeedsYes(err error) bool { _, ok := err.(*console.NeedsYesError); return ok }
+func isUsage(err error) bool {
+	var usage *usageError
+	return errors.As(err, &usage)
+}
+
+func isNeedsYes(err error) bool {
+	var needs *console.NeedsYesError
+	return errors.As(err, &needs)
+}
 
 func skipped(doc result.Document) bool {
 	return slices.ContainsFunc(doc.Results, func(r result.Record) bool { return r.Outcome == result.Skipped })
@@ -360,12 +369,12 @@ func (d *deskFlags) validate(c *cobra.Command) error {
 	return nil
 }
 
-// one is the single id of a command that takes no more.
-func (d *deskFlags) one(c *cobra.Command) (string, error) {
+// one refuses what is not the single id of a command that takes no more.
+func (d *deskFlags) one(c *cobra.Command) error {
 	if len(d.ids) != 1 || d.ids[0] == "-" {
-		return "", usagef("%s takes one --id", c.CommandPath())
+		return usagef("%s takes one --id", c.CommandPath())
 	}
-	return d.ids[0], nil
+	return nil
 }
 
 // named turns ids into targets.

@@ -104,8 +104,7 @@ func (h *historyFlags) checkForget(c *cobra.Command) error {
 	case h.run != "" || h.since != "" || h.values || h.limitWasGiven:
 		return usagef("--forget erases the whole history of a record: it takes --entity and --id only")
 	}
-	_, err := h.one(c)
-	return err
+	return h.one(c)
 }
 
 func (a *app) openHistory(ctx context.Context, h *historyFlags, readOnly bool) (session, []string, error) {

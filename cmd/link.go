@@ -118,8 +118,7 @@ func (l *linkFlags) checkByHand(c *cobra.Command) error {
 	case l.apply || l.imports || l.allNew:
 		return usagef("--id links one pair by hand: --apply, --import and --all-new do not go with it")
 	}
-	_, err := l.one(c)
-	return err
+	return l.one(c)
 }
 
 // byHand links one pair.

@@ -77,7 +77,7 @@ func run(ctx context.Context, d deps, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	if _, known := err.(*usageError); !a.started && !known && exitCode(err) == exitCannotRun {
+	if !a.started && !isUsage(err) && exitCode(err) == exitCannotRun {
 		err = &usageError{message: flattened(err.Error()), hint: "see " + called.CommandPath() + " --help"}
 	}
 	a.fail(called, args, err)
@@ -109,7 +109,8 @@ func flattened(s string) string { return strings.Join(strings.Fields(s), " ") }
 // on stdout, unless the command has written its document already.
 func (a *app) fail(called *cobra.Command, args []string, err error) {
 	form := errorForm(err)
-	if _, written := err.(*reported); !written {
+	var written *reported
+	if !errors.As(err, &written) {
 		a.failDocument(called, args, form)
 	}
 	if form != nil {
@@ -435,7 +436,7 @@ func (a *app) completionCommand(root *cobra.Command) {
 			continue
 		}
 		c.Short = "Print the completion script for a shell"
-		c.Args = func(c *cobra.Command, args []string) error {
+		c.Args = func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("unknown shell %q: bash, zsh, fish, powershell", args[0])
 			}

@@ -55,7 +55,7 @@ A lock that changed hands between the look and the freeing is never freed.`,
 		case u.force && len(u.ids) == 0:
 			return usagef("--force goes with --id")
 		case len(u.ids) > 0:
-			if _, err := u.one(c); err != nil {
+			if err := u.one(c); err != nil {
 				return err
 			}
 		}

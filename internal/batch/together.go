@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -206,7 +207,7 @@ func (g *together) until(part []*joined) (context.Context, context.CancelFunc) {
 // allFailed is what the call itself has met: the same failure of EspoCRM's for all.
 func allFailed(out []record.Updated) error {
 	for _, r := range out {
-		if r.Err == nil || r.Err != out[0].Err || fault.OwnedByRecord(r.Err) {
+		if r.Err == nil || !errors.Is(r.Err, out[0].Err) || fault.OwnedByRecord(r.Err) {
 			return nil
 		}
 	}

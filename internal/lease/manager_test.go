@@ -114,7 +114,7 @@ func TestAllLeasesAreRenewedTogether(t *testing.T) {
 		}
 		time.Sleep(ttl)
 		if n := extends.Load(); n != 3 {
-			t.Errorf("still renewing after everything was freed")
+			t.Error("still renewing after everything was freed")
 		}
 		release(t, acquire(t, m, "again"))
 	})
@@ -315,7 +315,7 @@ func TestTheAcquiringContextEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel(stop)
-		if cause := context.Cause(l.Context()); cause != stop {
+		if cause := context.Cause(l.Context()); !errors.Is(cause, stop) {
 			t.Errorf("cause = %v", cause)
 		}
 		time.Sleep(2 * ttl)

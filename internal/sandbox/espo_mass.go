@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"net/http"
 )
 
@@ -8,7 +9,7 @@ import (
 // (10-mass-update).
 func (c *call) massAction() (*reply, error) {
 	a, err := c.doMassAction()
-	if r, ok := err.(refusal); ok {
+	if r := (refusal{}); errors.As(err, &r) {
 		r.header.Set("Content-Type", authContentType)
 	}
 	return a, err

@@ -154,7 +154,7 @@ func testHistoryPages(t *testing.T, s store.Store) {
 		}
 		return s.Append(t.Context(), entry("while reading", 0, key))
 	})
-	if err != stop || seen != 3 {
+	if !errors.Is(err, stop) || seen != 3 {
 		t.Errorf("stopped with %v after %d", err, seen)
 	}
 	if n, err := s.Prune(t.Context(), minute(600)); n != 455 || err != nil {

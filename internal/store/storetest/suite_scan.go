@@ -184,7 +184,7 @@ func testScanPages(t *testing.T, s store.Store, l store.Lease) {
 		}
 		return nil
 	})
-	if err != stop || seen != 3 {
+	if !errors.Is(err, stop) || seen != 3 {
 		t.Errorf("stopped with %v after %d", err, seen)
 	}
 }
