@@ -142,7 +142,8 @@ func (r *run) entity(m *mapping.Mapping) error {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
-	err = errors.Join(e.execute(list), e.importAll())
+	err = e.execute(list)
+	e.importAll()
 	if g := e.heldBack(); g != nil {
 		r.note(g) // it has kept nothing else from its end
 	}

@@ -51,16 +51,16 @@ func (e *entityRun) chooseImports() (int, error) {
 
 // importAll makes the records, one after the other, behind everything that an edit waits
 // for: what is new is rare. What no pass comes to, the next one finds again.
-func (e *entityRun) importAll() error {
+func (e *entityRun) importAll() {
 	for _, n := range slices.Sorted(maps.Keys(e.imports.matching)) {
 		e.imported(e.matches(n))
 	}
 	if e.tooMany > 0 {
-		return nil
+		return
 	}
 	for _, n := range e.imports.chosen {
 		if e.ends() {
-			return nil
+			return
 		}
 		e.run.mu.Lock()
 		e.run.begun++
@@ -81,7 +81,6 @@ func (e *entityRun) importAll() error {
 		}
 		e.imported(e.duplicate(n, res))
 	}
-	return nil
 }
 
 // systemsFault is the failure of a system in a result, nil for none.

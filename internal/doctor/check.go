@@ -61,7 +61,7 @@ func (v *visit) table() []check {
 	checks := []check{{nameConfig, nil, v.checkConfig}}
 	if v.Config == nil {
 		return append(checks,
-			skipped(nameStore, nameConfig), skipped(nameEspo, nameConfig), skipped(nameDiscover, nameConfig), skipped(nameSignIn, nameConfig))
+			unconfigured(nameStore), unconfigured(nameEspo), unconfigured(nameDiscover), unconfigured(nameSignIn))
 	}
 	checks = append(checks, check{nameStore, nil, v.checkStore})
 	if v.Config.Store.Driver == "redis" {
@@ -91,7 +91,8 @@ func (v *visit) table() []check {
 	return checks
 }
 
-func skipped(name, because string) check { return check{name: name, needs: []string{because}} }
+// unconfigured is a check that is skipped because the configuration is not read.
+func unconfigured(name string) check { return check{name: name, needs: []string{nameConfig}} }
 
 // mappings are the entities to look at, sorted.
 func (v *visit) mappings() []*mapping.Mapping {

@@ -247,7 +247,8 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	case len(near) == 0:
 		return false, nil
 	case len(near) == 1 && w.equalsPosted(sent, near[0]):
-		return true, w.takeOver(sent, near[0])
+		w.takeOver(sent, near[0])
+		return true, nil
 	default:
 		return false, w.createDoubt(why, idsOf(near))
 	}
@@ -305,7 +306,7 @@ func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
 
 // takeOver links a record that an earlier POST made: base (posted, read), then
 // decide.
-func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
+func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
 	w.linkID = s.id
 	b := clone(w.base)
 	b.Kind = w.kindPosted(posted, b.Kind)
@@ -317,7 +318,6 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) error {
 		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
 	}
 	w.base, w.baseless = b, false
-	return nil
 }
 
 // unlinked drops the candidates that an EspoCRM record carries already.

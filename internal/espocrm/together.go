@@ -64,7 +64,7 @@ func (c *Client) writeTogether(ctx context.Context, entityType string, updates [
 			one := r
 			one.op, one.single = "update "+entityType+"/"+updates[i].ID, true
 			_, one.keyed = updates[i].Patch["advowareId"]
-			out[i] = c.became(ctx, one, updates[i], answer[n])
+			out[i] = c.became(one, updates[i], answer[n])
 			if answer[n].Result == "retry" {
 				again = append(again, i)
 			}
@@ -124,7 +124,7 @@ func (c *Client) sendItems(ctx context.Context, r *request, entityType string, i
 }
 
 // became maps one result to what a PUT of that record would have given.
-func (c *Client) became(ctx context.Context, r request, u record.Update, w written) record.Updated {
+func (c *Client) became(r request, u record.Update, w written) record.Updated {
 	if w.Result == "ok" {
 		if id, _ := w.Record.Text("id"); id != u.ID {
 			return record.Updated{Err: c.badAnswer(r, &transport.Answer{Status: http.StatusOK}, "another record than the one written")}

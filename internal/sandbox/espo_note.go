@@ -76,7 +76,7 @@ func (c *call) postBody(body map[string]any) (*reply, error) {
 	}
 	n := c.e.addNote(c.user, "Post", extra)
 	c.tell(n, users, audience)
-	return jsonReply(http.StatusOK, postAnswer(n, body, users)), nil
+	return jsonReply(http.StatusOK, postAnswer(n, users)), nil
 }
 
 // parent takes the record that is posted to; its followers are told.
@@ -137,7 +137,7 @@ func (c *call) tell(n *note, mentioned []*User, audience []string) {
 }
 
 // postAnswer leaves out what was not set, as every POST does.
-func postAnswer(n *note, body map[string]any, users []*User) map[string]any {
+func postAnswer(n *note, users []*User) map[string]any {
 	out := maps.Clone(n.values)
 	for _, name := range []string{"number", "createdByGender", "isPinned", "modifiedById", "superParentId", "superParentType", "relatedId", "relatedType"} {
 		delete(out, name)

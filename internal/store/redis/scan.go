@@ -50,7 +50,7 @@ func (s *Store) scanPage(ctx context.Context, entity string, f store.ScanFilter,
 		case !f.CheckedBefore.IsZero():
 			ids, next, err = s.pageByCheck(ctx, entity, f, after)
 		case f.AdvowareID != 0 && s.indexed && only.All():
-			ids, next, err = s.pageByNumber(ctx, entity, f.AdvowareID, after)
+			ids, err = s.pageByNumber(ctx, entity, f.AdvowareID, after)
 		case f.AdvowareID != 0: // beside others, or in a store of a former version
 			ids, next, err = s.pageByIndex(ctx, entity, []index{byID}, after)
 		default:
@@ -116,7 +116,7 @@ func (s *Store) pageByIndex(ctx context.Context, entity string, use []index, aft
 // pageByNumber asks the indexes of numbers: the few records, or none, that know one.
 // Scores are floating point: beyond 2^53 they may be of a neighbour, which Scan sorts
 // out.
-func (s *Store) pageByNumber(ctx context.Context, entity string, number int64, after string) ([]string, string, error) {
+func (s *Store) pageByNumber(ctx context.Context, entity string, number int64, after string) ([]string, error) {
 	n := strconv.FormatInt(number, 10)
 	use := []index{byAdvoware, byMade}
 	cmds := make([]*redis.StringSliceCmd, len(use))
@@ -126,11 +126,11 @@ func (s *Store) pageByNumber(ctx context.Context, entity string, number int64, a
 		}
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	ids := slices.Concat(cmds[0].Val(), cmds[1].Val())
 	slices.Sort(ids)
-	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id <= after }), "", nil
+	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id <= after }), nil
 }
 
 // pageByCheck chooses from a page of all ids by the indexes, without reading

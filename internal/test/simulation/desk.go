@@ -40,7 +40,7 @@ func (s *Sim) desk() {
 }
 
 // did carries a command out; order: what it says of the record, nil: nothing.
-func (s *Sim) did(t *Tool, what, id string, order *oracle.Order, do func() result.Record) result.Record {
+func (s *Sim) did(t *Tool, what, id string, order *oracle.Order, do func() result.Record) {
 	s.count(what)
 	s.Oracle.Note("%s: %s %s %+v", t.Run, what, id, order)
 	if order != nil {
@@ -50,7 +50,6 @@ func (s *Sim) did(t *Tool, what, id string, order *oracle.Order, do func() resul
 	s.tellOf(t, res)
 	s.count(what + ": " + string(res.Outcome))
 	s.leftOvers(res)
-	return res
 }
 
 // undo undoes a run, or what it did to one record.
@@ -118,8 +117,8 @@ func (s *Sim) leftOvers(res result.Record) {
 	}
 }
 
-func (s *Sim) linkTo(t *Tool, id string, advo int64, force bool) result.Record {
-	return s.did(t, "link", id, &oracle.Order{Force: force}, func() result.Record { return t.Engine.Link(id, advo, force) })
+func (s *Sim) linkTo(t *Tool, id string, advo int64, force bool) {
+	s.did(t, "link", id, &oracle.Order{Force: force}, func() result.Record { return t.Engine.Link(id, advo, force) })
 }
 
 // unlinked are the Advoware records that no EspoCRM record carries.
