@@ -187,23 +187,23 @@ func (p *player) command(at, line string, want []string) {
 		}
 	}
 	p.hand(line)
-	real := p.real(line)
-	word, _, _ := strings.Cut(real, " ")
+	command := p.real(line)
+	word, _, _ := strings.Cut(command, " ")
 	switch word {
 	case "", "#":
 		return
 	case "export", "unset", "cd":
-		p.before += real + "\n"
+		p.before += command + "\n"
 		return
 	}
 	p.played++
-	if strings.HasPrefix(real, "advosync sandbox --dir") {
-		p.serve(real)
+	if strings.HasPrefix(command, "advosync sandbox --dir") {
+		p.serve(command)
 		return
 	}
-	code, out := p.terminal(real, want)
+	code, out := p.terminal(command, want)
 	if code != p.codes[line] {
-		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, real, code, p.codes[line], out)
+		p.t.Fatalf("%s: %s\nends with exit code %d, not %d:\n%s", at, command, code, p.codes[line], out)
 	}
 	if err := p.compare(want, strings.Split(strings.TrimRight(out, "\n"), "\n")); err != nil {
 		p.t.Errorf("%s: %s\n%v; it prints:\n%s", at, line, err, out)
@@ -222,11 +222,11 @@ func (p *player) real(line string) string {
 // terminal runs a command on a terminal. What it asks, the page answers;
 // elsewhere what goes to stderr is not seen: progress has no
 // place on a page.
-func (p *player) terminal(real string, want []string) (int, string) {
+func (p *player) terminal(command string, want []string) (int, string) {
 	p.t.Helper()
 	said := filepath.Join(p.home, ".stderr")
-	inner := p.before + "stty cols 80\n" + real
-	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(real, c) }) ||
+	inner := p.before + "stty cols 80\n" + command
+	asks := slices.ContainsFunc(p.asking, func(c string) bool { return strings.HasPrefix(command, c) }) ||
 		slices.ContainsFunc(want, func(w string) bool { return strings.Contains(w, "[y/N] ") })
 	if !asks {
 		inner += " 2>" + said
@@ -260,7 +260,7 @@ func (p *player) terminal(real string, want []string) (int, string) {
 	}
 	var ended *exec.ExitError
 	if err := c.Wait(); err != nil && !errors.As(err, &ended) {
-		p.t.Fatalf("%s: %v", real, err)
+		p.t.Fatalf("%s: %v", command, err)
 	}
 	if raw, err := os.ReadFile(said); err == nil && !asks && c.ProcessState.ExitCode() != 0 {
 		text += string(raw)
@@ -293,10 +293,10 @@ func (p *player) answer(prompt string, want []string) (string, bool) {
 }
 
 // serve starts the sandbox as the page does and waits until it says how to use it.
-func (p *player) serve(real string) {
+func (p *player) serve(command string) {
 	p.t.Helper()
 	ctx, stop := context.WithCancel(p.t.Context())
-	c := exec.CommandContext(ctx, "sh", "-c", "exec "+real)
+	c := exec.CommandContext(ctx, "sh", "-c", "exec "+command)
 	c.Dir, c.Env = p.home, p.env
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -312,7 +312,7 @@ func (p *player) serve(real string) {
 	for buf := make([]byte, 4096); !strings.Contains(text.String(), "Ctrl-C stops both"); {
 		n, err := out.Read(buf)
 		if text.Write(buf[:n]); err != nil {
-			p.t.Fatalf("%s: %v\n%s%s", real, err, text.String(), said.String())
+			p.t.Fatalf("%s: %v\n%s%s", command, err, text.String(), said.String())
 		}
 	}
 }

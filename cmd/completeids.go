@@ -24,7 +24,7 @@ func (a *app) completeIDs(c *cobra.Command, _ []string, prefix string) ([]string
 }
 
 // completeRuns offers the last runs.
-func (a *app) completeRuns(c *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeRuns(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	return a.completeFromHistory(prefix, "", func(e store.Entry) (string, string) {
 		return e.Run, e.Command + " " + e.At.In(a.zone).Format("2006-01-02 15:04")
 	})

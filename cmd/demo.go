@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -221,7 +222,7 @@ func (d *demo) cast(n int) (fresh string, linked []string, err error) {
 		}
 	}
 	if fresh == "" || len(linked) < n {
-		return "", nil, fmt.Errorf("the sandbox has too few records for that")
+		return "", nil, errors.New("the sandbox has too few records for that")
 	}
 	return fresh, linked, nil
 }

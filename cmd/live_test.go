@@ -72,7 +72,9 @@ func newLive(b *testing.B, env ...string) *live {
 		_ = c.Process.Signal(syscall.SIGTERM)
 		_ = c.Wait()
 	})
-	for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(lines.Text(), "follows hints"); {
+	lines := bufio.NewScanner(out)
+	for more := true; more; {
+		more = lines.Scan() && !strings.Contains(lines.Text(), "follows hints")
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	l := &live{b: b, w: w, pid: c.Process.Pid, r: rand.New(rand.NewPCG(1, 2))}

@@ -584,7 +584,7 @@ func lockCmd(ts *testscript.TestScript, w *world, args []string) {
 
 // idleCmd is "idle": no lock and no intent is left in the store, and no record
 // is in status syncing.
-func idleCmd(ts *testscript.TestScript, w *world, args []string) {
+func idleCmd(ts *testscript.TestScript, w *world, _ []string) {
 	st := w.open(ts)
 	defer func() { _ = st.Close() }()
 	locks, err := st.Locks(context.Background())

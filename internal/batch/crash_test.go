@@ -250,7 +250,7 @@ func (c *crowd) unsound() []string {
 		c.t.Fatal(err)
 	}
 	bad = append(bad, c.o.Overwritten(history)...)
-	err = c.store.Scan(c.t.Context(), c.m.Entity(), store.ScanFilter{WithNotes: true}, func(id string, m store.Memory) error {
+	err = c.store.Scan(c.t.Context(), c.m.Entity(), store.ScanFilter{WithNotes: true}, func(id string, _ store.Memory) error {
 		bad = append(bad, "a notification is owed: "+id)
 		return nil
 	})

@@ -367,7 +367,7 @@ func TestPagingWhileRecordsChange(t *testing.T) {
 		}
 		for i := 1; i <= 6; i++ {
 			if r.advoField(ids[i].advo, "telGesch") != "1" || r.advoField(ids[440-i].advo, "telGesch") != "2" {
-				t.Errorf("an edit made while listing is lost")
+				t.Error("an edit made while listing is lost")
 			}
 		}
 		r.still()

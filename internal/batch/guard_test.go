@@ -293,12 +293,12 @@ func TestDryRunWritesNothingAndShowsThePlan(t *testing.T) {
 		}
 		r.want(rep, result.Summary{Planned: 2})
 		r.store = rw
-		real := r.pass(batch.Options{})
-		if len(real.Document.Results) != len(rep.Document.Results) {
-			t.Fatalf("planned %d, did %d", len(rep.Document.Results), len(real.Document.Results))
+		done := r.pass(batch.Options{})
+		if len(done.Document.Results) != len(rep.Document.Results) {
+			t.Fatalf("planned %d, did %d", len(rep.Document.Results), len(done.Document.Results))
 		}
 		for i, p := range rep.Document.Results {
-			if did := real.Document.Results[i]; did.ID != p.ID || did.Verdict != p.Verdict || did.Outcome != p.Planned {
+			if did := done.Document.Results[i]; did.ID != p.ID || did.Verdict != p.Verdict || did.Outcome != p.Planned {
 				t.Errorf("planned %s %s/%s, did %s %s/%s", p.ID, p.Verdict, p.Planned, did.ID, did.Verdict, did.Outcome)
 			}
 		}

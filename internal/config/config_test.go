@@ -464,14 +464,14 @@ func TestSecretSources(t *testing.T) {
 // redis:// to another machine is as http:// to one (audit, 26), where it is used;
 // no complaint quotes the password.
 func TestRedisInTheClear(t *testing.T) {
-	const clear = "redis.url: redis:// beyond this machine would send its password and client data readable; use rediss://, or set redis.insecure: true"
+	const inTheClear = "redis.url: redis:// beyond this machine would send its password and client data readable; use rediss://, or set redis.insecure: true"
 	const skipped = "skip_verify in redis.url accepts any certificate"
 	const escape = "redis.url: must be an address such as redis://:password@localhost:6379/0; in the password write /"
 	for _, tt := range []struct{ url, more, problem, warning string }{
-		{url: "redis://:GEHEIM@store.example.de:6379/0", problem: clear},
+		{url: "redis://:GEHEIM@store.example.de:6379/0", problem: inTheClear},
 		{url: "redis://:GEHEIM@store.example.de:6379/0", more: "redis: {insecure: true}"},
 		{url: "redis://:GEHEIM@store.example.de:6379/0", more: "store: {driver: embedded}"},
-		{url: "redis://:GEHEIM@192.0.2.1:6379/0", problem: clear},
+		{url: "redis://:GEHEIM@192.0.2.1:6379/0", problem: inTheClear},
 		{url: "redis://:GEHEIM@[::1]:6379/0"},
 		{url: "redis://:GEHEIM@localhost:6379/0"},
 		{url: "rediss://:GEHEIM@store.example.de:6379/0"},

@@ -110,7 +110,7 @@ func (l *loading) compile(from raw, file string) *mapping.Mapping {
 // expand is the files that the globs match, each once, in the order of the
 // globs and then by name.
 func (l *loading) expand(from raw, dir string) []string {
-	var files []string
+	var paths []string
 	for i, pattern := range l.cfg.Entities {
 		at := from
 		if from.node.Kind == strictyaml.List && i < len(from.node.Items) {
@@ -127,15 +127,15 @@ func (l *loading) expand(from raw, dir string) []string {
 				continue
 			}
 			found = true
-			if !slices.Contains(files, file) {
-				files = append(files, file)
+			if !slices.Contains(paths, file) {
+				paths = append(paths, file)
 			}
 		}
 		if !found {
 			l.add("entities", at, "%s", unmatched(pattern, dir, l.against(dir, pattern)))
 		}
 	}
-	return files
+	return paths
 }
 
 // literal is a directory's name as a pattern that matches it alone: "[neu]" in it

@@ -219,10 +219,10 @@ const (
 
 // TestMisconfigured is every mistake that the checks know, one at a time.
 func TestMisconfigured(t *testing.T) {
-	config := func(old, now string) func(string, string) (string, string) {
+	inConfig := func(old, now string) func(string, string) (string, string) {
 		return func(cfg, m string) (string, string) { return strings.Replace(cfg, old, now, 1), m }
 	}
-	mapping := func(old, now string) func(string, string) (string, string) {
+	inMapping := func(old, now string) func(string, string) (string, string) {
 		return func(cfg, m string) (string, string) { return cfg, strings.Replace(m, old, now, 1) }
 	}
 	var none func(string, string) (string, string)
@@ -231,11 +231,11 @@ func TestMisconfigured(t *testing.T) {
 		spoil  func(*office)
 		want   []wants
 	}{
-		"wrong key": {config("KEY-A", "KEY-X"), nil, []wants{
+		"wrong key": {inConfig("KEY-A", "KEY-X"), nil, []wants{
 			{"EspoCRM", fail, "refused (401)", "Administration > API Users"},
 			{"Beteiligte fields", warn, "not checked, because EspoCRM failed", "mend EspoCRM first"},
 			{"Advoware sign-in", okay, "", ""}}},
-		"hmac with an API key user": {config("api_key: \"KEY-A\"", "api_key: \"KEY-A\"\n  secret_key: \"s\""), nil, []wants{
+		"hmac with an API key user": {inConfig("api_key: \"KEY-A\"", "api_key: \"KEY-A\"\n  secret_key: \"s\""), nil, []wants{
 			{"EspoCRM", fail, "401", "authentication method HMAC"}}},
 		"maintenance": {none, func(o *office) { o.EspoCRM.SetMaintenance(true) }, []wants{{"EspoCRM", fail, "maintenance", "extension is installed"}}},
 		"not EspoCRM": {none, func(o *office) {
@@ -243,18 +243,18 @@ func TestMisconfigured(t *testing.T) {
 		}, []wants{{"EspoCRM", fail, "HTML", "leads to the system itself"}}},
 		"clock behind":     {none, func(o *office) { o.Clock.Advance(2 * time.Minute) }, []wants{{"clock", warn, "this host is 2m0s behind EspoCRM", "timedatectl"}}},
 		"clock far ahead":  {none, func(o *office) { o.Clock.Advance(-time.Hour) }, []wants{{"clock", fail, "ahead of EspoCRM", "time synchronisation"}}},
-		"no users to tell": {config("users: [admin]", "users: []"), nil, []wants{{"notes in EspoCRM", warn, "no user is named", "at least one"}}},
+		"no users to tell": {inConfig("users: [admin]", "users: []"), nil, []wants{{"notes in EspoCRM", warn, "no user is named", "at least one"}}},
 		"cannot mention":   {none, onRole(func(r *sandbox.Role) { r.CanNotify = false }), []wants{{"notes in EspoCRM", warn, "mention", "Mention Permission"}}},
 
 		"nothing granted": {none, onScope(func(a *sandbox.Access) { *a = sandbox.Access{} }), []wants{
 			{"Beteiligte rights", fail, "grants nothing on CBeteiligte", "Administration > Roles"},
 			{"Beteiligte type", warn, "because Beteiligte rights failed", ""}}},
 		"no edit": {none, onScope(func(a *sandbox.Access) { a.Edit = false }), []wants{{"Beteiligte rights", fail, "may not edit", "Edit all"}}},
-		"import without the right": {mapping("match:", "import: always\nmatch:"), onScope(func(a *sandbox.Access) { a.Create = false }), []wants{
+		"import without the right": {inMapping("match:", "import: always\nmatch:"), onScope(func(a *sandbox.Access) { a.Create = false }), []wants{
 			{"Beteiligte rights", fail, "may not create CBeteiligte", "Create yes"}}},
 		"no stream":      {none, onScope(func(a *sandbox.Access) { a.Stream = false }), []wants{{"Beteiligte rights", warn, "no stream", "Stream all"}}},
 		"no mass update": {none, onRole(func(r *sandbox.Role) { r.MassUpdate = false }), []wants{{"Beteiligte rights", warn, "many records at once", "Mass Update Permission"}}},
-		"wrong type": {mapping("type: CBeteiligte", "type: Beteiligte"), nil, []wants{
+		"wrong type": {inMapping("type: CBeteiligte", "type: Beteiligte"), nil, []wants{
 			{"Beteiligte rights", fail, "no type Beteiligte", "begin with C"}}},
 
 		"missing field":   {none, onDef(func(d *sandbox.EntityDef) { dropField(d, "advowareRowId") }), []wants{{"Beteiligte fields", fail, "no field advowareRowId", "init espocrm-extension"}}},
@@ -273,7 +273,7 @@ func TestMisconfigured(t *testing.T) {
 		"no extension":   {none, onDef(func(d *sandbox.EntityDef) { dropField(d, "advowareEditedAt") }), []wants{{"Beteiligte edit marker", warn, "modifiedAt alone", "init espocrm-extension"}}},
 
 		"mapped field missing":    {none, onDef(func(d *sandbox.EntityDef) { dropField(d, "phone") }), []wants{{"Beteiligte mapping", fail, "no field phone", "mapping"}}},
-		"mapped field misspelt":   {mapping("espocrm: phone", "espocrm: Phone"), nil, []wants{{"Beteiligte mapping", fail, "did you mean phone?", "mapping"}}},
+		"mapped field misspelt":   {inMapping("espocrm: phone", "espocrm: Phone"), nil, []wants{{"Beteiligte mapping", fail, "did you mean phone?", "mapping"}}},
 		"mapped field read-only":  {none, onField("email", func(f *sandbox.Field) { f.ReadOnly = true }), []wants{{"Beteiligte mapping", fail, "email is read-only", "to_advoware"}}},
 		"role hides mapped field": {none, onRole(func(r *sandbox.Role) { r.FieldNoRead = map[string][]string{"CBeteiligte": {"email"}} }), []wants{{"Beteiligte mapping", fail, "read email", "Field Level"}}},
 		"role denies a mapped field": {none, onRole(func(r *sandbox.Role) { r.FieldNoEdit = map[string][]string{"CBeteiligte": {"email"}} }), []wants{
@@ -283,25 +283,25 @@ func TestMisconfigured(t *testing.T) {
 		"kind empties a required field": {none, onField("lastName", func(f *sandbox.Field) { f.Required = true }), []wants{
 			{"Beteiligte mapping", warn, "kind firma empties it", "Required"},
 			{"Beteiligte samples", okay, "unchanged", ""}}},
-		"type of the mapping": {mapping("type: date", "type: datetime"), nil, []wants{{"Beteiligte mapping", warn, "mapped as datetime and is of type date", "type"}}},
+		"type of the mapping": {inMapping("type: date", "type: datetime"), nil, []wants{{"Beteiligte mapping", warn, "mapped as datetime and is of type date", "type"}}},
 
-		"wrong password": {config(sandbox.AdvowarePass, "wrong"), nil, []wants{
+		"wrong password": {inConfig(sandbox.AdvowarePass, "wrong"), nil, []wants{
 			{"Advoware sign-in", fail, "", ""}, {"Beteiligte list", warn, "because Advoware sign-in failed", ""}, {"Beteiligte mapping", okay, "", ""}}},
-		"wrong kanzlei": {config("kanzlei: \"sandbox\"", "kanzlei: \"nobody\""), nil, []wants{{"Advoware address", fail, "", "advoware.kanzlei"}}},
+		"wrong kanzlei": {inConfig("kanzlei: \"sandbox\"", "kanzlei: \"nobody\""), nil, []wants{{"Advoware address", fail, "", "advoware.kanzlei"}}},
 		"office off":    {none, func(o *office) { o.advoware(`{"officeDown": true}`) }, []wants{{"Advoware sign-in", fail, "nicht angemeldet", "try again"}}},
 		"no list endpoint": {none, func(o *office) { o.advoware(`{"list": {"off": true}}`) }, []wants{
 			{"Beteiligte list", fail, "", "Swagger"}, {"Beteiligte samples", okay, "unchanged", ""}}},
-		"list not configured": {mapping("  list:", "  # list:"), nil, []wants{{"Beteiligte list", okay, "one by one", ""}}},
-		"wrong row id":        {mapping("row_id: rowId", "row_id: zeile"), nil, []wants{{"Beteiligte list", fail, "carry no zeile", "row_id"}, {"Beteiligte samples", fail, "no zeile", "row_id"}}},
-		"wrong id":            {mapping("id: betNr", "id: nr"), nil, []wants{{"Beteiligte list", fail, "carry no nr", "advoware.id"}, {"Beteiligte samples", fail, "not the number", "advoware.id"}}},
-		"Advoware's field misspelt": {mapping("advoware: emailGesch", "advoware: eMail"), nil, []wants{
+		"list not configured": {inMapping("  list:", "  # list:"), nil, []wants{{"Beteiligte list", okay, "one by one", ""}}},
+		"wrong row id":        {inMapping("row_id: rowId", "row_id: zeile"), nil, []wants{{"Beteiligte list", fail, "carry no zeile", "row_id"}, {"Beteiligte samples", fail, "no zeile", "row_id"}}},
+		"wrong id":            {inMapping("id: betNr", "id: nr"), nil, []wants{{"Beteiligte list", fail, "carry no nr", "advoware.id"}, {"Beteiligte samples", fail, "not the number", "advoware.id"}}},
+		"Advoware's field misspelt": {inMapping("advoware: emailGesch", "advoware: eMail"), nil, []wants{
 			{"Beteiligte samples", warn, "has a field eMail in Advoware", "Swagger"}}},
 		"values too long": {none, onField("email", func(f *sandbox.Field) { f.MaxLength = 5 }), []wants{{"Beteiligte samples", warn, "email is longer than EspoCRM takes (5 characters)", "Max Length"}}},
-		"value not in the table": {mapping("{espocrm: email, advoware: emailGesch}", "{espocrm: email, advoware: emailGesch, values: {a: b}}"), nil, []wants{
+		"value not in the table": {inMapping("{espocrm: email, advoware: emailGesch}", "{espocrm: email, advoware: emailGesch, values: {a: b}}"), nil, []wants{
 			{"Beteiligte samples", warn, "espocrm: a value of email is not in the mapping's values table", "values"}}},
-		"both kinds hold": {mapping("when: {espocrm: '!blank(firmenname)', advoware: 'blank(vorname)'}", "when: {espocrm: 'true', advoware: 'blank(vorname)'}"), nil, []wants{
+		"both kinds hold": {inMapping("when: {espocrm: '!blank(firmenname)', advoware: 'blank(vorname)'}", "when: {espocrm: 'true', advoware: 'blank(vorname)'}"), nil, []wants{
 			{"Beteiligte samples", warn, "several kinds hold (person, firma)", "exclude each other"}}},
-		"no kind": {mapping("when: {espocrm: '!blank(firmenname)', advoware: 'blank(vorname)'}", "when: {espocrm: 'firmenname == \"x\"', advoware: 'blank(vorname)'}"), nil, []wants{
+		"no kind": {inMapping("when: {espocrm: '!blank(firmenname)', advoware: 'blank(vorname)'}", "when: {espocrm: 'firmenname == \"x\"', advoware: 'blank(vorname)'}"), nil, []wants{
 			{"Beteiligte samples", warn, "no kind of Beteiligte applies", "add a kind"}}},
 		"gone from Advoware": {none, func(o *office) {
 			for _, r := range o.EspoCRM.Records("CBeteiligte") {
@@ -332,7 +332,7 @@ func TestMisconfigured(t *testing.T) {
 			o.espo(`{"about": {"version": "1.0.0", "userName": "api-apikey", "fields": ["email", "name", "firstName", "lastName", "firmenname", "geburtsdatum", "phone"]}}`)
 		}, []wants{{"Beteiligte edit marker", warn, "older than", "--package-version 1.0.1"}}},
 		"extension that says nothing": {none, func(o *office) { o.espo(`{"about": null}`) }, []wants{{"Beteiligte edit marker", warn, "does not say for whom", "init espocrm-extension"}}},
-		"notify user unknown":         {config("users: [admin]", "users: [admin, \"@mueller\"]"), nil, []wants{{"notes in EspoCRM", warn, "no user mueller", "espocrm.notify.users"}}},
+		"notify user unknown":         {inConfig("users: [admin]", "users: [admin, \"@mueller\"]"), nil, []wants{{"notes in EspoCRM", warn, "no user mueller", "espocrm.notify.users"}}},
 		"notify user inactive": {none, func(o *office) { o.EspoCRM.ChangeUser("admin", func(u *sandbox.User) { u.Inactive = true }) }, []wants{
 			{"notes in EspoCRM", warn, "admin is not active", "espocrm.notify.users"}}},
 		"users not to be seen": {none, onRole(func(r *sandbox.Role) { delete(r.Scopes, "User") }), []wants{{"notes in EspoCRM", okay, "was not seen", ""}}},
@@ -340,11 +340,11 @@ func TestMisconfigured(t *testing.T) {
 			{"Beteiligte mapping", fail, "name is a person's name, which EspoCRM puts together", "direction: to_advoware"}}},
 		"foreign field": {none, shaped(`"phone": {"type": "foreign"}`), []wants{{"Beteiligte mapping", fail, "phone is of type foreign", "direction: to_advoware"}}},
 		"not stored":    {none, shaped(`"phone": {"notStorable": true}`), []wants{{"Beteiligte mapping", fail, "phone is shown by EspoCRM and not stored", "leave it out"}}},
-		"link's name": {mapping("espocrm: phone", "espocrm: kanzleiName"), shaped(`"kanzlei": {"type": "link"}`), []wants{
+		"link's name": {inMapping("espocrm: phone", "espocrm: kanzleiName"), shaped(`"kanzlei": {"type": "link"}`), []wants{
 			{"Beteiligte mapping", fail, "kanzleiName is only the name of what the link kanzlei leads to", "map kanzleiId instead"}}},
-		"link's name, one way": {mapping("espocrm: phone, advoware: telGesch", "espocrm: kanzleiName, advoware: telGesch, direction: to_advoware"),
+		"link's name, one way": {inMapping("espocrm: phone, advoware: telGesch", "espocrm: kanzleiName, advoware: telGesch, direction: to_advoware"),
 			shaped(`"kanzlei": {"type": "link"}`), []wants{{"Beteiligte mapping", okay, "", ""}}},
-		"link's id":                 {mapping("espocrm: phone", "espocrm: kanzleiId"), shaped(`"kanzlei": {"type": "link"}`), []wants{{"Beteiligte mapping", okay, "", ""}}},
+		"link's id":                 {inMapping("espocrm: phone", "espocrm: kanzleiId"), shaped(`"kanzlei": {"type": "link"}`), []wants{{"Beteiligte mapping", okay, "", ""}}},
 		"shorter, in a listed one":  {none, tried(`"phone": {"maxLength": 40}`), []wants{{"Beteiligte samples", warn, "phone is longer than EspoCRM takes (40 characters)", "raise Max Length"}}},
 		"national numbers":          {none, tried(`"phone": {"type": "phone"}`), []wants{{"Beteiligte samples", warn, "phone is no international phone number", "International, off"}}},
 		"another form":              {none, tried(`"phone": {"pattern": "[0-9]+"}`), []wants{{"Beteiligte samples", warn, "phone does not have the form", "Pattern"}}},
@@ -363,7 +363,7 @@ func TestMisconfigured(t *testing.T) {
 			o.chmod("advosync.yaml", 0o644)
 			o.reload()
 		}, []wants{{"configuration", warn, "can be read by others", "chmod 600"}}},
-		"incomplete": {config("  app_id:", "  # app_id:"), nil, []wants{
+		"incomplete": {inConfig("  app_id:", "  # app_id:"), nil, []wants{
 			{"configuration", fail, "advoware.app_id", "nothing can be synced"}, {"Beteiligte mapping", okay, "", ""}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -494,7 +494,7 @@ func TestValuesAreMasked(t *testing.T) {
 	}
 	for _, secret := range []string{sandbox.KeyA, sandbox.AdvowarePass, sandbox.AdvowareKey} {
 		if strings.Contains(out, secret) {
-			t.Errorf("a secret is shown")
+			t.Error("a secret is shown")
 		}
 	}
 }

@@ -59,7 +59,8 @@ func TestEveryRaceAndCrash(t *testing.T) {
 	for _, op := range operations() {
 		for _, who := range meddlings() {
 			t.Run(op.name+"/"+who.name, func(t *testing.T) {
-				for n := 1; raceAndCrash(t, op, who, n, &runs); n++ {
+				for n, more := 1, true; more; n++ {
+					more = raceAndCrash(t, op, who, n, &runs)
 				}
 			})
 		}

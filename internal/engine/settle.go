@@ -104,8 +104,8 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 // park leaves a conflict to a person: once, until the contents change.
 func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	w.res.Outcome = result.ConflictWaits
-	print := w.contents()
-	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == print
+	contents := w.contents()
+	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == contents
 	if same && w.espo.status == StatusConflict && w.mem.Open == nil {
 		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve")
 		w.sendNotes(ctx) // a run that died in between still owes it
@@ -121,7 +121,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Base = b
 	}
 	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
-	next.Parked = &store.Parked{Fingerprint: print, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
+	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
 	}

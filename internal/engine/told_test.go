@@ -33,7 +33,7 @@ func TestASecondClashOfARunIsTold(t *testing.T) {
 	t.Logf("%s %s %+v E email %v phone %v A phone %q", res.Verdict, res.Outcome, res.Error, r.espoField(id, "email"), r.espoField(id, "phone"), r.advoField(advo, "telGesch"))
 	t.Log(r.notes())
 	if r.espoField(id, "phone") != "0511 77" && !strings.Contains(r.notes(), "phone") {
-		t.Errorf("phone gave way and nobody was told")
+		t.Error("phone gave way and nobody was told")
 	}
 }
 
@@ -49,12 +49,12 @@ func TestALinkClearedBesideAnOpenUpdate(t *testing.T) {
 		r.sync(id)
 		r.tick(time.Minute)
 		r.editEspo(id, map[string]any{"phone": "0511 44"})
-		clear := func() { r.editEspo(id, map[string]any{"advowareId": nil}) }
+		unlinks := func() { r.editEspo(id, map[string]any{"advowareId": nil}) }
 		if die {
-			r.dies(id, "PUT /relay", 1, simulation.DiesAfter, clear)
+			r.dies(id, "PUT /relay", 1, simulation.DiesAfter, unlinks)
 		} else {
 			r.sync(id)
-			clear()
+			unlinks()
 			r.tick(10 * time.Minute)
 			r.start()
 		}

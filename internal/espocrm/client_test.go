@@ -161,7 +161,7 @@ func TestBadPages(t *testing.T) {
 func TestOneRefusalStopsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int64
-		c := newClient(t, roundTrip(func(r *http.Request) *http.Response {
+		c := newClient(t, roundTrip(func(*http.Request) *http.Response {
 			sent.Add(1)
 			time.Sleep(50 * time.Millisecond)
 			return respond(401, http.Header{"Content-Type": {"text/html; charset=UTF-8"}}, "")
@@ -193,7 +193,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // and a waiting one can be stopped.
 func TestWorkersAreNotHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(t, roundTrip(func(r *http.Request) *http.Response {
+		c := newClient(t, roundTrip(func(*http.Request) *http.Response {
 			time.Sleep(50 * time.Millisecond)
 			return respond(200, nil, `{"id":"`+id1+`"}`)
 		}))
@@ -257,7 +257,7 @@ func TestForbidden(t *testing.T) {
 func TestAUniqueClashIsNamed(t *testing.T) {
 	x := find(t, "07-errors-server.json", "PUT of a taken advowareId: 500")
 	c := newClient(t, replaying(x, "{}"))
-	_, err, _ := carry(t, c, x)
+	_, _, err := carry(t, c, x)
 	if f := fault.As(err); f.Code != fault.ServerError || f.Transient || !strings.Contains(f.Hint, "advowareId") {
 		t.Fatalf("%#v", err)
 	}
@@ -275,7 +275,7 @@ func TestValidationNamesTheField(t *testing.T) {
 		if x.Response.Status != 400 || json.Unmarshal(x.Response.Body, &body) != nil {
 			continue
 		}
-		_, err, _ := carry(t, newClient(t, replaying(x, "{}")), x)
+		_, _, err := carry(t, newClient(t, replaying(x, "{}")), x)
 		d := body.MessageTranslation.Data
 		if f := fault.As(err); f.Field != d.Field || !strings.Contains(f.Message, d.Field) || !strings.Contains(f.Message, d.Type) || f.Hint == "" {
 			t.Errorf("%s: %#v", x.Note, err)

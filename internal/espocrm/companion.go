@@ -27,7 +27,7 @@ type Companion struct {
 // of a later one is left alone: what its answers mean is not known here.
 const companionForm = 1
 
-// Speaks: the module's calls are of a form that this client knows.
+// Speaks reports whether the module's calls are of a form that this client knows.
 func (c *Companion) Speaks() bool { return c != nil && c.Form == companionForm && c.MaxItems > 0 }
 
 // CompanionInfo asks EspoCRM for its module: what it says of itself. It is not there:

@@ -139,7 +139,7 @@ func newClient(t *testing.T, base http.RoundTripper) *Client {
 
 // carry makes the client do what the exchange did; false where the client has
 // no such call.
-func carry(t *testing.T, c *Client, x exchange) (got any, err error, ok bool) {
+func carry(t *testing.T, c *Client, x exchange) (got any, ok bool, err error) {
 	t.Helper()
 	ctx := context.Background()
 	parts := strings.Split(strings.TrimPrefix(x.Request.Path, "/api/v1/"), "/")
@@ -175,24 +175,24 @@ func carry(t *testing.T, c *Client, x exchange) (got any, err error, ok bool) {
 	default:
 		return refusedAsSent(c, x, parts)
 	}
-	return got, err, true
+	return got, true, err
 }
 
 // refusedAsSent maps the refusal of a request that no caller of ours makes.
-func refusedAsSent(c *Client, x exchange, parts []string) (any, error, bool) {
+func refusedAsSent(c *Client, x exchange, parts []string) (any, bool, error) {
 	if x.Response.Status < 300 {
-		return nil, nil, false
+		return nil, false, nil
 	}
 	_, err := c.send(context.Background(), request{op: "test", method: x.Request.Method, path: parts, entity: parts[0], single: len(parts) == 2})
-	return nil, err, true
+	return nil, true, err
 }
 
 // expect is the fault that an exchange must become, read off the recording.
 func expect(x exchange) (code fault.Code, owner fault.Owner) {
 	reason, given := x.Response.Headers["X-Status-Reason"]
-	record := len(strings.Split(strings.TrimPrefix(x.Request.Path, "/api/v1/"), "/")) == 2
+	one := len(strings.Split(strings.TrimPrefix(x.Request.Path, "/api/v1/"), "/")) == 2
 	mine := fault.OwnerSystem
-	if record {
+	if one {
 		mine = fault.OwnerRecord
 	}
 	body := string(x.Response.Body)
@@ -201,7 +201,7 @@ func expect(x exchange) (code fault.Code, owner fault.Owner) {
 		switch {
 		case strings.Contains(body, "validationFailure"):
 			return fault.Validation, fault.OwnerRecord
-		case record:
+		case one:
 			return fault.Validation, fault.OwnerRecord
 		}
 		return fault.Rejected, fault.OwnerSystem
@@ -241,7 +241,7 @@ func TestRecordedAnswers(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) {
 				// The role grants everything, so a refusal is the record's own.
 				c := newClient(t, replaying(x, `{"CBeteiligte":{"read":"all","edit":"all","delete":"all","create":"yes"}}`))
-				got, err, ok := carry(t, c, x)
+				got, ok, err := carry(t, c, x)
 				if !ok {
 					return
 				}
@@ -330,7 +330,7 @@ func TestRecordedSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, ok := carry(t, c, x); !ok {
+		if _, ok, _ := carry(t, c, x); !ok {
 			if got := hmacHeader(x.HMAC.APIKey, x.HMAC.SecretKey, x.HMAC.Method, x.HMAC.URI); got != x.HMAC.HeaderValue {
 				t.Errorf("%s: %s", x.Note, got)
 			}
@@ -353,7 +353,7 @@ func TestRequestsAsRecorded(t *testing.T) {
 	t.Run("mass update", func(t *testing.T) {
 		x := find(t, "10-mass-update.json", "three ids")
 		s := replaying(x, `{}`)
-		if _, _, ok := carry(t, newClient(t, s), x); !ok || !equalJSON(t, s.bodies[0], string(x.Request.Body)) {
+		if _, ok, _ := carry(t, newClient(t, s), x); !ok || !equalJSON(t, s.bodies[0], string(x.Request.Body)) {
 			t.Fatalf("sent %s", s.bodies)
 		}
 	})

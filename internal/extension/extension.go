@@ -6,6 +6,7 @@
 package extension
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -105,10 +106,10 @@ func Build(o Options) ([]File, error) {
 		}
 	}
 	if o.User == (User{}) {
-		return nil, fmt.Errorf("the API user is not known")
+		return nil, errors.New("the API user is not known")
 	}
 	if len(o.Mappings) == 0 || o.FieldsOnly && len(o.Mappings) > 1 {
-		return nil, fmt.Errorf("a package without the module is for one entity type")
+		return nil, errors.New("a package without the module is for one entity type")
 	}
 	root := "files/custom/Espo/Modules/" + o.directory() + "/"
 	files := []File{{"manifest.json", jsonText(manifest(o))}}

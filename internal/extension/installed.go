@@ -61,7 +61,7 @@ func (i Installed) Unmarked(m *mapping.Mapping) []string {
 	return slices.DeleteFunc(m.EspoNames(), func(name string) bool { return slices.Contains(i.Fields, name) })
 }
 
-// Older: a newer package of this program does more than the installed one.
+// Older reports whether a newer package of this program does more than the installed one.
 func (i Installed) Older() bool { return i.Form < form }
 
 // Next is the least version that EspoCRM takes as an update of the installed

@@ -167,15 +167,15 @@ func OwnedByRecord(err error) bool {
 }
 
 // Clean makes a foreign text fit for a message: control characters (also
-// escape sequences) become blanks, blanks are folded, and it is cut to max
+// escape sequences) become blanks, blanks are folded, and it is cut to most
 // characters.
-func Clean(s string, max int) string {
+func Clean(s string, most int) string {
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), func(r rune) bool {
 		return r <= ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == 0x2028 || r == 0x2029
 	}), " ")
 	runes := []rune(s)
-	if max > 0 && len(runes) > max {
-		return string(runes[:max-1]) + "…"
+	if most > 0 && len(runes) > most {
+		return string(runes[:most-1]) + "…"
 	}
 	return s
 }

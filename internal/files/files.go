@@ -15,10 +15,10 @@ import (
 // ErrNotRegular is a directory, pipe, socket or device where a file is expected.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Read reads a regular file of at most max bytes and gives its state as opened.
+// Read reads a regular file of at most limit bytes and gives its state as opened.
 // A pipe or device is refused before it is opened: nobody can keep the program
 // waiting with one. The error is a *fs.PathError that may wrap ErrNotRegular.
-func Read(path string, max int64) ([]byte, fs.FileInfo, error) {
+func Read(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, nil, err
 	} else if !info.Mode().IsRegular() {
@@ -36,9 +36,9 @@ func Read(path string, max int64) ([]byte, fs.FileInfo, error) {
 	if !info.Mode().IsRegular() { // exchanged since it was looked at
 		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
-	b, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err == nil && int64(len(b)) > max {
-		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d KiB", max>>10)}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d KiB", limit>>10)}
 	}
 	if err != nil {
 		return nil, nil, err

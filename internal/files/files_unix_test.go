@@ -14,12 +14,12 @@ import (
 	"advosync/internal/files"
 )
 
-const max = 64 << 10
+const limit = 64 << 10
 
 // judge reads a file and says who else has a hand on it.
 func judge(t *testing.T, path string) string {
 	t.Helper()
-	_, info, err := files.Read(path, max)
+	_, info, err := files.Read(path, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestForeignLinkOnTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range ways {
-		_, info, err := files.Read(path, max)
+		_, info, err := files.Read(path, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestForeignExchanged(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, opened, err := files.Read(path, max)
+	_, opened, err := files.Read(path, limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestReadRegularOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{pipe, "/dev/zero", t.TempDir()} {
-		if _, _, err := files.Read(path, max); !errors.Is(err, files.ErrNotRegular) {
+		if _, _, err := files.Read(path, limit); !errors.Is(err, files.ErrNotRegular) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -152,11 +152,11 @@ func TestReadRegularOnly(t *testing.T) {
 
 func TestReadAtMost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	for size, ok := range map[int]bool{0: true, max: true, max + 1: false} {
+	for size, ok := range map[int]bool{0: true, limit: true, limit + 1: false} {
 		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b, _, err := files.Read(path, max)
+		b, _, err := files.Read(path, limit)
 		if (err == nil) != ok || ok && len(b) != size {
 			t.Errorf("%d bytes: %d, %v", size, len(b), err)
 		}

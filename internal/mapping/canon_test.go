@@ -111,7 +111,7 @@ func TestCanonical(t *testing.T) {
 			}
 			if why != "" {
 				if !got.IsAbsent() {
-					t.Errorf("an unreadable value must be absent")
+					t.Error("an unreadable value must be absent")
 				}
 				return
 			}

@@ -104,7 +104,7 @@ func (m *Mapping) List() *List {
 	return &l
 }
 
-// Imports: a pass makes EspoCRM records of those that only Advoware has.
+// Imports reports whether a pass makes EspoCRM records of those that only Advoware has.
 func (m *Mapping) Imports() bool { return m.imports }
 
 // Title is the attribute in EspoCRM by which people know a record, name where the mapping

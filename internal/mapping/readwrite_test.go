@@ -633,7 +633,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, src []byte) {
+	f.Fuzz(func(_ *testing.T, src []byte) {
 		m, err := mapping.Parse("m.yaml", src)
 		if err != nil {
 			return

@@ -32,7 +32,7 @@ func TestAgree(t *testing.T) {
 				t.Errorf("Agree = %v", got)
 			}
 			if got := record.Agree(record.Of(tt.b), record.Of(tt.a)); got != tt.want {
-				t.Errorf("not symmetric")
+				t.Error("not symmetric")
 			}
 		})
 	}

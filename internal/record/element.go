@@ -131,12 +131,12 @@ func appended(list gjson.Result, element []byte) []byte {
 	if !list.IsArray() {
 		return slices.Concat([]byte("["), element, []byte("]"))
 	}
-	end, any := 1, false
+	end, some := 1, false
 	list.ForEach(func(_, e gjson.Result) bool {
-		end, any = e.Index-list.Index+len(e.Raw), true
+		end, some = e.Index-list.Index+len(e.Raw), true
 		return true
 	})
-	if any {
+	if some {
 		element = append([]byte(","), element...)
 	}
 	return splice([]byte(list.Raw), end, 0, element)

@@ -31,7 +31,7 @@ func Locks(w io.Writer, l result.Locks, o Options) error {
 		h := k.Holder
 		s.rows = append(s.rows, []string{k.Entity, k.ID, string(k.State), h.Host, strconv.Itoa(h.PID), h.User, h.Command, utc(h.Since), utc(k.ExpiresAt)})
 	}
-	return s.write(w, l, o, func(p *page, table func()) {
+	return s.write(w, l, o, func(p *page, _ func()) {
 		if len(l.Locks) == 0 {
 			p.line("No locks.")
 			return

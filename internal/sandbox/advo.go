@@ -22,11 +22,14 @@ const BeteiligtePath = "api/v1/advonet/Beteiligte"
 
 // Sign-in data of a stock Advoware simulator.
 const (
-	Kanzlei, Database           = "sandbox", "ADVOWARE"
-	AdvowareUser, AdvowarePass  = "SYNC", "sandbox-kennwort"
+	Kanzlei                     = "sandbox"
+	Database                    = "ADVOWARE"
+	AdvowareUser                = "SYNC"
+	AdvowarePass                = "sandbox-kennwort"
 	AppID                       = "app-123"
 	AdvowareKey                 = "dGVzdC1zZWNyZXQta2V5" // base64 of test-secret-key (design, 4-advoware)
-	AdvowareProduct, AdvoWRole  = 64, 2
+	AdvowareProduct             = 64
+	AdvoWRole                   = 2
 	configuratorPath, tokenPath = "/AdvonetConfigurator/api/Url", "/security/api/v1/Token"
 )
 

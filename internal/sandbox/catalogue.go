@@ -62,7 +62,8 @@ func (c *Catalogue) answer(r *http.Request) []byte {
 	c.Calls.Add(1)
 	now := c.flying.Add(1)
 	defer c.flying.Add(-1)
-	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
+	for most := c.most.Load(); now > most; most = c.most.Load() {
+		c.most.CompareAndSwap(most, now)
 	}
 	if c.Delay > 0 {
 		time.Sleep(c.Delay)

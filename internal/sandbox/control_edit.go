@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -125,7 +126,7 @@ func (e Edit) object() ([]byte, error) {
 		return e.Record, nil
 	}
 	if e.Values == nil {
-		return nil, fmt.Errorf("insert needs record or values")
+		return nil, errors.New("insert needs record or values")
 	}
 	return json.Marshal(e.Values)
 }

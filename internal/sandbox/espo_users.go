@@ -4,11 +4,18 @@ import "slices"
 
 // Keys and passwords of the default users (fixtures/espocrm/README.md).
 const (
-	KeyA, KeyB, KeyC              = "KEY-A", "KEY-B", "KEY-C"
-	HMACKey, HMACSecret           = "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
-	AdminPassword, AnnaPassword   = "admin", "anna"
-	APIUserID, APIReadOnlyUserID  = "6b046728d95a16c49", "6b046acfcce438f19"
-	AdminID, AnnaID, NarrowUserID = "6b04664ff0569ccd4", "6b046ad053b3b4f56", "6b046ad0173266614"
+	KeyA              = "KEY-A"
+	KeyB              = "KEY-B"
+	KeyC              = "KEY-C"
+	HMACKey           = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+	HMACSecret        = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+	AdminPassword     = "admin"
+	AnnaPassword      = "anna"
+	APIUserID         = "6b046728d95a16c49"
+	APIReadOnlyUserID = "6b046acfcce438f19"
+	AdminID           = "6b04664ff0569ccd4"
+	AnnaID            = "6b046ad053b3b4f56"
+	NarrowUserID      = "6b046ad0173266614"
 )
 
 // User is a user of the simulated EspoCRM.

@@ -42,12 +42,7 @@ func sanitise(f *Field, v any) any {
 		return sanitiseDate(v)
 	case Datetime:
 		return sanitiseDatetime(v)
-	case Enum:
-		if s, ok := v.(string); ok {
-			return s
-		}
-		return invalid{}
-	case Link:
+	case Enum, Link:
 		if s, ok := v.(string); ok {
 			return s
 		}

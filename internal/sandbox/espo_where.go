@@ -54,9 +54,9 @@ func and(all []condition) condition {
 	}
 }
 
-func or(any []condition) condition {
+func or(conditions []condition) condition {
 	return func(row attrs) bool {
-		return slices.ContainsFunc(any, func(c condition) bool { return c(row) })
+		return slices.ContainsFunc(conditions, func(c condition) bool { return c(row) })
 	}
 }
 
@@ -137,18 +137,14 @@ func (e *EspoCRM) compileLeaf(f *Field, kind string, item map[string]any) (condi
 	value := item["value"]
 	column := f.attribute()
 	switch kind {
-	case "isNull":
+	case "isNull", "isNotLinked":
 		return func(r attrs) bool { return r[column] == nil }, nil
-	case "isNotNull", "ever":
+	case "isNotNull", "ever", "isLinked":
 		return func(r attrs) bool { return r[column] != nil }, nil
 	case "isTrue":
 		return func(r attrs) bool { return r[column] == true }, nil
 	case "isFalse":
 		return func(r attrs) bool { return r[column] != true }, nil
-	case "isLinked":
-		return func(r attrs) bool { return r[column] != nil }, nil
-	case "isNotLinked":
-		return func(r attrs) bool { return r[column] == nil }, nil
 	case "any":
 		return everything, nil
 	case "none":

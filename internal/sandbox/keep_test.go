@@ -51,10 +51,10 @@ func TestKeepAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := again.EspoCRM.Backup("CBeteiligte"), w.EspoCRM.Backup("CBeteiligte"); !reflect.DeepEqual(got, want) {
-		t.Errorf("EspoCRM's records differ")
+		t.Error("EspoCRM's records differ")
 	}
 	if got, want := again.Advoware.All(BeteiligtePath), w.Advoware.All(BeteiligtePath); !reflect.DeepEqual(got, want) {
-		t.Errorf("Advoware's records differ")
+		t.Error("Advoware's records differ")
 	}
 	if got := again.EspoCRM.Posts(); !slices.Equal(got, []string{"hello @anna"}) {
 		t.Errorf("posts %q", got)

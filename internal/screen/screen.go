@@ -62,7 +62,7 @@ type Choice struct {
 	Sides map[int]record.Side
 }
 
-// ErrLeft: the operator left the screen without deciding anything.
+// ErrLeft says that the operator left the screen without deciding anything.
 var ErrLeft = errors.New("left without a decision")
 
 // Run shows the items until the operator commits or leaves, or ctx ends. Only items

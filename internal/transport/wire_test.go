@@ -87,7 +87,7 @@ func (b *breakable) Write(p []byte) (int, error) {
 
 func TestConnectionsAreReused(t *testing.T) {
 	var conns atomic.Int64
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{}") }))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }))
 	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			conns.Add(1)
@@ -147,7 +147,7 @@ func TestUntrustedCertificate(t *testing.T) {
 }
 
 func TestPlainHTTPWhereHTTPSIsExpected(t *testing.T) {
-	srv := server(t, func(w http.ResponseWriter, r *http.Request) {})
+	srv := server(t, func(http.ResponseWriter, *http.Request) {})
 	_, err := client(t, Options{}).Do(context.Background(), call(t, "GET", strings.Replace(srv.URL, "http", "https", 1), ""))
 	if f := fault.As(err); f == nil || f.Transient || !strings.Contains(f.Message, "HTTPS") {
 		t.Fatalf("%#v", err)
@@ -204,7 +204,7 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestAnswerTooLarge(t *testing.T) {
-	srv := server(t, func(w http.ResponseWriter, r *http.Request) {
+	srv := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
 		z.Write(bytes.Repeat([]byte("a"), 1<<20))
@@ -219,7 +219,7 @@ func TestAnswerTooLarge(t *testing.T) {
 }
 
 func TestBrokenOffBody(t *testing.T) {
-	srv := server(t, func(w http.ResponseWriter, r *http.Request) {
+	srv := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "{")
 	})
@@ -237,7 +237,7 @@ func TestBrokenOffBody(t *testing.T) {
 
 // TestLogHoldsNoClientData: method, path, status; no query, header or body.
 func TestLogHoldsNoClientData(t *testing.T) {
-	srv := server(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"name":"Schmidt"}`) })
+	srv := server(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"name":"Schmidt"}`) })
 	var out bytes.Buffer
 	c := client(t, Options{Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	cl := call(t, "PUT", srv.URL+"/api/v1/X/1?name=Meier", `{"name":"Huber"}`)
@@ -417,7 +417,7 @@ func TestErrorText(t *testing.T) {
 
 func TestPoolDoesNotOutliveTheCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	srv := server(t, func(w http.ResponseWriter, r *http.Request) {
+	srv := server(t, func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		cancel()
 		<-r.Context().Done()

@@ -68,7 +68,7 @@ func (o *office) ends(what string) {
 	o.now[what] = false
 }
 
-func (o *office) Pass(ctx context.Context, held map[string]*lease.Lease) (batch.Report, error) {
+func (o *office) Pass(_ context.Context, held map[string]*lease.Lease) (batch.Report, error) {
 	if l := held["Beteiligte"]; l == nil || l.Check() != nil {
 		o.t.Error("a pass without its lock")
 	}

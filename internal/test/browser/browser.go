@@ -139,9 +139,7 @@ func (b *Browser) keep(m message) {
 	switch m.Method {
 	case "Page.loadEventFired":
 		b.loaded = true
-	case "Runtime.exceptionThrown", "Log.entryAdded":
-		b.Errors = append(b.Errors, string(m.Params))
-	case "Runtime.consoleAPICalled":
+	case "Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled":
 		b.Errors = append(b.Errors, string(m.Params))
 	case "Network.requestWillBeSent":
 		var p struct {

@@ -86,7 +86,7 @@ func broken() map[string]Protocol {
 	}
 	type outcome = reconcile.Outcome
 	return map[string]Protocol{
-		"an unknown write counts as arrived": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
+		"an unknown write counts as arrived": field(func(in reconcile.Settling, _ string, a reconcile.Announced, _ outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeArrived, asStored(in, a), in.Fate == reconcile.FateUnknown
 		}),
 		"an unknown write counts as not done": settle(func(in reconcile.Settling, out reconcile.Settlement) reconcile.Settlement {
@@ -99,19 +99,19 @@ func broken() map[string]Protocol {
 		"something else on the written side counts as ours": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeArrived, nowPair(in, key, a), o == reconcile.OutcomeUnproven
 		}),
-		"something else counts as a later edit": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
+		"something else counts as a later edit": field(func(in reconcile.Settling, _ string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeArrived, asStored(in, a), o == reconcile.OutcomeUnproven
 		}),
-		"something else leaves the base as it was": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
+		"something else leaves the base as it was": field(func(in reconcile.Settling, key string, _ reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeNotDone, in.Base[key], o == reconcile.OutcomeUnproven
 		}),
-		"a refused write counts as arrived": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
+		"a refused write counts as arrived": field(func(in reconcile.Settling, _ string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeArrived, asStored(in, a), o == reconcile.OutcomeNotDone
 		}),
 		"what was not taken counts as arrived": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeArrived, nowPair(in, key, a), o == reconcile.OutcomeNotAccepted
 		}),
-		"the base takes the target in place of the form that is stored": field(func(in reconcile.Settling, key string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
+		"the base takes the target in place of the form that is stored": field(func(in reconcile.Settling, _ string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return reconcile.OutcomeArrived, asStored(in, a), o == reconcile.OutcomeArrived
 		}),
 		"fields that were not announced take what stands there": settle(func(in reconcile.Settling, out reconcile.Settlement) reconcile.Settlement {
