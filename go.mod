@@ -35,16 +35,23 @@ require (
 )
 
 require (
-	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
+	codeberg.org/chavacava/garif v0.2.0 // indirect
+	github.com/BurntSushi/toml v1.5.0 // indirect
 	github.com/charmbracelet/ultraviolet v0.0.0-20261008173134-6b8d4baf91b4 // indirect
 	github.com/charmbracelet/x/exp/ordered v0.1.0 // indirect
 	github.com/charmbracelet/x/termios v0.1.1 // indirect
 	github.com/charmbracelet/x/windows v0.2.2 // indirect
+	github.com/fatih/structtag v1.2.0 // indirect
 	github.com/fzipp/gocyclo v0.6.0 // indirect
+	github.com/hashicorp/go-version v1.7.0 // indirect
+	github.com/mgechev/dots v1.0.0 // indirect
+	github.com/mgechev/revive v1.12.0 // indirect
 	github.com/muesli/cancelreader v0.2.2 // indirect
+	github.com/polyfloyd/go-errorlint v1.8.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
+	mvdan.cc/unparam v0.0.0-20260823230713-2fa3d841b0c8 // indirect
 )
 
 require (
@@ -102,5 +109,8 @@ require (
 
 tool (
 	github.com/fzipp/gocyclo/cmd/gocyclo
+	github.com/mgechev/revive
+	github.com/polyfloyd/go-errorlint
 	honnef.co/go/tools/cmd/staticcheck
+	mvdan.cc/unparam
 )
