@@ -33,7 +33,7 @@ under another mapping is read as after a change of the mapping.`,
 			return err
 		}
 		return a.runJob(c.Context(), job{recordFlags: &r, command: "check", view: report.Check, readOnly: true,
-			request: request{Action: actions[0]}, exitCode: code, candidates: true})
+			request: request{Action: actions[0], AsPass: r.conflict == ""}, exitCode: code, candidates: true})
 	}
 	return c
 }

@@ -135,7 +135,7 @@ func (s *opened) request(r request) engine.Request {
 	if err != nil { // the command line has checked it
 		panic("cmd: " + err.Error())
 	}
-	return engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Explain: r.Explain}
+	return engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Explain: r.Explain, Pass: r.AsPass}
 }
 
 // Sync syncs one record.

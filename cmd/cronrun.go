@@ -265,7 +265,11 @@ func (a *app) renderPass(rep batch.Report, code int, dryRun bool) error {
 	case a.onlyNews(rep, code, dryRun):
 		return report.News(a.console.Out, doc, figures(rep), a.reportOptions(report.Sync))
 	case dryRun: // reads like a check
-		return report.Document(a.console.Out, doc, a.reportOptions(report.Check))
+		err := report.Document(a.console.Out, doc, a.reportOptions(report.Check))
+		if err == nil && a.format == report.Table {
+			err = report.StillOpen(a.console.Out, doc, figures(rep), a.reportOptions(report.Check))
+		}
+		return err
 	}
 	return report.Pass(a.console.Out, rep.Document, figures(rep), a.reportOptions(report.Sync))
 }

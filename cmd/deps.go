@@ -90,6 +90,8 @@ type request struct {
 	CreateAnyway bool
 	Yes          bool
 	Explain      bool // diff of named records: what was overwritten before
+	// AsPass: what a pass would do, which leaves a conflict that waits to whoever was asked.
+	AsPass bool
 }
 
 // sandboxOptions are the flags of sandbox.

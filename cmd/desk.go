@@ -86,6 +86,8 @@ type repair struct {
 	serial bool
 	// choose, where set, lets the operator choose among what was foreseen.
 	choose chooser
+	// none is what is said where there is no record to work on; "": what the view says.
+	none string
 }
 
 // chooser gives the records that the operator has chosen, and how those stand that he
@@ -139,7 +141,7 @@ func skipped(doc result.Document) bool {
 
 // deliverRepair is deliver, where a skipped record counts.
 func (a *app) deliverRepair(doc result.Document, r repair, view report.View, cause error) error {
-	err := a.deliver(doc, job{command: r.command, view: view}, cause)
+	err := a.deliver(doc, job{command: r.command, view: view, none: r.none}, cause)
 	aboutRecord := doc.Error != nil && doc.Error.Owner == string(fault.OwnerRecord)
 	if !aboutRecord && !(r.strict && skipped(doc)) {
 		return err

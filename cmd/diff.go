@@ -34,7 +34,7 @@ Without --id: all records whose verdict is not no_change.`,
 			return err
 		}
 		j := job{recordFlags: &r, command: "diff", view: report.Diff, readOnly: true,
-			request: request{Action: actions[0], Explain: len(r.ids) > 0}, exitCode: code, candidates: true, compact: !full}
+			request: request{Action: actions[0], Explain: len(r.ids) > 0, AsPass: r.conflict == ""}, exitCode: code, candidates: true, compact: !full}
 		if len(r.ids) == 0 {
 			j.keep = func(r result.Record) bool { return r.Verdict != result.NoChange || r.Error != nil }
 		}

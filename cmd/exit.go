@@ -143,6 +143,9 @@ func plannedCodes(codes map[int]bool, r result.Record, dryRun bool) {
 	case result.Failed, result.PermanentlyFailed:
 		codes[exitFailed] = true
 	}
+	if dryRun && r.Waits {
+		codes[exitConflict] = true
+	}
 }
 
 func failureCode(e *result.Error) int {

@@ -289,7 +289,7 @@ func (s *runsSum) cutShort(ctx context.Context, st store.Store, entities []strin
 		return err
 	}
 	for _, p := range passes {
-		if p.Error == nil || p.Error.Code == "locked" || p.StartedAt.Before(since) || !concerns(p, entities) {
+		if p.Error == nil || metAnother(p) || p.StartedAt.Before(since) || !concerns(p, entities) {
 			continue
 		}
 		i, ok := s.at[p.ID]

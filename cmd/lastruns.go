@@ -26,7 +26,7 @@ func lastRuns(ctx context.Context, st store.Store, entities []string) (lastPasse
 	}
 	last.bars = passBars(runs, entities)
 	for _, r := range runs { // newest first
-		if !concerns(r, entities) {
+		if !concerns(r, entities) || metAnother(r) {
 			continue
 		}
 		if last.run == nil {
@@ -53,6 +53,9 @@ func concerns(r batch.RunRecord, entities []string) bool {
 	}
 	return len(r.Entities) == 0
 }
+
+// metAnother reports whether a pass did nothing, because another one was at work.
+func metAnother(r batch.RunRecord) bool { return r.Error != nil && r.Error.Code == "locked" }
 
 // lastSuccess looks further back than the runs that are kept.
 func lastSuccess(ctx context.Context, st store.Store, entities []string) *time.Time {

@@ -341,7 +341,7 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 			needs = append(needs, result.Need{Kind: result.NeedUnreachable, System: string(system), Since: stamp(b.Since), Why: b.Message, Next: "advosync doctor"})
 		}
 	}
-	if e := doc.LastError; e != nil && len(needs) == 0 && e.Code != "locked" && !strings.HasPrefix(e.Code, "guard_") {
+	if e := doc.LastError; e != nil && len(needs) == 0 && !strings.HasPrefix(e.Code, "guard_") {
 		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Code: e.Code, Why: e.Message, Next: "advosync cron-run"})
 	}
 	return needs, nil
@@ -428,7 +428,7 @@ func passBars(runs []batch.RunRecord, entities []string) []result.PassBar {
 		if len(bars) == barsShown {
 			break
 		}
-		if !concerns(r, entities) {
+		if !concerns(r, entities) || metAnother(r) {
 			continue
 		}
 		b := result.PassBar{Run: r.ID, At: r.StartedAt.UTC(), DurationMS: r.FinishedAt.Sub(r.StartedAt).Milliseconds()}

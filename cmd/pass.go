@@ -31,6 +31,8 @@ type job struct {
 	exitCode bool
 	// compact shows differences like a plan; savedBy asks EspoCRM who made them.
 	compact bool
+	// none is what is said where nothing is reported; "": what the view says.
+	none string
 	// keep says which results are reported; nil: all.
 	keep func(result.Record) bool
 	// candidates lists the records when no id is given.
@@ -111,7 +113,7 @@ func (a *app) deliver(doc result.Document, j job, cause error) error {
 	nothing := doc.Error != nil && len(doc.Results) == 0 && a.format != report.JSON && a.format != report.YAML
 	if !nothing {
 		o := a.reportOptions(j.view)
-		o.Compact = j.compact
+		o.Compact, o.None = j.compact, j.none
 		if err := report.Document(a.console.Out, doc, o); err != nil {
 			// stdout is broken: the outcome of the records still decides nothing.
 			return &reported{code: exitCannotRun, err: errorForm(err)}

@@ -227,7 +227,7 @@ func (s *overviewSum) arrived(after time.Duration) {
 func (s *overviewSum) gaveWay(e store.Entry) {
 	for _, w := range e.Writes {
 		name := cmp.Or(w.Espocrm, w.Advoware)
-		if w.State == store.WriteNotDone || !w.Before.HasText() || len(e.Clashed) > 0 && !slices.Contains(e.Clashed, name) {
+		if !gaveWay(w) {
 			continue
 		}
 		if s.out.OverwrittenAll++; len(s.out.Overwritten) == result.OverwrittenShown {

@@ -59,7 +59,7 @@ func itemOf(mode screen.Mode, r result.Record, fields []result.Field) screen.Ite
 		item.Label += fmt.Sprintf(", Advoware %d", *r.AdvowareID)
 	}
 	if mode == screen.PutBack {
-		item.Note = r.Reason.Text
+		item.Note = report.ShortRuns(r.Reason.Text)
 	}
 	for _, f := range fields {
 		shown := screen.Field{Name: fieldLabel(f)}
@@ -153,7 +153,7 @@ func (a *app) overruled(ctx context.Context, r *resolveFlags, ids []string) erro
 			return p.engine.Undo(ctx, engine.UndoRequest{Mapping: t.m, ID: t.id, Run: runs[t], DryRun: dry})
 		}
 	}
-	j := repair{command: "resolve", entity: r.entity, anyOf: true, plan: report.Undo, foresee: undo(true), do: undo(false), choose: a.choosePutBacks,
+	j := repair{command: "resolve", entity: r.entity, anyOf: true, plan: report.Undo, foresee: undo(true), do: undo(false), choose: a.choosePutBacks, none: a.nothingOverruled(r),
 		targets: func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
 			return overruledTargets(ctx, p, ms, r, ids, runs)
 		}}
@@ -182,31 +182,39 @@ func overruledTargets(ctx context.Context, p parts, ms []*mapping.Mapping, r *re
 	return out, err
 }
 
-// overruledSomething: both sides had been edited, and a value was replaced.
-func overruledSomething(e store.Entry) bool {
-	return e.Conflict && slices.ContainsFunc(e.Writes, func(w store.Write) bool { return w.State != store.WriteNotDone && w.Before.HasText() })
-}
+// overruledSomething: an edit gave way to the other side's, whoever has decided it.
+func overruledSomething(e store.Entry) bool { return slices.ContainsFunc(e.Writes, gaveWay) }
 
-// choosePutBacks lets the operator mark the records whose values are put back.
-func (a *app) choosePutBacks(ctx context.Context, _ parts, targets []target, planned []result.Record) ([]target, []result.Record, error) {
+// gaveWay: the write replaced an edit.
+func gaveWay(w store.Write) bool { return w.Overruled && w.State != store.WriteNotDone }
+
+// choosePutBacks lets the operator mark the records whose values are put back. Those
+// that he leaves, and those of which nothing can be put back any more, are told as they
+// stand.
+func (a *app) choosePutBacks(ctx context.Context, _ parts, targets []target, planned []result.Record) (picked []target, left []result.Record, err error) {
 	var on []screened
 	for i, r := range planned {
 		ready := slices.DeleteFunc(slices.Clone(r.Fields), func(f result.Field) bool { return f.Undo == nil || f.Undo.State != "ready" })
 		if r.Outcome == result.Planned && len(ready) > 0 {
 			on = append(on, screened{at: i, fields: ready})
+		} else {
+			left = append(left, r)
 		}
 	}
 	if len(on) == 0 {
-		return nil, nil, nil
+		return nil, left, nil
 	}
 	chosen, err := a.show(ctx, screen.PutBack, on, planned)
-	var picked []target
 	for _, s := range on {
 		if _, marked := chosen[s.at]; marked {
 			picked = append(picked, targets[s.at])
+			continue
 		}
+		r := leftAsItIs(planned[s.at])
+		r.Outcome = result.Skipped
+		left = append(left, r)
 	}
-	return picked, nil, err
+	return picked, left, err
 }
 
 // listOverruled is overruled where there is no screen: the history of those runs.
@@ -225,11 +233,14 @@ func (a *app) listOverruled(ctx context.Context, r *resolveFlags, ids []string) 
 	if ids, err = ps.idsOfAny(ctx, selected(ps.mappings, entities), ids); err != nil {
 		return err
 	}
+	o := a.reportOptions("")
+	o.None = a.nothingOverruled(r)
 	return report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
 		err := ps.store.Entries(ctx, store.HistoryFilter{Since: r.from}, func(e store.Entry) error {
 			if !slices.Contains(entities, e.Entity) || !overruledSomething(e) || len(ids) > 0 && !slices.Contains(ids, e.RecordID) {
 				return nil
 			}
+			e.Writes = slices.DeleteFunc(slices.Clone(e.Writes), func(w store.Write) bool { return !gaveWay(w) })
 			if !yield(historyEntry(e, true), nil) {
 				return errEnough
 			}
@@ -238,7 +249,11 @@ func (a *app) listOverruled(ctx context.Context, r *resolveFlags, ids []string) 
 		if err != nil && !errors.Is(err, errEnough) {
 			yield(result.HistoryEntry{}, err)
 		}
-	}, a.reportOptions(""))
+	}, o)
+}
+
+func (a *app) nothingOverruled(r *resolveFlags) string {
+	return "Nothing was overruled since " + r.from.In(a.zone).Format("2006-01-02 15:04") + "."
 }
 
 // checkOverruled checks the flags of resolve --overruled.

@@ -96,7 +96,7 @@ func (t *watchTool) Sync(ctx context.Context, entity, id string) result.Record {
 		id = ids[0]
 	}
 	res := t.engine.Sync(ctx, engine.Request{Mapping: m, ID: id, Pass: true, NoDelete: true, Creates: t.creates})
-	t.r.Synced(res)
+	t.r.Synced(t.cfg.Run, res)
 	return res
 }
 

@@ -70,7 +70,7 @@ func (u *undoFlags) repair(ids []string) repair {
 		targets: func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
 			return u.targets(ctx, p, ms, ids)
 		},
-		foresee: work(true), do: work(false), question: u.question}
+		foresee: work(true), do: work(false), question: u.question, none: "That run overwrote nothing."}
 }
 
 func (u *undoFlags) question(planned []result.Record) string {

@@ -33,8 +33,8 @@ type watchRequest struct {
 	NewRunID func() string
 	// Pass makes a pass between the calls to a dead man's switch.
 	Pass func(pass func() (batch.Report, error)) (batch.Report, error)
-	// Synced is told of every record that hints have led to.
-	Synced func(r result.Record)
+	// Synced is told of every record that hints have led to, and by which run.
+	Synced func(run string, r result.Record)
 	Status func(text string)
 	Alive  func()
 	Passed func()
@@ -144,6 +144,9 @@ func (a *app) watchedPass(ctx context.Context, o observer, pass func() (batch.Re
 			a.log.Warn("metrics not written", "error", merr.Error())
 		}
 		a.tell(ctx, o, rep, code, d)
+		for i, r := range rep.Document.Results {
+			rep.Document.Results[i] = a.forJournal(r)
+		}
 		return a.deliverPass(rep, code, false)
 	})
 	var done *reported
@@ -153,8 +156,9 @@ func (a *app) watchedPass(ctx context.Context, o observer, pass func() (batch.Re
 	return rep, err
 }
 
-// tellSynced is a line for what was done about a record.
-func (a *app) tellSynced(r result.Record) {
+// tellSynced is a line for what was done about a record, and one for each edit that
+// gave way.
+func (a *app) tellSynced(run string, r result.Record) {
 	a.logRecord(r)
 	if r.Outcome == result.Unchanged || r.Outcome == result.Locked {
 		return
@@ -164,6 +168,18 @@ func (a *app) tellSynced(r result.Record) {
 		why = r.Error.Message
 	}
 	a.note("%s %s: %s: %s", r.Entity, r.ID, r.Outcome, why)
+	for _, line := range report.Overruled(a.forJournal(r), run, a.console.ErrFacts.UTF8) {
+		a.note("%s", line)
+	}
+}
+
+// forJournal is a record without its name, unless somebody looks on: what a service says
+// is kept in a log.
+func (a *app) forJournal(r result.Record) result.Record {
+	if !a.console.OutFacts.Terminal {
+		r.Name = ""
+	}
+	return r
 }
 
 func (a *app) pokeCommand() *cobra.Command {

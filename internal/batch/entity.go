@@ -248,10 +248,11 @@ func (e *entityRun) mindClock() {
 // when every candidate has ended. why is what has cut the pass short.
 func (e *entityRun) rememberRun(ran bool, why error) error {
 	r := e.run
+	now, next := r.now().UTC(), e.state
 	if r.opts.DryRun {
+		e.reportOpen(&next, now)
 		return nil
 	}
-	now, next := r.now().UTC(), e.state
 	next.LastRun = now
 	if ran || why != nil { // it has looked
 		next.Halted = halted(why, e.state.Halted, now, r.p.cfg.Engine.Run)

@@ -429,7 +429,7 @@ func (e *entityRun) count(c candidate, res result.Record) {
 	}
 	e.testifies(res)
 	e.mu.Unlock()
-	e.closes(c.id, res.Outcome)
+	e.closes(c.id, becomes(res))
 	e.run.mu.Lock()
 	defer e.run.mu.Unlock()
 	e.run.report.add(res)

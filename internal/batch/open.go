@@ -26,6 +26,17 @@ func (e *entityRun) opened(id, status string, again time.Time) {
 	}
 }
 
+// becomes is how a record ends: of one that is only planned, as it would.
+func becomes(res result.Record) result.Outcome {
+	switch {
+	case res.Waits:
+		return result.ConflictWaits
+	case res.Outcome == result.Planned && res.Planned != "":
+		return res.Planned
+	}
+	return res.Outcome
+}
+
 // closes follows what this pass has made of an open record.
 func (e *entityRun) closes(id string, o result.Outcome) {
 	e.mu.Lock()

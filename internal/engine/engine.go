@@ -112,8 +112,10 @@ type Request struct {
 	// NoDelete: nobody has confirmed a delete, so none is done, whatever the
 	// configuration says. A pass has its guard instead.
 	NoDelete bool
-	// Pass: a batch pass asks. It leaves a record whose last write may still land
-	// to the next pass, and remembers when a record was last compared.
+	// Pass: a batch pass asks, or somebody who has not sent for the record by name. It
+	// leaves a record whose last write may still land to the next pass, and a conflict
+	// that waits to the person who was asked, and remembers when a record was last
+	// compared.
 	Pass bool
 	// Explain, for Plan: also say what was overwritten before, with values.
 	Explain bool

@@ -50,6 +50,8 @@ func (w *work) planWrites(side record.Side, d reconcile.Decision) {
 		if view != nil {
 			wr.Before = view.Stands(f.Key)
 		}
+		wr.Overruled = slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { return c.Field.Key == f.Key && c.Overruled() == side })
+		e.Conflict = e.Conflict || wr.Overruled
 		e.Writes = append(e.Writes, wr)
 	}
 }

@@ -32,6 +32,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 
 // plan is sync up to the first write.
 func (w *work) plan(ctx context.Context) error {
+	byName := !w.req.Pass
 	w.req.Pass, w.req.holds = true, true // never waits; what differs is shown of a record on hold, too
 	if err := w.load(ctx); err != nil {
 		return err
@@ -67,6 +68,9 @@ func (w *work) plan(ctx context.Context) error {
 			w.planDoubtful(doubt)
 			return nil
 		}
+	}
+	if !byName && w.waitsForAPerson() {
+		w.policy = reconcile.Manual
 	}
 	d, err := w.decide(ctx)
 	if err != nil {
@@ -115,6 +119,7 @@ func (w *work) predict(d reconcile.Decision) {
 		d = w.foresee(d)
 		w.wroteAdvo, w.wroteEspo = len(d.ToAdvo) > 0, countReal(w.m, d.ToEspo) > 0
 		w.res.Planned = w.outcome()
+		w.res.Waits = d.Waits
 	}
 	w.res.Fields = resultFields(d, true)
 }

@@ -554,7 +554,7 @@ func (w *work) tell(d reconcile.Decision) {
 	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
 		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
 		before := w.res.Fields
-		if w.res.Fields = resultFields(d, false); w.wroteAdvo { // what came before has been carried out
+		if w.res.Fields = resultFields(d, false); w.wroteAdvo || w.wroteEspo { // what came before has been carried out
 			w.res.Fields = mergeFields(w.res.Fields, before)
 		}
 		return

@@ -61,7 +61,7 @@ func richHistory(w io.Writer, entries iter.Seq2[result.HistoryEntry, error], o O
 		none = false
 	}
 	if none {
-		p.line("Nothing was done.")
+		p.line(firstOf(p.None, "Nothing was done."))
 	}
 	return p.flush()
 }

@@ -237,6 +237,9 @@ func (p *page) why(r result.Record) string {
 	if text == "" {
 		text, code = code, ""
 	}
+	if p.Rich {
+		text = ShortRuns(text)
+	}
 	if p.Verbose && code != "" {
 		text += " (" + code + ")"
 	}
@@ -294,6 +297,8 @@ func (p *page) totals(doc result.Document) {
 func (p *page) totalWords(doc result.Document) string {
 	if len(doc.Results) == 0 {
 		switch {
+		case p.None != "":
+			return p.None
 		case doc.Run.Command == "resolve":
 			return "No conflict waits for a decision."
 		case doc.Run.Command == "reset":

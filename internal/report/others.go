@@ -225,6 +225,13 @@ func News(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	return p.flush()
 }
 
+// StillOpen says of a pass that was only planned what would be open after it.
+func StillOpen(w io.Writer, doc result.Document, f PassFigures, o Options) error {
+	p := newPage(w, o)
+	p.stillOpen(doc, f)
+	return p.flush()
+}
+
 // stillOpen says what earlier passes have left open and this one, too.
 func (p *page) stillOpen(doc result.Document, f PassFigures) {
 	n := doc.StillOpen

@@ -72,6 +72,9 @@ type Options struct {
 	Verbose bool
 	// Quiet leaves out the records that need nobody's attention (view Sync).
 	Quiet bool
+	// None is what a terminal is told where there is nothing to list; "": what the view
+	// says then.
+	None string
 }
 
 // Document renders the results of sync, check, diff and their kin. The table

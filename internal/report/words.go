@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -167,6 +168,12 @@ func losses(fields []result.Field) string {
 	return strings.Join(parts, " and ") + "; the history keeps the old value"
 }
 
+// Overruled names every edit of a record that gave way in a run, one line a field, with
+// the command that puts it back; never the value.
+func Overruled(r result.Record, run string, utf bool) []string {
+	return overruled(result.Document{Results: []result.Record{r}}, run, utf)
+}
+
 // overruled names every edit that gave way, one line a field, with the command
 // that puts it back, with the run as it is to be named; never the value. What
 // would only happen is not said.
@@ -330,6 +337,11 @@ func runID(id string) string {
 	}
 	return id
 }
+
+// ShortRuns is a sentence with the runs in it as people name them.
+func ShortRuns(text string) string { return wholeRunID.ReplaceAllStringFunc(text, runID) }
+
+var wholeRunID = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 
 // runShown is how the page names a run: in full where it is no terminal.
 func (p *page) runShown(id string) string {

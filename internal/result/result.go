@@ -166,6 +166,8 @@ type Record struct {
 	SavedBy string `json:"-"`
 	// Planned says, for outcome `planned`, what a sync would end in.
 	Planned Outcome `json:"planned,omitempty"`
+	// Waits: beside what is planned a conflict would wait for a decision.
+	Waits bool `json:"-"`
 	// Status is EspoCRM's syncStatus as read.
 	Status string `json:"status,omitempty"`
 	// Warnings are sentences for the operator that change nothing.

@@ -100,14 +100,14 @@ func (m model) foot() string {
 	case m.view == viewSummary:
 		return "enter writes   esc goes back   q leaves, nothing is written"
 	case m.Mode == PutBack:
-		return "p put back  u undo  enter write  / filter  ? help  q leave"
+		return "p put the record back  u undo  enter write  / filter  ? help  q leave"
 	}
 	return "e/a field  E/A record  u undo  enter write  / filter  ? help  q leave"
 }
 
 func (m model) help() []string {
 	if m.Mode == PutBack {
-		return []string{"p       put back what was overwritten in this record", "u       take the choice back", "up down another record", "/       filter by name, id or field",
+		return []string{"p       put the record back: all that the run overwrote in it", "left right  see further fields", "u       take the choice back", "up down another record", "/       filter by name, id or field",
 			"enter   look at the choices once more, then write", "q esc   leave; nothing is written"}
 	}
 	return []string{"e  a    take EspoCRM's or Advoware's value for the field", "E  A    take that side for all fields of the record", "u       take the choice back",
@@ -220,7 +220,7 @@ func (m model) fieldBlock(l look, n, i, column int) []string {
 	f := m.items[n].Fields[i]
 	side, has := m.chosen[n][i]
 	mark := "  "
-	if i == m.field {
+	if i == m.field && m.Mode == Decide { // what is put back is the whole record
 		mark = l.at + " "
 	}
 	name := mark + report.Line(f.Name, m.UTF8)

@@ -267,6 +267,8 @@ type Write struct {
 	Attempt  int          `json:"attempt,omitempty"`
 	// CannotHold: the side shows something poorer, because it cannot hold After.
 	CannotHold bool `json:"cannotHold,omitempty"`
+	// Overruled: an edit on this side gave way, by a policy or because an operator said so.
+	Overruled bool `json:"overruled,omitempty"`
 }
 
 // Entry is one line of the history: what one run did to one record.
