@@ -529,7 +529,7 @@ func TestDocumentedNames(t *testing.T) {
 	variables := []string{"ADVOSYNC_CONFIG"}
 	known := []string{"espocrm.type", "advoware.path", "advoware.id", "advoware.row_id", "advoware.list", "advoware.read", "advoware.omit"} // of a mapping
 	for _, key := range keys {
-		variables = append(variables, config.EnvName(key))
+		variables = append(variables, config.EnvName(key), config.OfficeEnvName("berlin", key))
 		known = append(known, key)
 		for i := range key {
 			if key[i] == '.' {

@@ -36,6 +36,8 @@ type deps struct {
 // loadOptions say where the configuration is.
 type loadOptions struct {
 	File string // --config; "": the first found
+	// Office is --office; "": the only one there is, or none.
+	Office string
 	// Mapping is a mapping file to try instead of the configured ones; "": those.
 	Mapping string
 }

@@ -12,13 +12,18 @@ import (
 	"advosync/internal/transport"
 )
 
-// readSettings reads the configuration from this process's surroundings.
+// readSettings reads the configuration from this process's surroundings, and chooses the
+// office.
 func readSettings(o loadOptions) (*config.Config, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
 	}
-	return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir, Mapping: o.Mapping})
+	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir, Mapping: o.Mapping})
+	if err != nil {
+		return nil, err
+	}
+	return cfg.ForOffice(o.Office)
 }
 
 // espoClient is the client of the configured EspoCRM. It sends nothing yet. The store

@@ -41,9 +41,9 @@ func (l *loading) url(key string, from raw, text string) string {
 // place says where a value stands, for a warning.
 func (l *loading) place(from raw) string {
 	switch from.layer {
-	case fromFile:
+	case fromFile, fromOffice:
 		return fmt.Sprintf("%s:%d", l.cfg.File, from.node.Line)
-	case fromEnv:
+	case fromEnv, fromOfficeEnv:
 		return from.name
 	case fromFlag:
 		return commandLine
@@ -69,7 +69,9 @@ func (l *loading) check() {
 	if c.Store.Path == "" {
 		l.defaultStore()
 	}
+	l.ownStore()
 	l.checkWatch()
+	l.ownFiles()
 }
 
 // checkPlaintext refuses addresses to which credentials would travel readable.
@@ -106,12 +108,7 @@ func (l *loading) checkTimeouts() {
 // defaultStore is the place of the store where none is configured.
 func (l *loading) defaultStore() {
 	c := l.cfg
-	c.Store.Path = l.stateFile()
-	for i := range c.values {
-		if c.values[i].Key == "store.path" {
-			c.values[i].Text = c.Store.Path
-		}
-	}
+	l.inForce("store.path", l.stateFile(), &c.Store.Path)
 	if c.Store.Path == "" && c.Store.Driver == "embedded" {
 		l.add("store.path", raw{}, "has no default here, because neither XDG_STATE_HOME nor HOME is set; set it or %s", EnvName("store.path"))
 	}

@@ -14,6 +14,7 @@ import (
 // may write to it.
 type Config struct {
 	File     string // the file that was read; "" when there is none
+	Office   string // whose this is; "" where no offices are configured
 	EspoCRM  EspoCRMSettings
 	Advoware AdvowareSettings
 	Store    StoreSettings
@@ -30,7 +31,9 @@ type Config struct {
 	Mappings []*mapping.Mapping // of the entities; the built-in one when none is configured
 	Warnings []string           // what works and should not stay so
 
-	values []Value // masked, in the order of the documentation
+	values  []Value        // masked, in the order of the documentation
+	offices []*Config      // each resolved; empty where none is configured
+	sources map[string]raw // of an office: where what is set stands
 }
 
 // EspoCRMSettings is the section espocrm.
@@ -72,6 +75,7 @@ type AdvowareSettings struct {
 // StoreSettings is the section store.
 type StoreSettings struct {
 	Driver string // embedded, redis
+	Prefix string // sets the memory apart in a store that others use, too; "": it does not
 	Path   string // of the embedded store's file, absolute unless Load knew no directory
 }
 

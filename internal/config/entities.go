@@ -28,7 +28,11 @@ func (l *loading) entities() {
 		from = raw{layer: fromFlag}
 		named = []string{l.inDir(l.opts.Mapping)}
 	case len(c.Entities) == 0:
-		c.Mappings = []*mapping.Mapping{mapping.Builtin()}
+		const builtin = "" // no file has this name
+		if l.compiled[builtin] == nil {
+			l.compiled[builtin] = mapping.Builtin()
+		}
+		c.Mappings = []*mapping.Mapping{l.compiled[builtin]}
 		return
 	default:
 		named = l.expand(from, dir)
@@ -84,8 +88,18 @@ func (l *loading) links() {
 	c.Mappings = sorted
 }
 
-// compile reads one mapping file; nil: it cannot be used, and why is among the problems.
+// compile reads one mapping file, once for all offices; nil: it cannot be used, and why
+// is among the problems.
 func (l *loading) compile(from raw, file string) *mapping.Mapping {
+	m, known := l.compiled[file]
+	if !known {
+		m = l.compileFile(from, file)
+		l.compiled[file] = m
+	}
+	return m
+}
+
+func (l *loading) compileFile(from raw, file string) *mapping.Mapping {
 	src, opened, err := files.Read(file, maxFile)
 	if err != nil {
 		l.add("entities", from, "%s cannot be read: %v", file, errors.Unwrap(err))

@@ -20,6 +20,7 @@ func SectionTitle(section string) string {
 		"language": "For people",
 		"metrics":  "Counts for Prometheus; never field values",
 		"entities": "What is synced: one mapping file per entity",
+		"offices":  "Several offices: a name and what is other than above (docs/configuration.md)",
 	}[section]
 }
 
@@ -56,6 +57,7 @@ func explanations() map[string]string {
 
 		"store.driver":   "embedded: one file, one host. redis: several hosts share one memory.",
 		"store.path":     "File of the embedded store. Empty: $XDG_STATE_HOME/advosync/state.db. Keep it on a local disk, in the backup.",
+		"store.prefix":   "Sets the memory of this office apart from others' in the same Redis or directory: before the keys in Redis, a directory beside the file. Default: the office's name; without offices nothing. Empty (\"\"): the memory of the time before there were offices.",
 		"redis.url":      "Address of the Redis server; it must persist, with maxmemory-policy noeviction. rediss:// is TLS.",
 		"redis.insecure": "Allows redis:// to another machine. Its password and client data then travel readable.",
 
@@ -86,6 +88,7 @@ func explanations() map[string]string {
 		"alerts.quiet":      "Time of the day in which nobody is told, such as 20:00-07:00; what happens then is told after it. Empty: none.",
 		"ping.url":          "Address that is called when a pass begins (/start) and when it ends (/ and its exit code). Empty: none.",
 		"language":          "Language of the report and of the notes in EspoCRM: de or en. Empty: as the locale says.",
+		"offices":           "Offices, each with a name and with whatever is other for it than for all: every key but this one. What is not said is as at the top level.",
 		"entities":          "Mapping files, relative to this file; none: the built-in Beteiligte mapping.",
 	}
 }

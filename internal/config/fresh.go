@@ -93,6 +93,9 @@ func (w *writer) entities() {
 	w.line("")
 	w.line("# %s", SectionTitle("entities"))
 	w.line("entities: [%s]", MappingName)
+	w.line("")
+	w.line("# %s", SectionTitle(officesKey))
+	w.line("#offices: []")
 }
 
 // SecretName is the file name under which init keeps a secret.

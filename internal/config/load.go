@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"advosync/internal/files"
+	"advosync/internal/mapping"
 	"advosync/internal/mapping/strictyaml"
 )
 
@@ -40,8 +41,17 @@ const (
 	fromDefault layer = iota
 	fromFile
 	fromEnv
+	// What is said for one office is nearer than what is said for all.
+	fromOffice
+	fromOfficeEnv
 	fromFlag
 )
+
+// inFile: it stands in the configuration file.
+func (l layer) inFile() bool { return l == fromFile || l == fromOffice }
+
+// ofOffice: it was said for one office.
+func (l layer) ofOffice() bool { return l == fromOffice || l == fromOfficeEnv }
 
 // raw is a value as it was written, with its place.
 type raw struct {
@@ -53,7 +63,7 @@ type raw struct {
 // Load reads the configuration. The error is *Error with all problems, or says
 // why a file could not be read.
 func Load(opts Options) (*Config, error) {
-	l := &loading{opts: opts, env: map[string]string{}, cfg: &Config{}}
+	l := &loading{opts: opts, env: map[string]string{}, cfg: &Config{}, compiled: map[string]*mapping.Mapping{}}
 	for _, entry := range opts.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
 			l.env[name] = value
@@ -72,8 +82,12 @@ func Load(opts Options) (*Config, error) {
 	for i := range l.settings {
 		l.apply(v, &l.settings[i])
 	}
-	l.check()
-	l.entities()
+	if l.listed {
+		l.offices(v)
+	} else {
+		l.check()
+		l.entities()
+	}
 	if len(l.problems) > 0 {
 		sort.SliceStable(l.problems, func(i, j int) bool {
 			a, b := l.problems[i], l.problems[j]
@@ -93,6 +107,9 @@ type loading struct {
 	problems []Problem
 	searched bool        // the configuration file was found, not named
 	opened   fs.FileInfo // of the configuration file
+	listed   bool        // there are offices
+	entries  []officeEntry
+	compiled map[string]*mapping.Mapping // by file; nil: it cannot be used
 }
 
 func (l *loading) warn(format string, args ...any) {
@@ -103,12 +120,12 @@ func (l *loading) warn(format string, args ...any) {
 func (l *loading) add(key string, from raw, format string, args ...any) *Problem {
 	p := Problem{Key: key, Text: fmt.Sprintf(format, args...)}
 	switch from.layer {
-	case fromFile:
+	case fromFile, fromOffice:
 		p.File, p.Line, p.Column = l.cfg.File, from.node.Line, from.node.Column
 		if from.node.Key != "" {
 			p.Key = from.node.Key
 		}
-	case fromEnv:
+	case fromEnv, fromOfficeEnv:
 		p.From = from.name
 	case fromFlag:
 		p.From = commandLine
@@ -226,7 +243,12 @@ func (l *loading) file(v *viper.Viper) error {
 	switch root.Kind {
 	case strictyaml.Null:
 	case strictyaml.Map:
-		l.branch(root, "", values)
+		if n, ok := root.Get(officesKey); ok && n.Kind != strictyaml.Null && !(n.Kind == strictyaml.List && len(n.Items) == 0) {
+			l.listed = true
+			l.listOffices(n)
+		}
+		root.Pairs = slices.DeleteFunc(root.Pairs, func(p strictyaml.Pair) bool { return p.Name == officesKey })
+		l.branch(root, "", fromFile, values)
 	default:
 		l.add("", raw{node: root, layer: fromFile}, "must be a map of settings such as espocrm, advoware, sync")
 	}
@@ -237,11 +259,11 @@ func (l *loading) file(v *viper.Viper) error {
 const maxFile = 1 << 20
 
 // branch checks one level of the file against the known keys.
-func (l *loading) branch(n strictyaml.Node, prefix string, into map[string]any) {
+func (l *loading) branch(n strictyaml.Node, prefix string, of layer, into map[string]any) {
 	leaves, sections := namesUnder(prefix)
 	for _, pair := range n.Pairs {
 		key := strictyaml.Join(prefix, pair.Name)
-		at := raw{node: pair.Value, layer: fromFile}
+		at := raw{node: pair.Value, layer: of}
 		switch {
 		case pair.Value.Kind == strictyaml.Null && (slices.Contains(leaves, pair.Name) || slices.Contains(sections, pair.Name)):
 			// A key without a value, or a section in which all is commented out.
@@ -249,7 +271,7 @@ func (l *loading) branch(n strictyaml.Node, prefix string, into map[string]any) 
 			into[pair.Name] = at
 		case slices.Contains(sections, pair.Name) && pair.Value.Kind == strictyaml.Map:
 			sub := map[string]any{}
-			l.branch(pair.Value, key, sub)
+			l.branch(pair.Value, key, of, sub)
 			into[pair.Name] = sub
 		case slices.Contains(sections, pair.Name):
 			l.add(key, at, "must be a map of settings")
@@ -277,7 +299,7 @@ func (l *loading) nearestKey(name, key string, siblings []string) string {
 
 // namesUnder splits the keys below prefix into settings and sections.
 func namesUnder(prefix string) (leaves, sections []string) {
-	for _, key := range Keys() {
+	for _, key := range settingKeys() {
 		rest := key
 		if prefix != "" {
 			var ok bool
@@ -302,13 +324,18 @@ func namesUnder(prefix string) (leaves, sections []string) {
 func (l *loading) environment(v *viper.Viper) {
 	known := map[string]bool{"ADVOSYNC_CONFIG": true}
 	var names []string
-	for _, key := range Keys() {
+	for _, key := range settingKeys() {
 		name := EnvName(key)
-		known[name] = true
 		names = append(names, name)
 		if text := l.env[name]; text != "" {
 			l.over(v, key, raw{node: textNode(text), layer: fromEnv, name: name})
 		}
+		for _, e := range l.entries {
+			names = append(names, OfficeEnvName(e.name, key))
+		}
+	}
+	for _, name := range names {
+		known[name] = true
 	}
 	for _, name := range sortedNames(l.env) {
 		if !strings.HasPrefix(name, envPrefix) || known[name] || strings.HasPrefix(name, envPrefix+"TEST_") {
@@ -345,7 +372,7 @@ func (l *loading) trust(key string, from raw, path string, opened fs.FileInfo) b
 	switch {
 	case risk == nil:
 		return true
-	case l.searched && from.layer == fromFile:
+	case l.searched && from.layer.inFile():
 		l.add(key, from, "%v; until then it is not used", risk)
 		return false
 	}
@@ -356,7 +383,7 @@ func (l *loading) trust(key string, from raw, path string, opened fs.FileInfo) b
 func (l *loading) flags(v *viper.Viper) {
 	for _, key := range sortedNames(l.opts.Flags) {
 		from := raw{node: textNode(l.opts.Flags[key]), layer: fromFlag}
-		if !slices.Contains(Keys(), key) {
+		if !slices.Contains(settingKeys(), key) {
 			l.add(key, from, "unknown key")
 			continue
 		}

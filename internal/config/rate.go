@@ -55,7 +55,7 @@ func (l *loading) timetable(s *setting, from raw) (string, bool) {
 		for _, p := range n.Pairs {
 			rows = append(rows, row{p.Name, raw{node: p.Value, layer: from.layer, name: from.name}})
 		}
-	case n.Kind == strictyaml.Scalar && (from.layer != fromFile || strings.TrimSpace(n.Value) == ""):
+	case n.Kind == strictyaml.Scalar && (!from.layer.inFile() || strings.TrimSpace(n.Value) == ""):
 		for item := range strings.SplitSeq(n.Value, ",") {
 			if item = strings.TrimSpace(item); item == "" {
 				continue

@@ -22,11 +22,15 @@ func (c *Config) Require(systems ...System) error {
 	none := len(missing)
 	for _, s := range systems {
 		for _, key := range c.missing(s) {
-			text := fmt.Sprintf("is needed and not set; set it in the configuration file or as %s", EnvName(key))
-			if c.File == "" {
-				text = fmt.Sprintf("is needed and not set (%s)", EnvName(key))
+			name, variable := key, EnvName(key)
+			if c.Office != "" {
+				name, variable = "offices."+c.Office+"."+key, OfficeEnvName(c.Office, key)
 			}
-			missing = append(missing, Problem{File: c.File, Key: key, Text: text})
+			text := fmt.Sprintf("is needed and not set; set it in the configuration file or as %s", variable)
+			if c.File == "" {
+				text = fmt.Sprintf("is needed and not set (%s)", variable)
+			}
+			missing = append(missing, Problem{File: c.File, Key: name, Text: text})
 		}
 	}
 	if len(missing) == none {

@@ -38,7 +38,18 @@ const durationPattern = `^([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))*$|^0
 
 // SettingsSchema is the schema of advosync.yaml.
 func SettingsSchema() *Schema {
-	root := &Schema{Schema: dialect, Title: "advosync.yaml", Type: orEmpty("object"), AdditionalProperties: false, Properties: map[string]*Schema{}}
+	root, office := settingsNode(), settingsNode()
+	root.Schema, root.Title = dialect, "advosync.yaml"
+	office.Type, office.Required = "object", []string{"name"}
+	office.Properties["name"] = &Schema{Description: "What --office calls it: small letters, digits and - between them.", Type: []string{"string", "number"},
+		Pattern: plainName.String(), Not: &Schema{Enum: []any{"all"}}}
+	root.Properties[officesKey] = &Schema{Description: Explain(officesKey), Type: orEmpty("array"), Items: office}
+	return root
+}
+
+// settingsNode is the object that holds all settings.
+func settingsNode() *Schema {
+	root := &Schema{Type: orEmpty("object"), AdditionalProperties: false, Properties: map[string]*Schema{}}
 	for _, s := range Describe() {
 		parent, name := root.section(s.Key)
 		parent.Properties[name] = settingNode(s)

@@ -73,6 +73,7 @@ func settings(c *Config) []setting {
 
 		{key: "store.driver", kind: anEnum, to: &c.Store.Driver, def: "embedded", enum: []string{"embedded", "redis"}},
 		{key: "store.path", kind: aPath, to: &c.Store.Path},
+		{key: "store.prefix", kind: aText, to: &c.Store.Prefix},
 		{key: "redis.url", kind: aSecret, to: &c.Redis.URL, def: "redis://localhost:6379/0"},
 		{key: "redis.insecure", kind: aBool, to: &c.Redis.Insecure, def: "false"},
 
@@ -111,8 +112,11 @@ func settings(c *Config) []setting {
 const fileSuffix = "_file"
 
 // Keys are all configuration keys, dotted, in the order of the documentation,
-// with the _file siblings of secrets after them.
-func Keys() []string {
+// with the _file siblings of secrets after them, and the list of offices.
+func Keys() []string { return append(settingKeys(), officesKey) }
+
+// settingKeys are the keys that can come from anywhere.
+func settingKeys() []string {
 	var keys []string
 	for _, s := range settings(new(Config)) {
 		keys = append(keys, s.key)

@@ -128,7 +128,7 @@ func (s *setting) wants() string {
 
 // plain: in a file, numbers and booleans stand without quotes.
 func plain(from raw, forms ...strictyaml.Form) bool {
-	if from.layer != fromFile {
+	if !from.layer.inFile() {
 		return true
 	}
 	for _, f := range forms {
@@ -159,7 +159,7 @@ func (l *loading) list(s *setting, from raw) ([]string, bool) {
 				items = append(items, item)
 			}
 		}
-		if from.layer == fromFile && n.Form == strictyaml.Text && len(items) > 0 {
+		if from.layer.inFile() && n.Form == strictyaml.Text && len(items) > 0 {
 			l.add(s.key, from, "must be a list: [%s]", strings.Join(items, ", "))
 			return nil, false
 		}
@@ -187,7 +187,7 @@ func (l *loading) path(from raw, text string) string {
 		return ""
 	}
 	dir := l.opts.Dir
-	if from.layer == fromFile {
+	if from.layer.inFile() {
 		dir = filepath.Dir(l.cfg.File)
 	}
 	return l.against(dir, text)
@@ -216,7 +216,7 @@ func (l *loading) secret(v *viper.Viper, s *setting, from raw, set bool) {
 		return
 	}
 	l.keep(s, from, from.node.Value)
-	if from.layer == fromFile {
+	if from.layer.inFile() {
 		l.checkMode(l.cfg.File, s.key, l.opened)
 	}
 }

@@ -13,7 +13,7 @@ var event = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*\.(create|update|delete|fie
 func (l *loading) checkWatch() {
 	w := &l.cfg.Watch
 	if w.Socket == "" && l.cfg.Store.Path != "" {
-		w.Socket = filepath.Join(filepath.Dir(l.cfg.Store.Path), "watch.sock")
+		w.Socket = filepath.Join(filepath.Dir(l.cfg.Store.Path), "watch.sock") // ownFiles gives an office one of its own
 	}
 	if _, _, err := net.SplitHostPort(w.Listen); err != nil {
 		l.add("watch.listen", l.sources["watch.listen"], "must be host and port, such as 127.0.0.1:8485")
