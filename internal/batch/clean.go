@@ -16,7 +16,7 @@ import (
 //
 // Where many records are updated with one call anyway, that call does it, under their
 // versions.
-func (e *entityRun) makeClean(items []behind) {
+func (e *executor) makeClean(items []behind) {
 	if e.run.systems.gathered(e.m.EspoType(), e.run.systems.updates) != nil {
 		e.cleanTogether(items)
 		return
@@ -51,7 +51,7 @@ func (e *entityRun) makeClean(items []behind) {
 	}
 }
 
-func (e *entityRun) cleanTogether(items []behind) {
+func (e *executor) cleanTogether(items []behind) {
 	var wg sync.WaitGroup
 	errs := make([]error, len(items))
 	for i, it := range items {
@@ -76,19 +76,19 @@ func (e *entityRun) cleanTogether(items []behind) {
 
 // notClean: the records agree and that is remembered; only EspoCRM could not be
 // told. The next pass does it.
-func (e *entityRun) notClean(items []behind, err error) {
+func (e *executor) notClean(items []behind, err error) {
 	e.skipped(true)
 	e.run.warn(fmt.Sprintf("the status of %d records that agree could not be set to clean; the next pass does it", len(items)))
 	e.run.fail(err)
 }
 
-func (e *entityRun) massForbidden() bool {
+func (e *executor) massForbidden() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.noMass
 }
 
-func (e *entityRun) forbidMass(err error) {
+func (e *executor) forbidMass(err error) {
 	e.mu.Lock()
 	e.noMass = true
 	e.mu.Unlock()

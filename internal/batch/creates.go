@@ -12,8 +12,9 @@ import (
 
 // held counts the creates that a pass has held back, by what for.
 type held struct {
-	tooMany, matching int
-	pairs             map[string]bool // EspoCRM's records among those that match
+	TooMany  int      `json:"tooMany,omitempty"`
+	Matching int      `json:"matching,omitempty"`
+	Pairs    []string `json:"pairs,omitempty"` // EspoCRM's records among those that match
 }
 
 // unlinked is what a record's missing link makes of it.
@@ -73,38 +74,23 @@ func (e *entityRun) guardCreates(list []candidate) error {
 }
 
 // holds counts a create that was held back.
-func (e *entityRun) holds(c candidate, res result.Record) {
+func (e *executor) holds(c candidate, res result.Record) {
 	e.waits(c)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	h := &e.out.Held
 	if res.Reason.Code == engine.ReasonMatches {
-		e.held.matching++
-		if e.held.pairs == nil {
-			e.held.pairs = map[string]bool{}
-		}
-		e.held.pairs[c.id] = true
+		h.Matching++
+		h.Pairs = append(h.Pairs, c.id)
 	} else {
-		e.held.tooMany++
+		h.TooMany++
 	}
 }
 
 // heldBack is what the pass says of the creates that it has held back; nil: of
 // none.
 func (e *entityRun) heldBack() *GuardError {
-	tooMany, matching := e.holding()
+	c := e.closing()
+	tooMany, matching := c.holding()
 	return guardError(e.m.Entity(), reconcile.Held(e.m.Entity(), tooMany, matching, e.most))
-}
-
-// holding counts the creates that are held back; those that the pass did not come
-// to count, too.
-func (e *entityRun) holding() (tooMany, matching int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	matching = e.held.matching
-	for _, ids := range e.imports.matching { // a pair that was counted from EspoCRM's side is one
-		if !slices.ContainsFunc(ids, func(id string) bool { return e.held.pairs[id] }) {
-			matching++
-		}
-	}
-	return max(e.held.tooMany, e.tooMany), matching
 }

@@ -494,8 +494,3 @@ func (e *entityRun) there(ctx context.Context, asked []candidate) (map[string]bo
 	}
 	return there, err
 }
-
-// deletes: what is gone from EspoCRM is deleted in Advoware.
-func (e *entityRun) deletes() bool {
-	return e.run.p.cfg.Engine.OnMissingInEspocrm == engine.MissingDelete
-}

@@ -37,7 +37,7 @@ func (e *entityRun) readEarly(page []record.Object, found []candidate) {
 }
 
 // takeEarly is what was read early, nil where there is nothing, or no more.
-func (e *entityRun) takeEarly() *chunk {
+func (e *executor) takeEarly() *chunk {
 	if e.early == nil {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (e *entityRun) takeEarly() *chunk {
 }
 
 // dropEarly frees what was read early and is not wanted.
-func (e *entityRun) dropEarly() {
+func (e *executor) dropEarly() {
 	if e.early == nil {
 		return
 	}

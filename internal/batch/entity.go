@@ -20,11 +20,9 @@ import (
 )
 
 // entityRun is one pass over one entity: look, guard, sync, remember. A dry run
-// goes the same way and plans where the other one syncs.
+// goes the same way and plans where the other one syncs. It plans; its executor syncs.
 type entityRun struct {
-	run  *run
-	m    *mapping.Mapping
-	espo governedEspo
+	executor
 
 	state EntityState // of the last pass
 	known bool        // there was one
@@ -32,65 +30,47 @@ type entityRun struct {
 	// asks for it was overridden). deep: contents are compared along with row ids.
 	full, deep bool
 	began      time.Time // EspoCRM's time when this pass began to look
-	lock       *lease.Lease
 	queue      *queue
 	judge      *judge
+	guarded    bool // the guards have let the pass go on
 
-	mu       sync.Mutex
 	facts    reconcile.PassFacts
 	linked   int
 	ids      []uint64 // hashes of the linked records' ids
 	resting  []uint64 // of those that failed or wait for a decision
 	seed     maphash.Seed
-	twin     map[string]string
 	marker   bool
 	noMarker bool
 	newest   []EspoWitness
-	updated  []AdvoWitness
 	present  int
 	pages    int     // of Advoware's list that were read, the empty one behind the last included
 	cuts     []int64 // bounds of EspoCRM's ranges for the next pass
 
 	// open are the records that earlier passes have left open, by the hash of their
-	// ids, with their status; again is when the first of them is tried again.
-	open  map[uint64]string
+	// ids; again is when the first of them is tried again.
+	open  map[uint64]openAs
 	again time.Time
 	// newcomers are Advoware's records that nothing in EspoCRM is linked to.
 	newcomers int
 	imports   imports
 
-	creates *engine.CreateGuard
 	most    int // creates that are allowed
 	tooMany int // creates that there would be, where that is more
-	held    held
 
-	created int
-	// unseen are linked records that the list does not show and that are not gone:
-	// hidden from us, or not asked for yet. The next pass looks for them again.
-	unseen   int
-	oldest   int64 // the oldest edit that waits
-	waiting  int
-	left     bool // something has not ended, and nobody knows by its id what
-	leftOver []candidate
-	before   []kept // by the last pass
-	noMass   bool   // mass updates are forbidden
-	suspects []suspect
+	before   []kept // left by the last pass
 	unlisted unlisted
-	late     []candidate // deletes that nobody knew of when the guard was asked
 
 	first       sync.Once
 	accepted    chan struct{} // closed with EspoCRM's first answer
 	usKnown     chan struct{} // closed once it is known as whom this pass has signed in
 	someUnclean bool          // that answer shows records that were edited
 	listError   error         // what Advoware's list has met before it
-	early       *early
-	flying      sync.WaitGroup
 }
 
 // entity makes the pass over one entity.
 func (r *run) entity(m *mapping.Mapping) error {
-	e := &entityRun{run: r, m: m, espo: governedEspo{r.systems}, queue: newQueue(maxQueue), seed: maphash.MakeSeed(), twin: map[string]string{},
-		accepted: make(chan struct{}), usKnown: make(chan struct{})}
+	e := &entityRun{queue: newQueue(maxQueue), seed: maphash.MakeSeed(), accepted: make(chan struct{}), usKnown: make(chan struct{})}
+	e.run, e.m, e.espo, e.twin = r, m, governedEspo{r.systems}, map[string]string{}
 	e.facts.Entity = m.Entity()
 	r.freshEntity()
 	if !r.opts.DryRun {
@@ -120,29 +100,26 @@ func (r *run) entity(m *mapping.Mapping) error {
 	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseGuard) })
 	limits := r.opts.limits(r.p.cfg)
 	if g := guard(e.facts, limits); g != nil {
-		for _, c := range e.queue.take() {
-			e.leaves(c)
-		}
+		e.leaveAll(e.queue.take())
 		return errors.Join(g, e.rememberRun(false, g))
 	}
 	if err := e.lacksTooMany(); err != nil {
 		return errors.Join(err, e.rememberRun(false, err))
 	}
-	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: m.Entity(), Partial: true}}
 	list := e.queue.take()
 	if err := e.guardCreates(list); err != nil {
-		for _, c := range list {
-			e.leaves(c)
-		}
+		e.leaveAll(list)
 		return errors.Join(asErr(asFault(fault.EspoCRM, err)), e.rememberRun(false, nil))
 	}
-	e.waiting += e.queue.missed()
+	e.guardOn(limits)
+	e.out.Waiting += e.queue.missed()
+	e.openAs(list)
 	e.countStill(list)
 	r.tell(func(s Sink) {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
-	err = e.execute(list)
+	err = errors.Join(e.execute(list), e.judge.error())
 	e.importAll()
 	if g := e.heldBack(); g != nil {
 		r.note(g) // it has kept nothing else from its end
@@ -244,72 +221,31 @@ func (e *entityRun) mindClock() {
 	}
 }
 
-// rememberRun leaves the pass's state to the next one. The watermark moves only
-// when every candidate has ended. why is what has cut the pass short.
+// rememberRun leaves the pass's state to the next one. why is what has cut the pass
+// short.
 func (e *entityRun) rememberRun(ran bool, why error) error {
 	r := e.run
-	now, next := r.now().UTC(), e.state
+	now, c := r.now().UTC(), e.closing()
 	if r.opts.DryRun {
-		e.reportOpen(&next, now)
+		r.reportOpen(c, now)
 		return nil
 	}
-	next.LastRun = now
-	if ran || why != nil { // it has looked
-		next.Halted = halted(why, e.state.Halted, now, r.p.cfg.Engine.Run)
-		e.reportOpen(&next, now)
-	}
-	if !ran { // what waited then still does, and what has been seen since
-		next.OldestUnsynced = stampOf(older(e.oldest, moment(e.state.OldestUnsynced)))
-		next.Waiting = max(e.waiting, e.state.Waiting)
-		e.reportLeft(next.Oldest())
+	h := halted(why, e.state.Halted, now, r.p.cfg.Engine.Run)
+	if !ran {
+		next := c.unplanned(now, h, why != nil)
+		if why != nil { // it has looked
+			r.reportOpen(c, now)
+		}
+		r.reportLeft(c, next)
 		return e.saveState(next)
 	}
-	ended := !e.left && !e.queue.over && e.waiting == 0
-	if err := e.keepLeft(context.WithoutCancel(r.ctx)); err != nil {
+	next, left := c.next(now, r.summaryOf(e.m.Entity()), h, why != nil)
+	r.reportOpen(c, now)
+	r.reportLeft(c, next)
+	if err := e.keepLeft(context.WithoutCancel(r.ctx), left); err != nil {
 		return err
 	}
-	e.rememberSeen(&next)
-	if ended || e.bounded() {
-		next.Watermark = e.began.UTC().Format(stampFormat)
-		if e.deep {
-			next.ComparedAt = now
-		}
-		if s := r.report.Entities[e.m.Entity()]; ended && why == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !next.StillOpen.Any() {
-			next.LastSuccess = now
-		}
-	}
-	e.reportLeft(next.Oldest())
 	return e.saveState(next)
-}
-
-// rememberSeen is what the pass has seen of both systems.
-func (e *entityRun) rememberSeen(next *EntityState) {
-	next.Mapping = e.m.Fingerprint() // the guard has let it pass
-	next.Marker = e.hasMarker()
-	next.Espo = e.newest
-	next.Advo = append(e.updated, without(e.state.Advo, e.updated)...)
-	next.Advo = next.Advo[:min(len(next.Advo), maxWitnesses)]
-	next.OldestUnsynced, next.Waiting = stampOf(e.oldest), e.waiting
-	if e.m.List() != nil || e.full {
-		next.Linked = e.linked
-	}
-	if e.m.List() != nil {
-		next.Bounds, next.Pages = e.cuts, e.pages
-	}
-	next.Linked += e.created + e.imports.made + e.unseen
-	if e.full {
-		next.ComparedAt = time.Time{} // not before it is complete
-	}
-}
-
-func (e *entityRun) reportLeft(oldest time.Time) {
-	e.run.mu.Lock()
-	defer e.run.mu.Unlock()
-	rep := &e.run.report
-	rep.LeftOver += e.waiting
-	if !oldest.IsZero() && (rep.Oldest.IsZero() || oldest.Before(rep.Oldest)) {
-		rep.Oldest = oldest
-	}
 }
 
 func (e *entityRun) saveState(s EntityState) error {
@@ -330,34 +266,6 @@ func without(ws, of []AdvoWitness) []AdvoWitness {
 		}
 	}
 	return out
-}
-
-// waits counts an edit that is known and not synced by this pass.
-func (e *entityRun) waits(c candidate) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.oldest = older(e.oldest, c.since)
-}
-
-// leaves counts a candidate that is left to the next pass.
-func (e *entityRun) leaves(c candidate) {
-	e.waits(c)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.waiting++
-	e.leftOver = append(e.leftOver, c)
-	if c.why&whyGone != 0 {
-		e.unseen++
-	}
-}
-
-// skipped notes that something was left to the next pass.
-func (e *entityRun) skipped(some bool) {
-	if some {
-		e.mu.Lock()
-		e.left = true
-		e.mu.Unlock()
-	}
 }
 
 func lostRace(err error) bool {

@@ -11,10 +11,41 @@ import (
 	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
 )
+
+// executor syncs candidates that somebody has planned, chunk by chunk, and keeps what
+// became of them. It knows no guard: what it may create was counted out to it, and where
+// the planner judges while it goes on, halted and judged ask it.
+type executor struct {
+	run  *run
+	m    *mapping.Mapping
+	espo governedEspo
+
+	creates *engine.CreateGuard
+	twin    map[string]string // by id: why two records of one number are not synced
+	early   *early
+	// lock is the pass's, while its planner is in this process.
+	lock *lease.Lease
+	// halted says that a guard has halted the pass meanwhile; nil: none can.
+	halted func() bool
+	// judged is told of every comparison of an entity that Advoware cannot list, before
+	// anything is written; nil: nobody judges.
+	judged func(v result.Verdict, sample bool) error
+	// deleteLate syncs what turned out to be gone while it was synced; nil: it is left.
+	deleteLate func(late []candidate) error
+
+	flying   sync.WaitGroup
+	noMass   bool // mass updates are forbidden
+	suspects []suspect
+	late     []candidate // deletes that nobody knew of when the guard was asked
+
+	mu  sync.Mutex
+	out outcome
+}
 
 // chunk is a hundred candidates that are locked and read together, and freed
 // together.
@@ -48,7 +79,7 @@ type item struct {
 // execute works through the candidates, chunk by chunk. The next chunk is locked
 // and read while the current one is about to end, so that nobody idles and
 // nothing read grows old.
-func (e *entityRun) execute(list []candidate) error {
+func (e *executor) execute(list []candidate) error {
 	var next chan *chunk
 	pos, room := 0, e.room()
 	prepare := func() {
@@ -100,9 +131,7 @@ func (e *entityRun) execute(list []candidate) error {
 		e.giveBack(<-next, 0)
 	}
 	e.flying.Wait()
-	for _, c := range list[pos:] {
-		e.leaves(c)
-	}
+	e.leaveAll(list[pos:])
 	return e.settle(failure)
 }
 
@@ -119,7 +148,7 @@ func (c *chunk) giveLocked(room int) int {
 
 // inWork is how many records are in work at the same time: as many as calls may be in
 // flight, and more where many records share a call.
-func (e *entityRun) inWork() int {
+func (e *executor) inWork() int {
 	if e.run.systems.gathered(e.m.EspoType(), e.run.systems.updates) == nil {
 		return e.run.workers()
 	}
@@ -127,7 +156,7 @@ func (e *entityRun) inWork() int {
 }
 
 // room is how many records --limit still allows; -1: no limit.
-func (e *entityRun) room() int {
+func (e *executor) room() int {
 	if e.run.opts.Limit <= 0 {
 		return -1
 	}
@@ -137,11 +166,11 @@ func (e *entityRun) room() int {
 }
 
 // ends reports whether no further record of this entity is begun.
-func (e *entityRun) ends() bool {
+func (e *executor) ends() bool {
 	if e.lock != nil && e.lock.Context().Err() != nil && e.run.work.Err() == nil {
 		e.run.halt(StopPassLock)
 	}
-	return e.run.stopped() || e.judge.halted() != nil
+	return e.run.stopped() || e.halted != nil && e.halted()
 }
 
 // slots bounds the records in flight. It is the number of workers, so that a
@@ -182,7 +211,7 @@ func (s *slots) give() {
 // prepare locks a chunk in one round trip, loads what is remembered, and reads
 // EspoCRM's records with one list call under those locks, but for what was done
 // early. A dry run locks nothing.
-func (e *entityRun) prepare(ctx context.Context, part []candidate, early *chunk) *chunk {
+func (e *executor) prepare(ctx context.Context, part []candidate, early *chunk) *chunk {
 	c := &chunk{open: len(part)}
 	for _, cand := range part {
 		c.items = append(c.items, &item{candidate: cand})
@@ -197,7 +226,7 @@ func (e *entityRun) prepare(ctx context.Context, part []candidate, early *chunk)
 }
 
 // inherit takes over of an early chunk what this one needs of it, and frees the rest.
-func (e *entityRun) inherit(c, early *chunk) {
+func (e *executor) inherit(c, early *chunk) {
 	byID := map[string]*item{}
 	for _, it := range early.items {
 		byID[it.id] = it
@@ -215,7 +244,7 @@ func (e *entityRun) inherit(c, early *chunk) {
 }
 
 // lockItems locks what is not locked yet, and loads what is remembered of it.
-func (e *entityRun) lockItems(ctx context.Context, c *chunk) error {
+func (e *executor) lockItems(ctx context.Context, c *chunk) error {
 	var ids, keys []string
 	var items []*item
 	byKey := map[string]*item{}
@@ -251,7 +280,7 @@ func (e *entityRun) lockItems(ctx context.Context, c *chunk) error {
 }
 
 // readItems reads what was not read yet, or too long ago.
-func (e *entityRun) readItems(ctx context.Context, c *chunk) error {
+func (e *executor) readItems(ctx context.Context, c *chunk) error {
 	began := e.run.now()
 	var read []string
 	byID := map[string]*item{}
@@ -277,14 +306,14 @@ func (e *entityRun) readItems(ctx context.Context, c *chunk) error {
 }
 
 // free frees locks; what cannot be freed is said.
-func (e *entityRun) free(leases []*lease.Lease) {
+func (e *executor) free(leases []*lease.Lease) {
 	if err := e.run.p.deps.Leases.Release(leases...); err != nil {
 		e.run.warn(fmt.Sprintf("locks could not be freed and live until they run out: %v", err))
 	}
 }
 
 // giveBack ends the items from i on without having begun them.
-func (e *entityRun) giveBack(c *chunk, i int) {
+func (e *executor) giveBack(c *chunk, i int) {
 	for _, it := range c.items[i:] {
 		e.leaves(it.candidate)
 	}
@@ -292,7 +321,7 @@ func (e *entityRun) giveBack(c *chunk, i int) {
 }
 
 // begin works on one item in a goroutine of its own.
-func (e *entityRun) begin(c *chunk, it *item, s *slots) {
+func (e *executor) begin(c *chunk, it *item, s *slots) {
 	e.run.mu.Lock()
 	if it.locked == nil {
 		e.run.begun++
@@ -310,7 +339,7 @@ func (e *entityRun) begin(c *chunk, it *item, s *slots) {
 }
 
 // one syncs one record, or plans it.
-func (e *entityRun) one(c *chunk, it *item) {
+func (e *executor) one(c *chunk, it *item) {
 	switch {
 	case it.locked != nil:
 		e.ended(it, e.lockedResult(it))
@@ -328,11 +357,11 @@ func (e *entityRun) one(c *chunk, it *item) {
 }
 
 // sync syncs a record that nobody else holds, or plans it.
-func (e *entityRun) sync(c *chunk, it *item) {
+func (e *executor) sync(c *chunk, it *item) {
 	ctx, t := withTicket(e.run.work)
 	req := engine.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem, Creates: e.creates}
-	if e.m.List() == nil {
-		req.Judge = func(v result.Verdict) error { return e.judge.compared(v, it.why == whyStale || it.why == whyFirst) }
+	if e.judged != nil {
+		req.Judge = func(v result.Verdict) error { return e.judged(v, it.why == whyStale || it.why == whyFirst) }
 	}
 	if e.run.opts.DryRun {
 		res := e.run.engine.Plan(ctx, req)
@@ -355,7 +384,7 @@ func (e *entityRun) sync(c *chunk, it *item) {
 
 // isGone confirms that a record which the list did not show does not exist, and
 // is not only out of our sight.
-func (e *entityRun) isGone(it *item) bool {
+func (e *executor) isGone(it *item) bool {
 	ctx, _ := withTicket(e.run.work)
 	_, err := e.espo.Get(ctx, e.m.EspoType(), it.id)
 	return fault.Is(err, fault.NotFound)
@@ -363,7 +392,7 @@ func (e *entityRun) isGone(it *item) bool {
 
 // over ends n items; the last one ends the chunk: what was adopted becomes
 // clean, and the locks are freed, each in one round trip.
-func (e *entityRun) over(c *chunk, n int) {
+func (e *executor) over(c *chunk, n int) {
 	c.mu.Lock()
 	c.open -= n
 	last := c.open == 0
@@ -379,7 +408,7 @@ func (e *entityRun) over(c *chunk, n int) {
 
 // come takes a record's result; a system's failure is put aside until it is
 // known whether others fared alike.
-func (e *entityRun) come(it *item, t *ticket, res result.Record) {
+func (e *executor) come(it *item, t *ticket, res result.Record) {
 	if res.Outcome != result.Failed || res.Error == nil || res.Error.Owner != string(fault.OwnerSystem) {
 		e.ended(it, res)
 		return
@@ -393,7 +422,7 @@ func (e *entityRun) come(it *item, t *ticket, res result.Record) {
 		e.mu.Lock()
 		e.suspects = append(e.suspects, suspect{it.candidate, t, res})
 		e.mu.Unlock()
-	case e.judge.halted() != nil:
+	case e.halted != nil && e.halted():
 		e.leaves(it.candidate) // nothing was written
 	default:
 		e.leaveTo(it.candidate, res)
@@ -404,9 +433,9 @@ func (e *entityRun) come(it *item, t *ticket, res result.Record) {
 }
 
 // ended counts a result.
-func (e *entityRun) ended(it *item, res result.Record) { e.count(it.candidate, res) }
+func (e *executor) ended(it *item, res result.Record) { e.count(it.candidate, res) }
 
-func (e *entityRun) count(c candidate, res result.Record) {
+func (e *executor) count(c candidate, res result.Record) {
 	switch res.Outcome {
 	case result.Failed, result.PermanentlyFailed, result.ConflictWaits:
 		e.waits(c)
@@ -422,14 +451,14 @@ func (e *entityRun) count(c candidate, res result.Record) {
 	}
 	e.mu.Lock()
 	if res.Outcome == result.CreatedAdvoware {
-		e.created++
+		e.out.Created++
 	}
 	if c.why&whyGone != 0 && res.Outcome == result.Failed && res.Error.Code == string(fault.Forbidden) {
-		e.unseen++
+		e.out.Unseen++
 	}
-	e.testifies(res)
+	e.out.testifies(res)
+	e.out.closes(c.was, becomes(res))
 	e.mu.Unlock()
-	e.closes(c.id, becomes(res))
 	e.run.mu.Lock()
 	defer e.run.mu.Unlock()
 	e.run.report.add(res)
@@ -438,12 +467,12 @@ func (e *entityRun) count(c candidate, res result.Record) {
 
 // leaveTo leaves a record that a system's failure has hit to the next pass: no
 // attempt is counted.
-func (e *entityRun) leaveTo(c candidate, res result.Record) {
+func (e *executor) leaveTo(c candidate, res result.Record) {
 	res.Outcome = result.Skipped
 	e.count(c, res)
 }
 
-func (e *entityRun) lockedResult(it *item) result.Record {
+func (e *executor) lockedResult(it *item) result.Record {
 	busy := &lease.HeldError{Lock: *it.locked}
 	return result.Record{Entity: e.m.Entity(), ID: it.id, Outcome: result.Locked, Fields: []result.Field{},
 		Reason: result.Reason{Code: "locked", Text: busy.Error()},
@@ -451,7 +480,7 @@ func (e *entityRun) lockedResult(it *item) result.Record {
 			Hint: fmt.Sprintf("advosync unlock --entity %s --id %s", e.m.Entity(), it.id), Owner: string(fault.OwnerRecord), Transient: true}}
 }
 
-func (e *entityRun) twinResult(it *item) result.Record {
+func (e *executor) twinResult(it *item) result.Record {
 	text := fmt.Sprintf("two records of %s are linked to one in Advoware: %s; neither is synced", e.m.Entity(), e.twin[it.id])
 	return result.Record{Entity: e.m.Entity(), ID: it.id, Outcome: result.Failed, Fields: []result.Field{}, RetryCount: 0,
 		Reason: result.Reason{Code: string(fault.Duplicate), Text: text},
@@ -468,10 +497,14 @@ type suspect struct {
 
 // settle ends the pass over an entity once nothing is in flight any more:
 // failures are given to their owners, deletes that nobody knew of are guarded.
-func (e *entityRun) settle(failure error) error {
+func (e *executor) settle(failure error) error {
 	errs := []error{failure}
-	if len(e.late) > 0 {
-		errs = append(errs, e.deleteLate())
+	switch {
+	case len(e.late) == 0:
+	case e.deleteLate != nil:
+		errs = append(errs, e.deleteLate(e.late))
+	default:
+		e.leaveAll(e.late)
 	}
 	crowd := e.crowd()
 	for _, s := range e.suspects {
@@ -494,9 +527,6 @@ func (e *entityRun) settle(failure error) error {
 	if f := e.run.systems.broken(); f != nil {
 		e.run.fail(f)
 	}
-	if g := e.judge.halted(); g != nil {
-		errs = append(errs, g)
-	}
 	return errors.Join(errs...)
 }
 
@@ -509,7 +539,7 @@ type failing struct {
 // crowd counts the records that failed and after which nobody was served by calls
 // of the same class. Several of them are a system that has ceased to serve. Records
 // that shared a call have met one failure together.
-func (e *entityRun) crowd() map[failing]int {
+func (e *executor) crowd() map[failing]int {
 	n, met := map[failing]int{}, map[*fault.Error]bool{}
 	for _, s := range e.suspects {
 		f := s.t.failed
@@ -530,7 +560,7 @@ func (e *entityRun) crowd() map[failing]int {
 // call that was not sent, or whose answer was lost or is none (a proxy's page), where
 // others were answered in this pass and not several records in a row have met the
 // same. A refusal in words is none: it will meet the others, too.
-func (e *entityRun) alone(s suspect, crowd map[failing]int) bool {
+func (e *executor) alone(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
 	lost := f.Doubt || f.Status == 0 || f.Code == fault.BadAnswer && f.Status/100 == 2 || !s.t.failed.write && f.Status >= 500
@@ -543,7 +573,7 @@ func (e *entityRun) alone(s suspect, crowd map[failing]int) bool {
 // isRecords tells whether a 5xx or 403 is the record's: others pass in this pass, by
 // calls of the same class. Where none came after it, it needs one that was
 // served before, no crowd of the same fate, and an answer to a plain question now.
-func (e *entityRun) isRecords(s suspect, crowd map[failing]int) bool {
+func (e *executor) isRecords(s suspect, crowd map[failing]int) bool {
 	f := s.t.failed.fault
 	b := e.run.systems.breakers[f.System]
 	if e.run.opts.DryRun || f.Status < 500 && f.Code != fault.Forbidden || f.Code == fault.Maintenance || b == nil || b.failure() != nil {
@@ -554,7 +584,7 @@ func (e *entityRun) isRecords(s suspect, crowd map[failing]int) bool {
 }
 
 // answers asks a system a plain question.
-func (e *entityRun) answers(system fault.System) bool {
+func (e *executor) answers(system fault.System) bool {
 	if system == fault.EspoCRM {
 		_, err := e.espo.Find(e.run.work, e.m.EspoType(), record.Query{Select: []string{fieldID}, Size: 1})
 		return err == nil
@@ -567,23 +597,36 @@ func (e *entityRun) answers(system fault.System) bool {
 	return err == nil || fault.OwnedByRecord(err)
 }
 
-// deleteLate syncs the records whose Advoware part is to be deleted and which
-// turned up only while syncing; the guard counts them with those it knew.
-func (e *entityRun) deleteLate() error {
-	facts := e.facts
-	facts.Deletes += len(e.late)
-	facts.MappingChanged, facts.Regress, facts.Moved = false, "", 0
-	if g := guard(facts, e.judge.limits); g != nil {
-		for _, c := range e.late {
-			e.leaves(c)
-		}
-		return g
+// waits counts an edit that is known and not synced by this pass.
+func (e *executor) waits(c candidate) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.out.Oldest = older(e.out.Oldest, c.since)
+}
+
+// leaves counts a candidate that is left to the next pass.
+func (e *executor) leaves(c candidate) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.out.leaves(c)
+}
+
+func (e *executor) leaveAll(cs []candidate) {
+	for _, c := range cs {
+		e.leaves(c)
 	}
-	for _, c := range e.late {
-		ctx, t := withTicket(e.run.work)
-		res := e.run.engine.Sync(ctx, engine.Request{Mapping: e.m, ID: c.id, Pass: true})
-		e.run.systems.done(t)
-		e.come(&item{candidate: c}, t, res)
+}
+
+// skipped notes that something was left to the next pass.
+func (e *executor) skipped(some bool) {
+	if some {
+		e.mu.Lock()
+		e.out.Left = true
+		e.mu.Unlock()
 	}
-	return nil
+}
+
+// deletes: what is gone from EspoCRM is deleted in Advoware.
+func (e *executor) deletes() bool {
+	return e.run.p.cfg.Engine.OnMissingInEspocrm == engine.MissingDelete
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 )
@@ -75,8 +76,50 @@ func (j *judge) compared(v result.Verdict, sample bool) error {
 	return nil
 }
 
+// halted is what it has halted the pass for; nil: it has not, or there is none.
 func (j *judge) halted() *GuardError {
+	if j == nil {
+		return nil
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.halt
+}
+
+// error is halted as an error.
+func (j *judge) error() error {
+	if g := j.halted(); g != nil {
+		return g
+	}
+	return nil
+}
+
+// guardOn has the guards go on judging while the executor syncs.
+func (e *entityRun) guardOn(limits reconcile.PassLimits) {
+	e.guarded = true
+	e.judge = &judge{limits: limits, facts: reconcile.PassFacts{Entity: e.m.Entity(), Partial: true}}
+	e.halted = func() bool { return e.judge.halted() != nil }
+	if e.m.List() == nil {
+		e.judged = e.judge.compared
+	}
+	e.deleteLate = e.guardLate
+}
+
+// guardLate syncs the records whose Advoware part is to be deleted and which
+// turned up only while syncing; the guard counts them with those it knew.
+func (e *entityRun) guardLate(late []candidate) error {
+	facts := e.facts
+	facts.Deletes += len(late)
+	facts.MappingChanged, facts.Regress, facts.Moved = false, "", 0
+	if g := guard(facts, e.judge.limits); g != nil {
+		e.leaveAll(late)
+		return g
+	}
+	for _, c := range late {
+		ctx, t := withTicket(e.run.work)
+		res := e.run.engine.Sync(ctx, engine.Request{Mapping: e.m, ID: c.id, Pass: true})
+		e.run.systems.done(t)
+		e.come(&item{candidate: c}, t, res)
+	}
+	return nil
 }

@@ -65,45 +65,19 @@ func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
 	return err
 }
 
-// keeps is what the next pass is told of. What is gone from EspoCRM is not among it:
-// every look finds that by itself, and the guard counts it. More candidates than a pass
-// holds: those that were kept before may be among the dropped ones.
-func (e *entityRun) keeps() []kept {
-	var ks []kept
-	slices.SortFunc(e.leftOver, inTurn)
-	for _, c := range e.leftOver {
-		if c.why&whyGone == 0 {
-			ks = append(ks, kept{c.id, c.since, c.why &^ whyPosted})
-		}
-	}
-	if !e.queue.over {
-		return ks
-	}
-	known := map[string]bool{}
-	for _, k := range ks {
-		known[k.ID] = true
-	}
-	for _, k := range e.before {
-		if !known[k.ID] {
-			ks = append(ks, k)
-		}
-	}
-	return ks
-}
-
 // keepLeft stores what is left, before the state that rests on it.
-func (e *entityRun) keepLeft(ctx context.Context) error {
-	ks := e.keeps()
+func (e *entityRun) keepLeft(ctx context.Context, ks []kept) error {
 	if len(ks) == 0 && len(e.before) == 0 {
 		return nil
 	}
 	return save(ctx, e.run.p.deps.Store, keptKey(e.m.Entity()), ks)
 }
 
-// bounded: the pass has ended at a bound of the command line, and every record that it
-// has left is known by its id.
+func (k kept) candidate() candidate { return candidate{id: k.ID, since: k.Since, why: k.Why} }
+
+// bounded: the pass has ended at a bound of the command line.
 func (e *entityRun) bounded() bool {
 	e.run.mu.Lock()
 	defer e.run.mu.Unlock()
-	return (e.run.stop == StopTime || e.run.stop == StopLimit) && e.judge != nil && e.judge.halted() == nil && !e.queue.over && !e.left
+	return (e.run.stop == StopTime || e.run.stop == StopLimit) && e.guarded && e.judge.halted() == nil && !e.queue.over
 }

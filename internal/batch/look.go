@@ -290,7 +290,7 @@ func (e *entityRun) lookEdited(ctx context.Context) error {
 }
 
 // fields is the select of a list whose records are compared by content.
-func (e *entityRun) fields() []string {
+func (e *executor) fields() []string {
 	fs := append(engine.ReadFields(e.m), e.m.EspoNames()...)
 	fs = append(fs, fieldEditedAt)
 	slices.Sort(fs)

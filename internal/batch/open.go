@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/result"
 )
 
@@ -18,9 +17,9 @@ func (e *entityRun) opened(id, status string, again time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.open == nil {
-		e.open = map[uint64]string{}
+		e.open = map[uint64]openAs{}
 	}
-	e.open[maphash.String(e.seed, id)] = status
+	e.open[maphash.String(e.seed, id)] = openStatus(status)
 	if !again.IsZero() && (e.again.IsZero() || again.Before(e.again)) {
 		e.again = again
 	}
@@ -37,61 +36,38 @@ func becomes(res result.Record) result.Outcome {
 	return res.Outcome
 }
 
-// closes follows what this pass has made of an open record.
-func (e *entityRun) closes(id string, o result.Outcome) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	hash := maphash.String(e.seed, id)
-	if _, known := e.open[hash]; !known {
-		return
-	}
-	switch o {
-	case result.Failed:
-		e.open[hash] = engine.StatusFailed
-	case result.PermanentlyFailed:
-		e.open[hash] = engine.StatusPermanentlyFailed
-	case result.ConflictWaits:
-		e.open[hash] = engine.StatusConflict
-	case result.Locked, result.Skipped, result.Planned: // as it was
-	default:
-		delete(e.open, hash)
+// openAs says of the candidates as what they are open.
+func (e *entityRun) openAs(list []candidate) {
+	for i := range list {
+		list[i].was = e.open[maphash.String(e.seed, list[i].id)]
 	}
 }
 
-// stillOpen counts what was open when the pass began, and is so still, and the
-// creates that are held back.
-func (e *entityRun) stillOpen() (n result.StillOpen) {
-	tooMany, matching := e.holding()
-	n.Held = tooMany + matching
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, status := range e.open {
-		switch status {
-		case engine.StatusConflict:
-			n.Conflicts++
-		case engine.StatusFailed:
-			n.Failed++
-		case engine.StatusPermanentlyFailed:
-			n.PermanentlyFailed++
-		}
-	}
-	return n
-}
-
-// reportOpen says what is still open, and whether it is news to somebody who
-// reads only what has changed.
-func (e *entityRun) reportOpen(next *EntityState, now time.Time) {
-	next.StillOpen, next.NewInAdvoware = e.stillOpen(), e.newcomers-e.imports.made
-	r := e.run
+// reportOpen says what is still open, and whether it is news to somebody who reads only
+// what has changed.
+func (r *run) reportOpen(c closing, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	doc := &r.report.Document
-	doc.StillOpen, doc.NewInAdvoware = doc.StillOpen.Plus(next.StillOpen), doc.NewInAdvoware+next.NewInAdvoware
-	if t := e.again; next.StillOpen.Failed > 0 && !t.IsZero() && (r.report.NextRetry.IsZero() || t.Before(r.report.NextRetry)) {
+	n, doc := c.stillOpen(), &r.report.Document
+	doc.StillOpen, doc.NewInAdvoware = doc.StillOpen.Plus(n), doc.NewInAdvoware+c.Newcomers-c.Imported
+	if t := c.Again; n.Failed > 0 && !t.IsZero() && (r.report.NextRetry.IsZero() || t.Before(r.report.NextRetry)) {
 		r.report.NextRetry = t
 	}
-	if next.StillOpen.Any() && (next.StillOpen != next.SaidOpen || !now.Before(next.SaidAt.Add(sayAgain))) {
-		r.report.OpenIsNews, next.SaidAt = true, now
+	r.report.OpenIsNews = r.report.OpenIsNews || c.isNews(now)
+}
+
+// reportLeft says what waits for the next pass.
+func (r *run) reportLeft(c closing, next EntityState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.LeftOver += c.Outcome.Waiting
+	if t := next.Oldest(); !t.IsZero() && (r.report.Oldest.IsZero() || t.Before(r.report.Oldest)) {
+		r.report.Oldest = t
 	}
-	next.SaidOpen = next.StillOpen
+}
+
+func (r *run) summaryOf(entity string) result.Summary {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.report.Entities[entity]
 }

@@ -39,6 +39,7 @@ type candidate struct {
 	id    string
 	since int64
 	why   why
+	was   openAs // an earlier pass has left it open
 }
 
 // queue collects candidates, each id once, and keeps the oldest where there are

@@ -27,10 +27,12 @@ func TestQueueCountsWhatItDrops(t *testing.T) {
 // Records end in any order: what is left is kept in the order in which it is synced, so
 // that two passes that left the same ask for it in the same words.
 func TestWhatIsLeftIsKeptInItsTurn(t *testing.T) {
-	left := []candidate{{id: "c", since: 1, why: whyHeld}, {id: "b", since: 2}, {id: "d", since: 3, why: whyGone}, {id: "e", since: 1}, {id: "a", since: 2}}
-	e := &entityRun{queue: newQueue(10), leftOver: left}
+	var c closing
+	for _, left := range []candidate{{id: "c", since: 1, why: whyHeld}, {id: "b", since: 2}, {id: "d", since: 3, why: whyGone}, {id: "e", since: 1}, {id: "a", since: 2}} {
+		c.Outcome.leaves(left)
+	}
 	var ids []string
-	for _, k := range e.keeps() {
+	for _, k := range c.keeps() {
 		ids = append(ids, k.ID)
 	}
 	if got := strings.Join(ids, " "); got != "e a b c" {

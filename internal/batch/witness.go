@@ -115,7 +115,7 @@ func (e *entityRun) lookLost() {
 }
 
 // testifies makes an update or creation of ours a witness.
-func (e *entityRun) testifies(r result.Record) {
+func (o *outcome) testifies(r result.Record) {
 	if r.AdvowareID == nil || r.RowID.After == "" {
 		return
 	}
@@ -127,7 +127,7 @@ func (e *entityRun) testifies(r result.Record) {
 	default:
 		return
 	}
-	e.updated = slices.DeleteFunc(e.updated, func(o AdvoWitness) bool { return o.ID == w.ID })
-	e.updated = slices.Insert(e.updated, 0, w)
-	e.updated = e.updated[:min(len(e.updated), maxWitnesses)]
+	o.Updated = slices.DeleteFunc(o.Updated, func(known AdvoWitness) bool { return known.ID == w.ID })
+	o.Updated = slices.Insert(o.Updated, 0, w)
+	o.Updated = o.Updated[:min(len(o.Updated), maxWitnesses)]
 }
