@@ -77,7 +77,7 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 func openStore(ctx context.Context, cfg *config.Config, readOnly bool) (store.Store, error) {
 	switch {
 	case cfg.Store.Driver == "redis":
-		return redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{ReadOnly: readOnly})
+		return redis.Open(ctx, cfg.Redis.URL.Reveal(), redis.Options{ReadOnly: readOnly, Prefix: cfg.Store.Prefix})
 	case readOnly:
 		return sqlite.OpenReadOnly(ctx, cfg.Store.Path, sqlite.Options{})
 	default:

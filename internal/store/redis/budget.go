@@ -9,15 +9,13 @@ import (
 
 const opDraw = "draw from the budget of calls"
 
-func budgetKey(system string) string { return prefix + "budget:" + system }
-
 // DrawCalls draws on the server's clock.
 func (s *Store) DrawCalls(ctx context.Context, system string, d store.Drawing) (store.Drawn, error) {
 	args := []any{d.PerSecond, d.Burst, d.Want, d.Least}
 	for _, mark := range d.Back {
 		args = append(args, mark)
 	}
-	value, err := s.run(ctx, opDraw, s.scripts.draw, call{[]string{budgetKey(system)}, args})
+	value, err := s.run(ctx, opDraw, s.scripts.draw, call{[]string{s.space.budget(system)}, args})
 	if err != nil {
 		return store.Drawn{}, err
 	}
@@ -36,7 +34,7 @@ func (s *Store) DrawCalls(ctx context.Context, system string, d store.Drawing) (
 
 // PauseCalls has nobody draw for a while.
 func (s *Store) PauseCalls(ctx context.Context, system string, pause time.Duration) error {
-	_, err := s.run(ctx, opDraw, s.scripts.pause, call{[]string{budgetKey(system)}, []any{millis(pause)}})
+	_, err := s.run(ctx, opDraw, s.scripts.pause, call{[]string{s.space.budget(system)}, []any{millis(pause)}})
 	return err
 }
 

@@ -17,11 +17,11 @@ const opHistory = "read the history"
 
 // Append stores entries that belong to no record commit.
 func (s *Store) Append(ctx context.Context, es ...store.Entry) error {
-	args, err := historyArgs(es)
+	args, err := s.historyArgs(es)
 	if err != nil {
 		return err
 	}
-	_, err = s.run(ctx, "store the history", s.scripts.appendAll, call{[]string{historyKey, timeKey, entitiesKey}, args})
+	_, err = s.run(ctx, "store the history", s.scripts.appendAll, call{[]string{s.space.history(), s.space.times(), s.space.entities()}, args})
 	return err
 }
 
@@ -62,17 +62,17 @@ func (s *Store) Entries(ctx context.Context, f store.HistoryFilter, fn func(stor
 func (s *Store) historyKeys(ctx context.Context, f store.HistoryFilter) (keys []string, err error) {
 	switch {
 	case f.Entity != "" && f.ID != "":
-		return []string{historyOfRecord(f.Entity, f.ID)}, nil
+		return []string{s.space.historyOfRecord(f.Entity, f.ID)}, nil
 	case f.Run != "":
-		return []string{historyOfRun(f.Run)}, nil
+		return []string{s.space.historyOfRun(f.Run)}, nil
 	case f.ID == "" || !s.indexed:
-		return []string{timeKey}, nil
+		return []string{s.space.times()}, nil
 	}
 	err = s.read(ctx, opHistory, func(ctx context.Context) error {
-		entities, err := s.c.SMembers(ctx, entitiesKey).Result()
+		entities, err := s.c.SMembers(ctx, s.space.entities()).Result()
 		keys = nil
 		for _, e := range entities {
-			keys = append(keys, historyOfRecord(e, f.ID))
+			keys = append(keys, s.space.historyOfRecord(e, f.ID))
 		}
 		return err
 	})
@@ -139,7 +139,7 @@ func (s *Store) historyPage(ctx context.Context, key string, since time.Time, po
 		}
 		pos.skip++
 	}
-	docs, err := s.c.HMGet(ctx, historyKey, ids...).Result()
+	docs, err := s.c.HMGet(ctx, s.space.history(), ids...).Result()
 	if err != nil {
 		return nil, pos, false, err
 	}
@@ -171,13 +171,13 @@ const erasePage = 500
 // Prune deletes what is older than before, some at a time.
 func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
 	return s.erase(ctx, "prune the history", s.scripts.prune,
-		call{[]string{historyKey, timeKey, entitiesKey}, []any{store.Micros(before), erasePage}})
+		call{[]string{s.space.history(), s.space.times(), s.space.entities()}, []any{store.Micros(before), erasePage}})
 }
 
 // Forget erases the entries of one record.
 func (s *Store) Forget(ctx context.Context, key store.Key) (int, error) {
 	return s.erase(ctx, "erase a record's history", s.scripts.forget,
-		call{[]string{historyKey, timeKey, entitiesKey, historyOfRecord(key.Entity, key.ID)}, []any{erasePage}})
+		call{[]string{s.space.history(), s.space.times(), s.space.entities(), s.space.historyOfRecord(key.Entity, key.ID)}, []any{erasePage}})
 }
 
 func (s *Store) erase(ctx context.Context, op string, lua script, c call) (int, error) {

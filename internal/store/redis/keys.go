@@ -6,13 +6,26 @@ import (
 	"advosync/internal/store"
 )
 
-// prefix is before every key but the locks'.
-const prefix = "advosync:"
+// space is one office's part of a server: what stands before its keys.
+type space struct {
+	keys  string // before every key but the locks'
+	locks string // before the locks', which are the old handler's where nothing does
+}
+
+// newSpace is the part with a prefix; "": the keys of a server that one office has for
+// itself. No key of one is a key of another, whatever entities and prefixes are called:
+// after "advosync" there is a colon without, and an @ with a prefix, which holds neither.
+func newSpace(prefix string) space {
+	if prefix == "" {
+		return space{keys: "advosync:"}
+	}
+	return space{keys: "advosync@" + prefix + ":", locks: "advosync@" + prefix + ":"}
+}
 
 // The parts of a key are escaped, so that no two of them run together.
 
-func recordKey(k store.Key) string {
-	return prefix + "rec:" + url.QueryEscape(k.Entity) + ":" + url.QueryEscape(k.ID)
+func (s space) record(k store.Key) string {
+	return s.keys + "rec:" + url.QueryEscape(k.Entity) + ":" + url.QueryEscape(k.ID)
 }
 
 // index is one of an entity's indexes: sorted sets of EspoCRM ids.
@@ -44,30 +57,43 @@ const (
 	everLinked index = "linked"
 )
 
-func (i index) key(entity string) string {
-	return prefix + string(i) + ":" + url.QueryEscape(entity)
+func (s space) index(i index, entity string) string {
+	return s.keys + string(i) + ":" + url.QueryEscape(entity)
 }
 
-const (
-	historyKey = prefix + "history"    // hash: id → index keys and document
-	timeKey    = prefix + "history:at" // sorted set: id by time
-	// entitiesKey is a set: the entities of entries, for finding a record's by its id
-	// alone.
-	entitiesKey = prefix + "history:entities"
-	valueKeys   = prefix + "values" // sorted set: all keys of values
-	// expiringKeys is a sorted set: keys of values that expire, by when.
-	expiringKeys = prefix + "values:expiring"
-)
+// history is a hash: id → index keys and document.
+func (s space) history() string { return s.keys + "history" }
 
-const recordHistory = prefix + "history:rec:"
+// times is a sorted set: id by time.
+func (s space) times() string { return s.keys + "history:at" }
 
-func historyOfRecord(entity, id string) string {
-	return recordHistory + url.QueryEscape(entity) + ":" + url.QueryEscape(id)
+// entities is a set: the entities of entries, for finding a record's by its id alone.
+func (s space) entities() string { return s.keys + "history:entities" }
+
+// values is a sorted set: all keys of values.
+func (s space) values() string { return s.keys + "values" }
+
+// expiring is a sorted set: keys of values that expire, by when.
+func (s space) expiring() string { return s.keys + "values:expiring" }
+
+// recordHistories begins the keys of all records' histories.
+func (s space) recordHistories() string { return s.keys + "history:rec:" }
+
+func (s space) historyOfRecord(entity, id string) string {
+	return s.recordHistories() + url.QueryEscape(entity) + ":" + url.QueryEscape(id)
 }
 
-func historyOfRun(run string) string { return prefix + "history:run:" + url.QueryEscape(run) }
+func (s space) historyOfRun(run string) string { return s.keys + "history:run:" + url.QueryEscape(run) }
 
-func valueKey(key string) string { return prefix + "value:" + key }
+func (s space) value(key string) string { return s.keys + "value:" + key }
 
-// goneKey remembers for a while that a removal was done.
-func goneKey(nonce string) string { return prefix + "gone:" + nonce }
+// gone remembers for a while that a removal was done.
+func (s space) gone(nonce string) string { return s.keys + "gone:" + nonce }
+
+func (s space) budget(system string) string { return s.keys + "budget:" + system }
+
+func (s space) schema() string { return s.keys + "schema" }
+
+// lock is the key of a lock, and lockName what it is called outside of this package.
+func (s space) lock(name string) string    { return s.locks + name }
+func (s space) lockName(key string) string { return key[len(s.locks):] }

@@ -48,7 +48,9 @@ func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, t
 	before := s.now()
 	leases := make([]store.Lease, len(keys))
 	args := []any{millis(ttl)}
+	names := make([]string, len(keys))
 	for i, key := range keys {
+		names[i] = s.space.lock(key)
 		leases[i] = store.Lease{Key: key, Token: nonce(), Owner: owner, Expires: before.Add(ttl).Round(0)}
 		value, err := json.Marshal(lockValue{Token: leases[i].Token, Owner: owner})
 		if err != nil {
@@ -56,7 +58,7 @@ func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, t
 		}
 		args = append(args, value)
 	}
-	value, err := s.run(ctx, "take a lock", s.scripts.acquire, call{keys, args})
+	value, err := s.run(ctx, "take a lock", s.scripts.acquire, call{names, args})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -99,10 +101,10 @@ func nonce() string {
 // millis is a life in the server's unit, at least 1: 0 would be refused.
 func millis(d time.Duration) int64 { return max(d.Milliseconds(), 1) }
 
-func openings(leases []store.Lease, args ...any) call {
+func (s *Store) openings(leases []store.Lease, args ...any) call {
 	c := call{args: args}
 	for _, l := range leases {
-		c.keys = append(c.keys, l.Key)
+		c.keys = append(c.keys, s.space.lock(l.Key))
 		c.args = append(c.args, opening(l.Token))
 	}
 	return c
@@ -113,11 +115,15 @@ func (s *Store) Extend(ctx context.Context, leases []store.Lease, ttl time.Durat
 	if len(leases) == 0 {
 		return nil, store.Interruption(ctx, "renew a lock")
 	}
-	value, err := s.run(ctx, "renew a lock", s.scripts.extend, openings(leases, millis(ttl)))
+	value, err := s.run(ctx, "renew a lock", s.scripts.extend, s.openings(leases, millis(ttl)))
 	if err != nil {
 		return nil, err
 	}
-	return texts("renew a lock", value)
+	lost, err := texts("renew a lock", value)
+	for i, key := range lost {
+		lost[i] = s.space.lockName(key)
+	}
+	return lost, err
 }
 
 func texts(op string, value any) ([]string, error) {
@@ -141,7 +147,7 @@ func (s *Store) Release(ctx context.Context, leases []store.Lease) error {
 	if len(leases) == 0 {
 		return nil
 	}
-	_, err := s.run(ctx, "free a lock", s.scripts.release, openings(leases))
+	_, err := s.run(ctx, "free a lock", s.scripts.release, s.openings(leases))
 	return err
 }
 
@@ -149,7 +155,7 @@ func (s *Store) Release(ctx context.Context, leases []store.Lease) error {
 // answer to a break that happened gets lost, it reports false: the lock is free
 // all the same, or somebody else's.
 func (s *Store) Break(ctx context.Context, observed store.Lock) (bool, error) {
-	value, err := s.run(ctx, "break a lock", s.scripts.breakLock, call{[]string{observed.Key}, []any{observed.Raw}})
+	value, err := s.run(ctx, "break a lock", s.scripts.breakLock, call{[]string{s.space.lock(observed.Key)}, []any{observed.Raw}})
 	return value == int64(1), err
 }
 
@@ -157,7 +163,7 @@ func (s *Store) Break(ctx context.Context, observed store.Lock) (bool, error) {
 func (s *Store) Holder(ctx context.Context, key string) (*store.Lock, error) {
 	var locks []store.Lock
 	err := s.read(ctx, "read the locks", func(ctx context.Context) (err error) {
-		locks, err = s.holders(ctx, []string{key})
+		locks, err = s.holders(ctx, []string{s.space.lock(key)})
 		return err
 	})
 	if err != nil || len(locks) == 0 {
@@ -166,6 +172,7 @@ func (s *Store) Holder(ctx context.Context, key string) (*store.Lock, error) {
 	return &locks[0], nil
 }
 
+// holders are the locks in some of the server's keys.
 func (s *Store) holders(ctx context.Context, keys []string) ([]store.Lock, error) {
 	values, lefts := make([]*redis.StringCmd, len(keys)), make([]*redis.DurationCmd, len(keys))
 	err := s.pipeline(ctx, func(p redis.Pipeliner) {
@@ -182,7 +189,7 @@ func (s *Store) holders(ctx context.Context, keys []string) ([]store.Lock, error
 		if values[i].Err() != nil || lefts[i].Val() == gone {
 			continue
 		}
-		locks = append(locks, parseLock(key, values[i].Val(), lefts[i].Val(), s.now()))
+		locks = append(locks, parseLock(s.space.lockName(key), values[i].Val(), lefts[i].Val(), s.now()))
 	}
 	return locks, nil
 }
@@ -196,7 +203,7 @@ func (s *Store) Locks(ctx context.Context) ([]store.Lock, error) {
 		var cursor uint64
 		var keys []string
 		for {
-			page, next, err := s.c.Scan(ctx, cursor, "sync_lock:*", 1000).Result()
+			page, next, err := s.c.Scan(ctx, cursor, s.space.lock("sync_lock:*"), 1000).Result()
 			if err != nil {
 				return err
 			}

@@ -1,8 +1,8 @@
 // Package redis is the store for several hosts: one Redis server, version 6 or
 // later, with persistence.
 //
-// Locks use the keys of the old handler, sync_lock:…, everything else has the
-// prefix advosync:. Every write is one Lua script, and every script may be sent
+// Locks use the keys of the old handler, sync_lock:…, everything else begins with
+// advosync:. With a prefix both begin with advosync@PREFIX: (keys.go). Every write is one Lua script, and every script may be sent
 // twice without another effect than once: that is how a lost answer is settled
 // (call.go). Scripts name keys that they compute, so a Redis Cluster does not
 // serve.
@@ -28,6 +28,9 @@ type Options struct {
 	// ReadOnly refuses every write with store.ErrReadOnly and leaves not even a
 	// mark of the schema.
 	ReadOnly bool
+	// Prefix sets one office's keys and locks apart from others' on the same server;
+	// "": none stands before them.
+	Prefix string
 	// Timeout bounds connecting, and each wait for an answer. Default 5s.
 	Timeout time.Duration
 	// Now is the clock on which Lease.Expires and Lock.Expires are told. Default
@@ -51,6 +54,7 @@ type Store struct {
 	now     func() time.Time
 	timeout time.Duration
 	scripts scripts
+	space   space
 	// indexed is false for a store of a former schema that is opened for reading only.
 	indexed bool
 }
@@ -102,10 +106,11 @@ func connect(url string, o Options) (*Store, error) {
 	c.PoolSize = poolSize
 	c.DisableIdentity = true
 	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return &Store{
-		c: redis.NewClient(c), now: o.Now, timeout: o.Timeout, scripts: newScripts(),
-		name: fmt.Sprintf("Redis at %s, database %d", c.Addr, c.DB),
-	}, nil
+	name := fmt.Sprintf("Redis at %s, database %d", c.Addr, c.DB)
+	if o.Prefix != "" {
+		name += ", prefix " + o.Prefix
+	}
+	return &Store{c: redis.NewClient(c), now: o.Now, timeout: o.Timeout, scripts: newScripts(), space: newSpace(o.Prefix), name: name}, nil
 }
 
 var errURL = errors.New("not a Redis URL")
@@ -113,7 +118,7 @@ var errURL = errors.New("not a Redis URL")
 // checkSchema refuses a store of a newer version, and brings one of a former version
 // up to date, unless it is opened for reading only: it is read as it is then.
 func (s *Store) checkSchema(ctx context.Context, readOnly bool) error {
-	key := prefix + "schema"
+	key := s.space.schema()
 	if !readOnly {
 		if err := s.c.SetNX(ctx, key, schema, 0).Err(); err != nil {
 			return err
@@ -145,7 +150,7 @@ func (s *Store) checkSchema(ctx context.Context, readOnly bool) error {
 	return s.c.Set(ctx, key, schema, 0).Err()
 }
 
-// Describe names server and database.
+// Describe names server, database and prefix.
 func (s *Store) Describe() string { return s.name }
 
 // Close closes the connections.

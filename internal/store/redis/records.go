@@ -34,8 +34,8 @@ func (s *Store) LoadMany(ctx context.Context, entity string, ids []string) ([]st
 		listed := make([]*redis.FloatCmd, len(ids))
 		err := s.pipeline(ctx, func(p redis.Pipeliner) {
 			for i, id := range ids {
-				listed[i] = p.ZScore(ctx, byID.key(entity), id)
-				cmds[i] = p.HMGet(ctx, recordKey(store.Key{Entity: entity, ID: id}), "rev", "doc")
+				listed[i] = p.ZScore(ctx, s.space.index(byID, entity), id)
+				cmds[i] = p.HMGet(ctx, s.space.record(store.Key{Entity: entity, ID: id}), "rev", "doc")
 			}
 		})
 		for i := 0; err == nil && i < len(cmds); i++ {
@@ -69,7 +69,7 @@ func decodeMemory(fields []any) (store.Memory, error) {
 
 // Commit is one script.
 func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
-	prepared, err := commitCall(c)
+	prepared, err := s.commitCall(c)
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +83,7 @@ func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
 	var calls []call
 	var places []int
 	for i, c := range cs {
-		prepared, err := commitCall(c)
+		prepared, err := s.commitCall(c)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -114,14 +114,14 @@ func committed(value any, err error) (int64, error) {
 	}
 }
 
-func commitCall(c store.Commit) (call, error) {
+func (s *Store) commitCall(c store.Commit) (call, error) {
 	id, e := nonce(), c.Key.Entity
 	keys := []string{
-		c.Lease.Key, recordKey(c.Key), byID.key(e), byOpen.key(e), byNotes.key(e), byPending.key(e), byWaiting.key(e), byChecked.key(e),
-		historyKey, timeKey, goneKey(id), entitiesKey, byAdvoware.key(e), byMade.key(e), byHold.key(e),
-		everLinked.key(e),
+		s.space.lock(c.Lease.Key), s.space.record(c.Key), s.space.index(byID, e), s.space.index(byOpen, e), s.space.index(byNotes, e), s.space.index(byPending, e), s.space.index(byWaiting, e), s.space.index(byChecked, e),
+		s.space.history(), s.space.times(), s.space.gone(id), s.space.entities(), s.space.index(byAdvoware, e), s.space.index(byMade, e), s.space.index(byHold, e),
+		s.space.index(everLinked, e),
 	}
-	entries, err := historyArgs(c.History)
+	entries, err := s.historyArgs(c.History)
 	if err != nil {
 		return call{}, err
 	}
@@ -177,7 +177,7 @@ func (s *Store) EverLinked(ctx context.Context, entity string, numbers []int64) 
 		members[i] = n
 	}
 	err = s.read(ctx, opLoad, func(ctx context.Context) error {
-		there, err := s.c.SMIsMember(ctx, everLinked.key(entity), members...).Result()
+		there, err := s.c.SMIsMember(ctx, s.space.index(everLinked, entity), members...).Result()
 		out = inOrder(numbers, func(i int) bool { return err == nil && there[i] })
 		return err
 	})
@@ -203,14 +203,14 @@ func flag(yes bool) int {
 }
 
 // historyArgs are the entries as scripts take them, six arguments each.
-func historyArgs(es []store.Entry) ([]any, error) {
+func (s *Store) historyArgs(es []store.Entry) ([]any, error) {
 	args := make([]any, 0, 6*len(es))
 	for _, e := range es {
 		doc, err := store.EncodeEntry(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", opCommit, err)
 		}
-		args = append(args, e.ID, store.Micros(e.At), historyOfRecord(e.Entity, e.RecordID), historyOfRun(e.Run), e.Entity, doc)
+		args = append(args, e.ID, store.Micros(e.At), s.space.historyOfRecord(e.Entity, e.RecordID), s.space.historyOfRun(e.Run), e.Entity, doc)
 	}
 	return args, nil
 }

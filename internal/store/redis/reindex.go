@@ -11,7 +11,7 @@ import (
 // reindex makes what schemas 1 and 2 did not have. It may be cut off and begun
 // again, and run beside processes that write.
 func (s *Store) reindex(ctx context.Context) error {
-	remembered, err := s.entitiesOf(ctx, prefix+string(byID)+":")
+	remembered, err := s.entitiesOf(ctx, s.space.index(byID, ""))
 	if err != nil {
 		return err
 	}
@@ -20,7 +20,7 @@ func (s *Store) reindex(ctx context.Context) error {
 			return err
 		}
 	}
-	told, err := s.entitiesOf(ctx, recordHistory)
+	told, err := s.entitiesOf(ctx, s.space.recordHistories())
 	if err != nil || len(told) == 0 {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *Store) reindex(ctx context.Context) error {
 	for entity := range told {
 		members = append(members, entity)
 	}
-	return s.c.SAdd(ctx, entitiesKey, members...).Err()
+	return s.c.SAdd(ctx, s.space.entities(), members...).Err()
 }
 
 // entitiesOf are the entities in the keys that begin so.
@@ -70,7 +70,7 @@ func (s *Store) reindexNumbers(ctx context.Context, entity string) error {
 			return nil
 		}
 		calls = append(calls, call{
-			[]string{recordKey(store.Key{Entity: entity, ID: id}), byAdvoware.key(entity), byMade.key(entity), everLinked.key(entity)},
+			[]string{s.space.record(store.Key{Entity: entity, ID: id}), s.space.index(byAdvoware, entity), s.space.index(byMade, entity), s.space.index(everLinked, entity)},
 			[]any{id, m.Rev, base, made, link},
 		})
 		if len(calls) < page {

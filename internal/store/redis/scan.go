@@ -95,7 +95,7 @@ func (s *Store) pageByIndex(ctx context.Context, entity string, use []index, aft
 	cmds := make([]*redis.StringSliceCmd, len(use))
 	err := s.pipeline(ctx, func(p redis.Pipeliner) {
 		for i, x := range use {
-			cmds[i] = p.ZRangeByLex(ctx, x.key(entity), &redis.ZRangeBy{Min: low, Max: "+", Count: page})
+			cmds[i] = p.ZRangeByLex(ctx, s.space.index(x, entity), &redis.ZRangeBy{Min: low, Max: "+", Count: page})
 		}
 	})
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Store) pageByNumber(ctx context.Context, entity string, number int64, a
 	cmds := make([]*redis.StringSliceCmd, len(use))
 	err := s.pipeline(ctx, func(p redis.Pipeliner) {
 		for i, x := range use {
-			cmds[i] = p.ZRangeByScore(ctx, x.key(entity), &redis.ZRangeBy{Min: n, Max: n})
+			cmds[i] = p.ZRangeByScore(ctx, s.space.index(x, entity), &redis.ZRangeBy{Min: n, Max: n})
 		}
 	})
 	if err != nil {
@@ -151,9 +151,9 @@ func (s *Store) pageByCheck(ctx context.Context, entity string, f store.ScanFilt
 	marks := make([][]*redis.FloatCmd, len(all))
 	err = s.pipeline(ctx, func(p redis.Pipeliner) {
 		for i, id := range all {
-			checked[i] = p.ZScore(ctx, byChecked.key(entity), id)
+			checked[i] = p.ZScore(ctx, s.space.index(byChecked, entity), id)
 			for _, x := range others {
-				marks[i] = append(marks[i], p.ZScore(ctx, x.key(entity), id))
+				marks[i] = append(marks[i], p.ZScore(ctx, s.space.index(x, entity), id))
 			}
 		}
 	})

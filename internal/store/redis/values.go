@@ -16,7 +16,7 @@ const (
 // Get reads a value that has not expired.
 func (s *Store) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
 	err = s.read(ctx, opRead, func(ctx context.Context) error {
-		v, err := s.c.Get(ctx, valueKey(key)).Bytes()
+		v, err := s.c.Get(ctx, s.space.value(key)).Bytes()
 		if errors.Is(err, redis.Nil) {
 			value, ok = nil, false
 			return nil
@@ -55,8 +55,8 @@ func (s *Store) PutNew(ctx context.Context, key string, value []byte) ([]byte, e
 
 func (s *Store) valueCall(key string, args ...any) call {
 	return call{
-		[]string{valueKey(key), valueKeys, expiringKeys},
-		append([]any{key, s.now().UnixMilli(), valueKey("")}, args...),
+		[]string{s.space.value(key), s.space.values(), s.space.expiring()},
+		append([]any{key, s.now().UnixMilli(), s.space.value("")}, args...),
 	}
 }
 
@@ -74,14 +74,14 @@ func (s *Store) Keys(ctx context.Context, start string) ([]string, error) {
 	}
 	var keys []string
 	err := s.read(ctx, opRead, func(ctx context.Context) error {
-		all, err := s.c.ZRangeArgs(ctx, redis.ZRangeArgs{Key: valueKeys, ByLex: true, Start: low, Stop: high}).Result()
+		all, err := s.c.ZRangeArgs(ctx, redis.ZRangeArgs{Key: s.space.values(), ByLex: true, Start: low, Stop: high}).Result()
 		if err != nil {
 			return err
 		}
 		there := make([]*redis.IntCmd, len(all))
 		err = s.pipeline(ctx, func(p redis.Pipeliner) {
 			for i, key := range all {
-				there[i] = p.Exists(ctx, valueKey(key))
+				there[i] = p.Exists(ctx, s.space.value(key))
 			}
 		})
 		if err != nil {
