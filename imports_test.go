@@ -14,7 +14,7 @@ import (
 
 // layers says which packages of this module each package may import. Left may
 // import right, never back: main → cmd → {config, console, report, batch,
-// adapters} ; batch → engine → reconcile → mapping → record ; adapters →
+// adapters} ; batch, desk → engine → reconcile → mapping → record ; adapters →
 // transport, record. fault, callcount, result and files are leaves that
 // all may share.
 var layers = map[string][]string{
@@ -35,6 +35,8 @@ var layers = map[string][]string{
 	"internal/lease":              {"internal/store", "internal/fault"},
 	"internal/engine": {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},
+	"internal/desk": {"internal/engine", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+		"internal/store", "internal/lease"},
 	"internal/batch": {"internal/engine", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},
 	"internal/watch": {"internal/batch", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"log/slog"
@@ -93,6 +94,7 @@ type opened struct {
 	advo   *advoware.Client
 	leases *lease.Manager
 	engine *engine.Engine
+	desk   *desk.Desk
 	// storeOnly: nothing is asked of the systems.
 	storeOnly bool
 
@@ -118,6 +120,7 @@ func (s *opened) connect(o openOptions) error {
 		return err
 	}
 	s.engine = engine.New(s.engineConfig, engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
+	s.desk = desk.New(s.engine)
 	return nil
 }
 
@@ -154,7 +157,7 @@ func (s *opened) Candidates(ctx context.Context, entity string, fn func(id strin
 	if err != nil {
 		return err
 	}
-	return s.engine.Candidates(ctx, m, fn)
+	return s.desk.Candidates(ctx, m, fn)
 }
 
 // Close frees what is still locked and closes connections and store.

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"errors"
 	"slices"
@@ -25,9 +26,10 @@ import (
 // parts are what the repair commands work with, beyond Sync and Plan.
 type parts struct {
 	engine   *engine.Engine
+	desk     *desk.Desk
 	store    store.Store
 	mappings []*mapping.Mapping
-	counter  engine.Counter
+	counter  desk.Counter
 	creator  engine.Creator
 	// find asks EspoCRM for records; nil: only what the store holds may be read.
 	find      finder
@@ -38,7 +40,7 @@ type parts struct {
 
 // Parts implements session.
 func (s *opened) Parts() parts {
-	p := parts{engine: s.engine, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff}
+	p := parts{engine: s.engine, desk: s.desk, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff}
 	if !s.storeOnly {
 		p.find = s.espo
 	}

@@ -317,7 +317,7 @@ func (a *app) forgetHistory(ctx context.Context, h *historyFlags) error {
 		return err
 	}
 	id := ids[0]
-	n, err := p.engine.CountHistory(ctx, m, id)
+	n, err := p.desk.CountHistory(ctx, m, id)
 	if err != nil {
 		return err
 	}
@@ -329,7 +329,7 @@ func (a *app) forgetHistory(ctx context.Context, h *historyFlags) error {
 				return err
 			}
 		}
-		if out.Erased, err = p.engine.ForgetHistory(ctx, m, id); err != nil {
+		if out.Erased, err = p.desk.ForgetHistory(ctx, m, id); err != nil {
 			return lockedOr(err)
 		}
 	}

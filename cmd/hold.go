@@ -1,12 +1,12 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"advosync/internal/engine"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )
@@ -41,7 +41,7 @@ The reason is kept in the store and shown by status alone; it goes into no log.`
 		case len(reason) > longestReason:
 			return usagef("--reason is longer than %d characters", longestReason)
 		}
-		return a.hold(c, d, engine.HoldRequest{Reason: reason})
+		return a.hold(c, d, desk.HoldRequest{Reason: reason})
 	}
 	return c
 }
@@ -58,12 +58,12 @@ what was remembered before; the next pass looks at it, or advosync sync does.`,
 	}
 	f := a.deskFlags(c, &d, "EspoCRM `id` or Advoware number, repeatable; - reads them from stdin, one a line")
 	f.BoolVar(&d.dryRun, "dry-run", false, "say what would be done, write nothing")
-	c.RunE = func(c *cobra.Command, _ []string) error { return a.hold(c, d, engine.HoldRequest{Release: true}) }
+	c.RunE = func(c *cobra.Command, _ []string) error { return a.hold(c, d, desk.HoldRequest{Release: true}) }
 	return c
 }
 
 // hold puts records on hold, or releases them.
-func (a *app) hold(c *cobra.Command, d deskFlags, r engine.HoldRequest) error {
+func (a *app) hold(c *cobra.Command, d deskFlags, r desk.HoldRequest) error {
 	if err := d.validate(c); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (a *app) hold(c *cobra.Command, d deskFlags, r engine.HoldRequest) error {
 		return func(ctx context.Context, p parts, t target) result.Record {
 			r := r
 			r.Mapping, r.ID, r.DryRun = t.m, t.id, dry
-			return p.engine.Hold(ctx, r)
+			return p.desk.Hold(ctx, r)
 		}
 	}
 	return a.runRepair(c.Context(), repair{command: c.Name(), entity: d.entity, dryRun: d.dryRun, plan: report.Repair, targets: named(ids),

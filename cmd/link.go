@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"slices"
@@ -188,7 +189,7 @@ func (l *linkFlags) question() string {
 func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.Link, workers int) error {
 	p := s.Parts()
 	m := p.mapping(out.Entity)
-	found, err := p.engine.Match(ctx, m, func(espo, advo int) {
+	found, err := p.desk.Match(ctx, m, func(espo, advo int) {
 		a.activity.Doing(fmt.Sprintf("reads both systems: EspoCRM %d, Advoware %d", espo, advo), 0)
 	})
 	if err != nil {
@@ -278,7 +279,7 @@ func (a *app) importAll(ctx context.Context, s session, m *mapping.Mapping, ids 
 }
 
 // describe puts what was found in the words of the contract.
-func describe(found *engine.Matches, out *result.Link) {
+func describe(found *desk.Matches, out *result.Link) {
 	out.OnlyEspocrm, out.OnlyAdvoware, out.Unreadable = found.OnlyEspocrm, found.OnlyAdvoware, found.Unreadable
 	out.LeftInAdvoware = found.Left
 	for _, p := range found.Ambiguous {

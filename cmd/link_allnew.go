@@ -14,7 +14,7 @@ func (a *app) allNew(ctx context.Context, s session, l *linkFlags, out *result.L
 	m := p.mapping(out.Entity)
 	said := false
 	out.AllNew = &said
-	err := p.engine.Unlinked(ctx, m, func(id string) error {
+	err := p.desk.Unlinked(ctx, m, func(id string) error {
 		out.OnlyEspocrm = append(out.OnlyEspocrm, id)
 		return nil
 	})

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"cmp"
 	"context"
 	"fmt"
@@ -45,14 +46,14 @@ var recordNeeds = []struct {
 // aheadCounter answers the counts of one entity, which are asked for side by side
 // before anybody wants to know.
 type aheadCounter struct {
-	of    engine.Counter
+	of    desk.Counter
 	ready map[string]func() (int, error)
 }
 
 // countAhead begins to count an entity's records by status.
-func countAhead(ctx context.Context, c engine.Counter, m *mapping.Mapping, slots chan struct{}) aheadCounter {
+func countAhead(ctx context.Context, c desk.Counter, m *mapping.Mapping, slots chan struct{}) aheadCounter {
 	a := aheadCounter{of: c, ready: map[string]func() (int, error){}}
-	for _, status := range engine.Statuses() {
+	for _, status := range record.Statuses() {
 		type answer struct {
 			n   int
 			err error
@@ -69,7 +70,7 @@ func countAhead(ctx context.Context, c engine.Counter, m *mapping.Mapping, slots
 	return a
 }
 
-// Count implements engine.Counter.
+// Count implements desk.Counter.
 func (a aheadCounter) Count(ctx context.Context, entityType string, where []record.Condition) (int, error) {
 	if len(where) == 1 && where[0].Op == record.Equals {
 		if ready, ok := a.ready[where[0].Value]; ok {
@@ -96,7 +97,7 @@ func (a *app) askEntities(ctx context.Context, p parts, ms []*mapping.Mapping) [
 	for i, m := range ms {
 		g.Go(func() error {
 			e := &out[i]
-			if e.status, e.err = p.engine.Status(ctx, m, countAhead(ctx, p.counter, m, slots)); e.err == nil {
+			if e.status, e.err = p.desk.Status(ctx, m, countAhead(ctx, p.counter, m, slots)); e.err == nil {
 				e.needs, e.err = recordsInNeed(ctx, p, m, e.status)
 			}
 			if e.err == nil {
@@ -371,7 +372,7 @@ func nameLocks(ctx context.Context, p parts, locks []result.Need) error {
 
 // staleLocks are the locks whose holders are gone.
 func staleLocks(ctx context.Context, p parts, entities []string) ([]result.Need, error) {
-	locks, err := p.engine.Locks(ctx, p.mappings)
+	locks, err := p.desk.Locks(ctx, p.mappings)
 	var needs []result.Need
 	for _, l := range locks {
 		if l.Live() || !slices.Contains(entities, l.Entity) {

@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
+	"advosync/internal/record"
 	"context"
 	"fmt"
 	"slices"
@@ -51,7 +53,7 @@ all linked or unclean ones), and can be narrowed down.`,
 	f.StringVar(&r.older, "older-than", "", "with --all: only records that failed longer ago than this `time`, such as 24h or 7d")
 	f.BoolVar(&r.forget, "forget", false, "also forget lastSync and the remembered contents")
 	r.writing(f, "ask nothing where several records are concerned")
-	a.complete(c, "status", engine.Statuses())
+	a.complete(c, "status", record.Statuses())
 	a.complete(c, "cause", causes())
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := r.check(c); err != nil {
@@ -79,8 +81,8 @@ func (r *resetFlags) check(c *cobra.Command) error {
 		return usagef("--status, --cause and --older-than go with --all")
 	}
 	for _, s := range r.statuses {
-		if !slices.Contains(engine.Statuses(), s) {
-			return usagef("unknown status %q: one of %s", fault.Clean(s, 40), strings.Join(engine.Statuses(), ", "))
+		if !slices.Contains(record.Statuses(), s) {
+			return usagef("unknown status %q: one of %s", fault.Clean(s, 40), strings.Join(record.Statuses(), ", "))
 		}
 	}
 	for _, s := range r.causes {
@@ -151,7 +153,7 @@ func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *
 	}
 	var out []target
 	before := a.now().Add(-r.age)
-	err := p.engine.ByStatus(ctx, m, statuses, func(s engine.Standing) error {
+	err := p.desk.ByStatus(ctx, m, statuses, func(s desk.Standing) error {
 		if len(r.causes) > 0 && (s.Failure == nil || !slices.Contains(r.causes, s.Failure.Code)) {
 			return nil
 		}
@@ -166,7 +168,7 @@ func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *
 
 func everyRecord(ctx context.Context, p parts, m *mapping.Mapping) ([]target, error) {
 	var out []target
-	err := p.engine.Candidates(ctx, m, func(id string) error {
+	err := p.desk.Candidates(ctx, m, func(id string) error {
 		out = append(out, target{m, id})
 		return nil
 	})

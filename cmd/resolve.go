@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"bufio"
 	"context"
 	"errors"
@@ -132,10 +133,10 @@ func (r *resolveFlags) takeFor(m *mapping.Mapping) (map[string]record.Side, erro
 		out["*"] = record.Side(r.take)
 	}
 	for name, side := range r.chosen {
-		keys := engine.FieldKeys(m, name)
+		keys := desk.FieldKeys(m, name)
 		if len(keys) == 0 {
 			e := usagef("%s has no field %q", m.Entity(), fault.Clean(name, 80))
-			e.hint = "one of " + strings.Join(engine.FieldNames(m), ", ")
+			e.hint = "one of " + strings.Join(desk.FieldNames(m), ", ")
 			return nil, e
 		}
 		for _, key := range keys {
@@ -193,7 +194,7 @@ func (r *resolveFlags) targets(ids []string) func(context.Context, parts, []*map
 			if len(ids) > 0 {
 				return named(ids)(ctx, p, ms)
 			}
-			if err := p.engine.Waiting(ctx, m, func(id string) error { out = append(out, target{m, id}); return nil }); err != nil {
+			if err := p.desk.Waiting(ctx, m, func(id string) error { out = append(out, target{m, id}); return nil }); err != nil {
 				return nil, err
 			}
 		}
@@ -243,7 +244,7 @@ func (a *app) chooser(show func(context.Context, parts, target) result.Record) f
 				seen.Fields = nil
 				return seen
 			}
-			for _, key := range engine.FieldKeys(t.m, fieldLabel(field)) {
+			for _, key := range desk.FieldKeys(t.m, fieldLabel(field)) {
 				take[key] = side
 			}
 		}
@@ -325,7 +326,7 @@ func (a *app) completeFields(c *cobra.Command, _ []string, _ string) ([]string, 
 		return nil, none
 	}
 	var words []string
-	for _, field := range engine.FieldNames(found) {
+	for _, field := range desk.FieldNames(found) {
 		for _, side := range takes {
 			words = append(words, field+"="+side)
 		}

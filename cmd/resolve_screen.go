@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (a *app) chooseSides(take map[target]map[string]record.Side) chooser {
 			}
 			take[t] = map[string]record.Side{}
 			for n, side := range c.Sides {
-				for _, key := range engine.FieldKeys(t.m, fieldLabel(s.fields[n])) {
+				for _, key := range desk.FieldKeys(t.m, fieldLabel(s.fields[n])) {
 					take[t][key] = side
 				}
 			}

@@ -42,7 +42,7 @@ func (s *opened) cron(ctx context.Context, of engine.Config, r cronRequest) (bat
 	// A pass that failed prunes too: an outage of weeks does not extend how long
 	// values are kept.
 	if ctx.Err() == nil && !r.Options.DryRun && !fault.Is(err, fault.StoreBroken) {
-		if _, perr := s.engine.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
+		if _, perr := s.desk.PruneHistory(ctx, s.cfg.History.Retention); perr != nil {
 			s.log.Warn("old history not pruned", "error", perr.Error())
 		}
 		if terr := store.Tidy(ctx, s.store); terr != nil {

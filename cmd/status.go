@@ -116,7 +116,7 @@ func (a *app) gather(ctx context.Context, p parts, entities []string) (doc resul
 		doc.StillOpen, doc.NewInAdvoware = doc.StillOpen.Plus(st.StillOpen), doc.NewInAdvoware+st.NewInAdvoware
 		doc.Entities = append(doc.Entities, st)
 	}
-	locks, err := p.engine.Locks(ctx, p.mappings)
+	locks, err := p.desk.Locks(ctx, p.mappings)
 	if err != nil {
 		return doc, nil, err
 	}
@@ -139,7 +139,7 @@ func (a *app) gather(ctx context.Context, p parts, entities []string) (doc resul
 // statusFromStore is what the store knows of an entity that EspoCRM could not be
 // asked about; alone: the others can be.
 func (a *app) statusFromStore(ctx context.Context, p parts, m *mapping.Mapping, why error, alone bool) (result.EntityStatus, error) {
-	st, err := p.engine.StatusFromStore(ctx, m)
+	st, err := p.desk.StatusFromStore(ctx, m)
 	if alone {
 		st.Error = errorForm(why)
 	}

@@ -1,13 +1,13 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
@@ -83,7 +83,7 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 		}
 		return a.unlockOne(ctx, ps, entities[0], u)
 	}
-	locks, err := ps.engine.Locks(ctx, ps.mappings)
+	locks, err := ps.desk.Locks(ctx, ps.mappings)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 			continue
 		}
 		if u.stale && !u.dryRun {
-			out.Locks = append(out.Locks, ps.engine.Unlock(ctx, l, false))
+			out.Locks = append(out.Locks, ps.desk.Unlock(ctx, l, false))
 			continue
 		}
 		out.Locks = append(out.Locks, l.Lock)
@@ -107,28 +107,28 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 
 // about: the lock is of an entity that was asked for, and not live where stale ones
 // were.
-func (u *unlockFlags) about(l engine.HeldLock, ms []*mapping.Mapping) bool {
+func (u *unlockFlags) about(l desk.HeldLock, ms []*mapping.Mapping) bool {
 	return (u.entity == "" || l.Mapping != nil && l.Mapping == ms[0]) && !(u.stale && l.Live())
 }
 
 // unlockOne is unlock --id.
 func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFlags) error {
 	m := p.mapping(entity)
-	l, err := p.engine.LockOf(ctx, m, u.ids[0])
+	l, err := p.desk.LockOf(ctx, m, u.ids[0])
 	if err != nil {
 		return err
 	}
 	if l == nil {
 		free := result.Lock{Entity: m.Entity(), ID: u.ids[0], State: result.LockFree}
 		if !u.dryRun {
-			p.engine.Unstick(ctx, m, u.ids[0], &free)
+			p.desk.Unstick(ctx, m, u.ids[0], &free)
 		}
 		return a.unlocked(result.Locks{Locks: []result.Lock{free}}, u.dryRun)
 	}
 	if u.dryRun {
 		out := l.Lock
 		if l.Live() && !u.force {
-			out = p.engine.Unlock(ctx, *l, false) // says why not, and frees nothing
+			out = p.desk.Unlock(ctx, *l, false) // says why not, and frees nothing
 		}
 		return a.unlocked(result.Locks{Locks: []result.Lock{out}}, true)
 	}
@@ -144,11 +144,11 @@ func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFl
 			return err
 		}
 	}
-	return a.unlocked(result.Locks{Locks: []result.Lock{p.engine.Unlock(ctx, *l, u.force)}}, false)
+	return a.unlocked(result.Locks{Locks: []result.Lock{p.desk.Unlock(ctx, *l, u.force)}}, false)
 }
 
 // forceQuestion says what may happen.
-func (a *app) forceQuestion(l engine.HeldLock) string {
+func (a *app) forceQuestion(l desk.HeldLock) string {
 	left := "its lease has no end"
 	if l.ExpiresAt != nil {
 		left = fmt.Sprintf("its lease ends by itself in %s", max(l.ExpiresAt.Sub(a.now()).Round(time.Second), 0))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"advosync/internal/batch"
+	"advosync/internal/desk"
 	"advosync/internal/engine"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -209,7 +210,7 @@ func BenchmarkLink(b *testing.B) {
 			runtime.GC()
 			peak, cpu, runs := watchHeap(), cpuTime(), 0
 			for b.Loop() {
-				found, err := e.Match(context.Background(), r.m, func(int, int) {})
+				found, err := desk.New(e).Match(context.Background(), r.m, func(int, int) {})
 				if err != nil || len(found.Pairs) != n {
 					b.Fatalf("%+v, %v", found, err)
 				}

@@ -101,7 +101,7 @@ func (c *catalog) near(ctx context.Context, e *Engine, after time.Time, match ma
 func (c *catalog) walk(ctx context.Context, e *Engine) error {
 	begun, keys := e.Now(), reconcile.NewKeys[int64](c.m.Match())
 	seen := map[int64]bool{}
-	err := e.listAll(ctx, c.m, func(o record.Object) error {
+	err := e.EachAdvoware(ctx, c.m, func(o record.Object) error {
 		id, ok := o.Int(c.m.AdvoID())
 		if !ok || seen[id] {
 			return nil // one that moves to another page while it is listed counts once

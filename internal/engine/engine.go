@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
@@ -99,6 +101,14 @@ func New(cfg Config, deps Deps) *Engine {
 	return &Engine{Deps: deps, cfg: cfg}
 }
 
+// Config is how this engine syncs, defaults filled in.
+func (e *Engine) Config() Config { return e.cfg }
+
+// Entry begins a history entry of this run about a record; "": about none.
+func (e *Engine) Entry(entity, id string) store.Entry {
+	return store.Entry{ID: uuid.Must(uuid.NewV7()).String(), At: e.Now(), Run: e.cfg.Run, Command: e.cfg.Command, By: e.By(), Entity: entity, RecordID: id}
+}
+
 // Request asks for one record.
 type Request struct {
 	Mapping *mapping.Mapping
@@ -121,8 +131,8 @@ type Request struct {
 	Explain bool
 	// linked is the number with which this tool has just made the record in EspoCRM.
 	linked int64
-	// holds: it is the hold itself that is asked about, or only what a sync would find.
-	holds bool
+	// EvenOnHold: it is the hold itself that is asked about, or only what a sync would find.
+	EvenOnHold bool
 	// Taken is the operator's decision on the clashes that both sides show when the
 	// record is first compared, by field key, "*" for the rest.
 	Taken map[string]record.Side

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"advosync/internal/fault"
@@ -10,19 +9,7 @@ import (
 	"advosync/internal/store"
 )
 
-// storeFault says that the store failed, keeping what it said, and turns the two
-// refusals that mean "not ours any more" into a lost lease.
-func storeFault(op string, err error) error {
-	switch {
-	case errors.Is(err, store.ErrLeaseLost), errors.Is(err, store.ErrChanged):
-		return &fault.Error{System: fault.Local, Code: fault.LeaseLost, Owner: fault.OwnerSystem, Transient: true, Op: op,
-			Message: err.Error() + "; nothing more was written", Err: err}
-	case fault.As(err) != nil:
-		return err
-	}
-	return &fault.Error{System: fault.Store, Code: fault.StoreBroken, Owner: fault.OwnerSystem, Op: op,
-		Message: fault.Clean(err.Error(), 300), Hint: "advosync doctor", Err: err}
-}
+func storeFault(op string, err error) error { return store.Fault(op, err) }
 
 // interrupted is the failure of a context that ended.
 func interrupted(ctx context.Context) error {

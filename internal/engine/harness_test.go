@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,7 @@ type rig struct {
 	m     *mapping.Mapping
 	cfg   engine.Config
 	eng   *engine.Engine
+	desk  *desk.Desk
 	lm    *lease.Manager
 	runs  int
 	// o watches both systems; proc stands between the process and the world.
@@ -147,6 +149,7 @@ func (r *rig) build() {
 	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "sync", Run: run}
 	r.lm = lease.New(st, owner, 5*time.Minute, lease.Options{Now: r.clock, Dead: func(o store.Owner) bool { return o.Run != run }})
 	r.eng = engine.New(r.cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: r.lm, Now: r.clock})
+	r.desk = desk.New(r.eng)
 }
 
 func (r *rig) sync(id string, change ...func(*engine.Request)) result.Record {

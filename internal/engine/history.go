@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -15,8 +13,9 @@ import (
 // history is this sync's entry, begun when there is something to tell.
 func (w *work) history() *store.Entry {
 	if w.entry == nil {
-		w.entry = &store.Entry{ID: uuid.Must(uuid.NewV7()).String(), At: w.e.Now(), Run: w.e.cfg.Run, Command: w.e.cfg.Command,
-			Entity: w.key.Entity, RecordID: w.key.ID, Outcome: string(result.Planned), By: w.e.by()}
+		begun := w.e.Entry(w.key.Entity, w.key.ID)
+		begun.Outcome = string(result.Planned)
+		w.entry = &begun
 	}
 	e := w.entry
 	e.AdvowareID = w.advowareID()

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 )
 
 func (r *rig) hold(id, reason string) result.Record {
-	return r.eng.Hold(context.Background(), engine.HoldRequest{Mapping: r.m, ID: id, Reason: reason, Release: reason == ""})
+	return r.desk.Hold(context.Background(), desk.HoldRequest{Mapping: r.m, ID: id, Reason: reason, Release: reason == ""})
 }
 
 // TestOnHold: of a record on hold nothing is written by whatever is begun with it, and

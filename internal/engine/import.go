@@ -221,9 +221,8 @@ func (e *Engine) MatchImports(ctx context.Context, m *mapping.Mapping, numbers [
 
 // unlinkedKeys reads the natural keys of EspoCRM's records without a link.
 func (e *Engine) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *reconcile.Keys[string]) error {
-	q := record.Query{Select: append(m.EspoNames(), "id"), OrderBy: "id", Size: pageSize,
-		Where: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNull}}}
-	return e.eachPage(ctx, m, q, func(page []record.Object) error {
+	unlinked := []record.Condition{{Field: fieldAdvowareID, Op: record.IsNull}}
+	return e.EachEspoCRM(ctx, m, append(m.EspoNames(), "id"), unlinked, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")
 			if v, err := m.ReadEspo(o); err == nil {
@@ -245,7 +244,7 @@ func (e *Engine) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers [
 		}
 	}
 	if len(numbers) > readSingly {
-		return e.listAll(ctx, m, func(o record.Object) error {
+		return e.EachAdvoware(ctx, m, func(o record.Object) error {
 			if n, ok := o.Int(m.AdvoID()); ok {
 				if _, wanted := slices.BinarySearch(numbers, n); wanted {
 					add(n, o)

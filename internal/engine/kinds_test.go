@@ -1,10 +1,10 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -33,7 +33,7 @@ func TestPersonWithoutFirstName(t *testing.T) {
 // TestBothMadeItAPersonAgain: what is remembered of a person's names is from before the
 // record was a company, so it does not tell whose new name is an edit: both are.
 func TestBothMadeItAPersonAgain(t *testing.T) {
-	first, last := engine.FieldKeys(newRig(t).m, "firstName")[0], engine.FieldKeys(newRig(t).m, "lastName")[0]
+	first, last := desk.FieldKeys(newRig(t).m, "firstName")[0], desk.FieldKeys(newRig(t).m, "lastName")[0]
 	for name, c := range map[string]struct {
 		take       map[string]record.Side
 		dies       bool

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"unicode/utf8"
 
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 )
+
+// pageSize is the largest page that EspoCRM gives.
+const pageSize = 200
 
 // maxListPages stops a server whose list does not end.
 const maxListPages = 100_000
@@ -114,9 +118,9 @@ func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) ([]
 	return e.Advoware.List(ctx, l.Path, params, l.Items)
 }
 
-// listAll calls fn for every record that Advoware lists. An incomplete listing
+// EachAdvoware calls fn for every record that Advoware lists. An incomplete listing
 // is an error, never a short one.
-func (e *Engine) listAll(ctx context.Context, m *mapping.Mapping, fn func(record.Object) error) error {
+func (e *Engine) EachAdvoware(ctx context.Context, m *mapping.Mapping, fn func(record.Object) error) error {
 	for p := e.Pages(m); ; {
 		objs, err := p.Next(ctx)
 		if err != nil || len(objs) == 0 {
@@ -177,4 +181,35 @@ func (w *work) highest(ctx context.Context) (int64, error) {
 			return top, w.e.Store.Put(ctx, key, raw, 0)
 		}
 	}
+}
+
+// EachEspoCRM calls fn with every page of EspoCRM's records of a type that meet the
+// conditions, in ascending order of ids, with these attributes.
+func (e *Engine) EachEspoCRM(ctx context.Context, m *mapping.Mapping, attributes []string, where []record.Condition, fn func(page []record.Object) error) error {
+	q := record.Query{Select: attributes, OrderBy: record.FieldID, Size: pageSize, Where: where}
+	return q.Each(func(q record.Query) ([]record.Object, error) { return e.EspoCRM.Find(ctx, m.EspoType(), q) }, fn)
+}
+
+// maxListText is the length from which EspoCRM cuts texts in lists, in
+// characters.
+const maxListText = 10_000
+
+// MayBeCut reports whether a record out of a list of EspoCRM's may hold a text that
+// was cut, or lacks what lists leave out: several addresses and numbers.
+func MayBeCut(m *mapping.Mapping, o record.Object) bool {
+	return len(o.Bytes()) >= maxListText && holdsLong(o) || !m.Listed(o)
+}
+
+// holdsLong looks for a text of maxListText characters or more.
+func holdsLong(o record.Object) bool {
+	var members map[string]any
+	if json.Unmarshal(o.Bytes(), &members) != nil {
+		return true
+	}
+	for _, v := range members {
+		if s, ok := v.(string); ok && utf8.RuneCountInString(s) >= maxListText {
+			return true
+		}
+	}
+	return false
 }

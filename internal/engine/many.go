@@ -207,9 +207,8 @@ func (e *Engine) carriersOf(ctx context.Context, m *mapping.Mapping, ids []int64
 		for _, id := range part {
 			carried[id] = nil
 		}
-		q := record.Query{Select: []string{"id", fieldAdvowareID}, OrderBy: "id", Size: pageSize,
-			Where: []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}}
-		err := e.eachPage(ctx, m, q, func(page []record.Object) error {
+		where := []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}
+		err := e.EachEspoCRM(ctx, m, []string{"id", fieldAdvowareID}, where, func(page []record.Object) error {
 			for _, o := range page {
 				if n, ok := o.Int(fieldAdvowareID); ok {
 					id, _ := o.Text("id")

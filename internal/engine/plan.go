@@ -33,7 +33,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 // plan is sync up to the first write.
 func (w *work) plan(ctx context.Context) error {
 	byName := !w.req.Pass
-	w.req.Pass, w.req.holds = true, true // never waits; what differs is shown of a record on hold, too
+	w.req.Pass, w.req.EvenOnHold = true, true // never waits; what differs is shown of a record on hold, too
 	if err := w.load(ctx); err != nil {
 		return err
 	}

@@ -1030,7 +1030,7 @@ func TestHistoryOutlivesAClockThatIsAhead(t *testing.T) {
 	r.sync(id) // EspoCRM has told its time
 	right := r.now
 	r.tick(365 * 24 * time.Hour)
-	if n, err := r.eng.PruneHistory(context.Background(), 24*time.Hour); n != 0 || err != nil || len(r.history()) != before {
+	if n, err := r.desk.PruneHistory(context.Background(), 24*time.Hour); n != 0 || err != nil || len(r.history()) != before {
 		t.Errorf("%d entries were deleted: %v", n, err)
 	}
 	r.now = right

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"net/http"
@@ -244,8 +245,8 @@ func (r *rig) resolve(id string, take map[string]record.Side) result.Record {
 }
 
 func TestResolve(t *testing.T) {
-	email := engine.FieldKeys(mapping.Builtin(), "email")[0]
-	phone := engine.FieldKeys(mapping.Builtin(), "phone")[0]
+	email := desk.FieldKeys(mapping.Builtin(), "email")[0]
+	phone := desk.FieldKeys(mapping.Builtin(), "phone")[0]
 	for _, tt := range []struct {
 		name         string
 		take         map[string]record.Side
@@ -295,7 +296,7 @@ func TestResolveAsksForEveryField(t *testing.T) {
 	id, advo := r.conflict()
 	notes := len(r.espo.Notes())
 	r.decided(func() {
-		res := r.resolve(id, map[string]record.Side{engine.FieldKeys(r.m, "email")[0]: record.EspoCRM})
+		res := r.resolve(id, map[string]record.Side{desk.FieldKeys(r.m, "email")[0]: record.EspoCRM})
 		r.outcome(res, result.ConflictWaits)
 		if !strings.Contains(res.Reason.Text, "phone") {
 			t.Errorf("%s", res.Reason.Text)
@@ -867,25 +868,25 @@ func TestUnlock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	lock := func() engine.HeldLock {
+	lock := func() desk.HeldLock {
 		t.Helper()
-		l, err := r.eng.LockOf(context.Background(), r.m, id)
+		l, err := r.desk.LockOf(context.Background(), r.m, id)
 		if err != nil || l == nil {
 			t.Fatalf("no lock: %v", err)
 		}
 		return *l
 	}
-	if l, _ := r.eng.LockOf(context.Background(), r.m, id); l != nil {
+	if l, _ := r.desk.LockOf(context.Background(), r.m, id); l != nil {
 		t.Fatal("a lock from nowhere")
 	}
 
 	take(r.cfg.Run) // the rig takes other runs for dead
 	live := lock()
-	if got := r.eng.Unlock(context.Background(), live, false); got.Freed || got.Error == nil || got.Error.Code != "locked" {
+	if got := r.desk.Unlock(context.Background(), live, false); got.Freed || got.Error == nil || got.Error.Code != "locked" {
 		t.Fatalf("a live lock was freed: %+v", got)
 	}
 	r.espo.SetField(ct, id, "syncStatus", "syncing")
-	got := r.eng.Unlock(context.Background(), live, true)
+	got := r.desk.Unlock(context.Background(), live, true)
 	if !got.Freed || got.Status != "dirty" || r.espoField(id, "syncStatus") != "dirty" {
 		t.Fatalf("by force: %+v %v", got, r.espoField(id, "syncStatus"))
 	}
@@ -894,12 +895,12 @@ func TestUnlock(t *testing.T) {
 	if stale.State != result.LockStale {
 		t.Fatalf("state %s", stale.State)
 	}
-	if got := r.eng.Unlock(context.Background(), stale, false); !got.Freed {
+	if got := r.desk.Unlock(context.Background(), stale, false); !got.Freed {
 		t.Fatalf("stale: %+v", got)
 	}
 	// It changed hands meanwhile: the new holder keeps it.
 	take(r.cfg.Run)
-	if got := r.eng.Unlock(context.Background(), stale, true); got.Freed || got.Error == nil {
+	if got := r.desk.Unlock(context.Background(), stale, true); got.Freed || got.Error == nil {
 		t.Fatalf("somebody else's lock was freed: %+v", got)
 	}
 	if l := lock(); l.State != result.LockLive {
@@ -1249,19 +1250,19 @@ func TestPruneHistory(t *testing.T) {
 	r := newRig(t)
 	id, _ := r.linked()
 	ctx := context.Background()
-	if n, err := r.eng.PruneHistory(ctx, 0); n != 0 || err != nil {
+	if n, err := r.desk.PruneHistory(ctx, 0); n != 0 || err != nil {
 		t.Fatalf("0 keeps for ever: %d %v", n, err)
 	}
-	if n, err := r.eng.PruneHistory(ctx, 24*time.Hour); n != 0 || err != nil {
+	if n, err := r.desk.PruneHistory(ctx, 24*time.Hour); n != 0 || err != nil {
 		t.Fatalf("%d %v", n, err)
 	}
 	r.tick(25 * time.Hour)
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
 	r.sync(id)
-	if n, err := r.eng.PruneHistory(ctx, 24*time.Hour); n != 1 || err != nil {
+	if n, err := r.desk.PruneHistory(ctx, 24*time.Hour); n != 1 || err != nil {
 		t.Fatalf("%d %v", n, err)
 	}
-	if n, err := r.eng.CountHistory(ctx, r.m, id); n != 1 || err != nil {
+	if n, err := r.desk.CountHistory(ctx, r.m, id); n != 1 || err != nil {
 		t.Fatalf("%d left, %v", n, err)
 	}
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 
 	"advosync/internal/callcount"
 	"advosync/internal/mapping"
@@ -76,40 +75,4 @@ func (w *work) resolve(ctx context.Context, r ResolveRequest) error {
 	}
 	w.attempt = 1
 	return w.rounds(ctx)
-}
-
-// FieldKeys finds the mapping's fields by the name that an operator gives: the
-// one in EspoCRM, in Advoware, or the key.
-func FieldKeys(m *mapping.Mapping, name string) []string {
-	if name == reconcile.KindKey || name == "kind" && len(m.Kinds()) > 0 {
-		return []string{reconcile.KindKey}
-	}
-	var keys []string
-	for _, f := range m.AllFields() {
-		if !f.Clear && !f.Computed && (f.Key == name || f.Espo == name || f.Advo == name) {
-			keys = append(keys, f.Key)
-		}
-	}
-	return keys
-}
-
-// FieldNames are the names under which a conflict can be decided, sorted.
-func FieldNames(m *mapping.Mapping) []string {
-	var names []string
-	for _, f := range m.AllFields() {
-		if !f.Clear && !f.Computed && f.Espo != "" && !slices.Contains(names, f.Espo) {
-			names = append(names, f.Espo)
-		}
-	}
-	if len(m.Kinds()) > 0 {
-		names = append(names, "kind")
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Waiting calls fn with the id of every record whose conflict waits, in
-// ascending order.
-func (e *Engine) Waiting(ctx context.Context, m *mapping.Mapping, fn func(id string) error) error {
-	return e.ByStatus(ctx, m, []string{StatusConflict}, func(s Standing) error { return fn(s.ID) })
 }

@@ -1,12 +1,12 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -15,7 +15,7 @@ import (
 
 func (r *rig) oldest() string {
 	r.t.Helper()
-	st, err := r.eng.Status(context.Background(), r.m, r.eng.EspoCRM.(engine.Counter))
+	st, err := r.desk.Status(context.Background(), r.m, r.eng.EspoCRM.(desk.Counter))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestOldestEditStaysWhatItWas(t *testing.T) {
 		r.wantOldest("after another edit", "09:00:00")
 		r.outcome(r.reset(id), result.UpdatedEspocrm)
 		r.wantOldest("after a reset", "09:00:00")
-		if st, err := r.eng.StatusFromStore(context.Background(), r.m); err != nil || st.OldestUnsynced == nil || st.OldestUnsynced.Hour() != 9 {
+		if st, err := r.desk.StatusFromStore(context.Background(), r.m); err != nil || st.OldestUnsynced == nil || st.OldestUnsynced.Hour() != 9 {
 			t.Errorf("of the store alone: %+v, %v", st, err)
 		}
 		r.advo.Faults().Clear("")

@@ -7,31 +7,28 @@ import (
 	"advosync/internal/record"
 )
 
-// The six fields that every synced entity has in EspoCRM, and
-// the attributes of EspoCRM's own that a sync reads.
 const (
-	fieldAdvowareID   = "advowareId"
-	fieldRowID        = "advowareRowId"
-	fieldStatus       = "syncStatus"
-	fieldLastSync     = "advowareLastSync"
-	fieldErrorMessage = "syncErrorMessage"
-	fieldRetryCount   = "syncRetryCount"
-
-	fieldVersion    = "versionNumber"
-	fieldModifiedAt = "modifiedAt"
-	fieldModifiedBy = "modifiedById"
-	fieldCreatedAt  = "createdAt"
+	fieldAdvowareID   = record.FieldAdvowareID
+	fieldRowID        = record.FieldRowID
+	fieldStatus       = record.FieldStatus
+	fieldLastSync     = record.FieldLastSync
+	fieldErrorMessage = record.FieldErrorMessage
+	fieldRetryCount   = record.FieldRetryCount
+	fieldVersion      = record.FieldVersion
+	fieldModifiedAt   = record.FieldModifiedAt
+	fieldModifiedBy   = record.FieldModifiedBy
+	fieldCreatedAt    = record.FieldCreatedAt
 )
 
 // The values of syncStatus.
 const (
-	StatusClean             = "clean"
-	StatusDirty             = "dirty"
-	StatusPending           = "pending_sync"
-	StatusSyncing           = "syncing"
-	StatusFailed            = "failed"
-	StatusConflict          = "conflict"
-	StatusPermanentlyFailed = "permanently_failed"
+	StatusClean             = record.StatusClean
+	StatusDirty             = record.StatusDirty
+	StatusPending           = record.StatusPending
+	StatusSyncing           = record.StatusSyncing
+	StatusFailed            = record.StatusFailed
+	StatusConflict          = record.StatusConflict
+	StatusPermanentlyFailed = record.StatusPermanentlyFailed
 )
 
 // maxErrorMessage is the length of syncErrorMessage in characters.
@@ -104,9 +101,7 @@ func readAdvoState(m *mapping.Mapping, id int64, o record.Object) (*advoState, e
 	return s, err
 }
 
-// stampFormat is EspoCRM's datetime: UTC, whole seconds. Stamps in it compare as
-// texts.
-const stampFormat = "2006-01-02 15:04:05"
+const stampFormat = record.StampLayout
 
 // espoStamp turns an ISO stamp into EspoCRM's form; "" when it is none.
 func espoStamp(iso string) string {

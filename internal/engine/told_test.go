@@ -1,13 +1,13 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tidwall/sjson"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -75,8 +75,8 @@ func TestResolveOfOneMeetsAnotherSpelling(t *testing.T) {
 	r.editAdvo(advo, map[string]any{"emailGesch": "Advo@Example.de"})
 	r.sync(id)
 	r.next()
-	email := engine.FieldKeys(r.m, "email")[0]
-	phone := engine.FieldKeys(r.m, "phone")[0]
+	email := desk.FieldKeys(r.m, "email")[0]
+	phone := desk.FieldKeys(r.m, "phone")[0]
 	res := r.resolve(id, map[string]record.Side{email: record.Advoware})
 	t.Logf("%s %s %+v E %v A %q", res.Verdict, res.Outcome, res.Error, r.espoField(id, "email"), r.advoField(advo, "emailGesch"))
 	r.tick(time.Minute)
@@ -104,7 +104,7 @@ func TestResolveOfOneMeetsAnUnknownForm(t *testing.T) {
 	r.outcome(r.sync(id), result.ConflictWaits)
 	r.next()
 	r.espo.SetSaving(sandbox.SavedForm{Type: ct, Field: "firstName", Do: "street"})
-	res := r.resolve(id, map[string]record.Side{engine.FieldKeys(r.m, "firstName")[0]: record.Advoware})
+	res := r.resolve(id, map[string]record.Side{desk.FieldKeys(r.m, "firstName")[0]: record.Advoware})
 	t.Logf("%s %s %+v E %v A %q", res.Verdict, res.Outcome, res.Error, r.espoField(id, "firstName"), r.advoField(advo, "vorname"))
 	for _, e := range r.history() {
 		for _, w := range e.Writes {

@@ -151,7 +151,7 @@ func (w *work) load(ctx context.Context) error {
 	if w.mem.Lost {
 		w.warn("the store has lost what was remembered of this record; it is compared as if for the first time. Redis must not evict: advosync doctor")
 	}
-	if w.mem.Hold != nil && !w.req.holds {
+	if w.mem.Hold != nil && !w.req.EvenOnHold {
 		return errOnHold
 	}
 	return nil

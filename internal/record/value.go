@@ -1,6 +1,7 @@
 // Package record holds what both systems' records are made of once they are
 // comparable: canonical values, pairs of them, and raw objects that keep every
-// byte nobody asked to change. It knows neither system's words and does no I/O.
+// byte nobody asked to change. Of the systems' words it knows the fields in EspoCRM that
+// say how a record stands. It does no I/O.
 package record
 
 import (

@@ -36,3 +36,16 @@ func Interruption(ctx context.Context, op string) error {
 	}
 	return f
 }
+
+// Fault says that the store failed, keeping what it said, and turns the two refusals
+// that mean "not ours any more" into a lost lease; nil for nil.
+func Fault(op string, err error) error {
+	switch {
+	case errors.Is(err, ErrLeaseLost), errors.Is(err, ErrChanged):
+		return &fault.Error{System: fault.Local, Code: fault.LeaseLost, Owner: fault.OwnerSystem, Transient: true, Op: op,
+			Message: err.Error() + "; nothing more was written", Err: err}
+	case err == nil, fault.As(err) != nil:
+		return err
+	}
+	return Broken(op, fault.Clean(err.Error(), 300), "advosync doctor", err)
+}

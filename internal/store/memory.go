@@ -8,8 +8,10 @@ import (
 	"advosync/internal/record"
 )
 
-// LockKey builds a lock's key from an entity and an id or a word such as
-// cron-run.
+// PassLock is the word under which a pass locks its entity.
+const PassLock = "cron-run"
+
+// LockKey builds a lock's key from an entity and an id or PassLock.
 func LockKey(entity, id string) string {
 	return "sync_lock:" + strings.ToLower(entity) + ":" + id
 }

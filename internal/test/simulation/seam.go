@@ -8,6 +8,7 @@ import (
 
 	"advosync/internal/advoware"
 	"advosync/internal/batch"
+	"advosync/internal/desk"
 	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/lease"
@@ -67,13 +68,14 @@ const (
 	missingFail, missingUnlink  = engine.MissingFail, engine.MissingUnlink
 	missingRecreate             = engine.MissingRecreate
 	missingKeep, missingDelete  = engine.MissingKeep, engine.MissingDelete
-	passLock                    = ":" + engine.PassLock
+	passLock                    = ":" + store.PassLock
 )
 
 // tool implements Engine.
 type tool struct {
 	m      *mapping.Mapping
 	engine *engine.Engine
+	desk   *desk.Desk
 	pass   *batch.Pass
 	espo   *espocrm.Client
 	store  store.Store
@@ -84,7 +86,8 @@ type tool struct {
 func (t *Tool) newEngine(n int, command string, ec *espocrm.Client, ac *advoware.Client, st store.Store, leases *lease.Manager, now func() time.Time) Engine {
 	cfg := engine.Config{Policy: t.sim.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
 		OnMissingInAdvoware: t.sim.MissingInAdvoware, OnMissingInEspocrm: t.sim.MissingInEspocrm}
-	return &tool{m: t.sim.Mapping, engine: engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now}),
+	e := engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now})
+	return &tool{m: t.sim.Mapping, engine: e, desk: desk.New(e),
 		// So many may be in flight that none waits for another one: whose turn it is
 		// would be the Go scheduler's choice.
 		pass: batch.New(batch.Config{Engine: cfg, Concurrency: 64, RecheckAfter: recheckAfter, RetryBackoff: retryBackoff, MaxChangedShare: 0.5, MaxDeletes: 10, MaxCreates: 1000},
@@ -225,13 +228,13 @@ func (t *tool) Reset(id string, forget bool) result.Record {
 }
 
 func (t *tool) Unlock(freed func(id string)) {
-	locks, err := t.engine.Locks(context.Background(), []*mapping.Mapping{t.m})
+	locks, err := t.desk.Locks(context.Background(), []*mapping.Mapping{t.m})
 	if err != nil {
 		return
 	}
 	for _, l := range locks {
 		freed(l.ID)
-		t.engine.Unlock(context.Background(), l, true)
+		t.desk.Unlock(context.Background(), l, true)
 	}
 }
 

@@ -1,4 +1,4 @@
-package engine
+package desk
 
 import (
 	"context"
@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
+	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
 )
@@ -28,34 +28,34 @@ type HeldLock struct {
 func (l HeldLock) Live() bool { return l.State != result.LockStale }
 
 // Locks lists all locks there are, sorted by key.
-func (e *Engine) Locks(ctx context.Context, ms []*mapping.Mapping) ([]HeldLock, error) {
-	locks, err := e.Store.Locks(ctx)
+func (d *Desk) Locks(ctx context.Context, ms []*mapping.Mapping) ([]HeldLock, error) {
+	locks, err := d.engine.Store.Locks(ctx)
 	if err != nil {
-		return nil, storeFault("list the locks", err)
+		return nil, store.Fault("list the locks", err)
 	}
 	out := make([]HeldLock, 0, len(locks))
 	for _, l := range locks {
-		out = append(out, e.judged(l, ms))
+		out = append(out, d.judged(l, ms))
 	}
 	return out, nil
 }
 
 // LockOf is the lock of one record, or of a word such as cron-run; nil: nobody
 // holds it.
-func (e *Engine) LockOf(ctx context.Context, m *mapping.Mapping, id string) (*HeldLock, error) {
-	l, err := e.Store.Holder(ctx, store.LockKey(m.Entity(), id))
+func (d *Desk) LockOf(ctx context.Context, m *mapping.Mapping, id string) (*HeldLock, error) {
+	l, err := d.engine.Store.Holder(ctx, store.LockKey(m.Entity(), id))
 	if err != nil {
-		return nil, storeFault("look at the lock", err)
+		return nil, store.Fault("look at the lock", err)
 	}
 	if l == nil {
 		return nil, nil
 	}
-	held := e.judged(*l, []*mapping.Mapping{m})
+	held := d.judged(*l, []*mapping.Mapping{m})
 	return &held, nil
 }
 
 // judged puts a lock in the words of the operator.
-func (e *Engine) judged(l store.Lock, ms []*mapping.Mapping) HeldLock {
+func (d *Desk) judged(l store.Lock, ms []*mapping.Mapping) HeldLock {
 	out := HeldLock{observed: l}
 	rest, isRecord := strings.CutPrefix(l.Key, "sync_lock:")
 	if !isRecord {
@@ -71,7 +71,7 @@ func (e *Engine) judged(l store.Lock, ms []*mapping.Mapping) HeldLock {
 			out.Entity, out.Mapping = m.Entity(), m
 		}
 	}
-	switch e.Leases.Judge(l) {
+	switch d.engine.Leases.Judge(l) {
 	case lease.OldHandler:
 		out.State = result.LockOldHandler
 	case lease.Stale:
@@ -97,17 +97,17 @@ func (e *Engine) judged(l store.Lock, ms []*mapping.Mapping) HeldLock {
 // Unlock frees a lock, if it still is the one that was seen. A record that its
 // holder left in status syncing becomes dirty, so that the next pass takes it.
 // What was done, or why not, is in the result.
-func (e *Engine) Unlock(ctx context.Context, l HeldLock, force bool) result.Lock {
+func (d *Desk) Unlock(ctx context.Context, l HeldLock, force bool) result.Lock {
 	out := l.Lock
 	if l.Live() && !force {
 		out.Error = &result.Error{Code: "locked", Message: fmt.Sprintf("%s %s is %s", l.Entity, l.ID, (&lease.HeldError{Lock: l.observed}).Error()),
 			Hint: "wait until it has ended; if you know that it is not at work any more: --force", Owner: string(fault.OwnerRecord), Transient: true}
 		return out
 	}
-	ok, err := e.Store.Break(ctx, l.observed)
+	ok, err := d.engine.Store.Break(ctx, l.observed)
 	switch {
 	case err != nil:
-		out.Error = result.FromFault(storeFault("free the lock", err))
+		out.Error = result.FromFault(store.Fault("free the lock", err))
 		return out
 	case !ok:
 		out.Error = &result.Error{Code: "locked", Message: fmt.Sprintf("the lock of %s %s has changed hands, or was freed, meanwhile; nothing was done", l.Entity, l.ID),
@@ -115,49 +115,45 @@ func (e *Engine) Unlock(ctx context.Context, l HeldLock, force bool) result.Lock
 		return out
 	}
 	out.Freed = true
-	if err := e.Store.Append(ctx, e.unlockEntry(l)); err != nil {
+	if err := d.engine.Store.Append(ctx, d.unlockEntry(l)); err != nil {
 		out.Warnings = append(out.Warnings, "the lock is free, but the history could not be written: "+fault.Clean(err.Error(), 200))
 	}
-	e.Unstick(ctx, l.Mapping, l.ID, &out)
+	d.Unstick(ctx, l.Mapping, l.ID, &out)
 	return out
 }
 
 // unlockEntry is the audit line.
-func (e *Engine) unlockEntry(l HeldLock) store.Entry {
+func (d *Desk) unlockEntry(l HeldLock) store.Entry {
 	code, text := "lock_stale", "A stale lock was freed; it was "
 	if l.Live() {
 		code, text = "lock_forced", "A lock was freed by force; it was "
 	}
-	return store.Entry{ID: uuid.Must(uuid.NewV7()).String(), At: e.Now(), Run: e.cfg.Run, Command: e.cfg.Command, By: e.by(),
-		Entity: l.Entity, RecordID: l.ID, Outcome: "unlocked", ReasonCode: code, ReasonText: text + (&lease.HeldError{Lock: l.observed}).Error() + "."}
+	e := d.engine.Entry(l.Entity, l.ID)
+	e.Outcome, e.ReasonCode, e.ReasonText = "unlocked", code, text+(&lease.HeldError{Lock: l.observed}).Error()+"."
+	return e
 }
-
-// PassLock is the id under which a pass holds its entity.
-const PassLock = "cron-run"
 
 // Unstick makes a record dirty that a dead run left in status syncing. It takes
 // the record's lock, so it never touches one that is being synced. Where that
 // cannot be done it is a warning: a pass finds such a record by itself.
-func (e *Engine) Unstick(ctx context.Context, m *mapping.Mapping, id string, out *result.Lock) {
-	if m == nil || id == PassLock || !recordID(id) {
+func (d *Desk) Unstick(ctx context.Context, m *mapping.Mapping, id string, out *result.Lock) {
+	if m == nil || id == store.PassLock || !recordID(id) {
 		return
 	}
-	res := e.repair(ctx, Request{Mapping: m, ID: id}, false, func(ctx context.Context, w *work) error {
-		if err := w.load(ctx); err != nil {
+	res := d.engine.Operate(ctx, engine.Request{Mapping: m, ID: id}, false, func(ctx context.Context, r *engine.Record) error {
+		if err := r.ReadStatus(ctx); err != nil || r.Espo() == nil {
 			return err
 		}
-		err := w.readStanding(ctx)
-		if err != nil || w.espo == nil {
-			return err
-		}
-		w.res.Outcome = result.Unchanged
-		if w.espo.status != StatusSyncing {
+		r.Result.Outcome = result.Unchanged
+		if r.Espo().Status != record.StatusSyncing {
 			return nil
 		}
-		if _, err := w.putEspo(ctx, statusPatch(StatusDirty), w.espo.version); err != nil {
+		p := record.Patch{}
+		p.Put(record.FieldStatus, record.StatusDirty)
+		if _, err := r.Put(ctx, p, r.Espo().Version); err != nil {
 			return err
 		}
-		w.res.Outcome = result.UpdatedEspocrm
+		r.Result.Outcome = result.UpdatedEspocrm
 		return nil
 	})
 	switch {
@@ -165,7 +161,7 @@ func (e *Engine) Unstick(ctx context.Context, m *mapping.Mapping, id string, out
 	case res.Error != nil && res.Error.Code != string(fault.NotFound):
 		out.Warnings = append(out.Warnings, "whether the record was left in status syncing could not be looked at; the next pass does: "+res.Error.Message)
 	case res.Outcome == result.UpdatedEspocrm:
-		out.Status = StatusDirty
+		out.Status = record.StatusDirty
 	}
 }
 

@@ -1,10 +1,11 @@
-package engine
+package desk
 
 import (
 	"context"
 	"slices"
 	"strconv"
 
+	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -28,11 +29,14 @@ func errNoList(m *mapping.Mapping) error {
 		Hint:    "set advoware.list in the mapping, or link single pairs: advosync link --entity " + m.Entity() + " --id ID --advoware-id N"}
 }
 
+// toldEvery is how many records of Advoware are read between two words of progress.
+const toldEvery = 200
+
 // Match pairs the unlinked records of both systems by the mapping's natural key,
 // as mapping.Matches compares it. Of each unlinked record it keeps the id and a
 // digest of each match value in memory. progress is told how many records of each
 // system have been read.
-func (e *Engine) Match(ctx context.Context, m *mapping.Mapping, progress func(espo, advo int)) (*Matches, error) {
+func (d *Desk) Match(ctx context.Context, m *mapping.Mapping, progress func(espo, advo int)) (*Matches, error) {
 	if m.List() == nil {
 		return nil, errNoList(m)
 	}
@@ -42,24 +46,24 @@ func (e *Engine) Match(ctx context.Context, m *mapping.Mapping, progress func(es
 	}
 	out := &Matches{}
 	espo, advo := reconcile.NewKeys[string](m.Match()), reconcile.NewKeys[int64](m.Match())
-	taken, read, err := e.espoKeys(ctx, m, out, espo, progress)
+	taken, read, err := d.espoKeys(ctx, m, out, espo, progress)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.advoKeys(ctx, m, out, taken, advo, func(n int) { progress(read, n) }); err != nil {
+	if err := d.advoKeys(ctx, m, out, taken, advo, func(n int) { progress(read, n) }); err != nil {
 		return nil, err
 	}
 	out.Pairing = reconcile.PairUp(espo, advo)
-	return out, e.setLeftAside(ctx, m, out)
+	return out, d.setLeftAside(ctx, m, out)
 }
 
 // setLeftAside takes out of OnlyAdvoware what the store knows to have been
 // linked before.
-func (e *Engine) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matches) error {
+func (d *Desk) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matches) error {
 	if len(out.OnlyAdvoware) == 0 {
 		return nil
 	}
-	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{}, func(_ string, mem store.Memory) error {
+	err := d.engine.Store.Scan(ctx, m.Entity(), store.ScanFilter{}, func(_ string, mem store.Memory) error {
 		if mem.Base == nil {
 			return nil
 		}
@@ -69,7 +73,7 @@ func (e *Engine) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matc
 		return nil
 	})
 	if err != nil {
-		return storeFault("read what is remembered", err)
+		return store.Fault("read what is remembered", err)
 	}
 	slices.Sort(out.Left)
 	out.OnlyAdvoware = slices.DeleteFunc(out.OnlyAdvoware, func(n int64) bool {
@@ -81,13 +85,13 @@ func (e *Engine) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matc
 
 // espoKeys reads EspoCRM's side: the links there are, and the keys of the
 // unlinked records.
-func (e *Engine) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, keys *reconcile.Keys[string], progress func(espo, advo int)) (taken map[int64]bool, read int, err error) {
+func (d *Desk) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, keys *reconcile.Keys[string], progress func(espo, advo int)) (taken map[int64]bool, read int, err error) {
 	taken = map[int64]bool{}
-	q := record.Query{Select: slices.Concat(ReadFields(m), m.EspoNames()), OrderBy: "id", Size: pageSize}
-	err = e.eachPage(ctx, m, q, func(page []record.Object) error {
+	shown := slices.Concat(engine.ReadFields(m), m.EspoNames())
+	err = d.engine.EachEspoCRM(ctx, m, shown, nil, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")
-			if n, ok := o.Int(fieldAdvowareID); ok && n != 0 {
+			if n, ok := o.Int(record.FieldAdvowareID); ok && n != 0 {
 				taken[n] = true
 				continue
 			}
@@ -105,10 +109,10 @@ func (e *Engine) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches,
 	return taken, read, err
 }
 
-func (e *Engine) advoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, taken map[int64]bool, keys *reconcile.Keys[int64], progress func(int)) error {
+func (d *Desk) advoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, taken map[int64]bool, keys *reconcile.Keys[int64], progress func(int)) error {
 	n := 0
-	err := e.listAll(ctx, m, func(o record.Object) error {
-		if n++; n%pageSize == 0 {
+	err := d.engine.EachAdvoware(ctx, m, func(o record.Object) error {
+		if n++; n%toldEvery == 0 {
 			progress(n)
 		}
 		id, ok := o.Int(m.AdvoID())

@@ -1,4 +1,4 @@
-package engine
+package desk
 
 import (
 	"context"
@@ -26,22 +26,17 @@ func (s Standing) FailedSince() time.Time {
 	if s.Failure != nil && !s.Failure.At.IsZero() {
 		return s.Failure.At
 	}
-	t, _ := time.Parse(stampFormat, s.ModifiedAt)
+	t, _ := time.Parse(record.StampLayout, s.ModifiedAt)
 	return t
-}
-
-// Statuses are the values of syncStatus.
-func Statuses() []string {
-	return []string{StatusClean, StatusDirty, StatusPending, StatusSyncing, StatusFailed, StatusConflict, StatusPermanentlyFailed}
 }
 
 // ByStatus calls fn for every record in one of the statuses, in ascending order
 // of ids.
-func (e *Engine) ByStatus(ctx context.Context, m *mapping.Mapping, statuses []string, fn func(Standing) error) error {
-	q := record.Query{Select: []string{"id", fieldAdvowareID, fieldStatus, fieldRetryCount, fieldModifiedAt}, OrderBy: "id", Size: pageSize,
-		Where: []record.Condition{{Field: fieldStatus, Op: record.In, Values: statuses}}}
-	return e.eachPage(ctx, m, q, func(page []record.Object) error {
-		found, err := e.standings(ctx, m, page)
+func (d *Desk) ByStatus(ctx context.Context, m *mapping.Mapping, statuses []string, fn func(Standing) error) error {
+	shown := []string{record.FieldID, record.FieldAdvowareID, record.FieldStatus, record.FieldRetryCount, record.FieldModifiedAt}
+	where := []record.Condition{{Field: record.FieldStatus, Op: record.In, Values: statuses}}
+	return d.engine.EachEspoCRM(ctx, m, shown, where, func(page []record.Object) error {
+		found, err := d.standings(ctx, m, page)
 		if err != nil {
 			return err
 		}
@@ -54,22 +49,22 @@ func (e *Engine) ByStatus(ctx context.Context, m *mapping.Mapping, statuses []st
 	})
 }
 
-func (e *Engine) standings(ctx context.Context, m *mapping.Mapping, page []record.Object) ([]Standing, error) {
+func (d *Desk) standings(ctx context.Context, m *mapping.Mapping, page []record.Object) ([]Standing, error) {
 	out := make([]Standing, len(page))
 	ids := make([]string, len(page))
 	for i, o := range page {
 		s := &out[i]
 		s.ID, _ = o.Text("id")
-		s.AdvowareID, _ = o.Int(fieldAdvowareID)
-		s.Status, _ = o.Text(fieldStatus)
-		n, _ := o.Int(fieldRetryCount)
+		s.AdvowareID, _ = o.Int(record.FieldAdvowareID)
+		s.Status, _ = o.Text(record.FieldStatus)
+		n, _ := o.Int(record.FieldRetryCount)
 		s.Retries = int(n)
-		s.ModifiedAt, _ = o.Text(fieldModifiedAt)
+		s.ModifiedAt, _ = o.Text(record.FieldModifiedAt)
 		ids[i] = s.ID
 	}
-	mems, err := e.Store.LoadMany(ctx, m.Entity(), ids)
+	mems, err := d.engine.Store.LoadMany(ctx, m.Entity(), ids)
 	if err != nil {
-		return nil, storeFault("load what is remembered", err)
+		return nil, store.Fault("load what is remembered", err)
 	}
 	for i := range out {
 		out[i].Failure = mems[i].Failure

@@ -1,0 +1,13 @@
+// Package desk is what an operator asks of the records and what he decides: link, undo,
+// resolve, reset, hold, unlock, and the questions behind status, history and retention.
+// Whatever it changes of one record it changes through the engine, under the record's
+// lock.
+package desk
+
+import "advosync/internal/engine"
+
+// Desk carries out an operator's commands with an engine. Safe for concurrent use.
+type Desk struct{ engine *engine.Engine }
+
+// New makes a Desk.
+func New(e *engine.Engine) *Desk { return &Desk{engine: e} }

@@ -1,0 +1,59 @@
+package desk
+
+import (
+	"context"
+
+	"advosync/internal/engine"
+	"advosync/internal/mapping"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// HoldRequest asks that nobody syncs a record, or that it is synced again.
+type HoldRequest struct {
+	Mapping *mapping.Mapping
+	ID      string
+	Reason  string // the operator's words, kept in the store and shown by status alone
+	Release bool
+	DryRun  bool // says what would be done, and writes nothing
+}
+
+// Hold puts a record on hold, or releases it, under its lock. Only the memory changes.
+// A record that is gone from EspoCRM can be put on hold too, so that no pass deletes it
+// in Advoware.
+func (d *Desk) Hold(ctx context.Context, q HoldRequest) result.Record {
+	return d.engine.Operate(ctx, engine.Request{Mapping: q.Mapping, ID: q.ID, EvenOnHold: true}, q.DryRun, func(ctx context.Context, r *engine.Record) error {
+		return d.hold(ctx, r, q)
+	})
+}
+
+func (d *Desk) hold(ctx context.Context, r *engine.Record, q HoldRequest) error {
+	if err := r.ReadStatus(ctx); err != nil {
+		return err
+	}
+	next := r.Memory()
+	if r.Espo() == nil && next.Rev == 0 {
+		return r.NotThere()
+	}
+	r.Result.Outcome = result.Unchanged
+	switch {
+	case q.Release && next.Hold == nil:
+		r.Say("not_on_hold", "It is not on hold.")
+		return nil
+	case q.Release:
+		next.Hold, next.Pending = nil, engine.PendingReleased
+		r.Say("released", "Not on hold any more; the next pass looks at it.")
+	case next.Hold != nil && next.Hold.Reason == q.Reason:
+		r.SayOnHold()
+		return nil
+	default:
+		next.Hold = &store.Hold{At: d.engine.Now().UTC(), By: d.engine.By(), Reason: q.Reason}
+		r.Say(engine.ReasonOnHold, "On hold: no pass and no command syncs it until it is released.")
+	}
+	if q.DryRun {
+		r.Result.Outcome, r.Result.Planned = result.Planned, result.Adopted
+		return nil
+	}
+	r.Result.Outcome = result.Adopted
+	return r.Commit(ctx, next)
+}

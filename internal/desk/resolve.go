@@ -1,0 +1,46 @@
+package desk
+
+import (
+	"context"
+	"slices"
+
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+)
+
+// FieldKeys finds the mapping's fields by the name that an operator gives: the
+// one in EspoCRM, in Advoware, or the key.
+func FieldKeys(m *mapping.Mapping, name string) []string {
+	if name == reconcile.KindKey || name == "kind" && len(m.Kinds()) > 0 {
+		return []string{reconcile.KindKey}
+	}
+	var keys []string
+	for _, f := range m.AllFields() {
+		if !f.Clear && !f.Computed && (f.Key == name || f.Espo == name || f.Advo == name) {
+			keys = append(keys, f.Key)
+		}
+	}
+	return keys
+}
+
+// FieldNames are the names under which a conflict can be decided, sorted.
+func FieldNames(m *mapping.Mapping) []string {
+	var names []string
+	for _, f := range m.AllFields() {
+		if !f.Clear && !f.Computed && f.Espo != "" && !slices.Contains(names, f.Espo) {
+			names = append(names, f.Espo)
+		}
+	}
+	if len(m.Kinds()) > 0 {
+		names = append(names, "kind")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Waiting calls fn with the id of every record whose conflict waits, in
+// ascending order.
+func (d *Desk) Waiting(ctx context.Context, m *mapping.Mapping, fn func(id string) error) error {
+	return d.ByStatus(ctx, m, []string{record.StatusConflict}, func(s Standing) error { return fn(s.ID) })
+}

@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"context"
+
+	"advosync/internal/callcount"
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// Record is one record in the hands of an operator's command. What it shows is as of the
+// last read. It is good until the function that was given it returns.
+type Record struct {
+	// Result is what is told of the record; a function that changes nothing says so here.
+	Result *result.Record
+	w      *work
+}
+
+// Operate runs one operation of an operator's on one record, under its lock; a dry run
+// takes none, and must write nothing. An error is told, and never counted against the
+// record: it is the operator's command that failed.
+func (e *Engine) Operate(ctx context.Context, req Request, dry bool, fn func(context.Context, *Record) error) result.Record {
+	start := e.Now()
+	ctx, calls := callcount.With(ctx)
+	w := e.newWork(ctx, req)
+	do := func(ctx context.Context, w *work) error { return fn(ctx, &Record{Result: &w.res, w: w}) }
+	if dry {
+		w.refuse(do(ctx, w))
+	} else {
+		w.underLock(ctx, do)
+	}
+	return w.finish(start, calls)
+}
+
+func (e *Engine) repair(ctx context.Context, req Request, dry bool, fn func(context.Context, *work) error) result.Record {
+	return e.Operate(ctx, req, dry, func(ctx context.Context, r *Record) error { return fn(ctx, r.w) })
+}
+
+// Espo is what EspoCRM shows of a record.
+type Espo struct {
+	Object     record.Object
+	View       mapping.View
+	AdvowareID int64 // 0: not linked
+	RowID      string
+	Status     string
+	LastSync   string
+	Message    string // the failure that it shows
+	Retries    int
+	Version    *int64 // nil where the type has no optimistic concurrency
+}
+
+// Advo is what Advoware shows of a record.
+type Advo struct {
+	ID     int64
+	Object record.Object
+	View   mapping.View
+	RowID  string
+}
+
+// Read loads what is remembered and reads EspoCRM. A record on hold ends the operation,
+// unless the request was EvenOnHold.
+func (r *Record) Read(ctx context.Context) error {
+	if err := r.w.load(ctx); err != nil {
+		return err
+	}
+	return r.w.readEspo(ctx)
+}
+
+// ReadStatus is Read for an operation on the sync fields alone: a record whose contents
+// the mapping cannot read can be repaired all the same.
+func (r *Record) ReadStatus(ctx context.Context) error {
+	err := r.Read(ctx)
+	if r.w.espo != nil && fault.Is(err, fault.MappingFail) {
+		return nil
+	}
+	return err
+}
+
+// Espo is the last read of EspoCRM; nil: the record is not there.
+func (r *Record) Espo() *Espo {
+	s := r.w.espo
+	if s == nil {
+		return nil
+	}
+	return &Espo{Object: s.obj, View: s.view, AdvowareID: s.advowareID, RowID: s.row, Status: s.status, LastSync: s.lastSync, Message: s.message,
+		Retries: s.retries, Version: s.version}
+}
+
+// Advo is the last read of Advoware; nil: it was not read, or the record is not there.
+func (r *Record) Advo() *Advo {
+	s := r.w.advo
+	if s == nil {
+		return nil
+	}
+	return &Advo{ID: s.id, Object: s.obj, View: s.view, RowID: s.row}
+}
+
+// Memory is what the store remembers.
+func (r *Record) Memory() store.Memory { return r.w.mem }
+
+// Commit ends the operation's history entry with the result's outcome, and stores it
+// with what is to be remembered from now on.
+func (r *Record) Commit(ctx context.Context, next store.Memory) error {
+	r.w.closeEntry(r.Result.Outcome)
+	return r.w.commit(ctx, next)
+}
+
+// Put writes sync fields into EspoCRM. version non-nil: only while nobody has saved the
+// record since, else fault.Modified. What EspoCRM answers without having taken it is
+// fault.NotAccepted.
+func (r *Record) Put(ctx context.Context, p record.Patch, version *int64) (record.Object, error) {
+	o, err := r.w.putEspo(ctx, p, version)
+	if err != nil {
+		return o, err
+	}
+	if refused := notTaken(p, o); len(refused) > 0 {
+		return o, r.w.notAccepted(fault.EspoCRM, refused)
+	}
+	return o, nil
+}
+
+// Say sets the result's reason.
+func (r *Record) Say(code, text string) { r.w.say(code, text) }
+
+// SayOnHold says since when the record is on hold, and by whom.
+func (r *Record) SayOnHold() { r.w.sayOnHold() }
+
+// Hint is a command for this record.
+func (r *Record) Hint(command string) string { return r.w.hint(command) }
+
+// NotThere is the failure of an id that neither EspoCRM nor the store knows.
+func (r *Record) NotThere() error { return r.w.unknownRecord() }
+
+func (w *work) underLock(ctx context.Context, fn func(context.Context, *work) error) {
+	held, err := w.e.Leases.Acquire(ctx, w.key.LockKey())
+	if err != nil {
+		w.locked(err)
+		return
+	}
+	defer func() {
+		if err := held.Release(); err != nil {
+			w.warn("the lock could not be released and lives until it runs out: %v", err)
+		}
+	}()
+	w.lease = held
+	ctx, stop := within(ctx, held)
+	defer stop()
+	w.refuse(fn(ctx, w))
+}
+
+// refuse tells a failure.
+func (w *work) refuse(err error) {
+	if err == nil || w.leftOnHold(err) {
+		return
+	}
+	w.res.Outcome, w.res.Planned, w.res.Error = result.Failed, "", result.FromFault(err)
+	if fault.Is(err, fault.LeaseLost) {
+		w.res.Outcome = result.Locked
+	}
+	w.res.Reason = result.Reason{Code: w.res.Error.Code, Text: fault.Clean(err.Error(), 500)}
+}
+
+func (w *work) readStanding(ctx context.Context) error {
+	err := w.readEspo(ctx)
+	if w.espo != nil && fault.Is(err, fault.MappingFail) {
+		return nil
+	}
+	return err
+}
+
+// unknownRecord is the failure of an id that neither EspoCRM nor the store
+// knows.
+func (w *work) unknownRecord() error {
+	return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
+		Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+}
+
+// say sets the result's reason.
+func (w *work) say(code, text string) { w.res.Reason = result.Reason{Code: code, Text: text} }
+
+// By names who runs this process, for the history.
+func (e *Engine) By() string {
+	o := e.Leases.Owner()
+	if o.User == "" && o.Host == "" {
+		return ""
+	}
+	return o.User + "@" + o.Host
+}

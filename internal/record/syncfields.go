@@ -1,0 +1,41 @@
+package record
+
+// The six fields that every synced entity has in EspoCRM, the extension's marker, and
+// the attributes of EspoCRM's own that a sync reads.
+const (
+	FieldAdvowareID   = "advowareId"
+	FieldRowID        = "advowareRowId"
+	FieldStatus       = "syncStatus"
+	FieldLastSync     = "advowareLastSync"
+	FieldErrorMessage = "syncErrorMessage"
+	FieldRetryCount   = "syncRetryCount"
+	FieldEditedAt     = "advowareEditedAt" // when the extension saw the last edit
+
+	FieldID         = "id"
+	FieldVersion    = "versionNumber"
+	FieldModifiedAt = "modifiedAt"
+	FieldModifiedBy = "modifiedById"
+	FieldCreatedAt  = "createdAt"
+)
+
+// The values of syncStatus.
+const (
+	StatusClean             = "clean"
+	StatusDirty             = "dirty"
+	StatusPending           = "pending_sync"
+	StatusSyncing           = "syncing"
+	StatusFailed            = "failed"
+	StatusConflict          = "conflict"
+	StatusPermanentlyFailed = "permanently_failed"
+)
+
+// Statuses are the values of syncStatus.
+func Statuses() []string {
+	return []string{StatusClean, StatusDirty, StatusPending, StatusSyncing, StatusFailed, StatusConflict, StatusPermanentlyFailed}
+}
+
+// Unclean selects the records that are not in step as far as EspoCRM knows.
+func Unclean() Condition { return Condition{Field: FieldStatus, Op: In, Values: Statuses()[1:]} }
+
+// StampLayout is EspoCRM's datetime: UTC, whole seconds. Stamps in it compare as texts.
+const StampLayout = "2006-01-02 15:04:05"
