@@ -148,7 +148,31 @@ func (s *samples) pair(ctx context.Context, espo record.Object) error {
 	if advoKnown {
 		s.toEspoCRM(id, va, espo)
 	}
+	s.poorer(id, ve, va)
 	return nil
+}
+
+// poorer says of which values a side shows what a system makes of one that it cannot
+// store, while the other side has it whole. Nothing is written to find that out.
+func (s *samples) poorer(id string, ve, va mapping.View) {
+	for _, f := range s.m.Fields(ve.Kind) {
+		e, a := ve.Values[f.Key], va.Values[f.Key]
+		if f.Clear || f.Reference {
+			continue
+		}
+		for _, shows := range []struct {
+			rich, poor record.Value
+			side       record.Side
+			name       string
+		}{{e, a, record.Advoware, f.Advo}, {a, e, record.EspoCRM, f.Espo}} {
+			if f.FormOf(shows.rich, shows.poor) == record.Unheld {
+				s.note(result.FindingWarn, id, fmt.Sprintf("%s shows the value of %s poorer than %s has it (letters, digits behind the point or hours that it seems not to hold)",
+					fault.System(shows.side).Title(), shows.name, fault.System(shows.side.Other()).Title()),
+					"a sync that has written it knows it for that system's own form, and keeps the whole value; where a system rounds, give the field scale: in the mapping")
+				break
+			}
+		}
+	}
 }
 
 // remember notes which names Advoware's records have.
