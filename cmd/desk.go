@@ -36,11 +36,14 @@ type parts struct {
 	retention time.Duration
 	// retry is the pause after a record's first failure.
 	retry time.Duration
+	// maxRetries is after how many failures a record is given up.
+	maxRetries int
 }
 
 // Parts implements session.
 func (s *opened) Parts() parts {
-	p := parts{engine: s.engine, desk: s.desk, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff}
+	p := parts{engine: s.engine, desk: s.desk, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff,
+		maxRetries: s.cfg.Sync.MaxRetries}
 	if !s.storeOnly {
 		p.find = s.espo
 	}

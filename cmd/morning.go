@@ -107,11 +107,42 @@ func (a *app) askEntities(ctx context.Context, p parts, ms []*mapping.Mapping) [
 				}
 				e.needs = append(e.needs, held...)
 			}
+			if e.err == nil {
+				e.err = e.imports(ctx, p, m)
+			}
 			return nil
 		})
 	}
 	_ = g.Wait() // each keeps its own error
 	return out
+}
+
+// imports adds Advoware's records that EspoCRM has not taken. EspoCRM has no name for
+// them, and no status.
+func (e *entityMorning) imports(ctx context.Context, p parts, m *mapping.Mapping) error {
+	if !m.Imports() {
+		return nil
+	}
+	failed, err := p.engine.FailedImports(ctx, m)
+	for _, f := range failed {
+		n := result.Need{Kind: result.NeedFailing, Entity: m.Entity(), AdvowareID: &f.Number, Since: stamp(f.At), Code: f.Code, Why: "not imported: " + f.Message,
+			NextTry: stamp(f.At.Add(batch.Backoff(p.retry, f.Count))), Next: fmt.Sprintf("advosync reset --entity %s --id %d", m.Entity(), f.Number)}
+		if f.GivenUp(p.maxRetries) {
+			n.Kind, n.NextTry = result.NeedGivenUp, nil
+		}
+		switch {
+		case f.Code == string(fault.Duplicate): // held back, and counted as such by the pass
+			continue
+		case n.Kind == result.NeedGivenUp:
+			e.status.StillOpen.PermanentlyFailed++
+		default:
+			e.status.StillOpen.Failed++
+		}
+		if e.needs = append(e.needs, n); len(e.needs) > 5*needsListed {
+			break
+		}
+	}
+	return err
 }
 
 // recordsInNeed lists the records of an entity that wait for somebody, by name.

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strconv"
 
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"
@@ -31,7 +32,16 @@ func nextStep(r result.Record) string {
 	case waits:
 		return fmt.Sprintf("decide field by field: advosync resolve --entity %s --id %s", r.Entity, r.ID)
 	case r.Outcome == result.PermanentlyFailed:
-		return fmt.Sprintf("given up until it is edited; once the cause is gone: advosync reset --entity %s --id %s", r.Entity, r.ID)
+		return fmt.Sprintf("given up until it is edited; once the cause is gone: advosync reset --entity %s --id %s", r.Entity, idOf(r))
 	}
 	return ""
+}
+
+// idOf is by what a command finds a record: its id, or Advoware's number where EspoCRM
+// has none yet.
+func idOf(r result.Record) string {
+	if r.ID == "" && r.AdvowareID != nil {
+		return strconv.FormatInt(*r.AdvowareID, 10)
+	}
+	return r.ID
 }

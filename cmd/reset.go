@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ func (a *app) resetCommand() *cobra.Command {
 		Short: "Re-arm records that failed",
 		Long: `Clear the retry counter and the error: failed and permanently_failed become
 dirty, so that the next pass tries again. What is remembered of both sides
-stays, and so does a create that may have happened.
+stays, and so does a create that may have happened. An import that EspoCRM has
+refused is named by Advoware's number.
 
 With --forget lastSync and the remembered contents are cleared too: the next
 sync is an initial one, EspoCRM's values go to Advoware.
@@ -112,6 +114,9 @@ func causes() []string {
 func (a *app) reset(r *resetFlags, ids []string) repair {
 	work := func(dry bool) func(context.Context, parts, target) result.Record {
 		return func(ctx context.Context, p parts, t target) result.Record {
+			if res, is := p.engine.ResetImport(ctx, t.m, t.id, dry); is {
+				return res
+			}
 			return p.engine.Reset(ctx, engine.ResetRequest{Mapping: t.m, ID: t.id, Forget: r.forget, DryRun: dry})
 		}
 	}
@@ -163,6 +168,19 @@ func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *
 		out = append(out, target{m, s.ID})
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	imports, err := p.engine.FailedImports(ctx, m)
+	for _, f := range imports {
+		given := engine.StatusFailed
+		if f.GivenUp(p.maxRetries) {
+			given = engine.StatusPermanentlyFailed
+		}
+		if slices.Contains(statuses, given) && (len(r.causes) == 0 || slices.Contains(r.causes, f.Code)) && (r.age == 0 || f.At.Before(before)) {
+			out = append(out, target{m, strconv.FormatInt(f.Number, 10)})
+		}
+	}
 	return out, err
 }
 

@@ -153,8 +153,8 @@ func fromLastPass(ctx context.Context, p parts, st *result.EntityStatus) error {
 		return err
 	}
 	st.NewInAdvoware = state.NewInAdvoware
-	st.StillOpen = result.StillOpen{Conflicts: st.ConflictsWaiting, Failed: st.Counts[engine.StatusFailed],
-		PermanentlyFailed: st.Counts[engine.StatusPermanentlyFailed], Held: state.StillOpen.Held}
+	st.StillOpen = st.StillOpen.Plus(result.StillOpen{Conflicts: st.ConflictsWaiting, Failed: st.Counts[engine.StatusFailed],
+		PermanentlyFailed: st.Counts[engine.StatusPermanentlyFailed], Held: state.StillOpen.Held}) // beside the imports, which have no status
 	if h := state.Halted; h != nil {
 		st.Halted = &result.Halted{Guard: h.Guard, Message: h.Message, Hint: h.Hint, Since: h.Since, Run: h.Run}
 	}

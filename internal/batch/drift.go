@@ -111,8 +111,8 @@ type rows struct {
 	page  []advoRow
 	count int
 	fn    func(advoRow) // sees every row that goes by
-	// newcomer is told the numbers of the rows that nobody sought; nil: nobody asks.
-	newcomer func(int64)
+	// newcomer is told of the rows that nobody sought; nil: nobody asks.
+	newcomer func(advoRow)
 	sought   *int64 // the last one that was found
 }
 
@@ -126,7 +126,7 @@ func (r *rows) pass() {
 // lacks: nothing in EspoCRM is linked to the row, unless it was found.
 func (r *rows) lacks(row advoRow) {
 	if r.newcomer != nil && (r.sought == nil || *r.sought != row.id) {
-		r.newcomer(row.id)
+		r.newcomer(row)
 	}
 }
 
@@ -173,6 +173,9 @@ func (p pair) missing() bool { return p.advo == nil }
 func (p pair) moved() bool   { return p.advo == nil || p.advo.row != "" && p.advo.row != p.stored }
 
 func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo <-chan []advoRow) error {
+	if err := e.loadFailed(); err != nil {
+		return err
+	}
 	list := &rows{from: advo, fn: e.seesAdvo, newcomer: e.imports.listed(e.m)}
 	last := &pair{}
 	for page := range espo {

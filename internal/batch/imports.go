@@ -2,13 +2,17 @@ package batch
 
 import (
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 
@@ -20,24 +24,87 @@ type imports struct {
 	// for the same; they are linked by a person.
 	matching map[int64][]string
 	made     int
+	// failed are those that EspoCRM has not taken in earlier passes; edited of these
+	// were edited in Advoware since.
+	failed map[int64]engine.FailedImport
+	edited map[int64]bool
+	// refused are those of failed that EspoCRM takes for a record that it has, and that
+	// are not tried now.
+	refused []engine.FailedImport
 }
 
 // listed takes the numbers that nothing in EspoCRM is linked to; nil where nobody asks.
-func (i *imports) listed(m *mapping.Mapping) func(int64) {
+func (i *imports) listed(m *mapping.Mapping) func(advoRow) {
 	if !m.Imports() {
 		return nil
 	}
-	return func(n int64) { i.unlinked = append(i.unlinked, n) }
+	return func(row advoRow) {
+		i.unlinked = append(i.unlinked, row.id)
+		if f, failed := i.failed[row.id]; failed && row.row != "" && row.row != f.RowID {
+			i.edited[row.id] = true
+		}
+	}
 }
+
+// loadFailed reads which imports have failed before, for listed to look at.
+func (e *entityRun) loadFailed() error {
+	i := &e.imports
+	if !e.m.Imports() {
+		return nil
+	}
+	all, err := e.run.engine.FailedImports(e.run.ctx, e.m)
+	i.failed, i.edited = make(map[int64]engine.FailedImport, len(all)), map[int64]bool{}
+	for _, f := range all {
+		i.failed[f.Number] = f
+	}
+	return err
+}
+
+// rest leaves out what failed before and is not tried now: its time has not come, or it
+// was given up. What Advoware does not list any more, or was linked, is forgotten.
+func (e *entityRun) rest(unlinked []int64) ([]int64, error) {
+	i := &e.imports
+	for _, n := range slices.Sorted(maps.Keys(i.failed)) {
+		f := i.failed[n]
+		at, listed := slices.BinarySearch(unlinked, n)
+		if !listed {
+			if !e.run.opts.DryRun {
+				if err := e.run.engine.ForgetImport(e.run.ctx, e.m, n); err != nil {
+					return nil, err
+				}
+			}
+			continue
+		}
+		status, again := engine.StatusFailed, e.dueAt(&f.Failure, record.Object{})
+		if f.GivenUp(e.maxRetries()) {
+			status, again = engine.StatusPermanentlyFailed, time.Time{}
+		}
+		due := i.edited[n] || status == engine.StatusFailed && e.due(&f.Failure, record.Object{})
+		if !due {
+			unlinked = slices.Delete(unlinked, at, at+1)
+		}
+		switch {
+		case f.Code != string(fault.Duplicate):
+			e.opened(importID(n), status, again)
+		case !due:
+			i.refused = append(i.refused, f)
+		}
+	}
+	return unlinked, nil
+}
+
+// importID stands for an import among the records that are open.
+func importID(n int64) string { return "import:" + strconv.FormatInt(n, 10) }
 
 // chooseImports finds what may be made, and what is only named because an unlinked record
 // of EspoCRM may be the same. It returns how many creates that would be.
 func (e *entityRun) chooseImports() (int, error) {
 	i := &e.imports
-	if len(i.unlinked) == 0 {
-		return 0, nil
+	unlinked, err := e.rest(slices.Compact(i.unlinked))
+	if err != nil || len(unlinked)+len(i.refused) == 0 {
+		return 0, err
 	}
-	may, err := e.run.engine.Importable(e.run.ctx, e.m, slices.Compact(i.unlinked))
+	may, err := e.run.engine.Importable(e.run.ctx, e.m, unlinked)
 	if err != nil {
 		return 0, err
 	}
@@ -54,6 +121,9 @@ func (e *entityRun) chooseImports() (int, error) {
 func (e *entityRun) importAll() {
 	for _, n := range slices.Sorted(maps.Keys(e.imports.matching)) {
 		e.imported(e.matches(n))
+	}
+	for _, f := range e.imports.refused {
+		e.imported(e.duplicate(f.Number, f.Message, f.Hint))
 	}
 	if e.tooMany > 0 {
 		return
@@ -79,7 +149,11 @@ func (e *entityRun) importAll() {
 			}
 			continue
 		}
-		e.imported(e.duplicate(n, res))
+		e.out.closes(e.open[maphash.String(e.seed, importID(n))], res.Outcome)
+		if res.Error != nil && res.Error.Code == string(fault.Duplicate) {
+			res = e.duplicate(n, res.Error.Message, res.Error.Hint)
+		}
+		e.imported(res)
 	}
 }
 
@@ -120,12 +194,9 @@ func (e *entityRun) matches(n int64) result.Record {
 		strings.Join(ids, ", "), e.m.Entity(), ids[0], n))
 }
 
-// duplicate: EspoCRM knows a record that it takes for the same. That is no failure that
-// another try mends: it is named like one that agrees by match.
-func (e *entityRun) duplicate(n int64, res result.Record) result.Record {
-	if res.Outcome != result.Failed || res.Error == nil || res.Error.Code != string(fault.Duplicate) {
-		return res
-	}
+// duplicate: EspoCRM knows a record that it takes for the same. It is named like one that
+// agrees by match, in each pass, and seldom tried again.
+func (e *entityRun) duplicate(n int64, message, hint string) result.Record {
 	e.imports.matching[n] = nil
-	return e.importResult(n, result.Skipped, engine.ReasonMatches, fmt.Sprintf("Not created in EspoCRM: %s; %s.", res.Error.Message, res.Error.Hint))
+	return e.importResult(n, result.Skipped, engine.ReasonMatches, fmt.Sprintf("Not created in EspoCRM: %s; %s.", message, hint))
 }

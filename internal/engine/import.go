@@ -30,8 +30,15 @@ type Creator interface {
 func (e *Engine) Import(ctx context.Context, m *mapping.Mapping, id int64, into Creator) result.Record {
 	w := e.newWork(ctx, Request{Mapping: m})
 	w.res.AdvowareID = &id
-	espoID, made, err := w.importOne(ctx, id, into)
+	espoID, made, row, err := w.importOne(ctx, id, into)
 	if err != nil {
+		w.refuse(err)
+		if serr := w.countImport(ctx, id, row, err); serr != nil {
+			w.refuse(serr)
+		}
+		return w.res
+	}
+	if err := e.ForgetImport(ctx, m, id); err != nil {
 		w.refuse(err)
 		return w.res
 	}
@@ -51,19 +58,26 @@ func (e *Engine) Import(ctx context.Context, m *mapping.Mapping, id int64, into 
 // ReasonImported is the reason of a record that an import has made.
 const ReasonImported = "imported"
 
-// importOne makes the record, or finds who carries the number already.
-func (w *work) importOne(ctx context.Context, id int64, into Creator) (espoID string, made bool, err error) {
+// importOne makes the record, or finds who carries the number already. row is Advoware's
+// row id, "" where it was not read.
+func (w *work) importOne(ctx context.Context, id int64, into Creator) (espoID string, made bool, row string, err error) {
 	if espoID, err = w.carrier(ctx, id); espoID != "" || err != nil {
-		return espoID, false, err
+		return espoID, false, "", err
 	}
 	s, err := w.getAdvo(ctx, id)
 	if err != nil {
-		return "", false, err
+		return "", false, "", err
 	}
 	p, err := w.importPatch(s)
 	if err != nil {
-		return "", false, err
+		return "", false, s.row, err
 	}
+	espoID, made, err = w.makeImport(ctx, id, p, into)
+	return espoID, made, s.row, err
+}
+
+// makeImport posts the record, and looks for it where the answer proves nothing.
+func (w *work) makeImport(ctx context.Context, id int64, p record.Patch, into Creator) (espoID string, made bool, err error) {
 	o, err := into.Create(ctx, w.m.EspoType(), p, false)
 	if err == nil {
 		espoID, _ = o.Text("id")

@@ -46,9 +46,12 @@ func (c *Client) refusalByStatus(ctx context.Context, r request, a *transport.An
 	return f
 }
 
+// aboutOne: the call concerned one record, there already or to be made.
+func (r request) aboutOne() bool { return r.single || r.action == "create" }
+
 // owner of a definite refusal: the record's when the call concerned one.
 func (r request) owner() fault.Owner {
-	if r.single {
+	if r.aboutOne() {
 		return fault.OwnerRecord
 	}
 	return fault.OwnerSystem
@@ -99,7 +102,7 @@ func (c *Client) invalid(r request, a *transport.Answer) *fault.Error {
 	d := body.MessageTranslation.Data
 	if d.Field == "" {
 		f := c.fault(r, fault.Validation, r.owner(), a, "bad request")
-		if !r.single {
+		if !r.aboutOne() {
 			f.Code = fault.Rejected
 			f.Hint = "the mapping may name a field that EspoCRM does not have: advosync doctor"
 		}

@@ -36,7 +36,7 @@ func (c *Client) forbidden(ctx context.Context, r request, a *transport.Answer) 
 		f.Hint = "this is not EspoCRM's own answer: look for a firewall or web server rule in front of it"
 		return f
 	}
-	if r.single && c.lacks(ctx, r.entity, r.action) {
+	if reason(a) == "No create access." || r.aboutOne() && c.lacks(ctx, r.entity, r.action) {
 		f.Owner = fault.OwnerSystem
 		f.Hint = "the API user's role does not grant " + r.action + " on " + r.entity
 	}
