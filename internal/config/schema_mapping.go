@@ -19,7 +19,7 @@ func MappingSchema() *Schema {
 			"match": {Description: "Natural key, EspoCRM names: how link, and recovery after an uncertain create, recognise a record.",
 				Type: orEmpty("array"), Items: &Schema{Type: "string"}, UniqueItems: true},
 			"groups": {Description: "What the groups of the fields say in common.", Type: orEmpty("object"),
-				AdditionalProperties: object("", nil, map[string]*Schema{"policy": policyNode("Is to decide a conflict about this group, before sync.conflict. Checked, not obeyed yet.")})},
+				AdditionalProperties: object("", nil, map[string]*Schema{"policy": policyNode("Decides a conflict about this group alone; sync.conflict never does.")})},
 			"fields": fieldList("Fields of every record."),
 			"kinds": {Description: "The first kind whose condition holds applies; its fields come on top.", Type: orEmpty("array"),
 				Items: object("", []string{"name", "when"}, map[string]*Schema{
@@ -114,7 +114,7 @@ func fieldList(description string) *Schema {
 			"format":        {Description: "Expression that makes Advoware's text of EspoCRM's value, called value.", Type: "string"},
 			"parse":         {Description: "Expression that reads EspoCRM's value from Advoware's text, called value.", Type: "string"},
 			"group":         {Description: "Fields of one group are one value for a conflict: who has edited one of them has edited all.", Type: "string", Pattern: groupPattern},
-			"policy":        policyNode("Is to decide a conflict about this field, before sync.conflict. Checked, not obeyed yet."),
+			"policy":        policyNode("Decides a conflict about this field alone; sync.conflict never does."),
 			"from_advoware": {Description: "Computed from Advoware's fields, one way.", Type: "string"},
 			"from_espocrm":  {Description: "Computed from EspoCRM's fields, one way.", Type: "string"},
 			"clear":         {Description: "Empties this field on that side; only in a kind.", Enum: []any{"espocrm", "advoware"}},

@@ -111,7 +111,7 @@ func (w *work) ownInStep(sent map[string]record.Value, before *mapping.View, kin
 			return false
 		}
 		p := record.Pair{Espo: w.espo.view.Values[f.Key], Advo: before.Values[f.Key]}
-		return !p.Espo.IsAbsent() && !p.Advo.IsAbsent() && !record.Agree(p.Espo, p.Advo) && (w.base == nil || w.base.Fields[f.Key].Pair != p)
+		return !p.Espo.IsAbsent() && !p.Advo.IsAbsent() && !f.Agree(p.Espo, p.Advo) && (w.base == nil || w.base.Fields[f.Key].Pair != p)
 	})
 }
 
@@ -140,7 +140,7 @@ func (w *work) matches(b *store.Base, a *advoState) bool {
 			continue
 		}
 		fb, ok := b.Fields[f.Key]
-		if v := a.view.Values[f.Key]; ok && !v.IsAbsent() && fb.Moved(record.Advoware, v) {
+		if v := a.view.Values[f.Key]; ok && !v.IsAbsent() && reconcile.Moved(&f, fb.Pair, record.Advoware, v) {
 			return false
 		}
 	}

@@ -220,7 +220,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		next.Failure.RowID = w.advo.row
 	}
 	next.CheckedAt, next.Pending, next.WaitsSince = w.e.Now(), "", w.waitsSince()
-	if w.wroteAdvo {
+	if w.wroteAdvo || w.tookSome(f) {
 		next.Notes = append(slices.Clone(next.Notes), w.owed...)
 	}
 	if status == StatusPermanentlyFailed && w.prior != StatusPermanentlyFailed {
@@ -237,6 +237,16 @@ func (w *work) fail(ctx context.Context, err error) {
 	}
 	w.putFailure(ctx, f, status, count)
 	w.sendNotes(ctx)
+}
+
+// tookSome reports whether a write that was not accepted whole has overruled an edit
+// all the same, of which somebody is owed a word.
+func (w *work) tookSome(f *fault.Error) bool {
+	untaken := splitNames(f.Field)
+	return f.Code == fault.NotAccepted && slices.ContainsFunc(w.toldOf, func(key string) bool {
+		fd, ok := w.m.Field(key)
+		return ok && !slices.Contains(untaken, fd.Espo) && !slices.Contains(untaken, fd.Advo)
+	})
 }
 
 // count is the attempt's number and the status it leads to. A record that was

@@ -208,6 +208,7 @@ func changedNames(d reconcile.Decision) string {
 // linked record without base, which the next sync treats as a first contact.
 func (w *work) setLink(ctx context.Context, r LinkRequest, d reconcile.Decision) error {
 	if in := w.mem.Open; in != nil {
+		w.owe(in)
 		w.closeRun(ctx, in, bySide(createState(in, r.AdvowareID), store.WriteNotDone))
 		if w.closeErr != nil {
 			return w.closeErr

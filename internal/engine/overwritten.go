@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -223,7 +224,7 @@ func (w *work) ownFieldsUnedited() bool {
 		v := w.sideView(side)
 		for _, f := range w.m.Fields(v.Kind) {
 			b, ok := w.base.Fields[f.Key]
-			if now := v.Values[f.Key]; ok && f.Own() && !now.IsAbsent() && b.Moved(side, now) {
+			if now := v.Values[f.Key]; ok && f.Own() && !now.IsAbsent() && reconcile.Moved(&f, b.Pair, side, now) {
 				return false
 			}
 		}

@@ -25,6 +25,7 @@ func (w *work) recover(ctx context.Context) error {
 	}
 	if !in.Makes && in.AdvowareID != 0 && in.AdvowareID != w.espo.advowareID { // linked to another since
 		w.base, w.mem.Parked = nil, nil
+		w.owe(in)
 		advo, espo := w.leftStates(in)
 		w.closeRun(ctx, in, bySide(advo, espo))
 		w.recovered = true
@@ -212,7 +213,8 @@ func stateOfRest(got reconcile.Settlement, moved bool) store.WriteState {
 }
 
 // owe takes over the notifications that the dead run owed. What they tell has
-// happened, so they go with the memory from the next commit on.
+// happened, or nobody will look whether it has, so they go with the memory from the
+// next commit on.
 func (w *work) owe(in *store.Announcement) {
 	kept := *in
 	kept.Notes = nil

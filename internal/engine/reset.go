@@ -144,6 +144,9 @@ func (w *work) rearm(forget bool) (record.Patch, store.Memory) {
 		if w.espo.lastSync != "" {
 			p.Put(fieldLastSync, nil)
 		}
+		if w.espo.row != "" { // alone it is the mark of an import
+			p.Put(fieldRowID, nil)
+		}
 	}
 	return p, next
 }
@@ -185,6 +188,7 @@ func (w *work) settleOpen(ctx context.Context, r ResetRequest) error {
 	if w.keptOpen(true) != nil { // deleted meanwhile
 		return nil
 	}
+	w.owe(in)
 	advo, espo := w.leftStates(in)
 	w.closeRun(ctx, in, bySide(advo, espo))
 	w.recovered = true

@@ -121,6 +121,9 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Base = b
 	}
 	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
+	if w.wroteAdvo { // what went over beside it
+		next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), nil
+	}
 	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)

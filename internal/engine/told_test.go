@@ -8,11 +8,14 @@ import (
 
 	"github.com/tidwall/sjson"
 
+	"advosync/internal/engine"
+	"advosync/internal/espocrm"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/test/simulation"
+	"advosync/internal/transport"
 )
 
 // notes are the posts at all records, one text.
@@ -249,4 +252,136 @@ func TestASaveBeforeTheReadBackIsToldToo(t *testing.T) {
 	if r.advoField(advo, "telGesch") != "0511 77" && !strings.Contains(r.notes(), "phone") {
 		t.Error("bert's phone gave way, nobody was told")
 	}
+}
+
+// TestAPutThatIsNotTakenWholeStillTells: beside a field that was not accepted another
+// one's edit has given way, and somebody is told.
+func TestAPutThatIsNotTakenWholeStillTells(t *testing.T) {
+	t.Run("advoware", func(t *testing.T) {
+		r := newRig(t)
+		id, advo := r.linked()
+		r.storing(sandbox.StoredForm{Field: "telGesch", Do: "ignore"})
+		r.editEspo(id, map[string]any{"email": "espo@example.de", "phone": "0511 1"})
+		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		r.outcome(r.sync(id), result.Failed)
+		r.storing()
+		r.tick(2 * time.Hour)
+		r.outcome(r.sync(id), result.UpdatedAdvoware)
+		if got := r.notes(); strings.Count(got, "\nemail: kept") != 1 {
+			t.Errorf("told: %q", got)
+		}
+	})
+	t.Run("espocrm", func(t *testing.T) {
+		r := newRig(t, policy(reconcile.AdvowareWins))
+		id, advo := r.linked()
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511 5"})
+		edits := func(not ...string) {
+			r.espo.ChangeUser("api-apikey", func(u *sandbox.User) { u.Role.FieldNoEdit = map[string][]string{ct: not} })
+		}
+		edits("phone")
+		r.outcome(r.sync(id), result.Failed)
+		edits()
+		r.tick(2 * time.Hour)
+		r.sync(id)
+		if got := r.notes(); strings.Count(got, "\nemail: kept") != 1 {
+			t.Errorf("told: %q", got)
+		}
+	})
+}
+
+// TestADeadWriteIsToldOfWhereTheLinkChanges: a run died in a write by which an edit gave
+// way; then an operator links the record to another one, or forgets it.
+func TestADeadWriteIsToldOfWhereTheLinkChanges(t *testing.T) {
+	for name, then := range map[string]func(r *rig, id string){
+		"link": func(r *rig, id string) {
+			var other int64
+			_ = r.o.Person("bert", func() error {
+				other = r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"espo@example.de"}`))
+				return nil
+			})
+			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Adopted)
+		},
+		"reset": func(r *rig, id string) {
+			r.reset(id, func(q *engine.ResetRequest) { q.Forget = true })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			id, advo := r.linked()
+			r.editEspo(id, map[string]any{"email": "espo@example.de"})
+			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+			r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
+			r.tick(time.Hour)
+			then(r, id)
+			r.tick(time.Minute)
+			r.sync(id)
+			if !strings.Contains(r.notes(), "email") {
+				t.Errorf("told: %q", r.notes())
+			}
+		})
+	}
+}
+
+// TestAnImportThatDiedMeetsAnEdit: the copy that an import has left in EspoCRM is nobody's
+// edit; one made in Advoware since is not overwritten without a word.
+func TestAnImportThatDiedMeetsAnEdit(t *testing.T) {
+	for _, p := range []reconcile.Policy{reconcile.Merge, reconcile.AdvowareWins, reconcile.Manual} {
+		r := newRig(t, listing, policy(p))
+		r.linked()
+		var advo int64
+		_ = r.o.Person("bert", func() error {
+			advo = r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Dora","name":"Neu","emailGesch":"alt@example.de"}`))
+			return nil
+		})
+		ec, err := espocrm.New(espocrm.Config{URL: "https://crm.test", APIKey: sandbox.KeyA, Options: transport.Options{Timeout: 5 * time.Second, MaxWait: time.Millisecond,
+			Base: r.proc.Transport(r.o.Transport(r.cfg.Run, sandbox.NewTransport("crm.test", r.espo, "advo.test", r.advo)))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.proc.Plan = on("POST /api/v1/"+ct, 1, func() simulation.Fate { return simulation.DiesAfter })
+		r.eng.Import(t.Context(), r.m, advo, ec)
+		r.tick(time.Minute)
+		r.editAdvo(advo, map[string]any{"emailGesch": "neu@example.de"})
+		r.tick(10 * time.Minute)
+		r.start()
+		id := ""
+		for _, o := range r.espo.Records(ct) {
+			if n, _ := o["advowareId"].(int64); n == advo {
+				id, _ = o["id"].(string)
+			}
+		}
+		if res := r.sync(id); res.Verdict != result.Conflict || !strings.Contains(r.notes(), "email") {
+			t.Errorf("%s: %s %s, told %q", p, res.Verdict, res.Outcome, r.notes())
+		}
+	}
+}
+
+// TestPolicyOfAField: a field with a policy of its own beside the record's.
+func TestPolicyOfAField(t *testing.T) {
+	r := newRig(t, flat(`{espocrm: email, advoware: emailGesch, policy: manual}`, phoneField, `{espocrm: description, advoware: bemerkung, policy: advoware}`))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "espo@example.de", "phone": "0511 1", "description": "espo"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511 2", "bemerkung": "advo"})
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	if a, p, d := r.advoField(advo, "emailGesch"), r.advoField(advo, "telGesch"), r.espoField(id, "description"); a != "advo@example.de" || p != "0511 1" || d != "advo" {
+		t.Errorf("emailGesch %q, telGesch %q, description %q", a, p, d)
+	}
+	for _, field := range []string{"email", "phone", "description"} {
+		if !strings.Contains(r.notes(), field) {
+			t.Errorf("%s: not told in %q", field, r.notes())
+		}
+	}
+	r.next()
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	r.editEspo(id, map[string]any{"phone": "0511 3"})
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	if p := r.advoField(advo, "telGesch"); p != "0511 3" {
+		t.Errorf("telGesch %q: what does not clash waits too", p)
+	}
+	r.decided(func() { r.resolve(id, map[string]record.Side{"*": record.Advoware}) })
+	if e := r.espoField(id, "email"); e != "advo@example.de" {
+		t.Errorf("email %v", e)
+	}
+	r.quiet(id)
 }

@@ -409,7 +409,7 @@ func (w *work) espoMoved() bool {
 			continue
 		}
 		v := w.espo.view.Values[f.Key]
-		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && fb.Moved(record.EspoCRM, v) {
+		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && reconcile.Moved(&f, fb.Pair, record.EspoCRM, v) {
 			return true
 		}
 	}

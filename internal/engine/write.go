@@ -375,6 +375,7 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 	w.base, w.baseless = planned, false
 	next := w.mem
 	next.Base, next.Open, next.WaitsSince = planned, nil, w.waitsSince()
+	next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), nil
 	return w.commit(ctx, next)
 }
 

@@ -30,6 +30,20 @@ type item struct {
 	waits   bool        // nothing is decided until a person has spoken
 }
 
+// Moved reports whether a side has left its half of a field's base, by the field's
+// type. An unknown half counts as left.
+func Moved(f *mapping.Field, base record.Pair, s record.Side, v record.Value) bool {
+	return !f.Equal(base.On(s), v)
+}
+
+// left is Moved for what the item holds; false without a base.
+func (it *item) left(s record.Side) bool {
+	return it.based && Moved(it.f, it.base, s, it.pair.On(s))
+}
+
+// knows reports whether the base is the very pair that both sides hold.
+func (it *item) knows() bool { return it.based && it.base == it.pair }
+
 func (it *item) oneWay() bool { return it.f.Direction != mapping.Both }
 
 // answered reports whether both sides' answers hold the field.
@@ -124,8 +138,8 @@ func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 // whoever moved. Absent is never a move: what Advoware leaves out, and no base
 // knows, gets EspoCRM's value without a vote on who moved.
 func (it *item) compareTwoWay() {
-	e, a, b, based := it.pair.Espo, it.pair.Advo, &it.base, it.based
-	espoMoved, advoMoved := based && b.Moved(record.EspoCRM, e), based && b.Moved(record.Advoware, a)
+	e, a, based := it.pair.Espo, it.pair.Advo, it.based
+	espoMoved, advoMoved := it.left(record.EspoCRM), it.left(record.Advoware)
 	if !it.answered() {
 		switch {
 		case !based && a.IsAbsent() && e.HasText():
@@ -138,11 +152,11 @@ func (it *item) compareTwoWay() {
 		return
 	}
 	switch {
-	case e == a, !based && record.Agree(e, a):
-		it.agreed = !based || *b != it.pair
+	case it.f.Equal(e, a), !based && it.f.Agree(e, a):
+		it.agreed = !it.knows()
 	case !based:
 		it.moved, it.differs = movedUnknown, true
-	case espoMoved && advoMoved && record.Agree(e, a):
+	case espoMoved && advoMoved && it.f.Agree(e, a):
 		it.agreed = true
 	case espoMoved && advoMoved:
 		it.moved, it.differs = movedBoth, true
@@ -157,19 +171,20 @@ func (it *item) compareTwoWay() {
 // the owner's value is what both should hold.
 func (it *item) compareOneWay() {
 	owner := it.owner()
-	v, w, b, based := it.pair.On(owner), it.pair.On(owner.Other()), &it.base, it.based
+	v, w, based := it.pair.On(owner), it.pair.On(owner.Other()), it.based
+	stands := based && !it.left(owner)
 	switch {
 	case v.IsAbsent():
-	case v == w, !based && record.Agree(v, w):
-		it.agreed = !based || *b != it.pair
-	case based && *b == it.pair:
-	case w.IsAbsent() && (!based && !v.HasText() || based && v == b.On(owner)):
-	case based && v != b.On(owner) && w != b.On(owner.Other()) && record.Agree(v, w):
+	case it.f.Equal(v, w), !based && it.f.Agree(v, w):
+		it.agreed = !it.knows()
+	case it.knows():
+	case w.IsAbsent() && (!based && !v.HasText() || stands):
+	case it.left(owner) && it.left(owner.Other()) && it.f.Agree(v, w):
 		it.agreed = true
 	default:
 		it.differs, it.source = true, owner
 		it.moved = string(owner)
-		if based && v == b.On(owner) {
+		if stands {
 			it.moved = string(owner.Other())
 		}
 	}
@@ -219,7 +234,7 @@ func (c *comparison) blockMoved(s record.Side) bool {
 			continue
 		}
 		b, based := c.baseOf(f.Key)
-		if v := view.Values[f.Key]; based && !v.IsAbsent() && b.Moved(s, v) {
+		if v := view.Values[f.Key]; based && !v.IsAbsent() && Moved(&f, b, s, v) {
 			return true
 		}
 	}
@@ -270,14 +285,35 @@ func (c *comparison) hasUnknown() (yes bool) {
 	return yes
 }
 
+// clashes reports whether the record's policy has a field to decide that both sides
+// have edited.
 func (c *comparison) clashes() (yes bool) {
-	c.twoWay(func(it *item) { yes = yes || it.moved == movedBoth })
+	c.rest(func(it *item) { yes = yes || it.moved == movedBoth })
 	return yes
+}
+
+// ownPolicies decides the clashes of fields with a policy of their own, which no other
+// one reaches. told: an edit gives way to one.
+func (c *comparison) ownPolicies() (told bool) {
+	c.twoWay(func(it *item) {
+		if it.wish != nil || it.moved != movedBoth {
+			return
+		}
+		switch it.f.Policy {
+		case "":
+		case mapping.Manual:
+			it.waits = true
+		case mapping.AdvowareWins:
+			it.source, told = record.Advoware, true
+		default:
+			it.source, told = record.EspoCRM, true
+		}
+	})
+	return told
 }
 
 // assume says who moved where no base could tell.
 func (c *comparison) assume(moved string) {
-	c.fill()
 	c.twoWay(func(it *item) {
 		switch {
 		case it.moved != movedUnknown:
@@ -321,24 +357,60 @@ func (c *comparison) join() {
 func (it *item) joins() bool { return it.moved != movedNone && it.source == "" && it.answered() }
 
 // fill lets a side that is empty, and that no base knows otherwise, take the other
-// side's value: it clears nothing that it may never have known.
+// side's value: it clears nothing that it may never have known. A group is filled only
+// where all of it comes from one side.
 func (c *comparison) fill() {
+	var from map[string]record.Side
 	c.twoWay(func(it *item) {
-		switch e, a := it.pair.Espo, it.pair.Advo; {
-		case it.moved != movedUnknown || it.f.Key == KindKey:
-		case e.IsEmpty() && a.HasText():
-			it.source = record.Advoware
-		case a.IsEmpty() && e.HasText():
-			it.source = record.EspoCRM
+		if it.f.Group == "" {
+			return
+		}
+		if from == nil {
+			from = map[string]record.Side{}
+		}
+		if s, ok := from[it.f.Group]; ok && s != it.filledFrom() {
+			from[it.f.Group] = ""
+		} else {
+			from[it.f.Group] = it.filledFrom()
+		}
+	})
+	c.twoWay(func(it *item) {
+		if s := it.filledFrom(); it.moved == movedUnknown && s != "" && (it.f.Group == "" || from[it.f.Group] == s) {
+			it.source = s
 		}
 	})
 }
 
-// overrule makes one side the source of every two-way field that differs, that it
-// answered and that no operator has decided; with moved only of those that moved so.
-func (c *comparison) overrule(s record.Side, moved string) {
+// filledFrom is the side whose value a field takes without anybody's being overruled;
+// "" neither's.
+func (it *item) filledFrom() record.Side {
+	switch e, a := it.pair.Espo, it.pair.Advo; {
+	case it.moved == movedEspo, it.moved == movedAdvo:
+		return record.Side(it.moved)
+	case it.moved != movedUnknown || it.f.Key == KindKey:
+	case e.IsEmpty() && a.HasText():
+		return record.Advoware
+	case a.IsEmpty() && e.HasText():
+		return record.EspoCRM
+	}
+	return ""
+}
+
+// rest calls fn for every two-way field that differs, and that neither an operator nor
+// a policy of its own decides: what the record's policy is about.
+func (c *comparison) rest(fn func(*item)) {
 	c.twoWay(func(it *item) {
-		if it.wish == nil && !it.pair.On(s).IsAbsent() && (moved == "" || it.moved == moved) {
+		if it.wish == nil && it.f.Policy == "" {
+			fn(it)
+		}
+	})
+}
+
+// overrule makes one side the source of every field of the rest that it answered; with
+// moved only of those that moved so.
+func (c *comparison) overrule(s record.Side, moved string) {
+	c.rest(func(it *item) {
+		if !it.pair.On(s).IsAbsent() && (moved == "" || it.moved == moved) {
 			it.source = s
 		}
 	})

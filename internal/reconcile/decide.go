@@ -167,7 +167,7 @@ func Decide(in Input) Decision {
 			return d
 		}
 		return adopt(in, c, d)
-	case in.Base == nil && in.LastSync == "": // case 5
+	case in.Base == nil && in.LastSync == "" && !imported(in): // case 5
 		d.Verdict = result.Initial
 		c.fill()
 		c.settle(&d, record.EspoCRM)
@@ -175,7 +175,9 @@ func Decide(in Input) Decision {
 	default:
 		weigh(in, c, &d)
 	}
-	if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 { // what differs has no value to send
+	if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 && d.Waits {
+		park(c, &d)
+	} else if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 { // what differs has no value to send
 		d.Verdict, d.Clash, d.Reason = result.NoChange, false, reasonUnreadable(c)
 		return adopt(in, c, d)
 	}
@@ -186,6 +188,9 @@ func Decide(in Input) Decision {
 // without one follow the row ids and stamps.
 func weigh(in Input, c *comparison, d *Decision) {
 	if c.hasUnknown() {
+		if !imported(in) { // else what is empty was emptied
+			c.fill()
+		}
 		var moved string
 		moved, d.Doubtful = withoutBase(in)
 		c.assume(moved)
@@ -212,29 +217,45 @@ func weigh(in Input, c *comparison, d *Decision) {
 	d.Reason = reasonMoved(in, c, *d)
 }
 
-// resolve applies an operator's wishes and the policy to a conflict.
+// resolve applies an operator's wishes, the policies of single fields, and the record's
+// policy, in this order, to a conflict.
 func resolve(in Input, c *comparison, d *Decision) {
-	wished, open := c.wishes()
+	d.Clash = c.ownPolicies()
+	espo, advo := c.givesWay(record.EspoCRM), c.givesWay(record.Advoware)
 	switch {
-	case in.Policy == Manual && !wished:
-		d.Action, d.Clash = Park, true
-		d.Changes = c.changes()
-		return
-	case in.Policy == Manual && open:
-		d.Waits = true
+	case in.Policy == Manual && c.clashes(), in.Policy == Manual && espo && advo && !c.decided():
 		c.wait()
-	case in.Policy == Manual: // every clash is decided
+	case in.Policy == Manual, !espo || !advo: // every clash is decided
 	case in.Policy == Merge:
-		d.Clash = open
+		d.Clash = d.Clash || c.clashes()
 		c.overrule(record.EspoCRM, movedBoth)
 	case in.Policy == AdvowareWins:
 		c.overrule(record.Advoware, "")
-		d.Clash = !wished || c.givesWay(record.EspoCRM)
+		d.Clash = true
 	default:
 		c.overrule(record.EspoCRM, "")
-		d.Clash = !wished || c.givesWay(record.Advoware)
+		d.Clash = true
 	}
+	some, all := c.waiting()
+	if all {
+		park(c, d)
+		return
+	}
+	d.Waits = some
 	c.settle(d, "")
+}
+
+// park leaves the whole record as it is, until a person has decided.
+func park(c *comparison, d *Decision) {
+	d.Action, d.Clash, d.Waits = Park, true, false
+	d.Changes = c.changes()
+}
+
+// imported: EspoCRM carries a row id, and nothing was ever synced. Such a record is a copy
+// that an import has made of Advoware's, and which ended before it was remembered: an
+// older value there is nobody's edit.
+func imported(in Input) bool {
+	return in.LastSync == "" && in.RowStored != "" && in.RowCurrent != in.RowStored
 }
 
 // withoutBase says who is taken to have moved a field that no base can decide;
@@ -242,6 +263,9 @@ func resolve(in Input, c *comparison, d *Decision) {
 // mapping, and nobody knows. Else it is cases 7 to 9.
 func withoutBase(in Input) (moved string, doubtful bool) {
 	if in.Base != nil && in.Base.Settled {
+		return movedBoth, false
+	}
+	if imported(in) {
 		return movedBoth, false
 	}
 	if in.LastSync == "" { // a first contact that was cut off is one still

@@ -180,7 +180,7 @@ var noBaseRows = []row{
 	{"8 row ids differ, failed by us", "mail: a | b", "row=A/B status=failed modified=after byus", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
 	{"8 row ids differ, status never set: anything but clean", "mail: a | b", "row=A/B status=-", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
 	{"8 row ids differ, modifiedAt unknown", "mail: a | b", "row=A/B modified=-", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
-	{"never synced: a field without a base is first contact, whatever the row ids", "mail: a | b; phone: 1 | 1 | 1", "row=A/B last=- byus", "espocrm_newer write advo(mail=a)", ReasonEspoChanged},
+	{"never synced: a field without a base is first contact, whoever saved last", "mail: a | b; phone: 1 | 1 | 1", "row=-/B last=- byus", "espocrm_newer write advo(mail=a)", ReasonEspoChanged},
 	{"8 conflict, policy advoware", "mail: a | b", "row=A/B status=dirty policy=advoware", "conflict write espo(mail=b) clash", ReasonNoBaseBoth},
 	{"8 conflict, policy merge: everything that differs may clash", "mail: a | b; phone: 1 | 2", "row=A/B status=dirty policy=merge", "conflict write advo(mail=a phone=1) clash", ReasonNoBaseBoth},
 	{"8 conflict, policy manual", "mail: a | b", "row=A/B status=dirty policy=manual", "conflict park clash", ReasonNoBaseBoth},
@@ -219,7 +219,39 @@ var groupRows = []row{
 	{"group: its edits travel together", "street: x | a | a; town: y | b | b; mail: m | m | n", "policy=merge", "conflict write advo(street=x town=y) espo(mail=n)", ReasonDisjointChanges},
 	{"group: parked whole", "street: x | a | a; town: b | b | y", "policy=manual", "conflict park clash", ReasonSameField},
 	{"group: taken whole", "street: x | a | a; town: b | b | y", "policy=manual take=street:advoware", "conflict write espo(street=a town=y)", ReasonDecided},
-	{"group: without a base, what one side lacks is filled, the rest is one value", "street: x | y; town: _ | z", "row=A/B status=dirty policy=merge", "conflict write advo(street=x) espo(town=z) clash", ReasonNoBaseBoth},
+	{"group: without a base nothing is filled into the other side's", "street: x | y; town: _ | z", "row=A/B status=dirty policy=merge", "conflict write advo(street=x town=_) clash", ReasonNoBaseBoth},
+	{"group: nor where each side lacks a part of it", "street: x | _; town: _ | z", "row=A/B status=dirty policy=merge", "conflict write advo(street=x town=_) clash", ReasonNoBaseBoth},
+	{"group: at first contact it is EspoCRM's", "street: x | y; town: _ | z", "last=-", "initial write advo(street=x town=_)", ReasonFirstContact},
+	{"group: what one side lacks of it is filled", "street: x | x; town: _ | z", "last=-", "initial write espo(town=z) agreed(street=x~x)", ReasonFirstContact},
+	{"group: a part that is new in the mapping follows who moved the other", "street: x | a | a; town: _ | z", "policy=merge settled", "conflict write advo(street=x town=_) clash", ReasonSameField},
+}
+
+// policyRows: a policy of a field's own decides it alone, and the record's never does.
+var policyRows = []row{
+	{"own policy: beside the record's", "mail: a | x | b; bank: 1 | 0 | 2", "", "conflict write advo(mail=a) espo(bank=2) clash", ReasonSameField},
+	{"own policy: the record's does not reach into it", "mail: b | a | a; bank: 1 | 1 | 2", "", "conflict write advo(mail=b) espo(bank=2)", ReasonDisjointChanges},
+	{"own policy: nor where the record clashes", "mail: a | x | b; bank: 1 | 1 | 2", "", "conflict write advo(mail=a) espo(bank=2) clash", ReasonSameField},
+	{"own policy: it alone", "bank: 1 | 0 | 2", "", "conflict write espo(bank=2) clash", ReasonSameField},
+	{"own policy: an edit that nothing clashes with travels", "bank: 1 | 0 | 0", "", "espocrm_newer write advo(bank=1)", ReasonEspoChanged},
+	{"own policy: under manual the rest waits", "mail: a | x | b; bank: 1 | 0 | 2", "policy=manual", "conflict write espo(bank=2) clash waits", ReasonSameField},
+	{"own policy manual: the rest travels", "mail: b | a | a; marital: x | y | z", "", "conflict write advo(mail=b) waits", ReasonSameField},
+	{"own policy manual: the rest goes by the record's", "mail: a | x | b; marital: x | y | z", "policy=advoware", "conflict write espo(mail=b) clash waits", ReasonSameField},
+	{"own policy manual: it alone", "marital: x | y | z", "", "conflict park clash", ReasonSameField},
+	{"own policy manual: taken", "marital: x | y | z", "policy=manual take=marital:advoware", "conflict write espo(marital=z)", ReasonDecided},
+}
+
+// typeRows: values are compared by their field's type.
+var typeRows = []row{
+	{"type: an address in other case is no edit", "contact: A | a | a", "", "no_change adopt agreed(contact=A~a)", ReasonSameContent},
+	{"type: and none that clashes", "contact: A | a | b", "row=A/B", "advoware_newer write espo(contact=b)", ReasonAdvoChanged},
+	{"type: of a text it is one", "mail: A | a | a", "", "espocrm_newer write advo(mail=A)", ReasonEspoChanged},
+}
+
+// importRows: EspoCRM holds a copy that an import has made, and nothing else is known.
+var importRows = []row{
+	{"import: nobody has edited since", "mail: a | b", "last=- row=A/A", "initial write advo(mail=a)", ReasonFirstContact},
+	{"import: somebody has edited Advoware since", "mail: a | b", "last=- row=A/B policy=merge", "conflict write advo(mail=a) clash", ReasonNoBaseBoth},
+	{"import: or emptied a field", "mail: a | _", "last=- row=A/B policy=manual", "conflict park clash", ReasonNoBaseBoth},
 }
 
 // oneWayRows: a one-way field belongs to its owner and never makes a conflict.
@@ -300,7 +332,7 @@ var kindRows = []row{
 }
 
 func allRows() []row {
-	return slices.Concat(linkRows, agreeRows, absentRows, unreadableRows, movedRows, conflictRows, noBaseRows, oneWayRows, groupRows, kindRows)
+	return slices.Concat(linkRows, agreeRows, absentRows, unreadableRows, movedRows, conflictRows, noBaseRows, oneWayRows, groupRows, policyRows, typeRows, importRows, kindRows)
 }
 
 func TestDecide(t *testing.T) {

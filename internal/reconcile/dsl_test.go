@@ -71,9 +71,22 @@ func grouped(key string) mapping.Field {
 	return f
 }
 
+func ruled(key string, p mapping.Policy) mapping.Field {
+	f := field("", key, mapping.Both)
+	f.Policy = p
+	return f
+}
+
+func typed(key string, of mapping.Type) mapping.Field {
+	f := field("", key, mapping.Both)
+	f.Type = of
+	return f
+}
+
 // schema is the mapping of all cases: mail, phone, note, salutation travel both
 // ways; fax belongs to EspoCRM, code to Advoware; label is computed for EspoCRM,
-// search for Advoware; street and town are one group. A person has first and last, a name computed for EspoCRM,
+// search for Advoware; street and town are one group; bank goes by Advoware, marital waits
+// for a person, contact is an e-mail address. A person has first and last, a name computed for EspoCRM,
 // and clears firm in EspoCRM; a firma has firm, register (Advoware's) and
 // branch (EspoCRM's), and clears first in EspoCRM and vorname in Advoware.
 func schema() testSchema {
@@ -84,6 +97,7 @@ func schema() testSchema {
 			field("", "fax", mapping.ToAdvoware), field("", "code", mapping.ToEspocrm),
 			computed("", "label", mapping.ToEspocrm), computed("", "search", mapping.ToAdvoware),
 			grouped("street"), grouped("town"),
+			ruled("bank", mapping.AdvowareWins), ruled("marital", mapping.Manual), typed("contact", mapping.Email),
 		},
 		"person": {
 			field("person", "first", mapping.Both), field("person", "last", mapping.Both),

@@ -49,7 +49,7 @@ func (l Link) Judge() Belief {
 // agrees: at least one match field that is filled on both sides.
 func (l Link) agrees() bool {
 	for name, e := range l.Espo {
-		if a := l.Advo[name]; e.HasText() && a.HasText() && sameKey(e, a) {
+		if a := l.Advo[name]; e.HasText() && a.HasText() && e == a {
 			return true
 		}
 	}
@@ -65,7 +65,7 @@ func (l Link) replaced() bool {
 			continue
 		}
 		a := l.Advo[name]
-		if sameKey(a, b) {
+		if a == b {
 			return false
 		}
 		before++
@@ -75,5 +75,3 @@ func (l Link) replaced() bool {
 	}
 	return before >= 2 && now > 0
 }
-
-func sameKey(a, b record.Value) bool { return a == b || record.Agree(a, b) }

@@ -10,7 +10,7 @@ import (
 // edit a record may type another client's number into it, with its rowId; first
 // week, 19: a number that was given to somebody else.
 func TestJudgeLink(t *testing.T) {
-	anna, annaToo := natural("name", "Anna Schmidt", "born", "1980-01-01"), natural("name", "anna  schmidt", "born", "")
+	anna := natural("name", "Anna Schmidt", "born", "1980-01-01")
 	bernd := natural("name", "Bernd Weiß", "born", "1970-02-28")
 	for name, c := range map[string]struct {
 		link Link
@@ -21,7 +21,6 @@ func TestJudgeLink(t *testing.T) {
 		"the base is of this pair":                {Link{Based: true, Espo: anna, Advo: bernd}, Proven},
 		"the tool or an operator made it":         {Link{Told: true, Espo: anna, Advo: bernd}, Proven},
 		"one match field agrees":                  {Link{Espo: anna, Advo: natural("name", "Anna Weiß", "born", "1980-01-01")}, Proven},
-		"it agrees but for form":                  {Link{Espo: anna, Advo: annaToo}, Proven},
 		"a field that one side lacks":             {Link{Espo: natural("name", "", "born", "1980-01-01"), Advo: natural("name", "", "born", "")}, Unproven},
 		"the rowId is Advoware's":                 {Link{RowStored: "r1", RowCurrent: "r1", Espo: anna, Advo: bernd}, Proven},
 		"the rowId is another one":                {Link{RowStored: "r1", RowCurrent: "r2", Espo: anna, Advo: bernd}, Unproven},
@@ -33,7 +32,6 @@ func TestJudgeLink(t *testing.T) {
 		"also where an operator made the link": {Link{Based: true, Told: true, Before: anna, Espo: anna, Advo: bernd}, Replaced},
 		"the operator has seen who it is":      {Link{Based: true, Told: true, Confirmed: true, Before: anna, Espo: anna, Advo: bernd}, Proven},
 		"one of two has changed":               {Link{Based: true, Before: anna, Espo: anna, Advo: natural("name", "Anna Weiß", "born", "1980-01-01")}, Proven},
-		"only their form has":                  {Link{Based: true, Before: anna, Espo: bernd, Advo: natural("name", "ANNA SCHMIDT", "born", "1980-01-02")}, Proven},
 		"one is all there was":                 {Link{Based: true, Before: natural("name", "Anna Schmidt", "born", ""), Espo: anna, Advo: bernd}, Proven},
 		"one changed, one emptied":             {Link{Based: true, Before: anna, Espo: anna, Advo: natural("name", "Bau GmbH", "born", "")}, Replaced},
 		"all emptied":                          {Link{Based: true, Before: anna, Espo: anna, Advo: natural("name", "", "born", "")}, Proven},

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"advosync/internal/record"
@@ -122,29 +123,50 @@ func doubt(d Decision) string {
 }
 
 func reasonConflict(in Input, c *comparison, d Decision) result.Reason {
-	winner := "EspoCRM wins by policy; Advoware's values are kept in the history"
+	winner := winner(in, d)
 	switch {
-	case d.Action == Park:
-		winner = "policy manual: it waits for a decision"
+	case d.Waits && !c.decided():
+		return reason(ReasonSameField, "Both sides changed %s, which waits for a decision; %s goes over.",
+			names(d.Changes, func(ch Change) bool { return ch.Target == "" }), names(d.Changes, func(ch Change) bool { return ch.Target != "" }))
 	case d.Waits:
 		return reason(ReasonDecided, "Decided by the operator: %s; what else clashes waits.", names(d.Changes, func(ch Change) bool { return ch.Target != "" }))
 	case len(in.Wishes) > 0 && !d.Clash:
 		return reason(ReasonDecided, "Both sides changed; decided by the operator: %s.", names(d.Changes, nil))
-	case in.Policy == AdvowareWins:
-		winner = "Advoware wins by policy; EspoCRM's values are kept in the history"
 	}
 	if in.Base == nil {
 		return reason(ReasonNoBaseBoth, "Contents differ (%s) and both sides may have moved: %s.%s", names(d.Changes, nil), winner, doubt(d))
 	}
-	if in.Policy == Merge && !d.Clash {
+	if !d.Clash {
 		return reason(ReasonDisjointChanges, "EspoCRM changed %s, Advoware changed %s: both edits are kept.",
 			names(d.Changes, moved(movedEspo)), names(d.Changes, moved(movedAdvo)))
 	}
-	if c.clashes() {
+	if slices.ContainsFunc(d.Changes, func(ch Change) bool { return ch.Moved == movedBoth }) {
 		return reason(ReasonSameField, "Both sides changed %s: %s.", names(d.Changes, moved(movedBoth)), winner)
 	}
 	return reason(ReasonBothChanged, "EspoCRM changed %s, Advoware changed %s: %s.",
 		names(d.Changes, moved(movedEspo)), names(d.Changes, moved(movedAdvo)), winner)
+}
+
+// winner says who wins a conflict, and by what.
+func winner(in Input, d Decision) string {
+	if d.Action == Park {
+		return "policy manual: it waits for a decision"
+	}
+	espo, advo := false, in.Policy != AdvowareWins // who gives way
+	if some := slices.ContainsFunc(d.Changes, func(ch Change) bool { return ch.Overruled() != "" }); some {
+		espo, advo = false, false
+		for _, ch := range d.Changes {
+			espo, advo = espo || ch.Overruled() == record.EspoCRM, advo || ch.Overruled() == record.Advoware
+		}
+	}
+	switch {
+	case espo && advo:
+		return "each goes by its policy; the values that gave way are kept in the history"
+	case advo:
+		return "EspoCRM wins by policy; Advoware's values are kept in the history"
+	default:
+		return "Advoware wins by policy; EspoCRM's values are kept in the history"
+	}
 }
 
 func moved(by string) func(Change) bool {

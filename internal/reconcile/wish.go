@@ -63,25 +63,28 @@ func (c *comparison) wished(it *item) {
 	}
 }
 
-// wishes reports whether operators' words decide fields that differ, and whether
-// there are clashes that none of them decides.
-func (c *comparison) wishes() (some, open bool) {
-	c.twoWay(func(it *item) {
-		some = some || it.wish != nil
-		open = open || it.wish == nil && it.moved == movedBoth
-	})
-	return some, open
+// decided reports whether operators' words decide fields that differ.
+func (c *comparison) decided() (some bool) {
+	c.twoWay(func(it *item) { some = some || it.wish != nil })
+	return some
 }
 
-// givesWay reports whether an edit of a side gives way that no wish is about.
+// givesWay reports whether an edit of a side gives way to the record's policy.
 func (c *comparison) givesWay(s record.Side) (yes bool) {
-	c.twoWay(func(it *item) { yes = yes || it.wish == nil && (it.moved == movedBoth || it.moved == string(s)) })
+	c.rest(func(it *item) { yes = yes || it.moved == movedBoth || it.moved == string(s) })
 	return yes
 }
 
-// wait leaves every field that no wish decides to a person.
+// wait leaves what the record's policy would decide to a person.
 func (c *comparison) wait() {
-	c.twoWay(func(it *item) { it.waits = it.wish == nil })
+	c.rest(func(it *item) { it.waits, it.source = true, "" })
+}
+
+// waiting reports whether fields wait for a person, and whether all that differ do.
+func (c *comparison) waiting() (some, all bool) {
+	all = true
+	c.twoWay(func(it *item) { some, all = some || it.waits, all && it.waits })
+	return some, some && all
 }
 
 // typed are the wished values that neither side holds, while both show what the

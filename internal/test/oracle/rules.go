@@ -167,6 +167,7 @@ func (o *Oracle) standsAgain(c cell, v record.Value) {
 func (o *Oracle) fair(before map[key]snapshot, c cell, other key, linked bool, takes map[string]record.Side) {
 	o.counts[JudgedFair]++
 	loser := record.Advoware
+	policy, own := o.policyOf(c)
 	switch {
 	case takes != nil:
 		take := takes["*"]
@@ -176,12 +177,12 @@ func (o *Oracle) fair(before map[key]snapshot, c cell, other key, linked bool, t
 			}
 		}
 		loser = take.Other()
-	case o.Policy == "advoware":
+	case policy == "advoware":
 		loser = record.EspoCRM
-	case o.Policy == "manual":
+	case policy == "manual":
 		loser = ""
 	}
-	byField := o.Policy == "merge" || o.Policy == "manual"
+	byField := own || policy == "merge" || policy == "manual"
 	rival := false
 	theirs, there := before[other]
 	if !there {
@@ -189,16 +190,31 @@ func (o *Oracle) fair(before map[key]snapshot, c cell, other key, linked bool, t
 	}
 	for attr := range theirs.values {
 		d := cell{other, attr}
-		if !o.settled[d] && o.travels(d, theirs.kind) && (!byField || o.sameField(c, d)) {
+		if !o.settled[d] && o.travels(d, theirs.kind) && (o.sameField(c, d) || !byField && !o.ruled(d)) {
 			rival = true
 		}
 	}
 	switch {
 	case c.side != loser:
-		o.problem("unfair: %s replaced %s of %s %s, which wins (policy %s)", o.actor, c.attr, c.side, c.id, o.Policy)
+		o.problem("unfair: %s replaced %s of %s %s, which wins (policy %s)", o.actor, c.attr, c.side, c.id, policy)
 	case !linked || !rival:
-		o.problem("unfair: %s replaced %s of %s %s, and nothing on the other side had been changed (policy %s)", o.actor, c.attr, c.side, c.id, o.Policy)
+		o.problem("unfair: %s replaced %s of %s %s, and nothing on the other side had been changed (policy %s)", o.actor, c.attr, c.side, c.id, policy)
 	}
+}
+
+// policyOf is the policy that decides a cell, and whether it is the field's own.
+func (o *Oracle) policyOf(c cell) (policy string, own bool) {
+	for _, f := range o.Mapping.AllFields() {
+		if f.Policy != "" && nameOn(f, c.side) == c.attr {
+			return string(f.Policy), true
+		}
+	}
+	return o.Policy, false
+}
+
+func (o *Oracle) ruled(c cell) bool {
+	_, own := o.policyOf(c)
+	return own
 }
 
 // firstContact reports whether an EspoCRM record was never synced, or an operator has said
