@@ -258,7 +258,7 @@ func TestOtherPages(t *testing.T) {
 			p := newPlayer(t)
 			w := office(t, sandbox.WorldOptions{Seed: 1})
 			p.settle(w)
-			p.stands = []string{"advosync watch ", "timeout --preserve-status -s INT 3 advosync watch ", // a service: it would not end
+			p.stands = []string{"advosync watch ", "timeout --foreground --preserve-status -s INT 3 advosync watch ", // a service: it would not end
 				"6b04e8a1c2d3f4a5b", cast(t, w).linked[0].id, "go run . ", "advosync ", "sudo -u advosync ", "",
 				"/etc/bash_completion.d/", p.home + "/", "${fpath[1]}/", p.home + "/", "~/.config/fish/completions/", p.home + "/"}
 			if file == "docs/installing.md" {
