@@ -10,7 +10,6 @@ import (
 
 	"advosync/internal/callcount"
 	"advosync/internal/console"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
@@ -126,7 +125,7 @@ func (l *linkFlags) checkByHand(c *cobra.Command) error {
 func (l *linkFlags) byHand() repair {
 	work := func(dry bool) func(context.Context, parts, target) result.Record {
 		return func(ctx context.Context, p parts, t target) result.Record {
-			return p.engine.Link(ctx, engine.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: l.advowareID, Force: l.force, DryRun: dry})
+			return p.desk.Link(ctx, desk.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: l.advowareID, Force: l.force, DryRun: dry})
 		}
 	}
 	j := repair{command: "link", entity: l.entity, dryRun: l.dryRun, yes: l.yes, plan: report.Diff, targets: named(l.ids), foresee: work(true), do: work(false)}
@@ -207,7 +206,7 @@ func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.L
 		imports = len(found.OnlyAdvoware)
 	}
 	if out.Run.DryRun || !l.yes && a.canAsk() {
-		planned, serr := a.together(ctx, targets, func(fn func(int, result.Record) error) error { return p.engine.PlanLinks(ctx, m, found.Pairs, fn) })
+		planned, serr := a.together(ctx, targets, func(fn func(int, result.Record) error) error { return p.desk.PlanLinks(ctx, m, found.Pairs, fn) })
 		out.Results = planned
 		if out.Run.DryRun || serr != nil {
 			return asError(serr)
@@ -222,7 +221,7 @@ func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.L
 		}
 	}
 	results, serr := a.each(ctx, s, targets, workers, func(ctx context.Context, p parts, t target) result.Record {
-		return p.engine.Link(ctx, engine.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: byID[t.id]})
+		return p.desk.Link(ctx, desk.LinkRequest{Mapping: t.m, ID: t.id, AdvowareID: byID[t.id]})
 	})
 	out.Results = results
 	if serr == nil && imports > 0 {

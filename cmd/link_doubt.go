@@ -31,13 +31,13 @@ func (l *linkFlags) checkDoubtful(c *cobra.Command) error {
 func (l *linkFlags) confirmed() repair {
 	work := func(dry bool) func(context.Context, parts, target) result.Record {
 		return func(ctx context.Context, p parts, t target) result.Record {
-			return p.engine.Confirm(ctx, t.m, t.id, dry)
+			return p.desk.Confirm(ctx, t.m, t.id, dry)
 		}
 	}
 	j := repair{command: "link", entity: l.entity, dryRun: l.dryRun, yes: l.yes, plan: report.Repair, targets: named(l.ids), foresee: work(true), do: work(false)}
 	if l.all {
 		j.targets = func(ctx context.Context, p parts, ms []*mapping.Mapping) (all []target, err error) {
-			err = p.engine.Doubtful(ctx, ms[0], func(id string) error {
+			err = p.desk.Doubtful(ctx, ms[0], func(id string) error {
 				all = append(all, target{ms[0], id})
 				return nil
 			})
@@ -50,7 +50,7 @@ func (l *linkFlags) confirmed() repair {
 			for i, t := range ts {
 				ids[i] = t.id
 			}
-			return p.engine.PlanConfirms(ctx, ts[0].m, ids, fn)
+			return p.desk.PlanConfirms(ctx, ts[0].m, ids, fn)
 		}
 		j.question = func(planned []result.Record) string {
 			return fmt.Sprintf("Confirm %s? Look at both names first: advosync link --doubtful.", count(len(planned), "link", "links"))
@@ -74,7 +74,7 @@ func (a *app) linkDoubtful(ctx context.Context, l *linkFlags) error {
 	}
 	defer a.closeSession(s)
 	with := s.Parts()
-	if out.Doubtful, err = with.engine.LookDoubtful(counted, with.mapping(out.Entity)); ctx.Err() != nil {
+	if out.Doubtful, err = with.desk.LookDoubtful(counted, with.mapping(out.Entity)); ctx.Err() != nil {
 		return ctx.Err()
 	}
 	out.Error = errorForm(err)

@@ -114,10 +114,10 @@ func causes() []string {
 func (a *app) reset(r *resetFlags, ids []string) repair {
 	work := func(dry bool) func(context.Context, parts, target) result.Record {
 		return func(ctx context.Context, p parts, t target) result.Record {
-			if res, is := p.engine.ResetImport(ctx, t.m, t.id, dry); is {
+			if res, is := p.desk.ResetImport(ctx, t.m, t.id, dry); is {
 				return res
 			}
-			return p.engine.Reset(ctx, engine.ResetRequest{Mapping: t.m, ID: t.id, Forget: r.forget, DryRun: dry})
+			return p.desk.Reset(ctx, desk.ResetRequest{Mapping: t.m, ID: t.id, Forget: r.forget, DryRun: dry})
 		}
 	}
 	j := repair{command: "reset", entity: r.entity, dryRun: r.dryRun, yes: r.yes, plan: report.Repair,

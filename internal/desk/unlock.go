@@ -148,9 +148,7 @@ func (d *Desk) Unstick(ctx context.Context, m *mapping.Mapping, id string, out *
 		if r.Espo().Status != record.StatusSyncing {
 			return nil
 		}
-		p := record.Patch{}
-		p.Put(record.FieldStatus, record.StatusDirty)
-		if _, err := r.Put(ctx, p, r.Espo().Version); err != nil {
+		if _, err := r.Put(ctx, statusPatch(record.StatusDirty), r.Espo().Version); err != nil {
 			return err
 		}
 		r.Result.Outcome = result.UpdatedEspocrm

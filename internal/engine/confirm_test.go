@@ -41,7 +41,7 @@ func TestAConfirmedLinkHidesNoEdit(t *testing.T) {
 			}
 			r.tick(time.Minute)
 			edit(tt.waits)
-			r.outcome(r.eng.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
+			r.outcome(r.desk.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
 			r.decided(func() { r.outcome(r.sync(id), tt.outcome) })
 			if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != tt.email || a != tt.email {
 				t.Errorf("email %v, emailGesch %q", e, a)

@@ -316,7 +316,7 @@ func (r *rig) untilQuiet(id string, op operation, what string) {
 			break
 		}
 		if res.Reason.Code == reconcile.ReasonLinkDoubtful { // nothing is known any more, and the name was edited
-			r.outcome(r.eng.Confirm(context.Background(), r.m, id, false), result.UpdatedEspocrm)
+			r.outcome(r.desk.Confirm(context.Background(), r.m, id, false), result.UpdatedEspocrm)
 			continue
 		}
 		waits := res.Outcome == result.ConflictWaits || res.Outcome == result.Failed || res.Outcome == result.PermanentlyFailed

@@ -322,7 +322,7 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
 
 // unlinked drops the candidates that an EspoCRM record carries already.
 func (e *Engine) unlinked(ctx context.Context, m *mapping.Mapping, near []int64) ([]int64, error) {
-	carried, err := e.carriersOf(ctx, m, near)
+	carried, err := e.CarriersOf(ctx, m, near)
 	if err != nil {
 		return nil, err
 	}

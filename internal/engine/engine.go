@@ -144,8 +144,8 @@ type Request struct {
 	Memory *store.Memory
 	// FreshAt is when the read of Fresh began; zero: now.
 	FreshAt time.Time
-	// sight, for a report, is what else was read of many records at once.
-	sight *sight
+	// Listed, for a report, is what else was read of many records at once.
+	Listed *Listed
 	// Judge, where set, is told of the first comparison before anything is
 	// written for it; its error ends the attempt, counts as nobody's failure and
 	// leaves the record as it is.

@@ -32,7 +32,7 @@ func TestOnHold(t *testing.T) {
 		"a pass": func() result.Record { return r.sync(id, func(q *engine.Request) { q.Pass = true }) },
 		"delete": func() result.Record { return r.sync(id, func(q *engine.Request) { q.Action = engine.ActionDelete }) },
 		"plan":   func() result.Record { return r.plan(id) },
-		"reset":  func() result.Record { return r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }) },
+		"reset":  func() result.Record { return r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }) },
 		"undo":   func() result.Record { return r.undo(id, "run-001") },
 		"resolve": func() result.Record {
 			return r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})

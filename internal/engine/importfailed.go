@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +44,7 @@ func (e *Engine) FailedImports(ctx context.Context, m *mapping.Mapping) ([]Faile
 		if err != nil {
 			continue
 		}
-		f, known, err := e.failedImport(ctx, m, n)
+		f, known, err := e.FailedImport(ctx, m, n)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +56,8 @@ func (e *Engine) FailedImports(ctx context.Context, m *mapping.Mapping) ([]Faile
 	return out, nil
 }
 
-func (e *Engine) failedImport(ctx context.Context, m *mapping.Mapping, number int64) (f FailedImport, known bool, err error) {
+// FailedImport is one of them; known: it has failed.
+func (e *Engine) FailedImport(ctx context.Context, m *mapping.Mapping, number int64) (f FailedImport, known bool, err error) {
 	raw, known, err := e.Store.Get(ctx, importKey(m, number))
 	if err == nil && known {
 		err = json.Unmarshal(raw, &f)
@@ -89,7 +89,7 @@ func (w *work) countImport(ctx context.Context, number int64, row string, err er
 	if f == nil || f.Owner != fault.OwnerRecord {
 		return nil
 	}
-	before, _, serr := w.e.failedImport(ctx, w.m, number)
+	before, _, serr := w.e.FailedImport(ctx, w.m, number)
 	if serr != nil {
 		return serr
 	}
@@ -110,32 +110,4 @@ func (w *work) countImport(ctx context.Context, number int64, row string, err er
 		return storeFault("remember a failed import", err)
 	}
 	return nil
-}
-
-// ResetImport has a failed import tried again by the next pass. False: id is no number of
-// an import that has failed.
-func (e *Engine) ResetImport(ctx context.Context, m *mapping.Mapping, id string, dryRun bool) (result.Record, bool) {
-	number, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
-		return result.Record{}, false
-	}
-	w := e.newWork(ctx, Request{Mapping: m})
-	w.res.AdvowareID = &number
-	f, known, err := e.failedImport(ctx, m, number)
-	if err == nil && !known {
-		return result.Record{}, false
-	}
-	w.res.Outcome = result.Adopted
-	w.say(resetCode(false), fmt.Sprintf("The next pass imports it anew; %d failed %s cleared; cause was %s.", f.Count, plural(f.Count, "attempt", "attempts"), f.Code))
-	switch {
-	case err != nil:
-		w.refuse(err)
-	case dryRun:
-		w.res.Outcome, w.res.Planned = result.Planned, result.Adopted
-	default:
-		if err := e.ForgetImport(ctx, m, number); err != nil {
-			w.refuse(err)
-		}
-	}
-	return w.res, true
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"fmt"
 	"strings"
 	"testing"
@@ -134,7 +135,7 @@ func TestABaseIsOfOneLink(t *testing.T) {
 			r.editEspo(id, map[string]any{"advowareId": other})
 		} else {
 			r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
-			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Failed)
+			r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Failed)
 		}
 		r.tick(10 * time.Minute)
 		r.start()
@@ -165,7 +166,7 @@ func TestUndoStaysInItsRecord(t *testing.T) {
 		run := r.next()
 		right := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"neu@example.de"}`))
 		r.o.Loose(wrong)
-		r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: right, Force: true}), result.Adopted)
+		r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: right, Force: true}), result.Adopted)
 		r.next()
 		if gone {
 			_ = r.o.Person("anna", func() error { r.advo.Delete(sandbox.BeteiligtePath, wrong); return nil })
@@ -195,7 +196,7 @@ func TestAConflictAtAnotherLinkIsAskedAboutOnce(t *testing.T) {
 	r.o.Loose(old)
 	r.editEspo(id, map[string]any{"advowareId": other})
 	r.outcome(r.sync(id), result.ConflictWaits) // nobody has proved that link
-	r.outcome(r.eng.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
+	r.outcome(r.desk.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
 	r.outcome(r.sync(id), result.ConflictWaits)
 	asked := r.version(id)
 	r.tick(time.Minute)
@@ -262,7 +263,7 @@ func TestWhatACreateMadeIsNobodyElses(t *testing.T) {
 	if r.memoryOf(id).Open.AdvowareID != 1 {
 		t.Fatalf("set-up: %+v", r.memoryOf(id).Open)
 	}
-	res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: other, AdvowareID: 1, Force: true})
+	res := r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: other, AdvowareID: 1, Force: true})
 	if res.Error == nil || res.Error.Code != "duplicate" || !strings.Contains(res.Error.Hint, id) {
 		t.Errorf("link: %+v", res.Error)
 	}
@@ -289,7 +290,7 @@ func TestWhatBelongsToAnotherIsNotDeleted(t *testing.T) {
 	if err := r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") }); err != nil {
 		t.Fatal(err)
 	}
-	r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: stays, AdvowareID: advo}), result.Adopted)
+	r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: stays, AdvowareID: advo}), result.Adopted)
 	res := r.sync(id)
 	if r.outcome(res, result.Skipped); res.Reason.Code != "linked_elsewhere" || !strings.Contains(res.Reason.Text, stays) {
 		t.Errorf("%+v", res.Reason)
@@ -307,7 +308,7 @@ func TestANeverSyncedValueIsNotDeleted(t *testing.T) {
 	r := newRig(t, func(r *rig) { r.cfg.OnMissingInEspocrm = engine.MissingDelete })
 	id := r.person(nil)
 	advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
-	r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
+	r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
 	r.sync(id)
 	r.tick(time.Minute)
 	r.editAdvo(advo, map[string]any{"telGesch": "0511 9"})
@@ -330,7 +331,7 @@ func TestALinkThatLandsLateNamesWhatIsLeftOver(t *testing.T) {
 	r.dies(id, "PUT /api/v1/"+ct, 2, simulation.DiesBefore, nil) // the link, after the mark
 	other := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
 	r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.BreaksAfter })
-	if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other}); res.Error == nil || res.Error.Owner != "system" {
+	if res := r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other}); res.Error == nil || res.Error.Owner != "system" {
 		t.Fatalf("set-up: %s %+v", res.Outcome, res.Error)
 	}
 	r.proc.Plan = nil
@@ -359,7 +360,7 @@ func TestAnEditWhileALinkIsConfirmed(t *testing.T) {
 			}
 			return simulation.Passes
 		})
-		r.outcome(r.eng.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
+		r.outcome(r.desk.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
 		if got := r.espoField(id, "syncStatus"); got != want {
 			t.Errorf("edited %v: status %v", edited, got)
 		}

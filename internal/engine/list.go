@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -212,4 +213,62 @@ func holdsLong(o record.Object) bool {
 		}
 	}
 	return false
+}
+
+// Listed is what a report has read of many records with lists, so that looking at one of
+// them costs no calls of its own. Nothing is written on it: whatever writes reads each
+// record afresh, under its lock.
+type Listed struct {
+	Advo map[int64]record.Object // Advoware's records by their numbers
+	// Carriers is CarriersOf of the numbers that the report is about, called when
+	// somebody wants it.
+	Carriers func() (map[int64][]string, error)
+}
+
+// advo is an Advoware record, where a report has read it already.
+func (l *Listed) advo(id int64) (o record.Object, ok bool) {
+	if l != nil {
+		o, ok = l.Advo[id]
+	}
+	return o, ok
+}
+
+// carriers are the EspoCRM records that carry an Advoware id, where a report asks
+// for those of many.
+func (l *Listed) carriers(id int64) (ids []string, ok bool, err error) {
+	if l == nil {
+		return nil, false, nil
+	}
+	carried, err := l.Carriers()
+	ids, ok = carried[id]
+	return ids, ok, err
+}
+
+// inOneList is how many ids one `in` list holds; longer ones meet the web server's
+// URL limit.
+const inOneList = 100
+
+// CarriersOf are the EspoCRM records that carry each of these Advoware ids; one that
+// nobody carries has none.
+func (e *Engine) CarriersOf(ctx context.Context, m *mapping.Mapping, ids []int64) (map[int64][]string, error) {
+	carried := make(map[int64][]string, len(ids))
+	for part := range slices.Chunk(ids, inOneList) {
+		for _, id := range part {
+			carried[id] = nil
+		}
+		where := []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}
+		err := e.EachEspoCRM(ctx, m, []string{"id", fieldAdvowareID}, where, func(page []record.Object) error {
+			for _, o := range page {
+				if n, ok := o.Int(fieldAdvowareID); ok {
+					id, _ := o.Text("id")
+					carried[n] = append(carried[n], id)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return carried, nil
 }

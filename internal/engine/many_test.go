@@ -1,13 +1,13 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
@@ -32,7 +32,7 @@ func TestPlansOfManyAreThoseOfEach(t *testing.T) {
 			pairs := r.oddPairs()
 			r.advo.SetBehaviour(func(b *sandbox.Behaviour) { b.List = form })
 			got := make([]result.Record, len(pairs))
-			err := r.eng.PlanLinks(t.Context(), r.m, pairs, func(i int, res result.Record) error {
+			err := r.desk.PlanLinks(t.Context(), r.m, pairs, func(i int, res result.Record) error {
 				got[i] = res
 				return nil
 			})
@@ -40,7 +40,7 @@ func TestPlansOfManyAreThoseOfEach(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, p := range pairs {
-				want := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: p.ID, AdvowareID: p.Candidates[0], DryRun: true})
+				want := r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: p.ID, AdvowareID: p.Candidates[0], DryRun: true})
 				want.Calls, got[i].Calls = result.Calls{}, result.Calls{}
 				if g, w := asJSON(t, got[i]), asJSON(t, want); g != w {
 					t.Errorf("pair %d:\n got %s\nwant %s", i, g, w)

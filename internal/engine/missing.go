@@ -79,8 +79,7 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 		return w.keepOrphan()
 	}
 	if w.mem.Base == nil {
-		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
-			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+		return w.unknownRecord()
 	}
 	if p := w.mem.Parked; p != nil && p.Doubtful && w.deletes() {
 		w.skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but its link had changed since the last sync: Advoware %d is kept.", w.mem.Base.AdvowareID))

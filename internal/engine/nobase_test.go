@@ -1,11 +1,11 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
@@ -52,7 +52,7 @@ func TestAFieldThatAdvowareDidNotAnswerIsFilledThere(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
 		id := r.person(nil)
 		advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
-		r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
+		r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
 		r.sync(id)
 		r.tick(time.Minute)
 		r.editEspo(id, map[string]any{"description": "notiz"})

@@ -6,6 +6,7 @@ import (
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -79,6 +80,18 @@ func (r *Record) ReadStatus(ctx context.Context) error {
 	return err
 }
 
+// ReadAdvoware reads a record of Advoware, which need not be the linked one. One that is
+// not there: fault.NotFound.
+func (r *Record) ReadAdvoware(ctx context.Context, id int64) error {
+	s, err := r.w.getAdvo(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.w.advo = s
+	r.Result.AdvowareID, r.Result.RowID.Current = &id, s.row
+	return nil
+}
+
 // Espo is the last read of EspoCRM; nil: the record is not there.
 func (r *Record) Espo() *Espo {
 	s := r.w.espo
@@ -101,6 +114,57 @@ func (r *Record) Advo() *Advo {
 // Memory is what the store remembers.
 func (r *Record) Memory() store.Memory { return r.w.mem }
 
+// Proven reports whether the link that EspoCRM carries needs no other proof than what is
+// remembered.
+func (r *Record) Proven() bool { return r.w.proven() }
+
+// Doubtful is why nobody can believe the link that EspoCRM carries, once both sides were
+// read; "": nothing speaks against it.
+func (r *Record) Doubtful(ctx context.Context) (reconcile.Belief, error) { return r.w.doubtful(ctx) }
+
+// Carriers are other EspoCRM records, a few of them, that carry an Advoware number.
+func (r *Record) Carriers(ctx context.Context, id int64) ([]string, error) {
+	return r.w.carriers(ctx, id)
+}
+
+// Edited reports whether EspoCRM's stamps show that somebody has saved the record since
+// it was last in step.
+func (r *Record) Edited(ctx context.Context) (bool, error) {
+	status, err := r.w.unedited(ctx, StatusClean)
+	return status != StatusClean, err
+}
+
+// ConfirmedLink is a person's word on the link, as it is remembered: it holds for as long
+// as Advoware shows the same natural key.
+func (r *Record) ConfirmedLink() *store.Link {
+	return &store.Link{AdvowareID: r.w.advo.id, Key: keyPrint(r.w.m.MatchValues(r.w.advo.view, record.Advoware))}
+}
+
+// AwaitOpen waits until the announced write of an interrupted run can land no more. again:
+// it has waited, and EspoCRM was read anew.
+func (r *Record) AwaitOpen(ctx context.Context) (again bool, err error) {
+	seen := r.w.espo
+	err = r.w.waitForDeadline(ctx, r.w.mem.Open)
+	return r.w.espo != seen, err
+}
+
+// EndOpen says in the history what is known of an announced write that nobody looks after
+// any more, and owes the notes that it owed; the next commit stores it.
+func (r *Record) EndOpen(ctx context.Context) error {
+	in := r.w.mem.Open
+	r.w.owe(in)
+	advo, espo := r.w.leftStates(in)
+	r.w.closeRun(ctx, in, bySide(advo, espo))
+	r.w.recovered = true
+	return r.w.closeErr
+}
+
+// LinkTo links the record, as d without a base says of both sides: where they are inStep
+// they are from now on, else the next sync decides as at any first contact.
+func (r *Record) LinkTo(ctx context.Context, id int64, d reconcile.Decision, inStep bool) error {
+	return r.w.setLink(ctx, id, d, inStep)
+}
+
 // Commit ends the operation's history entry with the result's outcome, and stores it
 // with what is to be remembered from now on.
 func (r *Record) Commit(ctx context.Context, next store.Memory) error {
@@ -122,16 +186,35 @@ func (r *Record) Put(ctx context.Context, p record.Patch, version *int64) (recor
 	return o, nil
 }
 
+// Forget drops what is remembered of the record, keeping its history.
+func (r *Record) Forget(ctx context.Context) error {
+	r.w.closeEntry(r.Result.Outcome)
+	return r.w.dropMemory(ctx)
+}
+
 // Say sets the result's reason.
 func (r *Record) Say(code, text string) { r.w.say(code, text) }
+
+// Skip is Say of a record that is left as it is.
+func (r *Record) Skip(code, text string) { r.w.skip(code, text) }
+
+// Warn adds a warning to the result.
+func (r *Record) Warn(format string, args ...any) { r.w.warn(format, args...) }
+
+// WarnLeftOver names what an interrupted create has made for a record that is linked to
+// another one.
+func (r *Record) WarnLeftOver() { r.w.warnLeftOver(r.w.mem.Open) }
 
 // SayOnHold says since when the record is on hold, and by whom.
 func (r *Record) SayOnHold() { r.w.sayOnHold() }
 
+// What names the record.
+func (r *Record) What() string { return r.w.what() }
+
 // Hint is a command for this record.
 func (r *Record) Hint(command string) string { return r.w.hint(command) }
 
-// NotThere is the failure of an id that neither EspoCRM nor the store knows.
+// NotThere is the failure of an id that EspoCRM does not know.
 func (r *Record) NotThere() error { return r.w.unknownRecord() }
 
 func (w *work) underLock(ctx context.Context, fn func(context.Context, *work) error) {
@@ -163,19 +246,15 @@ func (w *work) refuse(err error) {
 	w.res.Reason = result.Reason{Code: w.res.Error.Code, Text: fault.Clean(err.Error(), 500)}
 }
 
-func (w *work) readStanding(ctx context.Context) error {
-	err := w.readEspo(ctx)
-	if w.espo != nil && fault.Is(err, fault.MappingFail) {
-		return nil
-	}
-	return err
-}
-
-// unknownRecord is the failure of an id that neither EspoCRM nor the store
-// knows.
+// unknownRecord is the failure of an id that EspoCRM does not know, and the store
+// mostly neither.
 func (w *work) unknownRecord() error {
+	text := "there is no such record in EspoCRM"
+	if w.mem.Base == nil && w.mem.Open == nil {
+		text += ", and the store knows none either"
+	}
 	return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
-		Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+		Message: text, Hint: "check the id; it is the last part of the record's address in EspoCRM"}
 }
 
 // say sets the result's reason.

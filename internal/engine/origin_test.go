@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestOriginIsFixedOnce(t *testing.T) {
 			"by an edit without the formula": func(r *rig, id string) { r.editEspo(id, map[string]any{"phone": "0511 1"}) },
 			"in Advoware's settings":         func(*rig, string) {},
 			"and reset": func(r *rig, id string) {
-				r.eng.Reset(context.Background(), engine.ResetRequest{Mapping: r.m, ID: id})
+				r.desk.Reset(context.Background(), desk.ResetRequest{Mapping: r.m, ID: id})
 			},
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -125,7 +125,7 @@ func (b back) ready() bool { return b.state == backReady }
 // shown is the field as the result tells it.
 func (b back) shown() result.Field {
 	return result.Field{Espocrm: b.espo, Advoware: b.advo, Target: b.side, Undo: &result.UndoValues{Side: b.side,
-		Before: shown(b.before), Wrote: shown(b.after), Now: shown(b.now), State: string(b.state)}}
+		Before: result.Shown(b.before), Wrote: result.Shown(b.after), Now: result.Shown(b.now), State: string(b.state)}}
 }
 
 // compareBacks holds what was overwritten against what stands there now.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"advosync/internal/callcount"
-	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -121,7 +120,7 @@ func (w *work) predict(d reconcile.Decision) {
 		w.res.Planned = w.outcome()
 		w.res.Waits = d.Waits
 	}
-	w.res.Fields = resultFields(d, true)
+	w.res.Fields = d.Fields(true)
 }
 
 // foresee adds what belongs to EspoCRM once Advoware holds the new values:
@@ -176,8 +175,7 @@ func (w *work) planGone() error {
 	d := reconcile.Decide(w.input())
 	w.tell(d)
 	if w.mem.Base == nil && w.mem.Open == nil {
-		return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
-			Message: "there is no such record in EspoCRM, and the store knows none either", Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+		return w.unknownRecord()
 	}
 	w.res.Outcome = result.Skipped
 	deletes := w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
@@ -193,46 +191,6 @@ func (w *work) planGone() error {
 		}
 	}
 	return nil
-}
-
-// resultFields lists the changes of a decision.
-func resultFields(d reconcile.Decision, values bool) []result.Field {
-	out := []result.Field{}
-	for _, c := range d.Changes {
-		f := result.Field{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Changed: c.Moved, Target: c.Target, Overruled: c.Overruled()}
-		if values {
-			f.Values = shownValues(c, d.Action == reconcile.Post)
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-// shownValues are a field's three values; what is not known is named, so that
-// it is not taken for empty. Of a record that is not in Advoware yet, Advoware's
-// values are known: none.
-func shownValues(c reconcile.Change, creates bool) *result.Values {
-	v := &result.Values{Espocrm: shown(c.Espo), Advoware: shown(c.Advo)}
-	if c.Espo.IsAbsent() {
-		v.Absent = append(v.Absent, string(record.EspoCRM))
-	}
-	if c.Base == nil {
-		v.Absent = append(v.Absent, "base")
-	} else {
-		v.Base = shown(c.Base.Espo)
-	}
-	if c.Advo.IsAbsent() && c.Field.Advo != "" && !creates {
-		v.Absent = append(v.Absent, string(record.Advoware))
-	}
-	return v
-}
-
-func shown(v record.Value) *string {
-	if !v.HasText() {
-		return nil
-	}
-	s := v.Text()
-	return &s
 }
 
 // mergeFields adds the fields that a later decision of the same sync brought.

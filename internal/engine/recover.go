@@ -384,3 +384,16 @@ func postedValues(in *store.Announcement) map[string]record.Value {
 	}
 	return out
 }
+
+// leftStates is what is known of an interrupted run's writes where nobody looks
+// after them any more.
+func (w *work) leftStates(in *store.Announcement) (advo, espo store.WriteState) {
+	advo, espo = store.WriteUnknown, store.WriteNotDone
+	if in.Side == record.EspoCRM {
+		advo = store.WriteDone
+	}
+	if in.RowID != "" || w.espo == nil { // gone: nothing there tells what happened
+		espo = store.WriteUnknown
+	}
+	return advo, espo
+}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"net/http"
@@ -367,10 +368,10 @@ func TestUnreadableHistoryEndsTheAttempt(t *testing.T) {
 func TestUnreadableHistoryEndsTheCommand(t *testing.T) {
 	for name, do := range map[string]func(*rig, string) result.Record{
 		"reset --forget": func(r *rig, id string) result.Record {
-			return r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true})
+			return r.desk.Reset(t.Context(), desk.ResetRequest{Mapping: r.m, ID: id, Forget: true})
 		},
 		"link": func(r *rig, id string) result.Record {
-			return r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1})
+			return r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -435,7 +436,7 @@ func TestForgottenWithAnInterruptedWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.tick(10 * time.Minute)
-			r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.Adopted)
+			r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }), result.Adopted)
 			if mem := r.memoryOf(id); mem.Open != nil || mem.Base != nil {
 				t.Errorf("not forgotten: %+v", mem)
 			}
@@ -522,7 +523,7 @@ func TestNothingStandsBetweenReadAndPut(t *testing.T) {
 			if err := r.advo.Resave(sandbox.BeteiligtePath, advo); err != nil {
 				t.Fatal(err)
 			}
-			if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: true}); res.Error != nil {
+			if res := r.desk.Reset(t.Context(), desk.ResetRequest{Mapping: r.m, ID: id, Forget: true}); res.Error != nil {
 				t.Fatal(res.Error)
 			}
 			return id, false
@@ -833,7 +834,7 @@ func TestARestoredRecordProvesNoPut(t *testing.T) {
 	raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
 	r.editAdvo(advo, map[string]any{"telGesch": "0511 2", "emailGesch": "advo@example.de"})
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
-	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
 	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {
 		_ = r.o.Person("the backup", func() error { r.advo.Restore(sandbox.BeteiligtePath, advo, raw); return nil })
 	})

@@ -17,10 +17,10 @@ import (
 type references struct {
 	ctx   context.Context
 	e     *Engine
-	links map[linkName]linkPair
+	links map[linkName]linkName
 }
 
-// linkName is one side of a link.
+// linkName names a link by one side or both.
 type linkName struct {
 	entity, id string
 	number     int64
@@ -33,9 +33,9 @@ func (e *Engine) References(ctx context.Context) mapping.References {
 }
 
 // remember keeps what the store has answered; most records lead nowhere.
-func (r *references) remember(name linkName, p linkPair) {
+func (r *references) remember(name linkName, p linkName) {
 	if r.links == nil {
-		r.links = map[linkName]linkPair{}
+		r.links = map[linkName]linkName{}
 	}
 	r.links[name] = p
 }
@@ -56,7 +56,7 @@ func (r *references) EspoID(entity string, number int64) (string, error) {
 	if err != nil {
 		return "", storeFault("look for a linked record of "+entity, err)
 	}
-	p := linkPair{number: number}
+	p := linkName{number: number}
 	if len(ids) == 1 { // two with one number: neither is known to be the one
 		p.id = ids[0]
 	}
@@ -74,7 +74,7 @@ func (r *references) Number(entity, espoID string) (int64, error) {
 	if err != nil {
 		return 0, storeFault("look for a linked record of "+entity, err)
 	}
-	p := linkPair{id: espoID, number: linkedTo(m)}
+	p := linkName{id: espoID, number: linkedTo(m)}
 	r.remember(name, p)
 	return p.number, nil
 }

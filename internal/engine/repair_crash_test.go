@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"strings"
@@ -70,11 +71,11 @@ func repairOperations() []repairOperation {
 	}
 	reset := func(forget bool) func(*rig, string) {
 		return func(r *rig, id string) {
-			r.eng.Reset(context.Background(), engine.ResetRequest{Mapping: r.m, ID: id, Forget: forget})
+			r.desk.Reset(context.Background(), desk.ResetRequest{Mapping: r.m, ID: id, Forget: forget})
 		}
 	}
 	linkTo := func(r *rig, id string) {
-		r.eng.Link(context.Background(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1})
+		r.desk.Link(context.Background(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1})
 	}
 	stranger := func(values string) func(*rig) string {
 		return func(r *rig) string {

@@ -21,12 +21,12 @@ import (
 	"advosync/internal/test/simulation"
 )
 
-func (r *rig) reset(id string, change ...func(*engine.ResetRequest)) result.Record {
-	req := engine.ResetRequest{Mapping: r.m, ID: id}
+func (r *rig) reset(id string, change ...func(*desk.ResetRequest)) result.Record {
+	req := desk.ResetRequest{Mapping: r.m, ID: id}
 	for _, c := range change {
 		c(&req)
 	}
-	return r.eng.Reset(context.Background(), req)
+	return r.desk.Reset(context.Background(), req)
 }
 
 func (r *rig) undo(id, run string, change ...func(*engine.UndoRequest)) result.Record {
@@ -73,7 +73,7 @@ func TestResetRearms(t *testing.T) {
 	r.outcome(r.sync(id), result.PermanentlyFailed)
 	base := r.remembered(id).Base
 
-	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.DryRun = true }), result.Planned)
+	r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.DryRun = true }), result.Planned)
 	if r.espoField(id, "syncStatus") != "permanently_failed" || r.remembered(id).Failure == nil {
 		t.Fatal("a dry run wrote")
 	}
@@ -97,7 +97,7 @@ func TestResetForgetMakesTheNextSyncInitial(t *testing.T) {
 	r := newRig(t)
 	id, advo := r.linked()
 	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
-	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
 	if r.espoField(id, "syncStatus") != "clean" || r.espoField(id, "advowareLastSync") != nil || r.remembered(id).Base != nil {
 		t.Fatal("not forgotten")
 	}
@@ -130,7 +130,7 @@ func TestInterruptedFirstContactStaysOne(t *testing.T) {
 				r.editAdvo(advo, map[string]any{"bemerkung": "neu"}) // EspoCRM's rowId is an old one
 				r.tick(time.Minute)
 				r.editEspo(id, map[string]any{"email": "neu@example.de"})
-				r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+				r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
 				r.tick(time.Minute)
 				happens(r, id, advo)
 				res := r.sync(id)
@@ -150,7 +150,7 @@ func TestInterruptedFirstContactMeetsAnEdit(t *testing.T) {
 	r := newRig(t, policy(reconcile.Manual), flat(emailField, phoneField))
 	id, advo := r.linked()
 	r.editEspo(id, map[string]any{"email": "neu@example.de", "phone": "0511 1"})
-	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
 	r.tick(time.Minute)
 	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() { r.editAdvo(advo, map[string]any{"telGesch": "0511 2"}) })
 	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
@@ -173,7 +173,7 @@ func TestAFirstContactIsNotProvenByABackup(t *testing.T) {
 	r.tick(time.Minute)
 	r.editEspo(id, map[string]any{"lastName": "Neu"})
 	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0512 2", "name": "Berg"})
-	r.outcome(r.reset(id, func(q *engine.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
+	r.outcome(r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }), result.UpdatedEspocrm)
 	r.tick(time.Minute)
 	r.dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {
 		r.editAdvo(advo, map[string]any{"emailGesch": "anna@example.de", "telGesch": "0511 1", "name": "Alt"})
@@ -196,7 +196,7 @@ func TestResetForgetKeepsAnUncertainCreate(t *testing.T) {
 		t.Fatal("set-up: no intent")
 	}
 	r.next()
-	r.reset(id, func(q *engine.ResetRequest) { q.Forget = true })
+	r.reset(id, func(q *desk.ResetRequest) { q.Forget = true })
 	if in := r.remembered(id).Open; in == nil || !in.Makes {
 		t.Fatal("the create was forgotten")
 	}
@@ -806,7 +806,7 @@ func TestRepairsOfARecordDeletedWhileTheyWait(t *testing.T) {
 			_ = r.o.Person("anna", func() error { return r.espo.Delete(ct, id, "anna") })
 			return simulation.Passes
 		})
-		if res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1}); res.Error == nil {
+		if res := r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: 1}); res.Error == nil {
 			t.Errorf("%s: %+v", res.Outcome, res)
 		}
 		if r.remembered(id).Open == nil {
@@ -923,15 +923,15 @@ func TestLink(t *testing.T) {
 	ctx := context.Background()
 	id := r.person(nil)
 	same := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"anna@example.de"}`))
-	link := func(id string, n int64, change ...func(*engine.LinkRequest)) result.Record {
-		q := engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: n}
+	link := func(id string, n int64, change ...func(*desk.LinkRequest)) result.Record {
+		q := desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: n}
 		for _, c := range change {
 			c(&q)
 		}
-		return r.eng.Link(ctx, q)
+		return r.desk.Link(ctx, q)
 	}
 	r.outcome(link(id, 999999), result.Failed)
-	r.outcome(link(id, same, func(q *engine.LinkRequest) { q.DryRun = true }), result.Planned)
+	r.outcome(link(id, same, func(q *desk.LinkRequest) { q.DryRun = true }), result.Planned)
 	if r.espoField(id, "advowareId") != nil {
 		t.Fatal("a dry run wrote")
 	}
@@ -948,7 +948,7 @@ func TestLink(t *testing.T) {
 	if !strings.Contains(res.Error.Message, id) {
 		t.Errorf("does not name the holder: %s", res.Error.Message)
 	}
-	r.outcome(link(other, same, func(q *engine.LinkRequest) { q.Force = true }), result.Failed)
+	r.outcome(link(other, same, func(q *desk.LinkRequest) { q.Force = true }), result.Failed)
 	differs := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Otto","name":"Alt","emailGesch":"alt@example.de"}`))
 	r.outcome(link(other, differs), result.UpdatedEspocrm)
 	if r.remembered(other).Base != nil || r.espoField(other, "advowareLastSync") != nil {
@@ -1217,7 +1217,7 @@ func TestLinkLooksAgainAfterItsWait(t *testing.T) {
 				r.editEspo(id, c.edit)
 				return simulation.Passes
 			})
-			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), c.want)
+			r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), c.want)
 			if reads != 1 {
 				t.Fatal("it was not read after the wait")
 			}
@@ -1239,7 +1239,7 @@ func TestLinkEndsAnUncertainCreate(t *testing.T) {
 	r.next()
 	r.tick(time.Minute)
 	made := gjson.GetBytes(r.advo.All(sandbox.BeteiligtePath)[0], "betNr").Int()
-	r.outcome(r.eng.Link(context.Background(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: made}), result.Adopted)
+	r.outcome(r.desk.Link(context.Background(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: made}), result.Adopted)
 	r.quiet(id)
 	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
 		t.Errorf("%d records in Advoware", n)

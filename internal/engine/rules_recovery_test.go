@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"strings"
 	"testing"
 	"time"
@@ -473,7 +474,7 @@ func TestResetKeepsAnInterruptedWrite(t *testing.T) {
 	id, _ := r.linked()
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
 	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
-	if res := r.eng.Reset(t.Context(), engine.ResetRequest{Mapping: r.m, ID: id}); res.Outcome != result.UpdatedEspocrm {
+	if res := r.desk.Reset(t.Context(), desk.ResetRequest{Mapping: r.m, ID: id}); res.Outcome != result.UpdatedEspocrm {
 		t.Fatalf("%s %+v", res.Outcome, res.Error)
 	}
 	if r.memoryOf(id).Open == nil {

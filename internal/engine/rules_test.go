@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"errors"
 	"slices"
@@ -58,7 +59,7 @@ func TestLinkToATakenRecordWritesNothing(t *testing.T) {
 	_, advo := r.linked()
 	other := r.person(map[string]any{"email": "otto@example.de"})
 	before := r.espo.Log().Count(isWrite)
-	res := r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: other, AdvowareID: advo})
+	res := r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: other, AdvowareID: advo})
 	r.wantError(res, "duplicate")
 	if n := r.espo.Log().Count(isWrite); n != before {
 		t.Errorf("%d writes", n-before)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tidwall/sjson"
 
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -300,10 +299,10 @@ func TestADeadWriteIsToldOfWhereTheLinkChanges(t *testing.T) {
 				other = r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Anna","name":"Alt","emailGesch":"espo@example.de"}`))
 				return nil
 			})
-			r.outcome(r.eng.Link(t.Context(), engine.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Adopted)
+			r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: other, Force: true}), result.Adopted)
 		},
 		"reset": func(r *rig, id string) {
-			r.reset(id, func(q *engine.ResetRequest) { q.Forget = true })
+			r.reset(id, func(q *desk.ResetRequest) { q.Forget = true })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

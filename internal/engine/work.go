@@ -278,7 +278,7 @@ func (w *work) readAdvo(ctx context.Context) error {
 }
 
 func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
-	o, known := w.req.sight.listed(id)
+	o, known := w.req.Listed.advo(id)
 	if !known {
 		var err error
 		if o, err = w.e.Advoware.Get(ctx, w.m.ReadPath(), strconv.FormatInt(id, 10)); err != nil {
@@ -554,12 +554,12 @@ func (w *work) tell(d reconcile.Decision) {
 	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
 		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
 		before := w.res.Fields
-		if w.res.Fields = resultFields(d, false); w.wroteAdvo || w.wroteEspo { // what came before has been carried out
+		if w.res.Fields = d.Fields(false); w.wroteAdvo || w.wroteEspo { // what came before has been carried out
 			w.res.Fields = mergeFields(w.res.Fields, before)
 		}
 		return
 	}
-	w.res.Fields = mergeFields(w.res.Fields, resultFields(d, false))
+	w.res.Fields = mergeFields(w.res.Fields, d.Fields(false))
 }
 
 func (w *work) what() string { return w.key.Entity + " " + w.key.ID }

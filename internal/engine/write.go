@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -599,7 +600,7 @@ func (w *work) carriedElsewhere(ctx context.Context, id int64, cause error) erro
 // carriers are the other EspoCRM records that carry an Advoware id.
 func (w *work) carriers(ctx context.Context, id int64) ([]string, error) {
 	const most = 5
-	all, known, err := w.req.sight.carriers(id)
+	all, known, err := w.req.Listed.carriers(id)
 	if err != nil {
 		return nil, err
 	}
@@ -648,4 +649,29 @@ func (w *work) notAcceptedField(name string) error {
 
 func (w *work) hint(command string) string {
 	return fmt.Sprintf("advosync %s --entity %s --id %s", command, w.key.Entity, w.key.ID)
+}
+
+// notTaken names the sync fields that an answer does not show as sent.
+func notTaken(p record.Patch, o record.Object) []string {
+	var out []string
+	for _, name := range []string{fieldStatus, fieldErrorMessage, fieldRetryCount, fieldLastSync, fieldRowID, fieldAdvowareID} {
+		raw, sent := p[name]
+		if !sent {
+			continue
+		}
+		if got, ok := o.Get(name); ok && !sameJSON(raw, got) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// sameJSON compares two scalars by what they mean: EspoCRM escapes slashes, and
+// answers an empty text for null.
+func sameJSON(sent, got json.RawMessage) bool {
+	var a, b any
+	if json.Unmarshal(sent, &a) != nil || json.Unmarshal(got, &b) != nil {
+		return false
+	}
+	return a == b || a == nil && b == ""
 }

@@ -143,6 +143,15 @@ func FromFault(err error) *Error {
 	return out
 }
 
+// Shown is a value as the JSON has it; nil: it has no content.
+func Shown(v record.Value) *string {
+	if !v.HasText() {
+		return nil
+	}
+	s := v.Text()
+	return &s
+}
+
 // Record is the result for one record.
 type Record struct {
 	Entity     string     `json:"entity"`

@@ -216,15 +216,15 @@ func (t *tool) Resolve(id string, take map[string]record.Side) result.Record {
 }
 
 func (t *tool) Link(id string, advowareID int64, force bool) result.Record {
-	return t.engine.Link(context.Background(), engine.LinkRequest{Mapping: t.m, ID: id, AdvowareID: advowareID, Force: force})
+	return t.desk.Link(context.Background(), desk.LinkRequest{Mapping: t.m, ID: id, AdvowareID: advowareID, Force: force})
 }
 
 func (t *tool) Confirm(id string) result.Record {
-	return t.engine.Confirm(context.Background(), t.m, id, false)
+	return t.desk.Confirm(context.Background(), t.m, id, false)
 }
 
 func (t *tool) Reset(id string, forget bool) result.Record {
-	return t.engine.Reset(context.Background(), engine.ResetRequest{Mapping: t.m, ID: id, Forget: forget})
+	return t.desk.Reset(context.Background(), desk.ResetRequest{Mapping: t.m, ID: id, Forget: forget})
 }
 
 func (t *tool) Unlock(freed func(id string)) {

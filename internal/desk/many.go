@@ -1,10 +1,11 @@
-package engine
+package desk
 
 import (
 	"context"
 	"slices"
 	"sync"
 
+	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
@@ -21,15 +22,6 @@ type linkPair struct {
 	number int64
 }
 
-// sight is what a report has read of many records with lists. Nothing is written
-// on it: whatever writes reads each record afresh, under its lock.
-type sight struct {
-	advo map[int64]record.Object
-	made map[int64][]string // by the interrupted create of which records
-	// carried is carriersOf of all their numbers, asked for once, when somebody wants it.
-	carried func() (map[int64][]string, error)
-}
-
 // listedAdvo is an Advoware record as its list shows it.
 type listedAdvo struct {
 	o     record.Object
@@ -40,7 +32,7 @@ type listedAdvo struct {
 // EspoCRM for a hundred pairs and the pages of Advoware's list once, not calls of
 // its own; it holds one page and a hundred pairs at a time.
 type manyLook struct {
-	e     *Engine
+	d     *Desk
 	m     *mapping.Mapping
 	pairs []linkPair
 	made  map[int64][]string
@@ -48,21 +40,21 @@ type manyLook struct {
 	// none it may leave out.
 	shown map[string]bool
 	rows  map[int64]listedAdvo // of the pairs that wait for their turn
-	fn    func(i int, q Request) error
+	fn    func(i int, q engine.Request, made map[int64][]string) error
 }
 
 // lookAtMany calls fn for each pair, in any order, with a Request that brings along
-// what was read of it. A record that no list shows as it is is read singly by
+// what was read of it, and what interrupted creates have made. A record that no list shows as it is is read singly by
 // whoever asks for it.
-func (e *Engine) lookAtMany(ctx context.Context, m *mapping.Mapping, pairs []linkPair, fn func(i int, q Request) error) error {
+func (d *Desk) lookAtMany(ctx context.Context, m *mapping.Mapping, pairs []linkPair, fn func(i int, q engine.Request, made map[int64][]string) error) error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	made, err := e.madeByInterrupted(ctx, m)
+	made, err := d.madeByInterrupted(ctx, m)
 	if err != nil {
 		return err
 	}
-	l := &manyLook{e: e, m: m, pairs: pairs, made: made, shown: map[string]bool{}, rows: map[int64]listedAdvo{}, fn: fn}
+	l := &manyLook{d: d, m: m, pairs: pairs, made: made, shown: map[string]bool{}, rows: map[int64]listedAdvo{}, fn: fn}
 	return l.run(ctx)
 }
 
@@ -77,7 +69,7 @@ func (l *manyLook) run(ctx context.Context) error {
 	delete(wanted, 0)
 	var ready []int
 	if l.m.List() != nil {
-		for p, n := l.e.Pages(l.m), 0; n < len(wanted); n++ {
+		for p, n := l.d.engine.Pages(l.m), 0; n < len(wanted); n++ {
 			objs, err := p.Next(ctx)
 			if err != nil || len(objs) == 0 {
 				break // a list that cannot be read keeps nobody from reading singly
@@ -113,15 +105,15 @@ func (l *manyLook) take(page []record.Object, wanted map[int64][]int) (ready []i
 		}
 		delete(wanted, number)
 		ready = append(ready, at...)
-		if s, err := readAdvoState(l.m, number, o); err == nil {
-			l.rows[number] = listedAdvo{o, l.lacks(s)}
+		if v, err := l.m.ReadAdvo(o); err == nil {
+			l.rows[number] = listedAdvo{o, l.lacks(o, v)}
 		}
 	}
 	return ready
 }
 
 // lacks names what a listed record does not show, and remembers what it shows.
-func (l *manyLook) lacks(s *advoState) (names []string) {
+func (l *manyLook) lacks(o record.Object, v mapping.View) (names []string) {
 	note := func(name string, there bool) {
 		if there {
 			l.shown[name] = true
@@ -129,10 +121,10 @@ func (l *manyLook) lacks(s *advoState) (names []string) {
 			names = append(names, name)
 		}
 	}
-	note("row id", s.row != "")
-	for _, f := range l.m.Fields(s.view.Kind) {
+	note("row id", o.Plain(l.m.AdvoRowID()) != "")
+	for _, f := range l.m.Fields(v.Kind) {
 		if f.Advo != "" && !f.Clear {
-			note("field "+f.Key, !s.view.Values[f.Key].IsAbsent())
+			note("field "+f.Key, !v.Values[f.Key].IsAbsent())
 		}
 	}
 	return names
@@ -147,28 +139,28 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 			numbers = append(numbers, number)
 		}
 	}
-	mems, err := l.e.Store.LoadMany(ctx, l.m.Entity(), ids)
+	mems, err := l.d.engine.Store.LoadMany(ctx, l.m.Entity(), ids)
 	if err != nil {
-		return storeFault("load what is remembered of "+l.m.Entity(), err)
+		return store.Fault("load what is remembered of "+l.m.Entity(), err)
 	}
-	espo, err := l.e.espoByID(ctx, l.m, ids, slices.Concat(ReadFields(l.m), l.m.EspoNames()))
+	espo, err := l.d.espoByID(ctx, l.m, ids, slices.Concat(engine.ReadFields(l.m), l.m.EspoNames()))
 	if err != nil {
 		return err
 	}
-	s := &sight{advo: map[int64]record.Object{}, made: l.made,
-		carried: sync.OnceValues(func() (map[int64][]string, error) { return l.e.carriersOf(ctx, l.m, numbers) })}
+	s := &engine.Listed{Advo: map[int64]record.Object{},
+		Carriers: sync.OnceValues(func() (map[int64][]string, error) { return l.d.engine.CarriersOf(ctx, l.m, numbers) })}
 	for _, number := range numbers {
 		if row, ok := l.rows[number]; ok && !slices.ContainsFunc(row.lacks, func(name string) bool { return !l.shown[name] }) {
-			s.advo[number] = row.o
+			s.Advo[number] = row.o
 		}
 		delete(l.rows, number)
 	}
 	for n, i := range at {
-		q := Request{Mapping: l.m, ID: ids[n], Memory: &mems[n], sight: s}
-		if o, ok := espo[ids[n]]; ok && !MayBeCut(l.m, o) {
+		q := engine.Request{Mapping: l.m, ID: ids[n], Memory: &mems[n], Listed: s}
+		if o, ok := espo[ids[n]]; ok && !engine.MayBeCut(l.m, o) {
 			q.Fresh = &o
 		}
-		if err := l.fn(i, q); err != nil {
+		if err := l.fn(i, q, l.made); err != nil {
 			return err
 		}
 	}
@@ -177,11 +169,11 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 
 // espoByID reads EspoCRM records by their ids. One that is not there, or that our
 // role may not read, is not in the answer.
-func (e *Engine) espoByID(ctx context.Context, m *mapping.Mapping, ids, fields []string) (map[string]record.Object, error) {
+func (d *Desk) espoByID(ctx context.Context, m *mapping.Mapping, ids, fields []string) (map[string]record.Object, error) {
 	found := make(map[string]record.Object, len(ids))
 	for part := range slices.Chunk(ids, inOneList) {
 		for missing := part; len(missing) > 0; { // a server may give fewer than it was asked for
-			page, err := e.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: fields, OrderBy: "id", Size: pageSize,
+			page, err := d.engine.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: fields, OrderBy: "id", Size: inOneList,
 				Where: []record.Condition{{Field: "id", Op: record.In, Values: missing}}})
 			if err != nil {
 				return nil, err
@@ -199,73 +191,29 @@ func (e *Engine) espoByID(ctx context.Context, m *mapping.Mapping, ids, fields [
 	return found, nil
 }
 
-// carriersOf are the EspoCRM records that carry each of these Advoware ids; one that
-// nobody carries has none.
-func (e *Engine) carriersOf(ctx context.Context, m *mapping.Mapping, ids []int64) (map[int64][]string, error) {
-	carried := make(map[int64][]string, len(ids))
-	for part := range slices.Chunk(ids, inOneList) {
-		for _, id := range part {
-			carried[id] = nil
-		}
-		where := []record.Condition{{Field: fieldAdvowareID, Op: record.In, Values: texts(part)}}
-		err := e.EachEspoCRM(ctx, m, []string{"id", fieldAdvowareID}, where, func(page []record.Object) error {
-			for _, o := range page {
-				if n, ok := o.Int(fieldAdvowareID); ok {
-					id, _ := o.Text("id")
-					carried[n] = append(carried[n], id)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return carried, nil
-}
-
 // madeByInterrupted are the EspoCRM records whose interrupted create is known to
 // have made an Advoware record, by its number.
-func (e *Engine) madeByInterrupted(ctx context.Context, m *mapping.Mapping) (map[int64][]string, error) {
+func (d *Desk) madeByInterrupted(ctx context.Context, m *mapping.Mapping) (map[int64][]string, error) {
 	made := map[int64][]string{}
-	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(id string, mem store.Memory) error {
+	err := d.engine.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(id string, mem store.Memory) error {
 		if in := mem.Open; in.Makes && in.AdvowareID != 0 {
 			made[in.AdvowareID] = append(made[in.AdvowareID], id)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, storeFault("read the interrupted creates of "+m.Entity(), err)
+		return nil, store.Fault("read the interrupted creates of "+m.Entity(), err)
 	}
 	return made, nil
 }
 
 // linksOf are the links that EspoCRM shows of some records.
-func (e *Engine) linksOf(ctx context.Context, m *mapping.Mapping, ids []string) ([]linkPair, error) {
-	found, err := e.espoByID(ctx, m, ids, []string{"id", fieldAdvowareID})
+func (d *Desk) linksOf(ctx context.Context, m *mapping.Mapping, ids []string) ([]linkPair, error) {
+	found, err := d.espoByID(ctx, m, ids, []string{"id", record.FieldAdvowareID})
 	pairs := make([]linkPair, len(ids))
 	for i, id := range ids {
-		n, _ := found[id].Int(fieldAdvowareID)
+		n, _ := found[id].Int(record.FieldAdvowareID)
 		pairs[i] = linkPair{id, n}
 	}
 	return pairs, err
-}
-
-// listed is an Advoware record, where a report has read it already.
-func (s *sight) listed(id int64) (o record.Object, ok bool) {
-	if s != nil {
-		o, ok = s.advo[id]
-	}
-	return o, ok
-}
-
-// carriers are the EspoCRM records that carry an Advoware id, where a report asks
-// for those of many.
-func (s *sight) carriers(id int64) (ids []string, ok bool, err error) {
-	if s == nil {
-		return nil, false, nil
-	}
-	carried, err := s.carried()
-	ids, ok = carried[id]
-	return ids, ok, err
 }
