@@ -138,7 +138,11 @@ func (s *opened) request(r request) engine.Request {
 	if err != nil { // the command line has checked it
 		panic("cmd: " + err.Error())
 	}
-	return engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Explain: r.Explain, Pass: r.AsPass}
+	req := engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Pass: r.AsPass}
+	if r.Explain {
+		req.Explain = func(ctx context.Context, r *engine.Record) { s.desk.TellOverwritten(ctx, r, m) }
+	}
+	return req
 }
 
 // Sync syncs one record.

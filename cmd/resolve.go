@@ -158,7 +158,7 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 			if err != nil { // checked when the targets were chosen
 				panic("cmd: " + err.Error())
 			}
-			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
+			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
 		}}
 	if choose {
 		j.do = a.chooser(r.show)
@@ -167,7 +167,7 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 	if onScreen {
 		j.choose, j.question = a.chooseSides(taken), nil
 		j.do = func(ctx context.Context, p parts, t target) result.Record {
-			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: taken[t]})
+			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: taken[t]})
 		}
 	}
 	return a.runRepair(ctx, j)
@@ -225,7 +225,7 @@ func (a *app) chooser(show func(context.Context, parts, target) result.Record) f
 		seen := show(ctx, p, t)
 		seen.Next = "" // which is what is being done
 		if seen.Error != nil || seen.Verdict != result.Conflict {
-			return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id})
+			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id})
 		}
 		f := a.console.ErrFacts
 		o := report.Options{Format: report.Table, View: report.Diff, Rich: true, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8, Location: a.zone}
@@ -248,7 +248,7 @@ func (a *app) chooser(show func(context.Context, parts, target) result.Record) f
 				take[key] = side
 			}
 		}
-		return p.engine.Resolve(ctx, engine.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
+		return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/report"
@@ -151,7 +150,7 @@ func (a *app) overruled(ctx context.Context, r *resolveFlags, ids []string) erro
 	runs := map[target]string{}
 	undo := func(dry bool) func(context.Context, parts, target) result.Record {
 		return func(ctx context.Context, p parts, t target) result.Record {
-			return p.engine.Undo(ctx, engine.UndoRequest{Mapping: t.m, ID: t.id, Run: runs[t], DryRun: dry})
+			return p.desk.Undo(ctx, desk.UndoRequest{Mapping: t.m, ID: t.id, Run: runs[t], DryRun: dry})
 		}
 	}
 	j := repair{command: "resolve", entity: r.entity, anyOf: true, plan: report.Undo, foresee: undo(true), do: undo(false), choose: a.choosePutBacks, none: a.nothingOverruled(r),

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"slices"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
@@ -63,7 +63,7 @@ Nothing is created or deleted by undo.`,
 func (u *undoFlags) repair(ids []string) repair {
 	work := func(dry bool) func(context.Context, parts, target) result.Record {
 		return func(ctx context.Context, p parts, t target) result.Record {
-			return p.engine.Undo(ctx, engine.UndoRequest{Mapping: t.m, ID: t.id, Run: u.run, Force: u.force, DryRun: dry})
+			return p.desk.Undo(ctx, desk.UndoRequest{Mapping: t.m, ID: t.id, Run: u.run, Force: u.force, DryRun: dry})
 		}
 	}
 	return repair{command: "undo", entity: u.entity, anyOf: true, dryRun: u.dryRun, yes: u.yes, plan: report.Undo, strict: true,

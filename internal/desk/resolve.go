@@ -4,10 +4,28 @@ import (
 	"context"
 	"slices"
 
+	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/result"
 )
+
+// ResolveRequest is an operator's decision on a conflict that waits.
+type ResolveRequest struct {
+	Mapping *mapping.Mapping
+	ID      string
+	// Take decides by field key, "*" for all that differ on both sides.
+	Take map[string]record.Side
+}
+
+// Resolve decides a conflict that waits, and syncs the record. It is decided on
+// the contents that were parked: where they have changed since, the question is
+// asked anew instead. A clash for which no side is taken waits on.
+func (d *Desk) Resolve(ctx context.Context, q ResolveRequest) result.Record {
+	req := engine.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Manual}
+	return d.engine.Operate(ctx, req, false, func(ctx context.Context, r *engine.Record) error { return r.Resolve(ctx, q.Take) })
+}
 
 // FieldKeys finds the mapping's fields by the name that an operator gives: the
 // one in EspoCRM, in Advoware, or the key.

@@ -127,8 +127,8 @@ type Request struct {
 	// that waits to the person who was asked, and remembers when a record was last
 	// compared.
 	Pass bool
-	// Explain, for Plan: also say what was overwritten before, with values.
-	Explain bool
+	// Explain, for Plan, is called at its end, to add to the result what else is known.
+	Explain func(ctx context.Context, r *Record)
 	// linked is the number with which this tool has just made the record in EspoCRM.
 	linked int64
 	// EvenOnHold: it is the hold itself that is asked about, or only what a sync would find.

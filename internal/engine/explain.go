@@ -5,9 +5,7 @@ import (
 	"time"
 
 	"advosync/internal/reconcile"
-	"advosync/internal/record"
 	"advosync/internal/result"
-	"advosync/internal/store"
 )
 
 // explain adds to a plan what stands beside both contents: the last failure, who
@@ -20,8 +18,8 @@ func (w *work) explain(ctx context.Context) {
 	if w.res.Verdict != result.NoChange || w.res.Status == StatusSyncing {
 		w.lockedBy(ctx)
 	}
-	if w.req.Explain {
-		w.pastOverwrites(ctx)
+	if w.req.Explain != nil {
+		w.req.Explain(ctx, &Record{Result: &w.res, w: w})
 	}
 }
 
@@ -80,61 +78,4 @@ func (w *work) lockedBy(ctx context.Context) {
 		w.warn("locked since %s by %s (%s@%s, pid %d): %s", held.Owner.Since.UTC().Format(time.RFC3339), held.Owner.Command, held.Owner.User, held.Owner.Host,
 			held.Owner.PID, w.hint("unlock"))
 	}
-}
-
-// pastOverwrites tells of the last run that replaced a value which is still
-// gone, and of the last one that did so although both sides had been edited.
-func (w *work) pastOverwrites(ctx context.Context) {
-	if w.espo == nil || w.advo == nil {
-		return
-	}
-	var last, conflict bool
-	err := w.e.Store.Entries(ctx, store.HistoryFilter{Entity: w.key.Entity, ID: w.key.ID, Limit: mostLookedBack}, func(e store.Entry) error {
-		if last && (conflict || !e.Conflict) {
-			return nil
-		}
-		fields := w.stillGone(e)
-		if len(fields) == 0 {
-			return nil
-		}
-		last, conflict = true, conflict || e.Conflict
-		w.res.Overwritten = append(w.res.Overwritten, result.Overwritten{At: e.At.UTC(), Run: e.Run, Command: e.Command, Conflict: e.Conflict, Fields: fields,
-			Undo: result.UndoCommand(w.key.Entity, e.Run, w.key.ID)})
-		return nil
-	})
-	if err != nil {
-		w.warn("the history could not be read: %v", err)
-	}
-}
-
-// mostLookedBack bounds how many history entries of a record are looked through.
-const mostLookedBack = 100
-
-// stillGone are the values that an entry replaced and that do not stand on
-// their side now.
-func (w *work) stillGone(e store.Entry) []result.HistoryField {
-	var out []result.HistoryField
-	for _, wr := range e.Writes {
-		f, ok := w.writableField(overwriteOf(wr))
-		if wr.State == store.WriteNotDone || !wr.Before.HasText() || wr.Before == wr.After || !ok || f.Computed ||
-			w.sideView(wr.Side).Values[f.Key] == wr.Before {
-			continue
-		}
-		out = append(out, result.HistoryField{Espocrm: wr.Espocrm, Advoware: wr.Advoware, Side: string(wr.Side), Before: shownHere(wr.Before), After: shownHere(wr.After),
-			State: unsure(wr.State)})
-	}
-	return out
-}
-
-func shownHere(v record.Value) *string {
-	s := v.Text()
-	return &s
-}
-
-// unsure is the state of a write that is not known to have happened; "": it is.
-func unsure(s store.WriteState) string {
-	if s == store.WriteDone {
-		return ""
-	}
-	return string(s)
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/tidwall/sjson"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -167,7 +167,7 @@ func TestAnUnknownFormIsToldOnceAndLearnt(t *testing.T) {
 		if e := r.espoField(id, "firstName"); e != "Beate" {
 			t.Errorf("firstName %v", e)
 		}
-		res := r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})
+		res := r.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})
 		if res.Error != nil || r.espoField(id, "firstName") != "Beate" {
 			t.Errorf("%s %+v", res.Outcome, res.Error)
 		}

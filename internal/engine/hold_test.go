@@ -35,7 +35,7 @@ func TestOnHold(t *testing.T) {
 		"reset":  func() result.Record { return r.reset(id, func(q *desk.ResetRequest) { q.Forget = true }) },
 		"undo":   func() result.Record { return r.undo(id, "run-001") },
 		"resolve": func() result.Record {
-			return r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})
+			return r.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})
 		},
 	} {
 		res := do()

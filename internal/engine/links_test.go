@@ -37,7 +37,7 @@ func TestUndoLeavesAnInterruptedCreate(t *testing.T) {
 		t.Fatal("set-up: linked")
 	}
 	r.proc.Plan = before("PUT /relay", 1)
-	res := r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+	res := r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true })
 	r.tick(10 * time.Minute)
 	r.start()
 	r.untilQuiet(id, operation{}, "undo of an interrupted create")
@@ -78,7 +78,7 @@ func TestAConflictBeforeTheLink(t *testing.T) {
 		}
 		r.tick(time.Minute)
 		r.decided(func() {
-			r.outcome(r.eng.Resolve(t.Context(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.UpdatedAdvoware)
+			r.outcome(r.desk.Resolve(t.Context(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.UpdatedAdvoware)
 		})
 		r.tick(time.Minute)
 		r.quiet(id)
@@ -173,7 +173,7 @@ func TestUndoStaysInItsRecord(t *testing.T) {
 		}
 		for _, force := range []bool{false, true} {
 			r.decided(func() {
-				res := r.undo(id, run, func(q *engine.UndoRequest) { q.Force = force })
+				res := r.undo(id, run, func(q *desk.UndoRequest) { q.Force = force })
 				if (res.Reason.Code == "relinked") == gone {
 					t.Errorf("gone %v, force %v: %s %+v", gone, force, res.Outcome, res.Reason)
 				}
@@ -235,7 +235,7 @@ func TestUndoTakesNoName(t *testing.T) {
 	put := r.next()
 	r.editEspo(id, map[string]any{"firmenname": nil, "lastName": "Neu"})
 	for _, force := range []bool{false, true} {
-		res := r.undo(id, put, func(q *engine.UndoRequest) { q.Force = force })
+		res := r.undo(id, put, func(q *desk.UndoRequest) { q.Force = force })
 		r.outcome(res, result.Skipped)
 		if force && res.Reason.Code != "incomplete" {
 			t.Errorf("%+v", res.Reason)

@@ -36,10 +36,6 @@ func (e *Engine) Operate(ctx context.Context, req Request, dry bool, fn func(con
 	return w.finish(start, calls)
 }
 
-func (e *Engine) repair(ctx context.Context, req Request, dry bool, fn func(context.Context, *work) error) result.Record {
-	return e.Operate(ctx, req, dry, func(ctx context.Context, r *Record) error { return fn(ctx, r.w) })
-}
-
 // Espo is what EspoCRM shows of a record.
 type Espo struct {
 	Object     record.Object
@@ -121,6 +117,31 @@ func (r *Record) Proven() bool { return r.w.proven() }
 // Doubtful is why nobody can believe the link that EspoCRM carries, once both sides were
 // read; "": nothing speaks against it.
 func (r *Record) Doubtful(ctx context.Context) (reconcile.Belief, error) { return r.w.doubtful(ctx) }
+
+// Number is the Advoware record that this one is linked to, or, not linked yet, was made
+// for it by an interrupted run; 0: none.
+func (r *Record) Number() (id int64, linked bool) { return r.w.advowareID(), r.w.linkID == 0 }
+
+// InAdvoware reports whether a record of Advoware is there.
+func (r *Record) InAdvoware(ctx context.Context, id int64) (bool, error) {
+	_, err := r.w.getAdvo(ctx, id)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Base is what the record is compared with, under the mapping in force; nil: nothing.
+func (r *Record) Base() *store.Base { return r.w.base }
+
+// OwnForm reports whether read is what a system is known to make of sent in a field
+// (docs/design/protocol.md, "Own form").
+func (r *Record) OwnForm(key string, sent, read record.Value) bool {
+	return r.w.ownForm(key, sent, read)
+}
+
+// SkipDoubtful ends the operation over a link that nobody can believe.
+func (r *Record) SkipDoubtful(why reconcile.Belief) { r.w.skipDoubtful(why) }
 
 // Carriers are other EspoCRM records, a few of them, that carry an Advoware number.
 func (r *Record) Carriers(ctx context.Context, id int64) ([]string, error) {
@@ -255,6 +276,11 @@ func (w *work) unknownRecord() error {
 	}
 	return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "read " + w.what(),
 		Message: text, Hint: "check the id; it is the last part of the record's address in EspoCRM"}
+}
+
+func (w *work) skip(code, text string) {
+	w.res.Outcome = result.Skipped
+	w.say(code, text)
 }
 
 // say sets the result's reason.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -43,7 +44,7 @@ func (w *work) pingPong(to record.Side, kind string, values map[string]record.Va
 			}
 		}
 		if repeats > pingPongMost {
-			fields = append(fields, fieldLabel(f.Espo, f.Advo))
+			fields = append(fields, cmp.Or(f.Espo, f.Advo))
 		}
 	}
 	if len(fields) == 0 {
@@ -84,13 +85,6 @@ func typed(f mapping.Field) bool { return !f.Computed && !f.Clear }
 func known(marks []store.WriteMark, field string, side record.Side, v record.Value) bool {
 	hash := hashValue(v)
 	return slices.ContainsFunc(marks, func(m store.WriteMark) bool { return m.Field == field && m.Side == side && m.Hash == hash })
-}
-
-func fieldLabel(espo, advo string) string {
-	if espo != "" {
-		return espo
-	}
-	return advo
 }
 
 func hashValue(v record.Value) string {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
@@ -44,7 +43,7 @@ func repairOperations() []repairOperation {
 		}
 	}
 	undo := func(r *rig, id string) {
-		r.eng.Undo(context.Background(), engine.UndoRequest{Mapping: r.m, ID: id, Run: run})
+		r.desk.Undo(context.Background(), desk.UndoRequest{Mapping: r.m, ID: id, Run: run})
 	}
 	inEspo := func(r *rig, id string, _ int64) { r.editEspo(id, map[string]any{"email": "espo1@example.de"}) }
 	inAdvo := func(r *rig, _ string, advo int64) { r.editAdvo(advo, map[string]any{"emailGesch": "advo1@example.de"}) }
@@ -66,7 +65,7 @@ func repairOperations() []repairOperation {
 		return func(r *rig, id string) {
 			take := map[string]record.Side{"*": side}
 			defer r.o.Ordered(id, oracle.Order{Take: take})()
-			r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: take})
+			r.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: take})
 		}
 	}
 	reset := func(forget bool) func(*rig, string) {

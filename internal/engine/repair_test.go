@@ -29,12 +29,12 @@ func (r *rig) reset(id string, change ...func(*desk.ResetRequest)) result.Record
 	return r.desk.Reset(context.Background(), req)
 }
 
-func (r *rig) undo(id, run string, change ...func(*engine.UndoRequest)) result.Record {
-	req := engine.UndoRequest{Mapping: r.m, ID: id, Run: run}
+func (r *rig) undo(id, run string, change ...func(*desk.UndoRequest)) result.Record {
+	req := desk.UndoRequest{Mapping: r.m, ID: id, Run: run}
 	for _, c := range change {
 		c(&req)
 	}
-	return r.eng.Undo(context.Background(), req)
+	return r.desk.Undo(context.Background(), req)
 }
 
 func (r *rig) remembered(id string) store.Memory {
@@ -241,7 +241,7 @@ func (r *rig) conflict() (string, int64) {
 }
 
 func (r *rig) resolve(id string, take map[string]record.Side) result.Record {
-	return r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: take})
+	return r.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: take})
 }
 
 func TestResolve(t *testing.T) {
@@ -411,7 +411,7 @@ func TestUndoPutsBackAndSyncs(t *testing.T) {
 			espoAfter, phoneAfter := r.espoField(id, "email"), r.espoField(id, "phone")
 			notes := len(r.espo.Posts())
 			run := r.next()
-			r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.DryRun = true }), result.Planned)
+			r.outcome(r.undo(id, run, func(q *desk.UndoRequest) { q.DryRun = true }), result.Planned)
 			res := r.undo(id, run)
 			if res.Error != nil || res.Outcome == result.Skipped {
 				t.Fatalf("undo: %s %+v %+v", res.Outcome, res.Reason, res.Error)
@@ -463,7 +463,7 @@ func TestUndoRefusesWhereTheRecordMovedOn(t *testing.T) {
 			if res.Reason.Code != "moved_on" || len(res.Fields) != 1 || *res.Fields[0].Undo.Before != "advo@example.de" || r.espoField(id, "email") != "later@example.de" {
 				t.Errorf("%+v %+v", res.Reason, res.Fields)
 			}
-			r.decided(func() { res = r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }) })
+			r.decided(func() { res = r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true }) })
 			if res.Error != nil || r.espoField(id, "email") != "advo@example.de" || r.advoField(advo, "emailGesch") != "advo@example.de" {
 				t.Errorf("forced: %s %+v, %v %v", res.Outcome, res.Error, r.espoField(id, "email"), r.advoField(advo, "emailGesch"))
 			}
@@ -600,7 +600,7 @@ func TestUndoOfAKindSwitchOverAnEditOfTheName(t *testing.T) {
 		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
 		run := r.next()
 		r.editAdvo(advo, map[string]any{"name": "Berg GmbH"})
-		r.decided(func() { r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }), result.Merged) })
+		r.decided(func() { r.outcome(r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true }), result.Merged) })
 		if e, a := r.espoField(id, "lastName"), r.advoField(advo, "name"); e != "Alt" || a != "Alt" || r.espoField(id, "firmenname") != nil || r.advoField(advo, "vorname") != "Anna" {
 			t.Errorf("%s: lastName %v, name %q, firmenname %v, vorname %q", p, e, a, r.espoField(id, "firmenname"), r.advoField(advo, "vorname"))
 		}
@@ -635,7 +635,7 @@ func TestUndoLeavesNoPersonWithoutAName(t *testing.T) {
 	r.next()
 	r.outcome(r.undo(id, dead), result.Skipped) // a run since has carried it on
 	company("without force")
-	r.outcome(r.undo(id, dead, func(q *engine.UndoRequest) { q.Force = true }), result.Merged)
+	r.outcome(r.undo(id, dead, func(q *desk.UndoRequest) { q.Force = true }), result.Merged)
 	if e, a := r.espoField(id, "lastName"), r.advoField(advo, "name"); e != "Alt" || a != "Alt" || r.espoField(id, "firmenname") != nil || r.advoField(advo, "vorname") != "Anna" {
 		t.Errorf("lastName %v, name %q, firmenname %v, vorname %q", e, a, r.espoField(id, "firmenname"), r.advoField(advo, "vorname"))
 	}
@@ -683,13 +683,13 @@ func TestUndoLeavesAConflictToAPerson(t *testing.T) {
 		r.editAdvo(advo, map[string]any{"emailGesch": "bert@example.de"})
 		r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 1, Before: func(*http.Request) { r.editEspo(id, map[string]any{"email": "anna2@example.de"}) }})
 		r.decided(func() {
-			r.outcome(r.undo(id, run, func(u *engine.UndoRequest) { u.Force = force }), result.ConflictWaits)
+			r.outcome(r.undo(id, run, func(u *desk.UndoRequest) { u.Force = force }), result.ConflictWaits)
 		})
 		if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "anna2@example.de" || a != "bert@example.de" {
 			t.Errorf("EspoCRM holds %v, Advoware %q", e, a)
 		}
 		r.next()
-		r.outcome(r.eng.Resolve(context.Background(), engine.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.UpdatedAdvoware)
+		r.outcome(r.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}}), result.UpdatedAdvoware)
 		if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != nil || a != "" {
 			t.Errorf("the undone phone is %v in EspoCRM, %q in Advoware", e, a)
 		}
@@ -729,7 +729,7 @@ func TestUndoHalfRefused(t *testing.T) {
 	r.editEspo(id, map[string]any{"email": nil})
 	r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Status: 400, Count: 1})
 	r.decided(func() {
-		r.outcome(r.undo(id, run, func(u *engine.UndoRequest) { u.Force = true }), result.Failed)
+		r.outcome(r.undo(id, run, func(u *desk.UndoRequest) { u.Force = true }), result.Failed)
 	})
 	if r.espoField(id, "lastName") != "Alt" {
 		t.Fatalf("set-up: %v", r.espoField(id, "lastName"))
@@ -984,7 +984,7 @@ func TestAnUndoneFieldIsNotInStep(t *testing.T) {
 			r.tick(time.Minute)
 			r.decided(func() {
 				r.proc.Plan = on(c.dies, 1, func() simulation.Fate { return simulation.DiesBefore })
-				r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+				r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true })
 			})
 			if !r.proc.Dead() {
 				t.Fatal("the undo came through")
@@ -1023,7 +1023,7 @@ func TestAnUndoThatArrivedInEspoCRMOnly(t *testing.T) {
 			r.tick(time.Minute)
 			r.decided(func() {
 				interrupt(r)
-				r.undo(id, undone, func(q *engine.UndoRequest) { q.Force = true })
+				r.undo(id, undone, func(q *desk.UndoRequest) { q.Force = true })
 			})
 			if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != "0511 1" || a != "0512 2" {
 				t.Fatalf("set-up: phone %v, telGesch %q", e, a)
@@ -1067,7 +1067,7 @@ func TestAnEditAfterAnInterruptedUndo(t *testing.T) {
 			r.tick(time.Minute)
 			r.decided(func() {
 				r.proc.Plan = on(c.dies, 1, func() simulation.Fate { return simulation.DiesAfter })
-				r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+				r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true })
 			})
 			if !r.proc.Dead() {
 				t.Fatal("the undo came through")
@@ -1157,7 +1157,7 @@ func TestUndoOfTwoChangesOfKind(t *testing.T) {
 			if dies {
 				r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
 			}
-			r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true })
+			r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true })
 			if dies {
 				r.tick(10 * time.Minute)
 				r.start()
@@ -1183,7 +1183,7 @@ func TestARefusedUndoKeepsWhatItFoundOut(t *testing.T) {
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
 	r.dies(id, "PUT /relay", 1, simulation.DiesAfter, nil)
 	r.espo.Faults().Add(sandbox.Fault{Method: "PUT", Path: "*/" + ct + "/*", Status: 400, Count: 1})
-	r.outcome(r.undo(id, run, func(q *engine.UndoRequest) { q.Force = true }), result.Failed)
+	r.outcome(r.undo(id, run, func(q *desk.UndoRequest) { q.Force = true }), result.Failed)
 	r.next()
 	r.editEspo(id, map[string]any{"email": "anna@example.de"}) // as it was before all that
 	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)

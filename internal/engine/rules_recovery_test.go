@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -250,7 +249,7 @@ func TestAnUndoIsNotProvenByTheValueBefore(t *testing.T) {
 	r.tick(time.Minute)
 	r.start()
 	r.proc.Plan = on("PUT /relay", 1, func() simulation.Fate { return simulation.DiesBefore })
-	r.eng.Undo(t.Context(), engine.UndoRequest{Mapping: r.m, ID: id, Run: run})
+	r.desk.Undo(t.Context(), desk.UndoRequest{Mapping: r.m, ID: id, Run: run})
 	r.editAdvo(advo, map[string]any{"bemerkung": "angerufen"})
 	r.tick(10 * time.Minute)
 	r.start()

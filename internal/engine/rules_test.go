@@ -119,7 +119,7 @@ func TestUndoMeetsAnEditBetweenItsWrites(t *testing.T) {
 		return simulation.Passes
 	})
 	told := len(r.espo.Notes())
-	r.outcome(r.eng.Undo(t.Context(), engine.UndoRequest{Mapping: r.m, ID: id, Run: run}), result.Merged)
+	r.outcome(r.desk.Undo(t.Context(), desk.UndoRequest{Mapping: r.m, ID: id, Run: run}), result.Merged)
 	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "anna@example.de" || a != e {
 		t.Errorf("email %v, emailGesch %q", e, a)
 	}

@@ -208,11 +208,11 @@ func (f follower) Pass(ctx context.Context, held map[string]*lease.Lease) (batch
 }
 
 func (t *tool) Undo(id, run string, force bool) result.Record {
-	return t.engine.Undo(context.Background(), engine.UndoRequest{Mapping: t.m, ID: id, Run: run, Force: force})
+	return t.desk.Undo(context.Background(), desk.UndoRequest{Mapping: t.m, ID: id, Run: run, Force: force})
 }
 
 func (t *tool) Resolve(id string, take map[string]record.Side) result.Record {
-	return t.engine.Resolve(context.Background(), engine.ResolveRequest{Mapping: t.m, ID: id, Take: take})
+	return t.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: t.m, ID: id, Take: take})
 }
 
 func (t *tool) Link(id string, advowareID int64, force bool) result.Record {

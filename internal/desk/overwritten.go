@@ -1,4 +1,4 @@
-package engine
+package desk
 
 import (
 	"context"
@@ -34,15 +34,15 @@ type overwrite struct {
 
 // overwritten reads the history of one run and record, oldest first, and what was
 // written there since.
-func (w *work) overwritten(ctx context.Context, run string) (*overwrites, error) {
+func (d *Desk) overwritten(ctx context.Context, m *mapping.Mapping, id, run string) (*overwrites, error) {
 	out := &overwrites{}
 	var entries []store.Entry
-	err := w.e.Store.Entries(ctx, store.HistoryFilter{Entity: w.key.Entity, ID: w.key.ID}, func(e store.Entry) error {
+	err := d.engine.Store.Entries(ctx, store.HistoryFilter{Entity: m.Entity(), ID: id}, func(e store.Entry) error {
 		entries = append(entries, e)
 		return nil
 	})
 	if err != nil {
-		return nil, storeFault("read the history", err)
+		return nil, store.Fault("read the history", err)
 	}
 	slices.Reverse(entries)
 	for _, e := range entries {
@@ -129,17 +129,17 @@ func (b back) shown() result.Field {
 }
 
 // compareBacks holds what was overwritten against what stands there now.
-func (w *work) compareBacks(past *overwrites, force bool) []back {
-	out := make([]back, 0, len(past.values))
-	followed := w.kindSide(past)
-	for _, v := range past.values {
+func (u *undo) compareBacks() []back {
+	out := make([]back, 0, len(u.past.values))
+	followed := u.kindSide()
+	for _, v := range u.past.values {
 		b := back{overwrite: v, state: backUnknown}
-		if f, ok := w.writableField(v); ok {
+		if f, ok := writableField(u.m, v); ok {
 			b.field = f
-			b.now, b.other = w.sideView(v.side).Values[f.Key], w.sideView(v.side.Other()).Values[f.Key]
-			b.otherKind = w.sideView(v.side.Other()).Kind
-			b.state = w.backState(b, force)
-			if w.isClear(v) && followed != "" && followed != v.side {
+			b.now, b.other = u.sideView(v.side).Values[f.Key], u.sideView(v.side.Other()).Values[f.Key]
+			b.otherKind = u.sideView(v.side.Other()).Kind
+			b.state = u.backState(b)
+			if u.isClear(v) && followed != "" && followed != v.side {
 				b.state = backComputed // the other side gets its kind back, and this one follows
 			}
 		}
@@ -148,45 +148,45 @@ func (w *work) compareBacks(past *overwrites, force bool) []back {
 	return out
 }
 
-func (w *work) isClear(v overwrite) bool {
-	f, ok := w.m.Field(v.field)
+func (u *undo) isClear(v overwrite) bool {
+	f, ok := u.m.Field(v.field)
 	return ok && f.Clear
 }
 
 // ofKind reports whether a value to be put back decides what kind the record is of.
-func (w *work) ofKind(b back) bool { return b.field.Kind != "" || w.isClear(b.overwrite) }
+func (u *undo) ofKind(b back) bool { return b.field.Kind != "" || u.isClear(b.overwrite) }
 
 // kindsApart reports whether both sides show a kind, and not the same one.
-func (w *work) kindsApart() bool {
-	e, a := w.espo.view.Kind, w.advo.view.Kind
+func (u *undo) kindsApart() bool {
+	e, a := u.espo.Kind, u.advo.Kind
 	return e != "" && a != "" && e != a
 }
 
 // kindSide is the side on which the run wrote the fields of a kind; "" where it
 // wrote none.
-func (w *work) kindSide(past *overwrites) record.Side {
-	for _, v := range past.values {
-		if f, ok := w.m.Field(v.field); ok && f.Kind != "" && !f.Clear && !f.Computed {
+func (u *undo) kindSide() record.Side {
+	for _, v := range u.past.values {
+		if f, ok := u.m.Field(v.field); ok && f.Kind != "" && !f.Clear && !f.Computed {
 			return v.side
 		}
 	}
 	return ""
 }
 
-func (w *work) sideView(s record.Side) *mapping.View {
+func (u *undo) sideView(s record.Side) *mapping.View {
 	if s == record.EspoCRM {
-		return &w.espo.view
+		return &u.espo
 	}
-	return &w.advo.view
+	return &u.advo
 }
 
 // writableField finds the field by which a value is written on its side: a
 // clear has none of its own, its name is that of another kind's field.
-func (w *work) writableField(v overwrite) (mapping.Field, bool) {
-	if f, ok := w.m.Field(v.field); ok && !f.Clear {
+func writableField(m *mapping.Mapping, v overwrite) (mapping.Field, bool) {
+	if f, ok := m.Field(v.field); ok && !f.Clear {
 		return f, true
 	}
-	for _, f := range w.m.AllFields() {
+	for _, f := range m.AllFields() {
 		if f.Clear || f.Computed || f.Direction != mapping.Both {
 			continue
 		}
@@ -197,7 +197,7 @@ func (w *work) writableField(v overwrite) (mapping.Field, bool) {
 	return mapping.Field{}, false
 }
 
-func (w *work) backState(b back, force bool) backState {
+func (u *undo) backState(b back) backState {
 	switch {
 	case b.field.Computed:
 		return backComputed
@@ -207,7 +207,7 @@ func (w *work) backState(b back, force bool) backState {
 		return backOneWay
 	case b.now == b.before:
 		return backRestored
-	case !force && !w.asWritten(b):
+	case !u.q.Force && !u.asWritten(b):
 		return backMovedOn
 	default:
 		return backReady
@@ -216,14 +216,15 @@ func (w *work) backState(b back, force bool) backState {
 
 // ownFieldsUnedited reports whether neither side holds an edit, which has not travelled,
 // of a field that only the record's kind has.
-func (w *work) ownFieldsUnedited() bool {
-	if w.base == nil {
+func (u *undo) ownFieldsUnedited() bool {
+	base := u.r.Base()
+	if base == nil {
 		return true
 	}
 	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
-		v := w.sideView(side)
-		for _, f := range w.m.Fields(v.Kind) {
-			b, ok := w.base.Fields[f.Key]
+		v := u.sideView(side)
+		for _, f := range u.m.Fields(v.Kind) {
+			b, ok := base.Fields[f.Key]
 			if now := v.Values[f.Key]; ok && f.Own() && !now.IsAbsent() && reconcile.Moved(&f, b.Pair, side, now) {
 				return false
 			}
@@ -236,25 +237,25 @@ func (w *work) ownFieldsUnedited() bool {
 // that was overwritten its value or that value's own form, the other one no
 // later edit. Where the field has been written since, somebody may have typed the
 // run's value again: then it is not what the base holds.
-func (w *work) asWritten(b back) bool {
-	if b.now != b.after && !w.ownForm(b.field.Key, b.after, b.now) {
+func (u *undo) asWritten(b back) bool {
+	if b.now != b.after && !u.r.OwnForm(b.field.Key, b.after, b.now) {
 		return false
 	}
 	fb, ok := store.FieldBase{}, false
-	if w.base != nil {
-		fb, ok = w.base.Fields[b.field.Key]
+	if base := u.r.Base(); base != nil {
+		fb, ok = base.Fields[b.field.Key]
 	}
 	if b.later && ok && fb.On(b.side) != b.now {
 		return false
 	}
-	if w.ofKind(b) && w.kindsApart() {
+	if u.ofKind(b) && u.kindsApart() {
 		return false // somebody made it a record of another kind since
 	}
-	if w.isClear(b.overwrite) {
-		return w.ownFieldsUnedited() // of another kind than the record's: what it has of its own goes with its kind
+	if u.isClear(b.overwrite) {
+		return u.ownFieldsUnedited() // of another kind than the record's: what it has of its own goes with its kind
 	}
-	other := w.sideView(b.side.Other()).Values[b.field.Key]
-	if other.IsAbsent() || record.FoldEqual(other, b.now) || w.ownForm(b.field.Key, b.after, other) {
+	other := u.sideView(b.side.Other()).Values[b.field.Key]
+	if other.IsAbsent() || record.FoldEqual(other, b.now) || u.r.OwnForm(b.field.Key, b.after, other) {
 		return true
 	}
 	return ok && fb.On(b.side.Other()) == other
