@@ -124,7 +124,7 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
-	inStep := d.Action == reconcile.None || d.Action == reconcile.Adopt
+	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && len(w.stuck) == 0
 	p, base := record.Patch{}, w.inForce()
 	if base == nil {
 		base = clone(nil)

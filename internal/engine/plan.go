@@ -89,7 +89,7 @@ func (w *work) plan(ctx context.Context) error {
 		}
 	}
 	w.predict(d)
-	return nil
+	return w.stuckFault()
 }
 
 // predict fills the result with what the decision leads to.

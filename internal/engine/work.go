@@ -86,6 +86,8 @@ type work struct {
 	clashed bool
 	// wishes are an operator's words (docs/design/protocol.md, "A wish").
 	wishes map[string]reconcile.Wish
+	// stuck are the fields that cannot be brought over, and why.
+	stuck map[string]*fault.Error
 }
 
 // sync reads, recovers, decides and writes, until the record is in step or the
@@ -450,8 +452,8 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 		w.wishes = reconcile.Take(in, w.req.Taken)
 		w.req.Taken, in.Wishes = nil, w.wishes
 	}
-	d := reconcile.Decide(in)
-	if err := w.broken(d.Kind); err != nil {
+	d, err := w.decided(in)
+	if err != nil {
 		return d, err
 	}
 	w.agree(d)
@@ -466,7 +468,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes,
+	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes, Stuck: w.stuck,
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil
@@ -509,31 +511,6 @@ func (w *work) lacksBase() bool {
 	return false
 }
 
-// broken is the failure of a field that counts for the decision but could not
-// be read.
-func (w *work) broken(kind string) error {
-	for _, f := range w.m.Fields(kind) {
-		for _, side := range []struct {
-			sys  fault.System
-			view *mapping.View
-		}{{fault.EspoCRM, w.espoView()}, {fault.Advoware, w.advoView()}} {
-			if side.view == nil || side.view.Broken[f.Key] == nil {
-				continue
-			}
-			err := side.view.Broken[f.Key]
-			hint := "correct the value there, or the field's type in the mapping"
-			if f := fault.As(err); f != nil && f.Owner == fault.OwnerSystem { // what the field leads to could not be looked up
-				return f
-			} else if f != nil && f.Hint != "" {
-				hint = f.Hint
-			}
-			return &fault.Error{System: side.sys, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "read " + w.what(), Field: f.Key,
-				Message: err.Error(), Hint: hint, Err: err}
-		}
-	}
-	return nil
-}
-
 func (w *work) espoView() *mapping.View {
 	if w.espo == nil {
 		return nil
@@ -568,6 +545,10 @@ func (w *work) what() string { return w.key.Entity + " " + w.key.ID }
 func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	switch d.Action {
 	case reconcile.None, reconcile.Adopt:
+		if err := w.stuckFault(); err != nil {
+			w.baseless = false // what agrees is known from now on, though the record is not in step
+			return false, err
+		}
 		if w.wroteAdvo {
 			return w.final(ctx, d)
 		}
@@ -608,7 +589,12 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 		return false, err
 	}
 	if err := w.advance(d.ToAdvo, before, w.advo); err != nil {
-		return false, err
+		if !w.stick(err, d.ToAdvo) {
+			return false, err
+		}
+		if !w.tookSome(fault.As(err)) {
+			w.owed = nil // it has overruled nobody
+		}
 	}
 	w.arrived(record.Advoware, d.Kind, d.ToAdvo, w.advo.view.Values)
 	w.closeWrites(record.Advoware, store.WriteDone)

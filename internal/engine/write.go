@@ -311,7 +311,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if again, err := w.staleRead(ctx, d); again || err != nil {
 		return false, err
 	}
-	if d.Typed || d.Waits {
+	if d.Typed || d.Waits || len(w.stuck) > 0 {
 		return false, w.putSome(ctx, d)
 	}
 	p, planned, err := w.planFinal(d)
@@ -331,6 +331,9 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
 		return false, w.stillOurs(ctx)
+	case w.refusedByName(err, d.ToEspo):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return false, nil
 	case err != nil:
 		return false, err
 	}
@@ -360,6 +363,9 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
 		return w.stillOurs(ctx)
+	case !d.Typed && w.refusedByName(err, d.ToEspo):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return nil
 	case err != nil:
 		return err
 	}

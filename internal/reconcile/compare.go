@@ -64,7 +64,8 @@ type comparison struct {
 	kinds  item   // the kind, compared like one more field
 	items  []item // without the kind's own fields while the kinds differ
 	agreed map[string]record.Pair
-	broken []*mapping.Field // what one side holds cannot be read: compared by nobody, overwritten by nobody
+	broken []*mapping.Field // cannot be brought over: compared by nobody, overwritten by nobody
+	stuck  map[string]bool  // groups of such fields
 }
 
 func compareAll(in Input) *comparison {
@@ -78,6 +79,7 @@ func compareAll(in Input) *comparison {
 		learns = len(fields) // whatever agrees is new to the memory
 	}
 	c.agreed = make(map[string]record.Pair, learns)
+	c.leaveOut(fields)
 	for i := range fields {
 		if fields[i].Kind != "" && c.kinds.differs {
 			continue // which kind's fields count depends on who wins
@@ -88,9 +90,30 @@ func compareAll(in Input) *comparison {
 	return c
 }
 
-// add compares one field. It returns nil where one side's value cannot be read.
+// leaveOut finds the groups of which a field cannot be brought over: they go whole, or
+// not at all.
+func (c *comparison) leaveOut(fields []mapping.Field) {
+	if len(c.in.Espo.Broken)+len(c.in.Advo.Broken)+len(c.in.Stuck) == 0 {
+		return
+	}
+	for i := range fields {
+		if f := &fields[i]; f.Group != "" && c.isStuck(f) {
+			if c.stuck == nil {
+				c.stuck = map[string]bool{}
+			}
+			c.stuck[f.Group] = true
+		}
+	}
+}
+
+// isStuck reports whether a field cannot be read, or is known not to be brought over.
+func (c *comparison) isStuck(f *mapping.Field) bool {
+	return c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil || c.in.Stuck[f.Key] != nil || f.Group != "" && c.stuck[f.Group]
+}
+
+// add compares one field. It returns nil where the field cannot be brought over.
 func (c *comparison) add(f *mapping.Field) *item {
-	if c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil {
+	if c.isStuck(f) {
 		c.broken = append(c.broken, f)
 		return nil
 	}
