@@ -67,6 +67,17 @@ func (w *work) keysNamed(name string, sent map[string]record.Value) (keys []stri
 	return keys
 }
 
+func (w *work) stuckKeys() map[string]bool {
+	if len(w.stuck) == 0 {
+		return nil
+	}
+	keys := make(map[string]bool, len(w.stuck))
+	for key := range w.stuck {
+		keys[key] = true
+	}
+	return keys
+}
+
 // stuckFault is the record's failure once all else has travelled; nil: nothing is stuck.
 func (w *work) stuckFault() error {
 	keys := slices.Sorted(maps.Keys(w.stuck))
@@ -125,7 +136,7 @@ func (w *work) sendable(d reconcile.Decision) (again bool, err error) {
 // decided is the decision on what can be brought over.
 func (w *work) decided(in reconcile.Input) (reconcile.Decision, error) {
 	for {
-		in.Stuck = w.stuck
+		in.Stuck = w.stuckKeys()
 		d := reconcile.Decide(in)
 		if err := w.readable(d.Kind); err != nil {
 			return d, err

@@ -468,7 +468,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes, Stuck: w.stuck,
+	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes, Stuck: w.stuckKeys(),
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.baseless {
 		in.Base = nil

@@ -108,7 +108,7 @@ func (c *comparison) leaveOut(fields []mapping.Field) {
 
 // isStuck reports whether a field cannot be read, or is known not to be brought over.
 func (c *comparison) isStuck(f *mapping.Field) bool {
-	return c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil || c.in.Stuck[f.Key] != nil || f.Group != "" && c.stuck[f.Group]
+	return c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil || c.in.Stuck[f.Key] || f.Group != "" && c.stuck[f.Group]
 }
 
 // add compares one field. It returns nil where the field cannot be brought over.

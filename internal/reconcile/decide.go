@@ -4,7 +4,6 @@
 package reconcile
 
 import (
-	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -70,9 +69,9 @@ type Input struct {
 	// Relinked: the link has changed behind this tool's back, so EspoCRM's stamps are
 	// not of a sync with this record.
 	Relinked bool
-	// Stuck are fields that cannot be brought over, by key, and why; as with those that
-	// cannot be read, nobody compares or overwrites them.
-	Stuck map[string]*fault.Error
+	// Stuck are fields that cannot be brought over, by key; as with those that cannot be
+	// read, nobody compares or overwrites them.
+	Stuck map[string]bool
 	// Wishes are an operator's words, by field key. Under manual a clash that none of
 	// them decides waits.
 	Wishes map[string]Wish
@@ -302,7 +301,7 @@ func create(in Input) Decision {
 	d := Decision{Verdict: result.Create, Action: Post, Kind: in.Espo.Kind, ToAdvo: map[string]record.Value{}, Reason: reasonCreate()}
 	for _, f := range in.Schema.Fields(in.Espo.Kind) {
 		v := in.Espo.Values[f.Key]
-		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() || in.Stuck[f.Key] != nil {
+		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() || in.Stuck[f.Key] {
 			continue
 		}
 		d.ToAdvo[f.Key] = v
