@@ -201,11 +201,9 @@ func (w *work) announcement(side record.Side, d reconcile.Decision) *store.Annou
 		values = d.ToEspo
 	}
 	for key, v := range values {
-		f, ok := w.m.Field(key)
-		if !ok {
-			continue
+		if _, ok := w.m.Field(key); ok {
+			in.Fields[key] = store.Announced{Shown: w.shown(key), Target: v}
 		}
-		in.Fields[key] = store.Announced{Shown: w.shown(key), Target: v, Def: f.Def}
 	}
 	if kinds := w.kinds(); d.Kind != "" && kinds.On(side) != record.Of(d.Kind) && kinds.On(side.Other()) == record.Of(d.Kind) {
 		in.Fields[reconcile.KindKey] = store.Announced{Shown: kinds, Target: record.Of(d.Kind)}

@@ -88,7 +88,7 @@ func (f *former) bringUpToDate(m *Memory) {
 			target = fi.ToEspo
 		}
 		if target.given {
-			m.Open.Fields[key] = Announced{Shown: record.Pair{Espo: fi.Espo, Advo: fi.Before}, Target: target.value, Def: fi.Def}
+			m.Open.Fields[key] = Announced{Shown: record.Pair{Espo: fi.Espo, Advo: fi.Before}, Target: target.value}
 		}
 	}
 }

@@ -182,7 +182,6 @@ type Announcement struct {
 type Announced struct {
 	Shown  record.Pair  `json:"shown"`
 	Target record.Value `json:"target"`
-	Def    string       `json:"def,omitempty"`
 }
 
 // Parked is a conflict that waits: the contents that were compared, so that the
