@@ -47,33 +47,38 @@ func reset(ctx context.Context, r *engine.Record, q ResetRequest) error {
 	}
 	mem := r.Memory()
 	if r.Espo().Status == record.StatusConflict && !q.Forget {
-		r.Result.Outcome = result.Unchanged
-		how := r.Hint("resolve")
-		if mem.Parked != nil && mem.Parked.Doubtful {
-			how = r.Hint("link") + " --confirm"
-		}
-		r.Say("conflict_waits", "A conflict waits for a decision, reset does not decide it: "+how)
+		sayConflict(r)
 		return nil
 	}
 	p, next := rearm(r, q.Forget)
 	next.Open = keptOpen(r, q.Forget)
 	r.Say(resetCode(q.Forget), resetWords(r, p, q.Forget))
-	switch forgets := mem.Failure != nil || q.Forget && (mem.Base != nil || mem.Parked != nil || next.Open != mem.Open); {
-	case len(p) == 0 && !forgets:
+	forgets := mem.Failure != nil || q.Forget && (mem.Base != nil || mem.Parked != nil || next.Open != mem.Open)
+	if len(p) == 0 && !forgets {
 		r.Result.Outcome = result.Unchanged
 		r.Say("nothing_to_reset", "There is nothing to reset: status "+orNone(r.Espo().Status)+", no failed attempt.")
 		return nil
-	case len(p) == 0:
-		r.Result.Planned = result.Adopted
-	default:
-		r.Result.Planned = result.UpdatedEspocrm
+	}
+	outcome := result.UpdatedEspocrm
+	if len(p) == 0 {
+		outcome = result.Adopted
 	}
 	if q.DryRun {
-		r.Result.Outcome = result.Planned
+		r.Result.Outcome, r.Result.Planned = result.Planned, outcome
 		return nil
 	}
-	r.Result.Outcome, r.Result.Planned = r.Result.Planned, ""
+	r.Result.Outcome = outcome
 	return putReset(ctx, r, p, next)
+}
+
+// sayConflict: a reset decides nothing.
+func sayConflict(r *engine.Record) {
+	r.Result.Outcome = result.Unchanged
+	how := r.Hint("resolve")
+	if p := r.Memory().Parked; p != nil && p.Doubtful {
+		how = r.Hint("link") + " --confirm"
+	}
+	r.Say("conflict_waits", "A conflict waits for a decision, reset does not decide it: "+how)
 }
 
 // putReset tells EspoCRM first: a crash before the memory follows leaves a

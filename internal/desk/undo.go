@@ -211,22 +211,31 @@ func (u *undo) wishesOf(backs []back) (map[string]reconcile.Wish, error) {
 			wish(b.field, b.before)
 		}
 	}
+	u.ofKindWished(kind, advo.Values, wish)
+	return out, nil
+}
+
+// ofKindWished wishes what Advoware held as a record of the kind, and what only the
+// present kind has empty.
+func (u *undo) ofKindWished(kind string, held map[string]record.Value, wish func(mapping.Field, record.Value)) {
 	names := map[string]bool{}
 	for _, f := range u.m.Fields(kind) {
 		if f.Clear || f.Computed || f.Direction != mapping.Both {
 			continue
 		}
 		names[f.Espo] = true
-		if v := advo.Values[f.Key]; v != u.advo.Values[f.Key] {
+		if v := held[f.Key]; v != u.advo.Values[f.Key] {
 			wish(f, v)
 		}
 	}
-	for _, f := range u.m.Fields(now.Kind) {
-		if kind != now.Kind && f.Own() && f.Direction == mapping.Both && !names[f.Espo] && now.Values[f.Key].HasText() {
+	if kind == u.espo.Kind {
+		return
+	}
+	for _, f := range u.m.Fields(u.espo.Kind) {
+		if f.Own() && !names[f.Espo] && u.espo.Values[f.Key].HasText() {
 			wish(f, record.Empty())
 		}
 	}
-	return out, nil
 }
 
 // restored is how both sides read with the values put back where they were

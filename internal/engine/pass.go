@@ -49,19 +49,27 @@ func Agreed(m *mapping.Mapping, espo, advo record.Object, now time.Time) *store.
 	if d.Verdict != result.NoChange || d.PutNeeded || d.Action != reconcile.None && d.Action != reconcile.Adopt {
 		return nil
 	}
-	b := &store.Base{Mapping: m.Fingerprint(), AdvowareID: es.advowareID, RowID: es.row, Kind: d.AgreedKind, LastSync: es.lastSync, StoredAt: now,
-		Fields: map[string]store.FieldBase{}}
-	for _, f := range m.Fields(es.view.Kind) {
+	fields := equalPairs(m, es.view, as.view)
+	if fields == nil {
+		return nil
+	}
+	return &store.Base{Mapping: m.Fingerprint(), AdvowareID: es.advowareID, RowID: es.row, Kind: d.AgreedKind, LastSync: es.lastSync, StoredAt: now, Fields: fields}
+}
+
+// equalPairs are the bases of all fields; nil: one is not there, or not the same.
+func equalPairs(m *mapping.Mapping, espo, advo mapping.View) map[string]store.FieldBase {
+	fields := map[string]store.FieldBase{}
+	for _, f := range m.Fields(espo.Kind) {
 		if f.Clear {
 			continue
 		}
-		p := record.Pair{Espo: es.view.Values[f.Key], Advo: as.view.Values[f.Key]}
+		p := record.Pair{Espo: espo.Values[f.Key], Advo: advo.Values[f.Key]}
 		if p.Espo.IsAbsent() || p.Advo.IsAbsent() || p.Espo != p.Advo {
 			return nil
 		}
-		b.Fields[f.Key] = store.FieldBase{Pair: p, Def: f.Def}
+		fields[f.Key] = store.FieldBase{Pair: p, Def: f.Def}
 	}
-	return b
+	return fields
 }
 
 // EspoUnmoved reports whether EspoCRM holds exactly what the base holds, under
