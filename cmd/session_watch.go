@@ -59,6 +59,10 @@ func (e seenEspo) Find(ctx context.Context, entityType string, q record.Query) (
 	return e.s.espo.Find(ctx, entityType, q)
 }
 
+func (e seenEspo) Changes(ctx context.Context, entityType string, after record.Place) (*record.Changes, error) {
+	return e.s.espo.Changes(ctx, entityType, after)
+}
+
 func (e seenEspo) ServerTime() time.Time { return e.s.espo.ServerTime() }
 
 func (e seenEspo) Ours(ctx context.Context, user string) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"advosync/internal/engine"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 
@@ -103,9 +104,12 @@ type closing struct {
 	Prior   EntityState `json:"prior"`   // what the pass before it has left
 	Mapping string      `json:"mapping"` // the fingerprint that the guards have let pass
 	Began   time.Time   `json:"began"`   // by EspoCRM's clock
-	Full    bool        `json:"full,omitempty"`
-	Deep    bool        `json:"deep,omitempty"`
-	Listed  bool        `json:"listed,omitempty"` // Advoware lists the entity
+	// Log is up to where EspoCRM's log of changes has been read; LogNew as in EntityState.
+	Log    record.Place `json:"log,omitzero"`
+	LogNew bool         `json:"logNew,omitempty"`
+	Full   bool         `json:"full,omitempty"`
+	Deep   bool         `json:"deep,omitempty"`
+	Listed bool         `json:"listed,omitempty"` // Advoware lists the entity
 	// Over: more candidates were found than a pass holds. Bounded: it has ended at a
 	// bound of the command line.
 	Over    bool          `json:"over,omitempty"`
@@ -132,7 +136,7 @@ type closing struct {
 func (e *entityRun) closing() closing {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := closing{Prior: e.state, Mapping: e.m.Fingerprint(), Began: e.began, Full: e.full, Deep: e.deep, Listed: e.m.List() != nil,
+	c := closing{Prior: e.state, Mapping: e.m.Fingerprint(), Began: e.began, Log: e.logRead, LogNew: e.logNew, Full: e.full, Deep: e.deep, Listed: e.m.List() != nil,
 		Over: e.queue.over, Marker: (e.marker || e.state.Marker) && !e.noMarker, Newest: e.newest, Linked: e.linked, Cuts: e.cuts, Pages: e.pages,
 		Before: e.before, Again: e.again, Newcomers: e.newcomers, Imported: e.imports.made, Matching: e.imports.matching, TooMany: e.tooMany, Outcome: e.out}
 	for _, as := range e.open {
@@ -203,6 +207,7 @@ func (c *closing) next(now time.Time, s result.Summary, h *HaltState, failed boo
 	ended := !c.Outcome.Left && !c.Over && c.Outcome.Waiting == 0
 	if ended || c.Bounded && !c.Outcome.Left {
 		next.Watermark = c.Began.UTC().Format(stampFormat)
+		next.Log, next.LogNew = c.Log, c.LogNew
 		if c.Deep {
 			next.ComparedAt = now
 		}

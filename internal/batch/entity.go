@@ -29,7 +29,9 @@ type entityRun struct {
 	// full: everything linked is compared once (no watermark, or the guard that
 	// asks for it was overridden). deep: contents are compared along with row ids.
 	full, deep bool
-	began      time.Time // EspoCRM's time when this pass began to look
+	began      time.Time    // EspoCRM's time when this pass began to look
+	logRead    record.Place // up to which EspoCRM's log of changes has been read
+	logNew     bool         // the list tells once more what was modified before it
 	queue      *queue
 	judge      *judge
 	guarded    bool // the guards have let the pass go on

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"advosync/internal/engine"
-	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
@@ -70,11 +69,6 @@ func (e *entityRun) lookUs(ctx context.Context) error {
 		close(e.usKnown)
 	}
 	return err
-}
-
-// lookTogether finds out whether many records are updated with one call.
-func (e *entityRun) lookTogether(ctx context.Context) error {
-	return e.run.systems.joinTogether(ctx, e.run.work, e.m.EspoType())
 }
 
 // errListEnds ends a list of which enough has been read.
@@ -244,49 +238,6 @@ func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store
 	}
 	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
 	return mems, storeFault("load what is remembered", err)
-}
-
-// lookEdited is (c): what has been modified in EspoCRM since the last pass
-// began. modifiedAt finds every edit that the marker finds, because any later
-// save moves it on; the marker adds those that left modifiedAt alone. Whether
-// it was an edit is told by the contents: our own writes are no candidates.
-func (e *entityRun) lookEdited(ctx context.Context) error {
-	if e.state.Watermark == "" {
-		return nil // everything linked is compared
-	}
-	from := stampOf(moment(e.state.Watermark) - int64(lookBack/time.Second))
-	marker := e.hasMarker()
-	edited := record.Condition{Field: fieldModifiedAt, Op: record.GreaterThanOrEquals, Value: from}
-	if marker {
-		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: fieldEditedAt, Op: record.GreaterThanOrEquals, Value: from}}}
-	}
-	q := record.Query{Select: e.fields(), OrderBy: fieldModifiedAt, Where: []record.Condition{edited}}
-	find := e.find
-	if e.someUnclean { // the extension's formula has marked what was edited
-		find = e.findToEnd
-	}
-	err := find(ctx, q, func(page []record.Object) error {
-		mems, err := e.memories(ctx, page)
-		if err != nil {
-			return err
-		}
-		for i, o := range page {
-			e.sees(o)
-			quiet, err := e.quiet(ctx, o, mems[i])
-			if err != nil {
-				return err
-			}
-			if !quiet {
-				e.queue.add(candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i]), why: whyEdited | unlinked(o)})
-			}
-		}
-		return nil
-	})
-	if f := fault.As(err); marker && f != nil && f.Status == 400 {
-		e.dropMarker() // the field has been taken away
-		return e.lookEdited(ctx)
-	}
-	return err
 }
 
 // fields is the select of a list whose records are compared by content.

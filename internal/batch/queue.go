@@ -75,6 +75,14 @@ func (q *queue) add(c candidate) {
 	}
 }
 
+// has reports whether a record is among the candidates that are held.
+func (q *queue) has(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, known := q.at[id]
+	return known
+}
+
 // shrink drops the newest ones.
 func (q *queue) shrink() {
 	q.sort()

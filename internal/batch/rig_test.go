@@ -244,7 +244,8 @@ func (r *rig) field(id, name string) any {
 func (r *rig) advoField(id int64, name string) string { return r.w.Advoware.Value(path, id, name) }
 
 func isWrite(e sandbox.LogEntry) bool {
-	return e.Method != "GET" && !strings.HasSuffix(e.Path, "/Token") && !strings.HasSuffix(e.Path, "/Advosync/read")
+	return e.Method != "GET" && !strings.HasSuffix(e.Path, "/Token") && !strings.HasSuffix(e.Path, "/Advosync/read") &&
+		!strings.HasSuffix(e.Path, "/Advosync/changes")
 }
 
 func (r *rig) writes() int { return r.w.Log.Count(isWrite) }

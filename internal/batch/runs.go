@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
 )
@@ -52,6 +53,11 @@ type EntityState struct {
 	// Watermark is EspoCRM's stamp of when the last pass began that has ended
 	// every candidate; "" none did.
 	Watermark string `json:"watermark,omitempty"`
+	// Log is the place in EspoCRM's log of changes up to which that pass has read it; the
+	// zero Place: it has not. LogNew: it has only found out where the log stands, so the
+	// list of what was modified since then is read once more.
+	Log    record.Place `json:"log,omitzero"`
+	LogNew bool         `json:"logNew,omitempty"`
 	// Mapping is the fingerprint under which the bases were stored.
 	Mapping string `json:"mapping,omitempty"`
 	// Marker: the type has the extension's advowareEditedAt.

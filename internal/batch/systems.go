@@ -29,6 +29,9 @@ type EspoCRM interface {
 	UpdateMany(ctx context.Context, entityType string, updates []record.Update) []record.Updated
 	// NoteMany writes stream notes on records of such a type, each with its own result.
 	NoteMany(ctx context.Context, entityType string, notes []record.Note) []error
+	// Changes reads a type's log of changes behind a place; behind the zero Place only
+	// where the log stands. nil: there is none.
+	Changes(ctx context.Context, entityType string, after record.Place) (*record.Changes, error)
 }
 
 // openAfter failures of a system in a row, with no success of any record in
@@ -387,6 +390,11 @@ func (e governedEspo) Find(ctx context.Context, entityType string, q record.Quer
 func (e governedEspo) ByIDs(ctx context.Context, entityType string, ids, fields []string) (os []record.Object, err error) {
 	err = e.do(ctx, call{system: fault.EspoCRM}, func() error { os, err = e.espo.ByIDs(ctx, entityType, ids, fields); return err })
 	return os, err
+}
+
+func (e governedEspo) Changes(ctx context.Context, entityType string, after record.Place) (c *record.Changes, err error) {
+	err = e.do(ctx, call{system: fault.EspoCRM, quiet: true}, func() error { c, err = e.espo.Changes(ctx, entityType, after); return err })
+	return c, err
 }
 
 func (e governedEspo) MassUpdate(ctx context.Context, entityType string, ids []string, p record.Patch) (done []string, err error) {

@@ -24,6 +24,8 @@ type EspoCRM interface {
 	// CompanionInfo is what the module says of itself. None: fault.NotFound; no right
 	// for it: fault.Forbidden.
 	CompanionInfo(ctx context.Context) (record.Object, error)
+	// Changes reads the module's log of changes of a type; nil: it is not used.
+	Changes(ctx context.Context, entityType string, after record.Place) (*record.Changes, error)
 	Skew() (time.Duration, bool)
 	Metadata(ctx context.Context, key string) (json.RawMessage, bool, error)
 	Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error)

@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/extension"
 	"advosync/internal/fault"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 
@@ -42,7 +43,31 @@ func (v *visit) checkModule(ctx context.Context) []result.Finding {
 	if json.Unmarshal(raw.Bytes(), &m) != nil {
 		return one(warn("", "it does not say what it is", renewModule(m)))
 	}
-	return orOK(v.judgeModule(m), "version %s, used for %s", fault.Clean(m.Version, 20), strings.Join(v.served(m), ", "))
+	served := v.served(m)
+	found := v.judgeModule(m)
+	log := ""
+	if len(found) == 0 {
+		log, found = v.readLog(ctx, served)
+	}
+	return orOK(found, "version %s, used for %s%s", fault.Clean(m.Version, 20), strings.Join(served, ", "), log)
+}
+
+// readLog asks the log of changes as a pass does, and says what it is used for.
+func (v *visit) readLog(ctx context.Context, served []string) (text string, found []result.Finding) {
+	for _, kind := range served {
+		at := record.Place{}
+		for range 2 { // where it stands, and what is behind that
+			c, err := v.espo.Changes(ctx, kind, at)
+			switch {
+			case err != nil:
+				return "", one(warn("", "its log of changes cannot be read: "+err.Error(), "what was edited is found by its stamps; EspoCRM's data/logs may say more"))
+			case c == nil || c.Gap:
+				return "; its log of changes is not, for on this database it has no order", nil
+			}
+			at = c.Next
+		}
+	}
+	return "; its log tells what was edited", nil
 }
 
 func renewModule(m module) string {

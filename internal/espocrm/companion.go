@@ -8,6 +8,7 @@ import (
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
 	"advosync/internal/record"
+	"advosync/internal/transport"
 )
 
 // Companion is what the module in EspoCRM says of itself (docs/extension.md).
@@ -25,7 +26,7 @@ type Companion struct {
 
 // companionForm is the form of the module's calls that this client speaks. A module
 // of a later one is left alone: what its answers mean is not known here.
-const companionForm = 1
+const companionForm = 2
 
 // Speaks reports whether the module's calls are of a form that this client knows.
 func (c *Companion) Speaks() bool { return c != nil && c.Form == companionForm && c.MaxItems > 0 }
@@ -35,7 +36,7 @@ func (c *Companion) Speaks() bool { return c != nil && c.Form == companionForm &
 func (c *Client) CompanionInfo(ctx context.Context) (record.Object, error) {
 	r := request{op: "read Advosync/info", method: http.MethodGet, path: []string{"Advosync", "info"}, kind: callcount.Auth, entity: "Advosync", action: "read"}
 	a, err := c.send(ctx, r)
-	if f := fault.As(err); f != nil && (f.Status == http.StatusNotFound && f.Code == fault.Rejected || f.Status == http.StatusMethodNotAllowed) {
+	if f := fault.As(err); notInstalled(f) {
 		f = c.http.Fault(r.op, fault.NotFound, fault.OwnerSystem, "the module is not installed")
 		f.Hint = "advosync init espocrm-extension writes it"
 		return record.Object{}, f
@@ -48,6 +49,39 @@ func (c *Client) CompanionInfo(ctx context.Context) (record.Object, error) {
 		return record.Object{}, c.badAnswer(r, a, what)
 	}
 	return obj, nil
+}
+
+// notInstalled: EspoCRM knows no such call.
+func notInstalled(f *fault.Error) bool {
+	return f != nil && (f.Status == http.StatusNotFound && f.Code == fault.Rejected || f.Status == http.StatusMethodNotAllowed)
+}
+
+// sendToModule carries a call of the module. What is known of it is forgotten when it is
+// gone, or the right for it: a process that lives for weeks looks anew then.
+func (c *Client) sendToModule(ctx context.Context, r request) (*transport.Answer, error) {
+	a, err := c.send(ctx, r)
+	if f := fault.As(err); notInstalled(f) || fault.Is(err, fault.Forbidden) && f.Owner == fault.OwnerSystem {
+		c.companion.Forget()
+		c.self.Forget()
+	}
+	return a, err
+}
+
+// ask makes a call of the module that only reads: whatever it is answered leaves no
+// doubt, and a refusal may be met with another try.
+func (c *Client) ask(ctx context.Context, r *request, body any) (*transport.Answer, error) {
+	var err error
+	if r.body, err = json.Marshal(body); err != nil {
+		return nil, c.http.Fault(r.op, fault.Rejected, fault.OwnerSystem, "a name is not JSON")
+	}
+	r.again = true
+	a, err := c.sendToModule(ctx, *r)
+	if f := fault.As(err); f != nil {
+		f.Doubt = false
+		return nil, f
+	}
+	r.method = http.MethodGet // for what is said of the answer
+	return a, err
 }
 
 // serving is the module where it is used for a type; nil: it is not. That the role

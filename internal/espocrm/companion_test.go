@@ -130,15 +130,16 @@ func TestAnotherAnswer(t *testing.T) {
 // PUT is sent as ever.
 func TestCompanionIsUsedWhereItFits(t *testing.T) {
 	without := strings.Replace(appUserWithRight, `"Advosync": true`, `"Advosync": false`, 1)
-	newer := strings.Replace(recordedInfo(t), `"form":1`, `"form":2`, 1)
-	newer = strings.Replace(newer, `"form": 1`, `"form": 2`, 1)
+	older := find(t, "companion/9.2.7.json", "info of an older module")
+	newer := find(t, "companion/9.2.7.json", "info of a newer module")
 	for name, tc := range map[string]struct {
 		user, info, kind string
 		used             bool
 	}{
 		"there":                 {appUserWithRight, recordedInfo(t), "CBeteiligte", true},
 		"no right":              {without, recordedInfo(t), "CBeteiligte", false},
-		"a newer form":          {appUserWithRight, newer, "CBeteiligte", false},
+		"an older form":         {appUserWithRight, older.wireBody(), "CBeteiligte", false},
+		"a newer form":          {appUserWithRight, newer.wireBody(), "CBeteiligte", false},
 		"a type it serves not":  {appUserWithRight, recordedInfo(t), "Account", false},
 		"uninstalled meanwhile": {appUserWithRight, "", "CBeteiligte", false},
 	} {
@@ -224,5 +225,158 @@ func TestReadTogether(t *testing.T) {
 	}
 	if got, err := c.ByIDs(context.Background(), "CBeteiligte", append(slices.Clone(sent.IDs), "6b0000000000000aa"), nil); err == nil {
 		t.Errorf("not a word about one of the records: %v", got)
+	}
+}
+
+// TestModuleIsForgotten: what is known of the module does not outlive it.
+func TestModuleIsForgotten(t *testing.T) {
+	for name, gone := range map[string]*http.Response{
+		"uninstalled": respond(404, http.Header{"X-Status-Reason": {"Controller 'Advosync' does not exist."}}, ""),
+		"no such way": respond(405, nil, ""),
+		"no right":    find(t, "companion/9.2.7.json", "write without the right").response(),
+	} {
+		answers := 0
+		c, s := module(t, appUserWithRight, recordedInfo(t), func(r *http.Request) *http.Response {
+			if answers++; answers == 1 {
+				return gone
+			}
+			return respond(200, nil, `{"results": [{"id": "6b0000000000000ff", "result": "ok", "record": {"id": "6b0000000000000ff"}}]}`)
+		})
+		for i := range 2 {
+			_, err := c.Update(context.Background(), "CBeteiligte", "6b0000000000000ff", record.Patch{}, nil)
+			if (err != nil) != (i == 0) {
+				t.Errorf("%s, call %d: %v", name, i, err)
+			}
+		}
+		asked := slices.DeleteFunc(slices.Clone(s.seen), func(r *http.Request) bool { return !strings.HasSuffix(r.URL.Path, "/info") })
+		if len(asked) != 2 {
+			t.Errorf("%s: asked %d times what the module is", name, len(asked))
+		}
+	}
+}
+
+// TestRowIsLocked: what the database has ended is tried once more, alone.
+func TestRowIsLocked(t *testing.T) {
+	first := find(t, "companion/9.2.7.json", "retry: the row is locked for longer than the database waits; the other one is not")
+	again := find(t, "companion/9.2.7.json", "and again")
+	var sent struct{ Items []struct{ ID string } }
+	if err := json.Unmarshal(first.Request.Body, &sent); err != nil {
+		t.Fatal(err)
+	}
+	for name, second := range map[string]exchange{"freed": again, "locked still": {}} {
+		answers := 0
+		c, s := module(t, appUserWithRight, recordedInfo(t), func(*http.Request) *http.Response {
+			switch answers++; {
+			case answers == 1:
+				return first.response()
+			case second.Note == "":
+				return respond(200, nil, `{"results": [{"id": "`+sent.Items[0].ID+`", "result": "retry"}]}`)
+			}
+			return second.response()
+		})
+		var updates []record.Update
+		for _, it := range sent.Items {
+			updates = append(updates, record.Update{ID: it.ID, Patch: record.Patch{"phone": json.RawMessage(`"99"`)}})
+		}
+		got := c.UpdateMany(context.Background(), "CBeteiligte", updates)
+		if len(s.seen) != 2 || strings.Contains(s.bodies[1], sent.Items[1].ID) || got[1].Err != nil {
+			t.Errorf("%s: %d calls, %v", name, len(s.seen), got)
+		}
+		if f := fault.As(got[0].Err); name == "freed" && f != nil || name == "locked still" && (f == nil || !f.Transient || f.Doubt || f.Owner != fault.OwnerSystem) {
+			t.Errorf("%s: %v", name, got[0].Err)
+		}
+	}
+}
+
+// TestMaintenance: the module's calls are refused as all others are, and leave no doubt.
+func TestMaintenance(t *testing.T) {
+	for _, file := range []string{"companion/9.2.7.json", "companion/8.4.2.json"} {
+		for _, note := range []string{"maintenance: write", "maintenance: read", "maintenance: changes", "maintenance: info"} {
+			x := find(t, file, note)
+			info := recordedInfo(t)
+			if note == "maintenance: info" {
+				info = ""
+			}
+			c, _ := module(t, appUserWithRight, info, func(*http.Request) *http.Response { return x.response() })
+			_, err := c.Update(context.Background(), "CBeteiligte", "6b0000000000000ff", record.Patch{}, nil)
+			if note == "maintenance: changes" {
+				_, err = c.Changes(context.Background(), "CBeteiligte", record.Place{})
+			}
+			if f := fault.As(err); f == nil || f.Code != fault.Maintenance || f.Doubt {
+				t.Errorf("%s, %s: %+v", file, note, err)
+			}
+		}
+	}
+}
+
+// TestChanges holds what the real module answers, on both versions, against what it means.
+func TestChanges(t *testing.T) {
+	for _, file := range []string{"companion/9.2.7.json", "companion/8.4.2.json"} {
+		read := func(note string) (*record.Changes, *stub, error) {
+			x := find(t, file, note)
+			var sent struct {
+				After int64
+				Mark  string
+			}
+			if err := json.Unmarshal(x.Request.Body, &sent); err != nil {
+				t.Fatal(err)
+			}
+			c, s := module(t, appUserWithRight, recordedInfo(t), func(*http.Request) *http.Response { return x.response() })
+			changes, err := c.Changes(context.Background(), "CBeteiligte", record.Place{Number: sent.After, Mark: sent.Mark})
+			return changes, s, err
+		}
+		stands, s, err := read("where the log stands")
+		if err != nil || stands.Next.Mark == "" || stands.Gap || len(stands.Rows) > 0 || strings.Contains(s.bodies[len(s.bodies)-1], "mark") {
+			t.Fatalf("%s: %+v, %v", file, stands, err)
+		}
+		all, s, err := read("changes: an edit, one of the sync, a new record, and its end")
+		if err != nil || len(all.Rows) != 4 || all.Gap || all.More || all.Next.Number != stands.Next.Number+4 {
+			t.Fatalf("%s: %+v, %v", file, all, err)
+		}
+		if body := s.bodies[len(s.bodies)-1]; !strings.Contains(body, `"mark":"`+stands.Next.Mark+`"`) || !strings.Contains(body, `"type":"CBeteiligte"`) {
+			t.Errorf("%s: asked %s", file, body)
+		}
+		for i, r := range all.Rows {
+			if r.Own != (i > 0) || r.Removed != (i == 3) || r.Number != stands.Next.Number+int64(i)+1 || r.ID == "" || r.At == "" {
+				t.Errorf("%s, row %d: %+v", file, i, r)
+			}
+		}
+		some, _, err := read("changes: as many as asked for, and there are more")
+		if err != nil || len(some.Rows) != 1 || !some.More || some.Next.Number != some.Rows[0].Number {
+			t.Errorf("%s: %+v, %v", file, some, err)
+		}
+		for _, note := range []string{"changes behind a number that was never given", "changes behind a row that is another one now",
+			"changes behind a place of another installation", "changes: the module was installed again"} {
+			if gap, _, err := read(note); err != nil || !gap.Gap || gap.Next.Mark == "" {
+				t.Errorf("%s, %s: %+v, %v", file, note, gap, err)
+			}
+		}
+		if _, _, err := read("changes without the right"); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// TestAnotherAnswerOfTheLog: what the module cannot have said is no answer; it would be taken for silence.
+func TestAnotherAnswerOfTheLog(t *testing.T) {
+	at := record.Place{Number: 7, Mark: "a:b"}
+	for name, body := range map[string]string{
+		"a page":                 `<html>`,
+		"no place":               `{"rows": []}`,
+		"no mark":                `{"last": 8, "rows": []}`,
+		"a place in front of it": `{"last": 6, "mark": "a:c", "gap": false, "rows": []}`,
+		"another type":           `{"last": 8, "mark": "a:c", "rows": [{"number": 8, "type": "Account", "id": "x", "kind": "saved"}]}`,
+		"a row in front of it":   `{"last": 8, "mark": "a:c", "rows": [{"number": 7, "type": "CBeteiligte", "id": "x", "kind": "saved"}]}`,
+		"no id":                  `{"last": 8, "mark": "a:c", "rows": [{"number": 8, "type": "CBeteiligte", "kind": "saved"}]}`,
+		"more, for ever":         `{"last": 7, "mark": "a:b", "more": true, "rows": []}`,
+	} {
+		c, _ := module(t, appUserWithRight, recordedInfo(t), func(*http.Request) *http.Response { return respond(200, nil, body) })
+		if changes, err := c.Changes(context.Background(), "CBeteiligte", at); !fault.Is(err, fault.BadAnswer) || fault.As(err).Doubt {
+			t.Errorf("%s: %+v, %v", name, changes, err)
+		}
+	}
+	c, s := module(t, appUserWithRight, recordedInfo(t), func(*http.Request) *http.Response { return respond(500, nil, "") })
+	if changes, err := c.Changes(context.Background(), "Account", at); changes != nil || err != nil || len(s.seen) > 2 {
+		t.Errorf("a type that it does not serve: %+v, %v", changes, err)
 	}
 }

@@ -103,7 +103,7 @@ func (c *Client) sendItems(ctx context.Context, r *request, entityType string, i
 	if r.body, err = json.Marshal(map[string]any{"type": entityType, "items": items}); err != nil {
 		return nil, c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "a value is not JSON")
 	}
-	a, err := c.send(ctx, *r)
+	a, err := c.sendToModule(ctx, *r)
 	if err != nil {
 		return nil, err
 	}
@@ -243,20 +243,14 @@ func (c *Client) readTogether(ctx context.Context, entityType string, ids, field
 	if err != nil {
 		return nil, err
 	}
-	r.path, r.action, r.again = []string{"Advosync", "read"}, "read", true
+	r.path, r.action = []string{"Advosync", "read"}, "read"
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	ask := map[string]any{"type": entityType, "ids": ids}
 	if len(fields) > 0 {
 		ask["attributes"] = fields
 	}
-	if r.body, err = json.Marshal(ask); err != nil {
-		return nil, c.http.Fault(r.op, fault.Rejected, fault.OwnerSystem, "a name is not JSON")
-	}
-	a, err := c.send(ctx, r)
-	if f := fault.As(err); f != nil {
-		f.Doubt = false // nothing is written
-		return nil, f
-	} else if err != nil {
+	a, err := c.ask(ctx, &r, ask)
+	if err != nil {
 		return nil, err
 	}
 	body, what := a.JSON()
@@ -280,7 +274,6 @@ func (c *Client) readTogether(ctx context.Context, entityType string, ids, field
 		what = "not a word about some of the records"
 	}
 	if what != "" {
-		r.method = http.MethodGet // what is read leaves no doubt
 		return nil, c.badAnswer(r, a, what)
 	}
 	return found, nil

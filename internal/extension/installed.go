@@ -19,7 +19,7 @@ const MetadataKey = "advosync"
 const form = 1
 
 // ModuleForm counts the forms of the module's calls.
-const ModuleForm = 1
+const ModuleForm = 2
 
 // Installed is what an installed package says of itself.
 type Installed struct {

@@ -177,7 +177,7 @@ func (e *EspoCRM) behave(b espoBehaviour) error {
 
 func (e *EspoCRM) behaveCompanion(b espoBehaviour) {
 	if b.Companion != nil {
-		if e.companion = (companion{}); *b.Companion {
+		if e.companion.on = false; *b.Companion {
 			e.installCompanion()
 		}
 	}

@@ -16,23 +16,35 @@ import (
 type companion struct {
 	on bool
 	// right: the role of KEY-A has the module's right.
-	right   bool
-	form    int
-	changes []changeRow
+	right bool
+	form  int
+	changeLog
+	// locked are rows that somebody holds for longer than the database waits, once.
+	locked map[string]bool
 	// writing: a write of the module is going on; what it sets.
 	writing map[string]any
 }
 
-// changeRow is one row of the log of changes; its number is its place, counted from one.
-type changeRow struct {
-	kind, target, id string
-	own              bool
-	version          int64
-	attributes       []string
-	at               string
+// changeLog is the log of changes: its rows, the number that was given last, how often the module was installed, and
+// how many rows were ever written. Under a restored backup numbers are given anew, marks never.
+type changeLog struct {
+	Changes              []changeRow
+	Given, Install, Rows int64
 }
 
-const companionMax = 200
+type changeRow struct {
+	Number, Mark     int64
+	Kind, Target, ID string
+	Own              bool
+	Version          int64
+	Attributes       []string
+	At               string
+}
+
+const (
+	companionMax  = 200
+	companionForm = 2
+)
 
 // closedAttributes are those that nobody writes through the module.
 var closedAttributes = []string{"id", "deleted", "createdAt", "createdById", "modifiedAt", "modifiedById", "versionNumber"}
@@ -57,7 +69,8 @@ func (e *EspoCRM) InstallCompanion() {
 }
 
 func (e *EspoCRM) installCompanion() {
-	e.companion = companion{on: true, right: true, form: 1}
+	e.companion = companion{on: true, right: true, form: companionForm, changeLog: e.companion.changeLog} // the table stays
+	e.companion.Install++
 	e.opts.UniqueWithDeleteID = true
 	for _, d := range e.defs {
 		if d.field("advowareId") == nil {
@@ -121,7 +134,29 @@ func (e *EspoCRM) logChange(d *EntityDef, u *User, id, kind string, row, change 
 		return
 	}
 	version, _ := row["versionNumber"].(int64)
-	e.companion.changes = append(e.companion.changes, changeRow{kind, d.Name, id, own, version, fields, e.stamp()})
+	e.companion.Given++
+	e.companion.Rows++
+	e.companion.Changes = append(e.companion.Changes, changeRow{e.companion.Given, e.companion.Rows, kind, d.Name, id, own, version, fields, e.stamp()})
+}
+
+// LockRow has the next write of the module to a record meet a lock for longer than the database waits: nothing of it
+// is saved.
+func (e *EspoCRM) LockRow(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.companion.locked == nil {
+		e.companion.locked = map[string]bool{}
+	}
+	e.companion.locked[id] = true
+}
+
+// DropChanges drops the oldest rows of the log of changes, as the daily clean-up does; the newest row stays.
+func (e *EspoCRM) DropChanges() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n := len(e.companion.Changes); n > 1 {
+		e.companion.Changes = e.companion.Changes[n-1:]
+	}
 }
 
 // upToDate is the version header of somebody whose form is older than what the sync alone wrote, of other fields.
@@ -132,14 +167,14 @@ func (e *EspoCRM) upToDate(d *EntityDef, u *User, row attrs, body map[string]any
 	}
 	seen := phpIntval(*header)
 	known := map[int64]bool{}
-	for _, c := range e.companion.changes {
-		if c.target != d.Name || c.id != row["id"] || c.version <= seen || c.version > current {
+	for _, c := range e.companion.Changes {
+		if c.Target != d.Name || c.ID != row["id"] || c.Version <= seen || c.Version > current {
 			continue
 		}
-		if !c.own || slices.ContainsFunc(c.attributes, func(name string) bool { _, writes := body[name]; return writes }) {
+		if !c.Own || slices.ContainsFunc(c.Attributes, func(name string) bool { _, writes := body[name]; return writes }) {
 			return header
 		}
-		known[c.version] = true
+		known[c.Version] = true
 	}
 	if int64(len(known)) != current-seen {
 		return header
@@ -325,6 +360,10 @@ func (c *call) companionWrite(d *EntityDef, raw any) map[string]any {
 	if refused := c.refusedItem(d, it); refused != nil {
 		return refused
 	}
+	if c.e.companion.locked[it.id] {
+		delete(c.e.companion.locked, it.id)
+		return outcome(it.id, "retry", nil)
+	}
 	c.e.letOthersIn(d.Name, it.id)
 	row := c.e.tables[d.Name].live(it.id)
 	if row == nil {
@@ -468,31 +507,74 @@ func (c *call) projected(d *EntityDef, row attrs, names []any, some bool) map[st
 	return out
 }
 
-// companionChanges shows the log behind a number.
+// companionChanges shows the log behind a place.
 func (c *call) companionChanges(body map[string]any) (*reply, error) {
-	if !onlyKeys(body, "type", "after", "limit") {
-		return nil, badCall("The body has an unknown key.")
-	}
-	last := int64(len(c.e.companion.changes))
-	if body["after"] == nil {
-		return jsonReply(http.StatusOK, map[string]any{"last": last, "gap": false, "more": false, "rows": []any{}}), nil
-	}
-	after, limit := whole(body["after"], -1), whole(body["limit"], 500)
+	kind, _ := body["type"].(string)
+	limit := whole(body["limit"], 500)
+	after, mark, why := readPlace(body)
 	switch {
-	case after < 0:
-		return nil, badCall("'after' must be a number.")
+	case !onlyKeys(body, "type", "after", "mark", "limit"):
+		return nil, badCall("The body has an unknown key.")
 	case limit < 1 || limit > 2000:
 		return nil, badCall("'limit' must be a number from 1 to 2000.")
+	case why != "":
+		return nil, badCall(why)
 	}
-	kind, _ := body["type"].(string)
-	rows, to := []any{}, min(after+limit, last)
-	for n := after; n < to; n++ {
-		row := c.e.companion.changes[n]
-		if (kind == "" || kind == row.target) && c.user.may(row.target).Read {
-			rows = append(rows, map[string]any{"number": n + 1, "type": row.target, "id": row.id, "kind": row.kind, "own": row.own, "at": row.at})
+	if d := c.e.defs[kind]; kind != "" && (d == nil || !c.e.serves(d)) {
+		return nil, badCall("The package was not made for this type.")
+	}
+	if kind != "" && !c.user.may(kind).Read {
+		return nil, refuse(http.StatusForbidden, "No read access.", nil)
+	}
+	m := &c.e.companion
+	if !m.holds(after, mark) {
+		last, mark := m.standing()
+		return jsonReply(http.StatusOK, map[string]any{"last": last, "mark": mark, "gap": body["after"] != nil, "more": false, "rows": []any{}}), nil
+	}
+	behind := slices.DeleteFunc(slices.Clone(m.Changes), func(r changeRow) bool { return r.Number <= after })
+	behind = behind[:min(limit, int64(len(behind)))]
+	rows := []any{}
+	for _, r := range behind {
+		if after, mark = r.Number, m.markOf(r); (kind == "" || kind == r.Target) && c.user.may(r.Target).Read {
+			rows = append(rows, map[string]any{"number": r.Number, "type": r.Target, "id": r.ID, "kind": r.Kind, "own": r.Own, "at": r.At})
 		}
 	}
-	return jsonReply(http.StatusOK, map[string]any{"last": max(after, to), "gap": after > last, "more": to-after == limit, "rows": rows}), nil
+	return jsonReply(http.StatusOK, map[string]any{"last": after, "mark": mark, "gap": false, "more": int64(len(behind)) == limit, "rows": rows}), nil
+}
+
+var companionMark = regexp.MustCompile(`^[A-Za-z0-9-]{0,36}:[A-Za-z0-9-]{0,36}$`)
+
+// readPlace reads the place of a body; -1: there is none.
+func readPlace(body map[string]any) (after int64, mark, why string) {
+	if body["after"] == nil && body["mark"] == nil {
+		return -1, "", ""
+	}
+	mark, _ = body["mark"].(string)
+	switch after = whole(body["after"], -1); {
+	case after < 0:
+		return 0, "", "'after' must be a number."
+	case !companionMark.MatchString(mark):
+		return 0, "", "'mark' must be what was answered along with the number."
+	}
+	return after, mark, ""
+}
+
+func (m *companion) markOf(r changeRow) string { return fmt.Sprintf("i%d:r%d", m.Install, r.Mark) }
+
+// standing is where the log stands.
+func (m *companion) standing() (last int64, mark string) {
+	if n := len(m.Changes); n > 0 {
+		return m.Changes[n-1].Number, m.markOf(m.Changes[n-1])
+	}
+	return 0, fmt.Sprintf("i%d:", m.Install)
+}
+
+// holds: this installation has given the place, and nothing behind it is missing.
+func (m *companion) holds(after int64, mark string) bool {
+	if mark == fmt.Sprintf("i%d:", m.Install) {
+		return len(m.Changes) == 0 || m.Changes[0].Number == 1
+	}
+	return slices.ContainsFunc(m.Changes, func(r changeRow) bool { return r.Number == after && m.markOf(r) == mark })
 }
 
 // whole is a number of a body.

@@ -95,6 +95,7 @@ func (e *EspoCRM) SilentSave(entityType, id string, values map[string]any) error
 		row["versionNumber"] = n + 1
 	}
 	t.put(id, row)
+	e.logChange(d, e.mustUser("admin"), id, "saved", row, change) // hooks run
 	return nil
 }
 
@@ -183,20 +184,36 @@ func (e *EspoCRM) Records(entityType string) []map[string]any {
 	return out
 }
 
-// Backup returns copies of all records of a type as they are stored, deleted ones included.
-func (e *EspoCRM) Backup(entityType string) []map[string]any {
+// Backup is a type as it stood, with the module's log of changes.
+type Backup struct {
+	// Rows are the records as they are stored.
+	Rows  []map[string]any
+	log   []changeRow
+	given int64
+}
+
+// Backup returns a copy of all records of a type as they are stored, deleted ones included.
+func (e *EspoCRM) Backup(entityType string) Backup {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.tables[e.mustDef(entityType).Name]
-	out := make([]map[string]any, 0, len(t.order))
+	b := Backup{Rows: make([]map[string]any, 0, len(t.order)), log: slices.Clone(e.companion.Changes), given: e.companion.Given}
 	for _, id := range t.order {
-		out = append(out, maps.Clone(t.rows[id]))
+		b.Rows = append(b.Rows, maps.Clone(t.rows[id]))
 	}
-	return out
+	return b
 }
 
-// RestoreBackup puts a type back to what Backup returned: what came since is gone.
-func (e *EspoCRM) RestoreBackup(entityType string, rows []map[string]any) {
+// RestoreBackup puts a type back to what Backup returned: what came since is gone, and the numbers of the log of
+// changes are given anew.
+func (e *EspoCRM) RestoreBackup(entityType string, b Backup) {
+	e.putRows(entityType, b.Rows)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.companion.Changes, e.companion.Given = slices.Clone(b.log), b.given
+}
+
+func (e *EspoCRM) putRows(entityType string, rows []map[string]any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.tables[e.mustDef(entityType).Name]

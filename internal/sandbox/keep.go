@@ -28,6 +28,7 @@ type keptEspoCRM struct {
 	Notes         []keptNote
 	Notifications []keptNotification
 	Followers     map[string][]string
+	Changes       changeLog
 }
 
 type keptNote struct {
@@ -104,7 +105,7 @@ func (e *EspoCRM) keep() (json.RawMessage, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ids.mu.Lock()
-	k := keptEspoCRM{Tables: map[string][]map[string]any{}, Seconds: e.ids.seconds, Serial: e.ids.serial, Followers: e.stream.followers}
+	k := keptEspoCRM{Tables: map[string][]map[string]any{}, Seconds: e.ids.seconds, Serial: e.ids.serial, Followers: e.stream.followers, Changes: e.companion.changeLog}
 	e.ids.mu.Unlock()
 	for name, t := range e.tables {
 		for _, id := range t.order {
@@ -134,13 +135,16 @@ func (e *EspoCRM) putBack(k keptEspoCRM) error {
 				row[attribute] = goValue(d, attribute, v)
 			}
 		}
-		e.RestoreBackup(name, rows)
+		e.putRows(name, rows)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ids.mu.Lock()
 	e.ids.seconds, e.ids.serial = k.Seconds, k.Serial
 	e.ids.mu.Unlock()
+	if k.Changes.Install > 0 {
+		e.companion.changeLog = k.Changes
+	}
 	e.stream = stream{}
 	e.stream.init()
 	maps.Copy(e.stream.followers, k.Followers)

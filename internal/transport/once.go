@@ -54,3 +54,11 @@ func (o *Once[T]) Known() (T, bool) {
 	defer o.mu.Unlock()
 	return o.val, o.known
 }
+
+// Forget drops the value: it is fetched again when it is next needed.
+func (o *Once[T]) Forget() {
+	var none T
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.val, o.known = none, false
+}

@@ -27,12 +27,16 @@ const (
 // EspoCRM is what the list of edits is read from.
 type EspoCRM interface {
 	Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error)
+	// Changes reads EspoCRM's log of changes behind a place; behind the zero Place only
+	// where it stands. nil: it keeps none of this type.
+	Changes(ctx context.Context, entityType string, after record.Place) (*record.Changes, error)
 	ServerTime() time.Time
 	// Ours reports whether a user id is the one that this tool signs in as, or once was.
 	Ours(ctx context.Context, user string) (bool, error)
 }
 
-// espoList asks EspoCRM every few seconds what was modified.
+// espoList asks EspoCRM every few seconds what was modified: its log of changes, where it
+// keeps one.
 type espoList struct {
 	m     *mapping.Mapping
 	espo  EspoCRM
@@ -42,17 +46,18 @@ type espoList struct {
 	seen  map[string]string // by id, the stamps that were seen within lookBack
 	// marker: the type has the extension's marker.
 	marker bool
+	log    changeLog
 }
 
-// EspoList is the listener that asks EspoCRM for what was modified in one entity, with
-// one call every three seconds.
+// EspoList is the listener that asks EspoCRM for what was modified in one entity, as a
+// rule with one call every three seconds.
 func EspoList(m *mapping.Mapping, espo EspoCRM, st store.Store) Listener {
 	return &espoList{m: m, espo: espo, store: st}
 }
 
 // Run implements Listener.
 func (l *espoList) Run(ctx context.Context, ear Ear) error {
-	l.seen, l.since = map[string]string{}, time.Time{}
+	l.seen, l.since, l.log = map[string]string{}, time.Time{}, changeLog{}
 	for ctx.Err() == nil {
 		wait(ctx, listEvery)
 		if ctx.Err() == nil && !l.look(ctx, ear) {
@@ -68,7 +73,7 @@ func (l *espoList) pause() time.Duration { return 3 * listEvery }
 // start goes back to when the last pass began to look.
 func (l *espoList) start(ctx context.Context) bool {
 	state, ran, err := batch.LoadState(ctx, l.store, l.m.Entity())
-	l.marker = state.Marker
+	l.marker, l.log = state.Marker, changeLog{at: state.Log, isNew: state.LogNew}
 	if l.since, _ = time.Parse(stampForm, state.Watermark); l.since.IsZero() && ran {
 		l.since = l.espo.ServerTime()
 	}
@@ -80,6 +85,16 @@ func (l *espoList) look(ctx context.Context, ear Ear) bool {
 	if l.since.IsZero() && !l.start(ctx) {
 		return true // until there was a pass nobody knows since when
 	}
+	if l.lookLog(ctx, ear) {
+		l.since = l.espo.ServerTime()
+		return true
+	}
+	return l.lookModified(ctx, ear)
+}
+
+// lookModified reads by their stamps what was modified since the last look; false: it
+// could not.
+func (l *espoList) lookModified(ctx context.Context, ear Ear) bool {
 	from := l.since.Add(-lookBack).UTC().Format(stampForm)
 	var rows []record.Object
 	pages := 0
@@ -95,7 +110,7 @@ func (l *espoList) look(ctx context.Context, ear Ear) bool {
 	})
 	if f := fault.As(err); l.marker && f != nil && f.Status == 400 {
 		l.marker = false // the field has been taken away
-		return l.look(ctx, ear)
+		return l.lookModified(ctx, ear)
 	}
 	if err != nil {
 		return false

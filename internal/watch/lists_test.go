@@ -29,6 +29,41 @@ type fakeEspo struct {
 	cap   int
 	// behind is how far its clock is behind ours.
 	behind time.Duration
+	// log is its log of changes, where it keeps one: the number of a row is its place. cut is from where on it is
+	// there; holds is the number from which on none is settled.
+	log        []record.Change
+	keeps      bool
+	cut, holds int64
+	asked      int
+	logFails   error
+}
+
+func (f *fakeEspo) Changes(_ context.Context, _ string, after record.Place) (*record.Changes, error) {
+	if !f.keeps {
+		return nil, nil
+	}
+	f.asked++
+	if f.logFails != nil {
+		return nil, f.logFails
+	}
+	last := int64(len(f.log))
+	if f.holds > 0 {
+		last = min(last, f.holds)
+	}
+	c := &record.Changes{Next: record.Place{Number: last, Mark: fmt.Sprint("m", last)}, Gap: !after.IsZero() && after.Number < f.cut}
+	if !after.IsZero() && !c.Gap {
+		for _, row := range f.log[after.Number:] {
+			if row.Number != f.holds+1 || f.holds == 0 {
+				c.Rows = append(c.Rows, row)
+			}
+		}
+	}
+	return c, nil
+}
+
+// logs adds a row to the log, without a trace in the list.
+func (f *fakeEspo) logs(id string, own bool) {
+	f.log = append(f.log, record.Change{Number: int64(len(f.log)) + 1, ID: id, Own: own, At: f.now().Format(stampForm)})
 }
 
 func (f *fakeEspo) now() time.Time        { return time.Now().UTC().Add(-f.behind).Truncate(time.Second) }
@@ -140,6 +175,71 @@ func TestEspoList(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEspoLog: where EspoCRM keeps a log of changes it is asked, with one call a look; each save of somebody else is told
+// once, also of a row that becomes visible late; without the log the list is asked again.
+func TestEspoLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, st, e := &fakeEspo{rows: map[string]map[string]any{}, keeps: true, behind: time.Hour}, memory.New(nil), &ears{room: 1000}
+		f.logs("old", false)
+		state(t, st, batch.EntityState{Watermark: f.now().Format(stampForm), Log: record.Place{Number: 1, Mark: "m1"}, LastRun: time.Now()})
+		l := EspoList(mapping.Builtin(), f, st).(*espoList)
+		look := func(list, log int, want ...string) {
+			t.Helper()
+			time.Sleep(listEvery)
+			lists, logs := f.calls, f.asked
+			l.look(t.Context(), e)
+			if f.calls-lists != list || f.asked-logs != log {
+				t.Errorf("%d calls for the list and %d for the log, want %d and %d", f.calls-lists, f.asked-logs, list, log)
+			}
+			got := e.ids()
+			e.hints = nil
+			if slices.Sort(got); !slices.Equal(got, want) {
+				t.Errorf("told %v, want %v", got, want)
+			}
+		}
+		look(0, 1)
+		f.logs("a", false)
+		f.logs("b", true)
+		f.log = append(f.log, record.Change{Number: 4, ID: "c", Removed: true})
+		edited := time.Now()
+		if l.look(t.Context(), e); len(e.hints) != 1 || e.hints[0].ID != "a" || e.hints[0].Source != FromList || e.hints[0].Edited.Sub(edited).Abs() > time.Second {
+			t.Fatalf("%+v", e.hints)
+		}
+		e.hints = nil
+		look(0, 1)
+		f.logs("d", false)
+		f.logs("late", false)
+		f.logs("e", false)
+		f.holds = 5 // row 6 is not to be seen yet
+		look(0, 1, "d", "e")
+		look(0, 1)
+		f.holds = 0
+		look(0, 1, "late")
+		look(0, 1)
+		f.cut = 100 // cleaned up: a pass has to look
+		if look(0, 1); !slices.Contains(e.why, "EspoCRM's log of changes has a gap") {
+			t.Errorf("a gap: %v", e.why)
+		}
+		f.cut = 0
+		f.logs("f", false)
+		look(0, 1, "f")
+		f.logFails = &fault.Error{Code: fault.Rejected}
+		f.logs("g", false)
+		f.save("g", "anna", "")
+		look(1, 1, "g")
+		f.logFails = nil
+		for range withoutLog {
+			look(1, 0)
+		}
+		look(1, 1) // where it stands, and the list once more
+		f.logs("h", false)
+		look(0, 1, "h")
+		if f.logs("i", false); l.log.at.Number != 10 {
+			t.Errorf("read up to %d", l.log.at.Number)
+		}
+	})
 }
 
 func TestEspoListSaysWhatItMisses(t *testing.T) {

@@ -6,9 +6,10 @@ use Espo\Modules\Advosync\Core\BadCall;
 use Espo\Modules\Advosync\Core\Call;
 use Espo\Modules\Advosync\Core\Changes;
 use Espo\Modules\Advosync\Core\Expectation;
+use Espo\Modules\Advosync\Core\Place;
 use Espo\Modules\Advosync\Core\Versions;
 
-foreach (['BadCall', 'Changes', 'Versions', 'Expectation', 'Call'] as $class) {
+foreach (['BadCall', 'Changes', 'Versions', 'Expectation', 'Place', 'Call'] as $class) {
     require __DIR__ . "/../module/Core/$class.php";
 }
 
@@ -105,10 +106,26 @@ check('junk', refused(fn () => Call::item('x')), 'An item must be an object.');
 check('a note', Call::noteItem(body('{"id": "a", "post": "x"}')), ['id' => 'a', 'post' => 'x']);
 check('an empty note', refused(fn () => Call::noteItem(body('{"id": "a", "post": ""}'))), "'post' must be a text.");
 check('a note for several', refused(fn () => Call::noteItem(body('{"id": "a", "post": "x", "users": []}'))), 'An item has an unknown key.');
-check('changes', Call::changes(body('{"after": 7}')), ['after' => 7, 'limit' => 500, 'type' => null]);
-check('where the log stands', Call::changes(body('{}'))['after'], null);
-check('a limit', refused(fn () => Call::changes(body('{"after": 0, "limit": 0}'))), "'limit' must be a number from 1 to 2000.");
-check('a number', refused(fn () => Call::changes(body('{"after": -1}'))), "'after' must be a number.");
+$changes = fn (string $json) => Call::changes(body($json));
+$place = $changes('{"after": 7, "mark": "a1:b-2"}')['place'];
+check('changes', [$place->number, $place->install, $place->row, $place->mark()], [7, 'a1', 'b-2', 'a1:b-2']);
+check('a limit that is not said', $changes('{}')['limit'], 500);
+check('where the log stands', $changes('{}')['place'], null);
+check('the place of an empty log', $changes('{"after": 0, "mark": "a1:"}')['place']->row, '');
+check('a number alone says nothing of its row', refused(fn () => $changes('{"after": 7}')), "'mark' must be what was answered along with the number.");
+check('a mark alone', refused(fn () => $changes('{"mark": "a:b"}')), "'after' must be a number.");
+check('a mark that is none', refused(fn () => $changes('{"after": 7, "mark": "a"}')), "'mark' must be what was answered along with the number.");
+check('a limit', refused(fn () => $changes('{"after": 0, "mark": ":", "limit": 0}')), "'limit' must be a number from 1 to 2000.");
+check('a number', refused(fn () => $changes('{"after": -1, "mark": ":"}')), "'after' must be a number.");
+
+// How far a place in the log may go.
+$rows = fn (array ...$rows) => array_map(fn (array $row) => ['number' => $row[0], 'createdAt' => $row[1]], $rows);
+check('no hole', Place::settled(4, $rows([5, '09'], [6, '10']), '10'), 2);
+check('no rows', Place::settled(4, [], '10'), 0);
+check('a number is missing behind a young row', Place::settled(4, $rows([5, '10'], [7, '10'], [8, '11']), '10'), 1);
+check('at once', Place::settled(4, $rows([6, '10']), '10'), 0);
+check('for long: it will not come', Place::settled(4, $rows([6, '09'], [8, '09']), '10'), 2);
+check('the first hole that may be filled counts', Place::settled(4, $rows([6, '09'], [8, '11'], [10, '09']), '10'), 1);
 
 echo "$passed passed, $failed failed\n";
 exit($failed ? 1 : 0);

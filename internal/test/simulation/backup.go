@@ -17,13 +17,13 @@ func (s *Sim) backup() {
 	if s.backups == "" {
 		return
 	}
-	rows, raws := s.Espo.Backup(entityType), s.advoRows()
+	backup, raws := s.Espo.Backup(entityType), s.advoRows()
 	nap(r, 3*time.Minute)
 	s.count("backups restored: " + string(s.backups))
 	s.Oracle.Rough()
 	_ = s.Oracle.Person(oracle.Restorer, func() error {
 		if s.backups == record.EspoCRM {
-			s.Espo.RestoreBackup(entityType, rows)
+			s.Espo.RestoreBackup(entityType, backup)
 			return nil
 		}
 		for id := range s.advoRows() {

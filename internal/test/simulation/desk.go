@@ -124,7 +124,7 @@ func (s *Sim) linkTo(t *Tool, id string, advo int64, force bool) {
 // unlinked are the Advoware records that no EspoCRM record carries.
 func (s *Sim) unlinked() []int64 {
 	taken := map[int64]bool{}
-	for _, rec := range s.Espo.Backup(entityType) {
+	for _, rec := range s.Espo.Backup(entityType).Rows {
 		id, _ := rec["advowareId"].(int64)
 		taken[id] = true
 	}

@@ -199,7 +199,8 @@ func (s *Sim) writes() int {
 	n := 0
 	for _, l := range []*sandbox.Log{s.Espo.Log(), s.Advo.Log()} {
 		n += l.Count(func(e sandbox.LogEntry) bool {
-			return e.Method != http.MethodGet && !strings.HasSuffix(e.Path, "/Token") && !strings.HasSuffix(e.Path, "/Advosync/read")
+			return e.Method != http.MethodGet && !strings.HasSuffix(e.Path, "/Token") && !strings.HasSuffix(e.Path, "/Advosync/read") &&
+				!strings.HasSuffix(e.Path, "/Advosync/changes")
 		})
 	}
 	return n

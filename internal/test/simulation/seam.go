@@ -164,6 +164,10 @@ func (t *tool) listeners(hear func(ctx context.Context, tell func(id string, web
 // edits is EspoCRM as a watch asks it for edits.
 type edits struct{ t *tool }
 
+func (e edits) Changes(ctx context.Context, entityType string, after record.Place) (*record.Changes, error) {
+	return e.t.espo.Changes(ctx, entityType, after)
+}
+
 func (e edits) ServerTime() time.Time { return e.t.espo.ServerTime() }
 
 func (e edits) Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error) {

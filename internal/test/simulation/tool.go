@@ -301,7 +301,7 @@ func (s *Sim) recordOf(q *http.Request) string {
 		_, id, _ := strings.Cut(q.URL.Path, "/api/v1/"+entityType+"/")
 		return id
 	}
-	for _, row := range s.Espo.Backup(entityType) {
+	for _, row := range s.Espo.Backup(entityType).Rows {
 		if fmt.Sprint(row["advowareId"]) == advo {
 			return fmt.Sprint(row["id"])
 		}

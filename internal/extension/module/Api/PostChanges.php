@@ -25,6 +25,7 @@ use Espo\Modules\Advosync\Core\Access;
 use Espo\Modules\Advosync\Core\BadCall;
 use Espo\Modules\Advosync\Core\Call;
 use Espo\Modules\Advosync\Core\Log;
+use Espo\Modules\Advosync\Core\Place;
 use Espo\Modules\Advosync\Core\Settings;
 
 /**
@@ -45,7 +46,7 @@ class PostChanges implements Action
         $this->access->check();
 
         try {
-            ['after' => $after, 'limit' => $limit, 'type' => $type] = Call::changes($request->getParsedBody());
+            ['place' => $place, 'limit' => $limit, 'type' => $type] = Call::changes($request->getParsedBody());
         } catch (BadCall $e) {
             throw new BadRequest($e->getMessage());
         }
@@ -54,20 +55,26 @@ class PostChanges implements Action
             $this->access->checkType($type, 'read');
         }
 
-        $range = $this->log->range();
-
-        if ($after === null) {
-            return ResponseComposer::json((object) ['last' => $range['last'] ?? 0, 'gap' => false, 'more' => false, 'rows' => []]);
+        if ($place === null || !$this->log->holds($place)) {
+            return $this->answer($this->log->standing(), $place !== null);
         }
 
-        ['rows' => $rows, 'last' => $last] = $this->log->after($after, $limit);
+        ['rows' => $rows, 'next' => $next, 'more' => $more] = $this->log->after($place, $limit);
 
+        return $this->answer($next, false, $more, $this->shown($rows, $type));
+    }
+
+    /**
+     * @param array<int, object> $rows
+     */
+    private function answer(Place $next, bool $gap, bool $more = false, array $rows = []): Response
+    {
         return ResponseComposer::json((object) [
-            'last' => $last,
-            // Rows behind the number may have been cleaned up, or another database stands here now.
-            'gap' => $after < ($range['first'] ?? 1) - 1 || $rows === [] && $after > ($range['last'] ?? 0),
-            'more' => count($rows) === $limit,
-            'rows' => $this->shown($rows, $type),
+            'last' => $next->number,
+            'mark' => $next->mark(),
+            'gap' => $gap,
+            'more' => $more,
+            'rows' => $rows,
         ]);
     }
 

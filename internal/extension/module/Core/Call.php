@@ -154,24 +154,25 @@ final class Call
     }
 
     /**
-     * @return array{after: ?int, limit: int, type: ?string}
+     * @return array{place: ?Place, limit: int, type: ?string} place: null to ask only where the log stands.
      * @throws BadCall
      */
     public static function changes(stdClass $body): array
     {
-        self::keys($body, ['type', 'after', 'limit'], 'The body');
+        self::keys($body, ['type', 'after', 'mark', 'limit'], 'The body');
 
         $after = $body->after ?? null;
+        $mark = $body->mark ?? null;
         $limit = $body->limit ?? 500;
-
-        if ($after !== null && (!is_int($after) || $after < 0)) {
-            throw new BadCall("'after' must be a number.");
-        }
 
         if (!is_int($limit) || $limit < 1 || $limit > 2000) {
             throw new BadCall("'limit' must be a number from 1 to 2000.");
         }
 
-        return ['after' => $after, 'limit' => $limit, 'type' => isset($body->type) ? self::type($body) : null];
+        return [
+            'place' => $after === null && $mark === null ? null : Place::of($after, $mark),
+            'limit' => $limit,
+            'type' => isset($body->type) ? self::type($body) : null,
+        ];
     }
 }

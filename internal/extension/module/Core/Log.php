@@ -15,9 +15,13 @@
 
 namespace Espo\Modules\Advosync\Core;
 
+use Espo\Core\Utils\Database\ConfigDataProvider;
 use Espo\Core\Utils\DateTime;
 use Espo\Core\Utils\Id\RecordIdGenerator;
+use Espo\Entities\Extension;
 use Espo\ORM\EntityManager;
+use Espo\ORM\Query\Select;
+use Espo\ORM\Query\SelectBuilder;
 use PDO;
 
 /**
@@ -30,8 +34,22 @@ class Log
     public const SAVED = 'saved';
     public const REMOVED = 'removed';
 
-    public function __construct(private EntityManager $entityManager, private RecordIdGenerator $idGenerator)
-    {}
+    /** The package's name among EspoCRM's extensions. */
+    private const PACKAGE = 'advosync';
+
+    /** Seconds within which a number may be given and its row not yet be seen. */
+    private const UNSETTLED = 10;
+
+    /** How many rows may be written while one save is going on. */
+    private const UNCOMMITTED = 2000;
+
+    private ?string $install = null;
+
+    public function __construct(
+        private EntityManager $entityManager,
+        private RecordIdGenerator $idGenerator,
+        private ConfigDataProvider $database,
+    ) {}
 
     /**
      * @param string[] $attributes
@@ -61,55 +79,150 @@ class Log
     }
 
     /**
-     * The rows behind a number, and the number up to which nothing is left out. A row
-     * that somebody is about to commit is waited for: numbers are given before the
-     * commit, so a row that becomes visible later would be passed over for ever.
-     *
-     * @return array{rows: array<int, array<string, mixed>>, last: int}
+     * Whether nothing is missing behind a place: this installation has given it, and its
+     * row is still there. Rows may have been cleaned up, a backup may have been put back,
+     * under which numbers are given anew, or the module was away for a while.
      */
-    public function after(int $number, int $limit): array
+    public function holds(Place $place): bool
     {
-        $query = $this->entityManager
-            ->getQueryBuilder()
-            ->select(['number', 'targetType', 'targetId', 'kind', 'own', 'versionNumber', 'createdAt'])
-            ->from(self::ENTITY_TYPE)
-            ->where(['number>' => $number])
-            ->order('number')
-            ->limit(0, $limit)
-            ->withDeleted()
-            ->forUpdate()
-            ->build();
+        if ($place->install !== $this->install() || !$this->readersWait()) {
+            return false;
+        }
 
-        $rows = $this->entityManager
-            ->getTransactionManager()
-            ->run(fn () => $this->entityManager->getQueryExecutor()->execute($query)->fetchAll(PDO::FETCH_ASSOC));
+        if ($place->row === '') {
+            return ($this->number('ASC') ?? 1) === 1;
+        }
 
-        return ['rows' => $rows, 'last' => $rows ? (int) end($rows)['number'] : $number];
+        $row = $this->log(['number'])->where(['id' => $place->row, 'number' => $place->number]);
+
+        return $this->fetch($row->build()) !== [];
     }
 
     /**
-     * The first and the last number of the log; null where it is empty.
+     * The rows behind a place, and the place behind which the next ones are.
      *
-     * @return array{first: ?int, last: ?int}
+     * @return array{rows: array<int, array<string, mixed>>, next: Place, more: bool}
      */
-    public function range(): array
+    public function after(Place $place, int $limit): array
     {
-        $end = function (string $order): ?int {
-            $query = $this->entityManager
-                ->getQueryBuilder()
-                ->select(['number'])
-                ->from(self::ENTITY_TYPE)
-                ->order('number', $order)
-                ->limit(0, 1)
-                ->withDeleted()
-                ->build();
+        $rows = $this->rows($place->number, $limit);
+        $settled = Place::settled($place->number, $rows, self::ago(self::UNSETTLED));
 
-            $row = $this->entityManager->getQueryExecutor()->execute($query)->fetch();
+        return [
+            'rows' => $rows,
+            'next' => $settled > 0 ? $this->at($rows[$settled - 1]) : $place,
+            'more' => $settled === $limit,
+        ];
+    }
 
-            return $row ? (int) $row['number'] : null;
-        };
+    /**
+     * The place at which the log stands. Whatever is about to be committed is waited for:
+     * it may have a lower number than what can be seen.
+     */
+    public function standing(): Place
+    {
+        $last = $this->number('DESC');
 
-        return ['first' => $end('ASC'), 'last' => $end('DESC')];
+        if ($last === null) {
+            return new Place(0, $this->install(), '');
+        }
+
+        $rows = $this->rows(max(0, $last - self::UNCOMMITTED), 2 * self::UNCOMMITTED);
+        $settled = Place::settled($rows[0]['number'] - 1, $rows, self::ago(self::UNSETTLED));
+
+        return $this->at($rows[max(0, $settled - 1)]);
+    }
+
+    /**
+     * The rows behind a number. A row that somebody is about to commit is waited for:
+     * numbers are given before the commit, so a row that becomes visible later would be
+     * passed over for ever.
+     *
+     * @return array<int, array<string, mixed>>
+     */
+    private function rows(int $number, int $limit): array
+    {
+        $query = $this->log(['id', 'number', 'targetType', 'targetId', 'kind', 'own', 'createdAt'])
+            ->where(['number>' => $number])
+            ->order('number')
+            ->limit(0, $limit)
+            ->forUpdate()
+            ->build();
+
+        $rows = $this->entityManager->getTransactionManager()->run(fn () => $this->fetch($query));
+
+        return array_map(fn (array $row) => ['number' => (int) $row['number']] + $row, $rows);
+    }
+
+    /**
+     * @param string[] $columns
+     */
+    private function log(array $columns): SelectBuilder
+    {
+        return $this->entityManager
+            ->getQueryBuilder()
+            ->select($columns)
+            ->from(self::ENTITY_TYPE)
+            ->withDeleted();
+    }
+
+    /**
+     * @return array<int, array<string, mixed>>
+     */
+    private function fetch(Select $query): array
+    {
+        return $this->entityManager->getQueryExecutor()->execute($query)->fetchAll(PDO::FETCH_ASSOC);
+    }
+
+    /**
+     * The first number of the log ('ASC'), or the last one ('DESC'); null where it is empty.
+     */
+    private function number(string $order): ?int
+    {
+        $rows = $this->fetch($this->log(['number'])->order('number', $order)->limit(0, 1)->build());
+
+        return $rows ? (int) $rows[0]['number'] : null;
+    }
+
+    /**
+     * @param array<string, mixed> $row
+     */
+    private function at(array $row): Place
+    {
+        return new Place($row['number'], $this->install(), $row['id']);
+    }
+
+    /**
+     * Which installation of the module this is: what was saved between two of them is
+     * not in the log.
+     */
+    private function install(): string
+    {
+        return $this->install ??= $this->installed();
+    }
+
+    private function installed(): string
+    {
+        $extension = $this->entityManager
+            ->getRDBRepositoryByClass(Extension::class)
+            ->where(['name' => self::PACKAGE, 'isInstalled' => true])
+            ->order('createdAt', 'DESC')
+            ->findOne();
+
+        return $extension ? $extension->getId() : '';
+    }
+
+    /**
+     * On PostgreSQL a locking read does not wait for rows that are not committed yet.
+     */
+    private function readersWait(): bool
+    {
+        return $this->database->getPlatform() === 'Mysql';
+    }
+
+    private static function ago(int $seconds): string
+    {
+        return gmdate('Y-m-d H:i:s', time() - $seconds);
     }
 
     /**
@@ -119,18 +232,14 @@ class Log
      */
     public function versions(string $type, string $id, int $after): array
     {
-        $query = $this->entityManager
-            ->getQueryBuilder()
-            ->select(['versionNumber', 'own', 'attributes'])
-            ->from(self::ENTITY_TYPE)
+        $query = $this->log(['versionNumber', 'own', 'attributes'])
             ->where(['targetType' => $type, 'targetId' => $id, 'versionNumber>' => $after])
             ->limit(0, 200)
-            ->withDeleted()
             ->build();
 
         $versions = [];
 
-        foreach ($this->entityManager->getQueryExecutor()->execute($query)->fetchAll(PDO::FETCH_ASSOC) as $row) {
+        foreach ($this->fetch($query) as $row) {
             $versions[] = [
                 'versionNumber' => (int) $row['versionNumber'],
                 'own' => (bool) $row['own'],
@@ -142,13 +251,16 @@ class Log
     }
 
     /**
-     * Drops rows that are older; the newest stays, so that numbers are never given anew.
+     * Drops what is older, as far as nothing younger stands in front of it: a clock may
+     * have been wrong, and a hole in the middle shows nobody that something is missing.
+     * The newest row stays, so that numbers are never given anew.
      */
     public function dropBefore(string $time): void
     {
-        $last = $this->range()['last'];
+        $young = $this->fetch($this->log(['number'])->where(['createdAt>=' => $time])->order('number')->limit(0, 1)->build());
+        $until = $young ? (int) $young[0]['number'] : $this->number('DESC');
 
-        if ($last === null) {
+        if ($until === null) {
             return;
         }
 
@@ -156,7 +268,7 @@ class Log
             ->getQueryBuilder()
             ->delete()
             ->from(self::ENTITY_TYPE)
-            ->where(['createdAt<' => $time, 'number<' => $last])
+            ->where(['number<' => $until])
             ->build();
 
         $this->entityManager->getQueryExecutor()->execute($query);
