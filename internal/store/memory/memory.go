@@ -26,6 +26,7 @@ type Store struct {
 	history map[string][]byte
 	values  map[string]memoryValue
 	buckets map[string]*store.Bucket
+	tallies map[string]map[int][]byte // by whole, by part
 	// fail is asked before every call, with the method's name; nil: never.
 	fail func(ctx context.Context, method string) error
 }

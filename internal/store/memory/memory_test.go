@@ -16,7 +16,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 		s := memory.New(clock.Now)
 		return storetest.Backend{
 			Open: func(*testing.T) store.Store { return s },
-			Pass: clock.Pass, Unit: time.Second, ShowsExpired: true,
+			Pass: clock.Pass, Unit: time.Second, Tallies: true, ShowsExpired: true,
 		}
 	})
 }

@@ -97,3 +97,6 @@ func (s space) schema() string { return s.keys + "schema" }
 // lock is the key of a lock, and lockName what it is called outside of this package.
 func (s space) lock(name string) string    { return s.locks + name }
 func (s space) lockName(key string) string { return key[len(s.locks):] }
+
+// tally is a hash: part → document.
+func (s space) tally(whole string) string { return s.keys + "tally:" + url.QueryEscape(whole) }

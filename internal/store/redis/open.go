@@ -85,12 +85,35 @@ func connect(url string, o Options) (*Store, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
+	c, err := clientOptions(url, o.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	c.MaxRetries = -1 // repeating is ours to decide
+	name := fmt.Sprintf("Redis at %s, database %d", c.Addr, c.DB)
+	if o.Prefix != "" {
+		name += ", prefix " + o.Prefix
+	}
+	return &Store{c: redis.NewClient(c), now: o.Now, timeout: o.Timeout, scripts: newScripts(), space: newSpace(o.Prefix), name: name}, nil
+}
+
+// Dial makes a client of its own with the store's manners, for a library that brings its
+// own commands. It is a redis.UniversalClient; the error does not hold the address.
+func Dial(url string) (any, error) {
+	c, err := clientOptions(url, defaultTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewClient(c), nil
+}
+
+func clientOptions(url string, timeout time.Duration) (*redis.Options, error) {
 	logging.Disable() // the client's own lines on stderr: what fails is told by us
 	c, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, errURL // the error's text may hold the password
 	}
-	c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout = o.Timeout, o.Timeout, o.Timeout, o.Timeout
+	c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout = timeout, timeout, timeout, timeout
 	c.ContextTimeoutEnabled = true
 	c.Protocol = 2 // what bounded follows
 	dial := redis.NewDialer(c)
@@ -101,16 +124,11 @@ func connect(url string, o Options) (*Store, error) {
 		}
 		return bound(conn), nil
 	}
-	c.MaxRetries = -1 // repeating is ours to decide
 	c.DialerRetries = 1
 	c.PoolSize = poolSize
 	c.DisableIdentity = true
 	c.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	name := fmt.Sprintf("Redis at %s, database %d", c.Addr, c.DB)
-	if o.Prefix != "" {
-		name += ", prefix " + o.Prefix
-	}
-	return &Store{c: redis.NewClient(c), now: o.Now, timeout: o.Timeout, scripts: newScripts(), space: newSpace(o.Prefix), name: name}, nil
+	return c, nil
 }
 
 var errURL = errors.New("not a Redis URL")

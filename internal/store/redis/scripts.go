@@ -8,7 +8,7 @@ type scripts struct {
 	commit, appendAll, prune, forget    script
 	put, putNew, remove                 script
 	reindex                             script
-	draw, pause                         script
+	draw, pause, report                 script
 }
 
 // script is Lua and the digest by which the server knows it.
@@ -24,7 +24,7 @@ func newScripts() scripts {
 		prune: newScript(luaHistory + pruneLua), forget: newScript(luaHistory + forgetLua),
 		put: newScript(putLua), putNew: newScript(putNewLua),
 		remove: newScript(removeLua), reindex: newScript(reindexLua),
-		draw: newScript(drawLua), pause: newScript(pauseLua),
+		draw: newScript(drawLua), pause: newScript(pauseLua), report: newScript(reportLua),
 	}
 }
 

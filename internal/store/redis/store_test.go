@@ -40,7 +40,7 @@ func TestMiniredisKeepsTheContract(t *testing.T) {
 		m := miniredis.RunT(t)
 		return storetest.Backend{
 			Open: func(t *testing.T) store.Store { return open(t, "redis://"+m.Addr(), redis.Options{}) },
-			Pass: m.FastForward, Unit: time.Second, PutLock: putLock(m.Addr()),
+			Pass: m.FastForward, Unit: time.Second, Tallies: true, PutLock: putLock(m.Addr()),
 		}
 	})
 }
@@ -76,7 +76,7 @@ func TestRedisKeepsTheContract(t *testing.T) {
 		}
 		return storetest.Backend{
 			Open: func(t *testing.T) store.Store { return open(t, r.URL(), redis.Options{}) },
-			Pass: age(t, c), Unit: time.Minute, PutLock: putLock(r.Addr),
+			Pass: age(t, c), Unit: time.Minute, Tallies: true, PutLock: putLock(r.Addr),
 		}
 	})
 }

@@ -24,6 +24,8 @@ type Backend struct {
 	// ShowsExpired is true where a lease that has run out stays visible until
 	// somebody takes it.
 	ShowsExpired bool
+	// Tallies is true where it is a store.Tallies.
+	Tallies bool
 }
 
 // Run checks the whole contract; fresh makes an empty store for every part.
@@ -48,6 +50,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"budget", testBudget},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, fresh(t)) })
+	}
+	if b := fresh(t); b.Tallies {
+		t.Run("tallies", func(t *testing.T) { testTallies(t, b) })
 	}
 }
 
