@@ -4,7 +4,7 @@
 // What it keeps in memory: the candidates, about a hundred bytes each and never
 // more than maxQueue of them; eight bytes per linked record while it looks for
 // records that are gone; and a page or two of each list. What does not fit waits
-// for the next pass.
+// for the next pass. A planner of a fleet holds ten times as many candidates.
 package batch
 
 import (
@@ -70,6 +70,9 @@ type Deps struct {
 	Store    store.Store
 	Leases   *lease.Manager
 	Log      *slog.Logger
+	// Fleet carries the chunks of a pass to other processes, and the store is a
+	// store.Tallies then; nil: this process syncs them.
+	Fleet Fleet
 	// Now is the wall clock; nil: time.Now.
 	Now func() time.Time
 }

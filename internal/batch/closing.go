@@ -35,7 +35,7 @@ func (o *outcome) leaves(c candidate) {
 	o.Oldest = older(o.Oldest, c.since)
 	o.Waiting++
 	if len(o.Kept) < maxQueue {
-		o.Kept = append(o.Kept, kept{c.id, c.since, c.why})
+		o.Kept = append(o.Kept, kept{ID: c.id, Since: c.since, Why: c.why})
 	} else {
 		o.Left = true // the next pass finds it by looking
 	}
@@ -131,6 +131,8 @@ type closing struct {
 	TooMany  int                `json:"tooMany,omitempty"`
 
 	Outcome outcome `json:"outcome"`
+	// Planner is what the planner has to report itself, where others sync.
+	Planner chunkReport `json:"planner,omitzero"`
 }
 
 func (e *entityRun) closing() closing {

@@ -27,6 +27,9 @@ func (e *entityRun) readEarly(page []record.Object, found []candidate) {
 	if room := e.room(); room >= 0 {
 		n = min(n, room)
 	}
+	if e.run.distributes(e.m) { // others lock what they sync
+		return
+	}
 	if n == 0 || len(found) > chunkSize || len(page) == pageSize || e.deep || len(e.state.Bounds) >= e.aheadRanges() {
 		return
 	}

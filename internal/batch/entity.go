@@ -71,7 +71,7 @@ type entityRun struct {
 
 // entity makes the pass over one entity.
 func (r *run) entity(m *mapping.Mapping) error {
-	e := &entityRun{queue: newQueue(maxQueue), seed: maphash.MakeSeed(), accepted: make(chan struct{}), usKnown: make(chan struct{})}
+	e := &entityRun{queue: newQueue(r.mostCandidates(m)), seed: maphash.MakeSeed(), accepted: make(chan struct{}), usKnown: make(chan struct{})}
 	e.run, e.m, e.espo, e.twin = r, m, governedEspo{r.systems}, map[string]string{}
 	e.facts.Entity = m.Entity()
 	r.freshEntity()
@@ -83,6 +83,12 @@ func (r *run) entity(m *mapping.Mapping) error {
 		defer release()
 	}
 	r.report.Entities[m.Entity()] = result.Summary{} // the run was about it, whatever becomes of it
+	switch err := r.endBefore(m, e.lock); {
+	case errors.Is(err, errLeft):
+		return nil
+	case err != nil:
+		return err
+	}
 	if err := e.recall(); err != nil {
 		return err
 	}
@@ -121,12 +127,20 @@ func (r *run) entity(m *mapping.Mapping) error {
 		s.Phase(m.Entity(), PhaseSync)
 		s.Planned(m.Entity(), len(list), true)
 	})
+	if r.distributes(m) && len(list) > 0 {
+		return e.distribute(list)
+	}
 	err = errors.Join(e.execute(list), e.judge.error())
 	e.importAll()
+	return e.finish(err)
+}
+
+// finish ends a pass of which every candidate was come to, or given up.
+func (e *entityRun) finish(err error) error {
 	if g := e.heldBack(); g != nil {
-		r.note(g) // it has kept nothing else from its end
+		e.run.note(g) // it has kept nothing else from its end
 	}
-	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseDone) })
+	e.run.tell(func(s Sink) { s.Phase(e.m.Entity(), PhaseDone) })
 	return errors.Join(err, e.rememberRun(true, err))
 }
 

@@ -14,6 +14,7 @@ type kept struct {
 	ID    string `json:"id"`
 	Since int64  `json:"since,omitempty"`
 	Why   why    `json:"why"`
+	Was   openAs `json:"was,omitempty"` // of a chunk's records
 }
 
 func keptKey(entity string) string { return "kept:" + entity }
@@ -73,7 +74,7 @@ func (e *entityRun) keepLeft(ctx context.Context, ks []kept) error {
 	return save(ctx, e.run.p.deps.Store, keptKey(e.m.Entity()), ks)
 }
 
-func (k kept) candidate() candidate { return candidate{id: k.ID, since: k.Since, why: k.Why} }
+func (k kept) candidate() candidate { return candidate{k.ID, k.Since, k.Why, k.Was} }
 
 // bounded: the pass has ended at a bound of the command line.
 func (e *entityRun) bounded() bool {

@@ -47,6 +47,9 @@ type Report struct {
 	Interrupted bool
 	// Ended says why it stopped before the last candidate; "" it did not.
 	Ended Stop
+	// Out is how many chunks of the pass others still sync; what they report is not in
+	// here.
+	Out int
 	// Dropped is how many results did not fit into the document.
 	Dropped int
 	// Warnings are sentences for the operator, each once.
@@ -80,13 +83,17 @@ func (r *Report) add(res result.Record) {
 	case result.Merged:
 		r.WrittenAdvoware++
 		r.WrittenEspocrm++
-	case result.Failed, result.PermanentlyFailed:
-		if len(r.Failed) < maxFirstFailed {
-			r.Failed = append(r.Failed, res)
-		}
 	}
 	if res.Outcome != result.Locked {
 		r.Seen++
+	}
+	r.keep(res)
+}
+
+// keep keeps a result where it is worth telling.
+func (r *Report) keep(res result.Record) {
+	if (res.Outcome == result.Failed || res.Outcome == result.PermanentlyFailed) && len(r.Failed) < maxFirstFailed {
+		r.Failed = append(r.Failed, res)
 	}
 	if res.Outcome == result.Unchanged && len(res.Warnings) == 0 {
 		return

@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,6 +49,8 @@ type rig struct {
 	sink    batch.Sink
 	base    http.RoundTripper // nil: the simulators
 	now     func() time.Time  // nil: time.Now
+	fleet   batch.Fleet       // nil: none
+	command string            // of the next process; "": cron-run
 	// watch, where set, stands between each process and the world.
 	// dead is the run that was killed; its locks are free for anybody to take.
 	dead  string
@@ -129,9 +132,9 @@ func (r *rig) process() *batch.Pass {
 	ec, ac := r.clients(base, wait)
 	cfg := r.cfg
 	cfg.Engine.Run = run
-	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "cron-run", Run: run}
+	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: cmp.Or(r.command, "cron-run"), Run: run}
 	r.lm = lease.New(st, owner, 5*time.Minute, lease.Options{Now: r.now, Dead: dead})
-	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: st, Now: r.now, Leases: r.lm}
+	deps := batch.Deps{EspoCRM: ec, Advoware: ac, Store: st, Now: r.now, Leases: r.lm, Fleet: r.fleet}
 	if os.Getenv("BATCH_LOG") != "" {
 		deps.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

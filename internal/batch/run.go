@@ -39,21 +39,25 @@ type run struct {
 	stop   Stop
 	errs   []error
 	warned map[string]bool
+	others result.Calls // made by the processes that have synced chunks
 }
 
 func (p *Pass) newRun(ctx context.Context, opts Options, sink Sink) *run {
-	if sink == nil {
-		sink = nobody{}
-	}
 	workers := max(p.cfg.Concurrency, 1)
 	if opts.Concurrency > 0 {
 		workers = opts.Concurrency
 	}
+	s, e := p.connect(p.cfg.Engine, workers)
+	return p.newRunWith(ctx, opts, sink, s, e)
+}
+
+func (p *Pass) newRunWith(ctx context.Context, opts Options, sink Sink, s *systems, e *engine.Engine) *run {
+	if sink == nil {
+		sink = nobody{}
+	}
 	r := &run{p: p, opts: opts, ctx: ctx, sink: sink, start: p.deps.Now(), warned: map[string]bool{}}
-	r.workersMost = workers
-	r.systems = newSystems(p.deps.EspoCRM, p.deps.Advoware, newGovernor(workers, p.deps.Log))
-	r.engine = engine.New(p.cfg.Engine, engine.Deps{EspoCRM: governedEspo{r.systems}, Advoware: governedAdvo{r.systems},
-		Store: p.deps.Store, Leases: p.deps.Leases, Log: p.deps.Log, Now: p.deps.Now})
+	r.workersMost = s.governor.most
+	r.systems, r.engine = s, e
 	r.work, r.end = WithGrace(ctx, p.cfg.Grace)
 	if opts.MaxDuration > 0 {
 		r.until = r.start.Add(opts.MaxDuration)
@@ -62,6 +66,13 @@ func (p *Pass) newRun(ctx context.Context, opts Options, sink Sink) *run {
 	r.report.Document.Results = []result.Record{}
 	r.report.Document.Run = result.Run{ID: p.cfg.Engine.Run, Command: p.cfg.Engine.Command, StartedAt: r.start.UTC().Truncate(time.Millisecond), DryRun: opts.DryRun}
 	return r
+}
+
+// connect puts governor and breakers between an engine and both systems.
+func (p *Pass) connect(cfg engine.Config, workers int) (*systems, *engine.Engine) {
+	s := newSystems(p.deps.EspoCRM, p.deps.Advoware, newGovernor(workers, p.deps.Log))
+	return s, engine.New(cfg, engine.Deps{EspoCRM: governedEspo{s}, Advoware: governedAdvo{s},
+		Store: p.deps.Store, Leases: p.deps.Leases, Log: p.deps.Log, Now: p.deps.Now})
 }
 
 func (r *run) close() { r.end() }
@@ -219,7 +230,7 @@ func (r *run) finish(calls *callcount.Counter) Report {
 	rep.Ended = r.stop
 	rep.sort()
 	rep.Document.Run.DurationMS = r.now().Sub(r.start).Milliseconds()
-	rep.Document.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
+	rep.Document.Calls = plus(counted(calls), r.others)
 	var others []string
 	if len(r.errs) > 0 {
 		shown := worst(r.errs)
@@ -273,7 +284,7 @@ func (r *run) remember() {
 	s := rep.Document.Summary
 	rec := RunRecord{ID: rep.Document.Run.ID, StartedAt: r.start.UTC(), FinishedAt: r.now().UTC(), Entities: rep.Entities, Calls: rep.Document.Calls,
 		Interrupted: rep.Interrupted, Error: rep.Document.Error,
-		Success: rep.Document.Error == nil && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !rep.Document.StillOpen.Any()}
+		Success: rep.Document.Error == nil && rep.Out == 0 && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !rep.Document.StillOpen.Any()}
 	open := map[fault.System]*fault.Error{}
 	for name, b := range r.systems.breakers {
 		if b.asked() {

@@ -1,0 +1,516 @@
+package batch_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"advosync/internal/batch"
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/result"
+	"advosync/internal/sandbox"
+)
+
+// tray is a queue as bad as the test wants it.
+type tray struct {
+	mu    sync.Mutex
+	tasks []task
+	put   int
+	slots int
+	held  string
+	busy  int
+	// loses says which chunks get lost; twice has each of them carried out twice.
+	loses func(n int) bool
+	twice bool
+	most  int // that waited at a time
+	// onPut is called before a chunk is taken; nil: nothing is.
+	onPut func(n int)
+}
+
+type task struct {
+	n, tries int
+	body     []byte
+}
+
+func (q *tray) Put(_ context.Context, _ string, n int, body []byte) error {
+	if q.onPut != nil {
+		q.onPut(n)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.put++
+	if q.loses != nil && q.loses(n) {
+		return nil
+	}
+	q.tasks = append(q.tasks, task{n: n, body: body})
+	if q.twice {
+		q.tasks = append(q.tasks, task{n: n, body: body})
+	}
+	q.most = max(q.most, len(q.tasks))
+	return nil
+}
+
+func (q *tray) Look(context.Context) (batch.FleetState, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return batch.FleetState{Slots: q.slots, Waiting: len(q.tasks), Out: len(q.tasks) + q.busy, Held: q.held}, nil
+}
+
+func (q *tray) take() (t task, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.tasks) == 0 {
+		return t, false
+	}
+	t, q.tasks = q.tasks[0], q.tasks[1:]
+	q.busy++
+	return t, true
+}
+
+func (q *tray) done(t task, again bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.busy--
+	if again {
+		q.tasks = append(q.tasks, t)
+	}
+}
+
+// work is one worker's slot, until ctx ends.
+func (q *tray) work(ctx context.Context, w *batch.Worker, ended func(*batch.Report)) {
+	for ctx.Err() == nil {
+		t, ok := q.take()
+		if !ok {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		rep, err := w.Work(ctx, t.body, t.tries == 2)
+		if err != nil && !errors.Is(err, batch.ErrGivenBack) && !errors.Is(err, batch.ErrElsewhere) {
+			t.tries++
+			time.Sleep(time.Second)
+		}
+		q.done(t, err != nil)
+		if rep != nil && ended != nil {
+			ended(rep)
+		}
+	}
+}
+
+// withWorkers runs fn while so many workers, processes of their own, are at work.
+func (r *rig) withWorkers(q *tray, n int, fn func()) (ended []*batch.Report) {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	q.slots = n
+	for range n {
+		w := r.worker()
+		all.Go(func() {
+			q.work(ctx, w, func(rep *batch.Report) { mu.Lock(); defer mu.Unlock(); ended = append(ended, rep) })
+		})
+	}
+	fn()
+	cancel()
+	all.Wait()
+	return ended
+}
+
+func (r *rig) worker() *batch.Worker {
+	r.command = "worker"
+	defer func() { r.command = "" }()
+	return r.process().Worker(func(string) (*mapping.Mapping, error) { return r.m, nil })
+}
+
+// settleAlone settles the world without a fleet, and then has one.
+func (r *rig) settleAlone(q *tray) {
+	r.t.Helper()
+	r.fleet = nil
+	r.settled()
+	r.fleet = q
+}
+
+func (r *rig) watermark() string {
+	r.t.Helper()
+	s, _, err := batch.LoadState(r.t.Context(), r.store, r.m.Entity())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s.Watermark
+}
+
+func (r *rig) underway() *batch.Underway {
+	r.t.Helper()
+	u, err := batch.LoadUnderway(r.t.Context(), r.store, r.m.Entity())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return u
+}
+
+// mixed edits so many records on one side or the other.
+func (r *rig) mixed(n int) {
+	for i, p := range r.linked()[:n] {
+		if i%2 == 0 {
+			r.editEspo(p.espo, map[string]any{"email": "neu@example.de", "syncStatus": "dirty"})
+		} else {
+			r.editAdvo(p.advo, map[string]any{"telGesch": "0511 1"})
+		}
+	}
+}
+
+// TestAFleetMakesTheSamePass: what a pass does does not depend on who syncs.
+func TestAFleetMakesTheSamePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var docs []result.Document
+		var worlds [][]string
+		for _, q := range []*tray{nil, {}, {twice: true}} {
+			r := newRig(t, sandbox.WorldOptions{More: 440})
+			r.settleAlone(q)
+			r.mixed(430)
+			if q == nil {
+				r.fleet = nil
+			}
+			var rep batch.Report
+			if q == nil {
+				rep = r.pass(batch.Options{AllowMassChange: true})
+			} else {
+				ended := r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+				if len(ended) > 0 {
+					t.Error("a worker has ended a pass whose planner waits for it")
+				}
+				if q.put != 5 {
+					t.Errorf("%d chunks were handed out", q.put)
+				}
+			}
+			if r.underway() != nil {
+				t.Error("the pass is still under way")
+			}
+			if rep.Document.Calls.Espocrm == 0 || rep.Document.Calls.Advoware < 400 {
+				t.Errorf("calls %+v", rep.Document.Calls)
+			}
+			docs = append(docs, rep.Document)
+			worlds = append(worlds, contents(r))
+			time.Sleep(15 * time.Minute)
+			r.fleet = nil
+			r.still()
+		}
+		for i, d := range docs[1:] {
+			if d.Summary != docs[0].Summary || d.StillOpen != docs[0].StillOpen || len(d.Results) != len(docs[0].Results) {
+				t.Errorf("fleet %d: %+v, %d results; alone %+v, %d", i, d.Summary, len(d.Results), docs[0].Summary, len(docs[0].Results))
+			}
+			if !slices.Equal(worlds[i+1], worlds[0]) {
+				t.Errorf("fleet %d has left another world", i)
+			}
+		}
+	})
+}
+
+// contents is what both systems hold, but for stamps and the numbers of new records.
+func contents(r *rig) (out []string) {
+	for _, rec := range r.w.EspoCRM.Records(ct) {
+		out = append(out, strings.Join([]string{rec["id"].(string), text(rec["email"]), text(rec["phone"]), text(rec["syncStatus"])}, " "))
+	}
+	for _, raw := range r.w.Advoware.All(path) {
+		id := idOf(raw)
+		out = append(out, strings.Join([]string{r.advoField(id, "emailGesch"), r.advoField(id, "telGesch")}, " "))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func text(v any) string { s, _ := v.(string); return s }
+
+// TestChunksAreHandedOutAsTheyAreTaken: no more wait than workers can soon take.
+func TestChunksAreHandedOutAsTheyAreTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 1200})
+		r.settleAlone(q)
+		r.latency.Store(int64(20 * time.Millisecond))
+		r.mixed(1200)
+		r.withWorkers(q, 1, func() { r.pass(batch.Options{AllowMassChange: true}) })
+		if q.put != 12 || q.most > 4 {
+			t.Errorf("%d chunks, up to %d waited for one slot", q.put, q.most)
+		}
+	})
+}
+
+// TestTheWatermarkWaitsForEveryChunk: the planner goes at its bound; the pass goes on, and
+// whoever reports the last chunk ends it.
+func TestTheWatermarkWaitsForEveryChunk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 1}
+		r := newRig(t, sandbox.WorldOptions{More: 240})
+		r.settleAlone(q)
+		r.mixed(230)
+		before := r.watermark()
+		rep := r.pass(batch.Options{AllowMassChange: true, MaxDuration: 5 * time.Second})
+		u := r.underway()
+		if rep.Out != 3 || rep.LeftOver != 0 || rep.Ended != batch.StopTime || u == nil || !u.Whole || u.Chunks != 3 {
+			t.Fatalf("out %d, left %d, ended %q, under way %+v", rep.Out, rep.LeftOver, rep.Ended, u)
+		}
+		w := r.worker()
+		for i := range 3 {
+			if r.watermark() != before {
+				t.Errorf("the watermark has moved with %d chunks out", 3-i)
+			}
+			tk, _ := q.take()
+			ended, err := w.Work(t.Context(), tk.body, false)
+			if err != nil || (ended != nil) != (i == 2) {
+				t.Fatalf("chunk %d: %v, ended %v", i, err, ended)
+			}
+			q.done(tk, false)
+			if ended != nil && (ended.Document.Summary.UpdatedAdvoware != 115 || ended.Document.Run.ID != rep.Document.Run.ID || ended.Entities[r.m.Entity()].UpdatedEspocrm != 115) {
+				t.Errorf("the summary of the whole: %+v", ended.Document.Summary)
+			}
+		}
+		if r.watermark() == before || r.underway() != nil {
+			t.Error("the pass was not ended by who reported last")
+		}
+		runs, err := batch.Runs(t.Context(), r.store)
+		if err != nil || runs[0].ID != rep.Document.Run.ID || runs[0].Entities[r.m.Entity()].UpdatedAdvoware != 115 || !runs[0].Success {
+			t.Errorf("remembered: %+v, %v", runs[0], err)
+		}
+		r.fleet = nil
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestTheNextPlannerWaits: a pass that is under way is not begun a second time.
+func TestTheNextPlannerWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 1}
+		r := newRig(t, sandbox.WorldOptions{More: 240})
+		r.settleAlone(q)
+		r.mixed(230)
+		first := r.pass(batch.Options{AllowMassChange: true, MaxDuration: time.Second})
+		second := r.pass(batch.Options{AllowMassChange: true, MaxDuration: time.Second})
+		if second.Out != 3 || second.Document.Summary.Total != 0 || q.put != 3 {
+			t.Fatalf("%d out, %d put: %+v", second.Out, q.put, second.Document.Summary)
+		}
+		var third batch.Report
+		r.withWorkers(q, 2, func() { third = r.pass(batch.Options{}) })
+		if s := looked(third); s.UpdatedAdvoware+s.UpdatedEspocrm > 0 || r.underway() != nil {
+			t.Errorf("the third pass: %+v", s)
+		}
+		runs, err := batch.Runs(t.Context(), r.store)
+		if i := slices.IndexFunc(runs, func(o batch.RunRecord) bool { return o.ID == first.Document.Run.ID }); err != nil || i < 0 || runs[i].Entities[r.m.Entity()].UpdatedAdvoware != 115 {
+			t.Errorf("remembered of the first: %+v, %v", runs, err)
+		}
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestLostChunks: what the queue loses costs time. The watermark stays, and the next pass
+// syncs what was lost.
+func TestLostChunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{loses: func(n int) bool { return n == 1 }}
+		r := newRig(t, sandbox.WorldOptions{More: 240})
+		r.settleAlone(q)
+		r.mixed(230)
+		before := r.watermark()
+		var rep batch.Report
+		var err error
+		r.withWorkers(q, 2, func() { rep, err = r.run(t.Context(), batch.Options{AllowMassChange: true}) })
+		if f := fault.As(err); f == nil || f.Code != "chunks_lost" || rep.LeftOver != 100 || looked(rep).Total != 130 {
+			t.Fatalf("%v; %d left, %+v", err, rep.LeftOver, looked(rep))
+		}
+		if r.watermark() != before {
+			t.Error("the watermark has moved over a chunk that was lost")
+		}
+		q.loses = nil
+		r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{}) })
+		if s := looked(rep); s.UpdatedAdvoware+s.UpdatedEspocrm != 100 || r.watermark() == before {
+			t.Errorf("the next pass: %+v", s)
+		}
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestAPlannerThatDies: its pass never completes; the next planner drops it and looks at
+// everything again. Chunks that were out are not begun any more.
+func TestAPlannerThatDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 1}
+		r := newRig(t, sandbox.WorldOptions{More: 240})
+		r.settleAlone(q)
+		r.mixed(230)
+		before := r.watermark()
+		q.onPut = func(n int) {
+			if n == 2 {
+				runtime.Goexit()
+			}
+		}
+		died := make(chan struct{})
+		go func() {
+			defer close(died)
+			_, _ = r.run(context.Background(), batch.Options{AllowMassChange: true})
+		}()
+		<-died
+		q.onPut = nil
+		if u := r.underway(); u == nil || u.Whole || q.put != 2 {
+			t.Fatalf("%+v, %d put", u, q.put)
+		}
+		tk, _ := q.take()
+		if _, err := r.worker().Work(t.Context(), tk.body, false); err != nil {
+			t.Fatal(err)
+		}
+		q.done(tk, false)
+		var rep batch.Report
+		r.withWorkers(q, 1, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+		if s := looked(rep); s.UpdatedAdvoware+s.UpdatedEspocrm != 130 || len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], "was not finished") {
+			t.Errorf("%+v %q", s, rep.Warnings)
+		}
+		if r.watermark() == before || r.underway() != nil {
+			t.Error("the next pass has not completed")
+		}
+		r.w.Log.Clear()
+		if _, err := r.worker().Work(t.Context(), tk.body, false); err != nil || r.w.Log.Count(func(sandbox.LogEntry) bool { return true }) > 0 {
+			t.Errorf("a chunk of a pass that is over was begun: %v", err)
+		}
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestGuardsAreThePlanners: a guard halts before anything is handed out; what may be
+// created was counted out; a worker judges nothing.
+func TestGuardsAreThePlanners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 1}
+		r := newRig(t, sandbox.WorldOptions{More: 240})
+		r.settleAlone(q)
+		r.mixed(230)
+		for _, p := range r.linked() {
+			r.editAdvo(p.advo, map[string]any{"telGesch": "0511 2"})
+		}
+		_, err := r.run(t.Context(), batch.Options{})
+		if g := guardOf(t, err); g.Guard != "mass_change" || q.put != 0 || r.underway() != nil {
+			t.Fatalf("%v, %d put", g, q.put)
+		}
+		var rep batch.Report
+		r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+		if s := looked(rep); s.UpdatedEspocrm+s.Merged+s.UpdatedAdvoware < 230 {
+			t.Errorf("what the planner has let pass was not synced: %+v", s)
+		}
+	})
+}
+
+// TestCreatesAreCountedOut: too many are held back, one more is not made by any worker.
+func TestCreatesAreCountedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct{ most, made int }{{50, 0}, {150, 120}} {
+			q := &tray{}
+			r := newRig(t, sandbox.WorldOptions{More: 20})
+			r.settleAlone(q)
+			for range 120 {
+				r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": "Neu", "name": "Nina Neu", "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
+			}
+			r.cfg.MaxCreates = tt.most
+			var rep batch.Report
+			var err error
+			r.withWorkers(q, 2, func() { rep, err = r.run(t.Context(), batch.Options{}) })
+			if n := rep.Document.Summary.Created; n != tt.made || (err != nil) != (tt.made == 0) {
+				t.Errorf("at most %d: %d created, %v", tt.most, n, err)
+			}
+			if tt.made == 0 {
+				if g := guardOf(t, err); g.Guard != "creates" || rep.Document.StillOpen.Held != 120 {
+					t.Errorf("%v, %+v", g, rep.Document.StillOpen)
+				}
+			}
+		}
+	})
+}
+
+// TestASystemThatIsDown: chunks could not run and are tried again; then the pass ends as
+// it would in one process.
+func TestASystemThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 440})
+		r.settleAlone(q)
+		r.mixed(430)
+		before := r.watermark()
+		q.onPut = func(int) { r.w.Advoware.Faults().Add(sandbox.Fault{Name: "down", System: "advoware", Status: 503}) }
+		var rep batch.Report
+		var err error
+		r.withWorkers(q, 2, func() { rep, err = r.run(t.Context(), batch.Options{AllowMassChange: true}) })
+		if f := systemOf(t, err); f.System != fault.Advoware || rep.Document.Error == nil || r.watermark() != before || r.underway() != nil {
+			t.Fatalf("%v, %+v", f, rep.Document.Error)
+		}
+		r.w.Advoware.Faults().Clear("down")
+		q.onPut = nil
+		time.Sleep(15 * time.Minute)
+		r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestAWorkerThatIsAskedToEnd gives its chunk back, and another one syncs it.
+func TestAWorkerThatIsAskedToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 1}
+		r := newRig(t, sandbox.WorldOptions{More: 110})
+		r.settleAlone(q)
+		r.mixed(100)
+		r.latency.Store(int64(50 * time.Millisecond))
+		r.pass(batch.Options{AllowMassChange: true, MaxDuration: 5 * time.Second})
+		tk, _ := q.take()
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if rep, err := r.worker().Work(ctx, tk.body, true); !errors.Is(err, batch.ErrGivenBack) || rep != nil {
+			t.Fatalf("%v, %v", rep, err)
+		}
+		locks, err := r.store.Locks(t.Context())
+		if err != nil || len(locks) > 0 {
+			t.Errorf("locks are left: %v %v", locks, err)
+		}
+		if u := r.underway(); u == nil || u.Reported != 0 {
+			t.Errorf("%+v", u)
+		}
+		if rep, err := r.worker().Work(t.Context(), tk.body, false); err != nil || rep == nil {
+			t.Fatalf("the other worker: %v %v", rep, err)
+		}
+		r.fleet = nil
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestOrdersHoldNoValues: what goes through the queue is ids.
+func TestOrdersHoldNoValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 1}
+		r := newRig(t, sandbox.WorldOptions{More: 30})
+		r.settleAlone(q)
+		r.mixed(20)
+		r.pass(batch.Options{AllowMassChange: true, MaxDuration: time.Second})
+		var order map[string]any
+		if err := json.Unmarshal(q.tasks[0].body, &order); err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range order["items"].([]any) {
+			for key := range item.(map[string]any) {
+				if !slices.Contains([]string{"id", "since", "why", "was"}, key) {
+					t.Errorf("an order holds %s", key)
+				}
+			}
+		}
+		if strings.Contains(string(q.tasks[0].body), "neu@example.de") {
+			t.Error("an order holds a value")
+		}
+	})
+}
