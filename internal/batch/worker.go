@@ -243,7 +243,7 @@ func (w *Worker) forget(pass string) {
 func (w *Worker) end(ctx context.Context, o order) (*Report, error) {
 	u, err := LoadUnderway(ctx, w.p.deps.Store, o.Entity)
 	if err != nil || u == nil || u.Pass != o.Pass || !u.complete() {
-		return nil, nil //nolint:nilerr // it is reported
+		return nil, nil // it is reported
 	}
 	lock, err := w.p.deps.Leases.Acquire(ctx, store.LockKey(o.Entity, "cron-run"))
 	if err != nil {
@@ -254,7 +254,7 @@ func (w *Worker) end(ctx context.Context, o order) (*Report, error) {
 	}
 	defer func() { _ = lock.Release() }()
 	if u, err = LoadUnderway(ctx, w.p.deps.Store, o.Entity); err != nil || u == nil || u.Pass != o.Pass {
-		return nil, nil //nolint:nilerr // somebody has ended it
+		return nil, nil // somebody has ended it
 	}
 	rep, err := w.p.finishFor(ctx, u, lock)
 	if err != nil {

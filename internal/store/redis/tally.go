@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -17,7 +16,6 @@ const (
 )
 
 var _ store.Tallies = (*Store)(nil)
-
 
 // KEYS: the tally. ARGV: part, document, life in ms. Answer: how many are reported.
 const reportLua = `
