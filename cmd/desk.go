@@ -32,7 +32,9 @@ type parts struct {
 	counter  desk.Counter
 	creator  engine.Creator
 	// find asks EspoCRM for records; nil: only what the store holds may be read.
-	find      finder
+	find finder
+	// names asks EspoCRM for names, also where nothing else is asked.
+	names     finder
 	retention time.Duration
 	// retry is the pause after a record's first failure.
 	retry time.Duration
@@ -42,7 +44,7 @@ type parts struct {
 
 // Parts implements session.
 func (s *opened) Parts() parts {
-	p := parts{engine: s.engine, desk: s.desk, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff,
+	p := parts{engine: s.engine, desk: s.desk, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, names: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff,
 		maxRetries: s.cfg.Sync.MaxRetries}
 	if !s.storeOnly {
 		p.find = s.espo

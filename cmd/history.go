@@ -149,7 +149,7 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 		}
 		return report.Runs(a.console.Out, runs.newest(h.limit), a.reportOptions(""))
 	}
-	return a.historyEntries(h, all)
+	return a.historyEntries(ctx, s.Parts(), h, all)
 }
 
 // filter finds the run and the records that the flags name.
@@ -175,19 +175,23 @@ func (h *historyFlags) filter(ctx context.Context, p parts, entities []string) (
 }
 
 // historyEntries reports what all gives, the newest entries first, one by one.
-func (a *app) historyEntries(h *historyFlags, all func(func(store.Entry) error) error) error {
+func (a *app) historyEntries(ctx context.Context, p parts, h *historyFlags, all func(func(store.Entry) error) error) error {
 	limit, o := h.limit, a.reportOptions("")
-	if o.Rich && a.format == report.Table && !h.limitWasGiven {
+	if a.showsNames() && !h.limitWasGiven {
 		limit = historyPage
 	}
+	names, err := a.namesIn(ctx, p, limit, all)
+	if err != nil {
+		return err
+	}
 	given, more := 0, false
-	err := report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
+	err = report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
 		err := all(func(e store.Entry) error {
 			if more = limit > 0 && given == limit; more {
 				return errEnough
 			}
 			given++
-			if !yield(historyEntry(e, h.values), nil) {
+			if !yield(historyEntry(e, h.values, names), nil) {
 				return errEnough
 			}
 			return nil
@@ -205,12 +209,35 @@ func (a *app) historyEntries(h *historyFlags, all func(func(store.Entry) error) 
 	return err
 }
 
+// namesIn are the names of the records in the newest entries, where they are shown.
+func (a *app) namesIn(ctx context.Context, p parts, limit int, all func(func(store.Entry) error) error) (map[store.Key]string, error) {
+	if !a.showsNames() {
+		return nil, nil
+	}
+	var keys []store.Key
+	n := 0
+	err := all(func(e store.Entry) error {
+		if n++; limit > 0 && n > limit {
+			return errEnough
+		}
+		if k := (store.Key{Entity: e.Entity, ID: e.RecordID}); !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return a.namesFor(ctx, p, keys), nil
+}
+
 // historyEntry is an entry in the words of the contract. Writes that did not
 // happen overwrote nothing, and are left out.
-func historyEntry(e store.Entry, values bool) result.HistoryEntry {
+func historyEntry(e store.Entry, values bool, names map[store.Key]string) result.HistoryEntry {
 	out := result.HistoryEntry{At: e.At.UTC(), Run: e.Run, Command: e.Command, Entity: e.Entity, ID: e.RecordID, Verdict: result.Verdict(e.Verdict),
 		Outcome: result.Outcome(e.Outcome), Reason: result.Reason{Code: e.ReasonCode, Text: e.ReasonText}, Fields: []result.HistoryField{},
-		RowID: result.HistoryRowID{Before: e.RowBefore, After: e.RowAfter}, By: e.By, Of: e.Of}
+		RowID: result.HistoryRowID{Before: e.RowBefore, After: e.RowAfter}, By: e.By, Of: e.Of,
+		Name: names[store.Key{Entity: e.Entity, ID: e.RecordID}]}
 	if e.AdvowareID != 0 {
 		out.AdvowareID = &e.AdvowareID
 	}

@@ -195,6 +195,7 @@ func (a *app) pairUp(ctx context.Context, s session, l *linkFlags, out *result.L
 		return err
 	}
 	describe(found, out)
+	a.nameLink(ctx, p, m, out)
 	byID := map[string]int64{}
 	var targets []target
 	for _, pair := range found.Pairs {

@@ -221,23 +221,6 @@ func nameAll(ctx context.Context, p parts, m *mapping.Mapping, needs []result.Ne
 	return err
 }
 
-// namesOf are the names that EspoCRM has for records, by id.
-func namesOf(ctx context.Context, p parts, m *mapping.Mapping, ids []string) (map[string]string, error) {
-	slices.Sort(ids)
-	names := map[string]string{}
-	for some := range slices.Chunk(slices.Compact(ids), 100) {
-		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title()}, OrderBy: "id", Size: len(some),
-			Where: []record.Condition{{Field: "id", Op: record.In, Values: some}}})
-		if err != nil {
-			return names, err
-		}
-		for _, o := range page {
-			names[o.Plain("id")] = o.Plain(m.Title())
-		}
-	}
-	return names, nil
-}
-
 // moreOf stands for records of which each would be a line too many, or whose names
 // nobody can be asked for.
 func moreOf(entity string, kind result.NeedKind, n int, next string) result.Need {
@@ -341,7 +324,7 @@ func (a *app) wholeNeeds(ctx context.Context, p parts, doc result.Status, entiti
 	}
 	locks, err := staleLocks(ctx, p, entities)
 	if err == nil && down == nil {
-		err = nameLocks(ctx, p, locks)
+		err = nameLockNeeds(ctx, p, locks)
 	}
 	if err != nil {
 		return nil, err
@@ -379,8 +362,8 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 	return needs, nil
 }
 
-// nameLocks gives locked records the names that EspoCRM has for them.
-func nameLocks(ctx context.Context, p parts, locks []result.Need) error {
+// nameLockNeeds gives locked records the names that EspoCRM has for them.
+func nameLockNeeds(ctx context.Context, p parts, locks []result.Need) error {
 	for _, m := range p.mappings {
 		var ids []string
 		for _, n := range locks {

@@ -233,15 +233,24 @@ func (a *app) listOverruled(ctx context.Context, r *resolveFlags, ids []string) 
 	if ids, err = ps.idsOfAny(ctx, selected(ps.mappings, entities), ids); err != nil {
 		return err
 	}
-	o := a.reportOptions("")
-	o.None = a.nothingOverruled(r)
-	return report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
-		err := ps.store.Entries(ctx, store.HistoryFilter{Since: r.from}, func(e store.Entry) error {
+	all := func(fn func(store.Entry) error) error {
+		return ps.store.Entries(ctx, store.HistoryFilter{Since: r.from}, func(e store.Entry) error {
 			if !slices.Contains(entities, e.Entity) || !overruledSomething(e) || len(ids) > 0 && !slices.Contains(ids, e.RecordID) {
 				return nil
 			}
 			e.Writes = slices.DeleteFunc(slices.Clone(e.Writes), func(w store.Write) bool { return !gaveWay(w) })
-			if !yield(historyEntry(e, true), nil) {
+			return fn(e)
+		})
+	}
+	names, err := a.namesIn(ctx, ps, 0, all)
+	if err != nil {
+		return err
+	}
+	o := a.reportOptions("")
+	o.None = a.nothingOverruled(r)
+	return report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
+		err := all(func(e store.Entry) error {
+			if !yield(historyEntry(e, true, names), nil) {
 				return errEnough
 			}
 			return nil

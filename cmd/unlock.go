@@ -100,9 +100,10 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 		out.Locks = append(out.Locks, l.Lock)
 	}
 	if u.list {
+		a.nameLocks(ctx, ps, out.Locks)
 		return report.Locks(a.console.Out, out, a.reportOptions(""))
 	}
-	return a.unlocked(out, u.dryRun)
+	return a.unlocked(ctx, ps, out, u.dryRun)
 }
 
 // about: the lock is of an entity that was asked for, and not live where stale ones
@@ -123,14 +124,14 @@ func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFl
 		if !u.dryRun {
 			p.desk.Unstick(ctx, m, u.ids[0], &free)
 		}
-		return a.unlocked(result.Locks{Locks: []result.Lock{free}}, u.dryRun)
+		return a.unlocked(ctx, p, result.Locks{Locks: []result.Lock{free}}, u.dryRun)
 	}
 	if u.dryRun {
 		out := l.Lock
 		if l.Live() && !u.force {
 			out = p.desk.Unlock(ctx, *l, false) // says why not, and frees nothing
 		}
-		return a.unlocked(result.Locks{Locks: []result.Lock{out}}, true)
+		return a.unlocked(ctx, p, result.Locks{Locks: []result.Lock{out}}, true)
 	}
 	if l.Live() && u.force && !u.yes {
 		if a.canAsk() {
@@ -144,7 +145,7 @@ func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFl
 			return err
 		}
 	}
-	return a.unlocked(result.Locks{Locks: []result.Lock{p.desk.Unlock(ctx, *l, u.force)}}, false)
+	return a.unlocked(ctx, p, result.Locks{Locks: []result.Lock{p.desk.Unlock(ctx, *l, u.force)}}, false)
 }
 
 // forceQuestion says what may happen.
@@ -158,7 +159,8 @@ func (a *app) forceQuestion(l desk.HeldLock) string {
 }
 
 // unlocked reports what became of the locks.
-func (a *app) unlocked(out result.Locks, dryRun bool) error {
+func (a *app) unlocked(ctx context.Context, p parts, out result.Locks, dryRun bool) error {
+	a.nameLocks(ctx, p, out.Locks)
 	code := exitOK
 	for _, l := range out.Locks {
 		if l.Error == nil {

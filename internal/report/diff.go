@@ -34,7 +34,7 @@ func (p *page) recordHead(r result.Record) {
 	if id := advowareID(r); id != "" {
 		advo = "Advoware " + id
 	}
-	parts := []string{oneLine(r.Entity, p.UTF8) + " " + oneLine(r.ID, p.UTF8), advo}
+	parts := []string{p.who(r.Name, r.Entity, r.ID), advo}
 	if r.Status != "" {
 		parts = append(parts, "status "+oneLine(r.Status, p.UTF8))
 	}

@@ -160,6 +160,7 @@ func listDoc(planned bool) result.Document {
 		mk("../etc/passwd\x1b[2J", "", result.Failed, ""),
 	}
 	doc.Results[4].AdvowareID = nil
+	doc.Results[0].Name, doc.Results[5].Name, doc.Results[6].Name = "Müller-Lüdenscheidt, Zoë", "Krüger Bau und Grundstücksverwaltung GmbH & Co. KG", "Åsa\x1b[2J"
 	last := &doc.Results[7]
 	last.AdvowareID = nil
 	last.Error = &result.Error{Code: "rejected", Message: "the id holds characters that no EspoCRM id has", Hint: "look at the list of ids that was passed", Owner: "record"}
@@ -183,7 +184,7 @@ func TestGoldenTables(t *testing.T) {
 		"sync":          {Sync, listDoc(false)},
 	}
 	for name, c := range docs {
-		for _, width := range []int{60, 80, 140} {
+		for _, width := range []int{60, 80, 100, 140} {
 			for _, look := range []string{"utf8", "ascii", "colour"} {
 				file := fmt.Sprintf("%s-%d-%s.txt", name, width, look)
 				t.Run(file, func(t *testing.T) {

@@ -72,7 +72,8 @@ func texts(ns []int64) []string {
 
 func numbers(ns []int64) string { return strings.Join(texts(ns), " ") }
 
-const linkShown = 20 // of each list, on a terminal
+// LinkShown is how many of each list of Link a terminal shows.
+const LinkShown = 20
 
 func (p *page) link(l result.Link) {
 	if l.AllNew != nil {
@@ -88,12 +89,12 @@ func (p *page) link(l result.Link) {
 		p.asides(l.Results)
 		p.line("")
 	}
-	p.ambiguous(l.Ambiguous)
-	p.some("only in EspoCRM", l.OnlyEspocrm, "a sync creates them in Advoware")
-	p.some("only in Advoware", texts(l.OnlyAdvoware), "advosync link --apply --import creates them in EspoCRM")
-	p.some("only in Advoware, linked once", texts(l.LeftInAdvoware),
+	p.ambiguous(l.Ambiguous, l.Names)
+	p.some("only in EspoCRM", l.OnlyEspocrm, l.Names, "a sync creates them in Advoware")
+	p.some("only in Advoware", texts(l.OnlyAdvoware), l.Names, "advosync link --apply --import creates them in EspoCRM")
+	p.some("only in Advoware, linked once", texts(l.LeftInAdvoware), l.Names,
 		"their EspoCRM records were deleted or lost the link; --import leaves them alone: advosync history --since 90d")
-	p.some("not readable", l.Unreadable, "no kind of the mapping applies to them: advosync check --id ID")
+	p.some("not readable", l.Unreadable, l.Names, "no kind of the mapping applies to them: advosync check --id ID")
 	imports := 0
 	for _, r := range l.Results {
 		if imported(r) {
@@ -118,21 +119,30 @@ func (p *page) allNew(l result.Link) {
 		p.say("", text+" It is remembered that none of them exists in Advoware.", p.bold)
 		return
 	}
-	p.some("not linked", l.OnlyEspocrm, "if one of these is in Advoware, link it first: advosync link --entity "+l.Entity)
+	p.some("not linked", l.OnlyEspocrm, l.Names, "if one of these is in Advoware, link it first: advosync link --entity "+l.Entity)
 	p.say("", text+" Nothing was written; --apply says that none of them exists in Advoware.", p.bold)
 }
 
-func (p *page) ambiguous(xs []result.Ambiguous) {
+func (p *page) ambiguous(xs []result.Ambiguous, names map[string]string) {
+	known := func(ids []string) string {
+		out := make([]string, len(ids))
+		for i, id := range ids {
+			if out[i] = id; names[id] != "" {
+				out[i] += " (" + names[id] + ")"
+			}
+		}
+		return oneLine(strings.Join(out, ", "), p.UTF8)
+	}
 	for i, x := range xs {
-		if i == linkShown {
-			p.line(fmt.Sprintf("%s and %d more; all with -o json", p.marks.ellipsis, len(xs)-linkShown))
+		if i == LinkShown {
+			p.line(fmt.Sprintf("%s and %d more; all with -o json", p.marks.ellipsis, len(xs)-LinkShown))
 			break
 		}
-		text := "candidates in Advoware: " + numbers(x.Candidates)
+		text := "candidates in Advoware: " + known(texts(x.Candidates))
 		if len(x.SharedWith) > 0 {
-			text += "; also for " + oneLine(strings.Join(x.SharedWith, " "), p.UTF8)
+			text += "; also for " + known(x.SharedWith)
 		}
-		p.sayStyled("ambiguous", oneLine(x.ID, p.UTF8), p.warn, ": "+text)
+		p.sayStyled("ambiguous", oneLine(strings.TrimPrefix(names[x.ID]+", ", ", ")+x.ID, p.UTF8), p.warn, ": "+text)
 	}
 	if len(xs) > 0 {
 		p.sayStyled("", "decide each with: advosync link --id ID --advoware-id N", p.dim, "")
@@ -140,17 +150,27 @@ func (p *page) ambiguous(xs []result.Ambiguous) {
 	}
 }
 
-// some lists ids, the first of them.
-func (p *page) some(title string, ids []string, todo string) {
+// some lists ids, the first of them: side by side, or one a line where their names are
+// known.
+func (p *page) some(title string, ids []string, names map[string]string, todo string) {
 	if len(ids) == 0 {
 		return
 	}
-	shown := ids[:min(len(ids), linkShown)]
-	text := strings.Join(shown, " ")
+	shown, more := ids[:min(len(ids), LinkShown)], ""
 	if len(shown) < len(ids) {
-		text += fmt.Sprintf(" %s and %d more; all with -o json", p.marks.ellipsis, len(ids)-len(shown))
+		more = fmt.Sprintf(" %s and %d more; all with -o json", p.marks.ellipsis, len(ids)-len(shown))
 	}
-	p.say("", title+": "+oneLine(text, p.UTF8), p.plain)
+	if slices.ContainsFunc(shown, func(id string) bool { return names[id] != "" }) {
+		p.say("", title+":", p.plain)
+		for _, id := range shown {
+			p.say("  "+pad(oneLine(id, p.UTF8), 17)+"  ", oneLine(names[id], p.UTF8), p.plain)
+		}
+		if more != "" {
+			p.line(" " + more)
+		}
+	} else {
+		p.say("", title+": "+oneLine(strings.Join(shown, " ")+more, p.UTF8), p.plain)
+	}
 	p.say("  ", todo, p.dim)
 	p.line("")
 }

@@ -147,6 +147,8 @@ type column struct {
 	text  func(result.Record) string
 	style func(result.Record) lipgloss.Style
 	most  int
+	// above, where set, stands on lines of its own above the text.
+	above func(result.Record) string
 }
 
 // width is how wide the column is with these records.
@@ -154,8 +156,29 @@ func (c column) width(rs []result.Record) int {
 	w := lipgloss.Width(c.title)
 	for _, r := range rs {
 		w = max(w, lipgloss.Width(c.text(r)))
+		if c.above != nil {
+			w = max(w, lipgloss.Width(c.above(r)))
+		}
 	}
 	return min(w, c.most)
+}
+
+// cell is what the column shows of a record.
+func (p *page) cell(c column, r result.Record, width int) cell {
+	var lines cell
+	if c.above != nil && c.above(r) != "" {
+		for _, l := range wrap(c.above(r), width) {
+			lines = append(lines, p.linked(p.bold.Render(l), r.Entity, r.ID))
+		}
+	}
+	for _, l := range wrap(c.text(r), width) {
+		l = c.style(r).Render(l)
+		if c.title == "ID" {
+			l = p.linked(l, r.Entity, r.ID)
+		}
+		lines = append(lines, l)
+	}
+	return lines
 }
 
 // columns are those that have something to say of these records.
@@ -168,15 +191,24 @@ func (p *page) columns(rs []result.Record) []column {
 	case Repair:
 		doTitle = "Would"
 	}
-	entity := column{"Entity", func(r result.Record) string { return oneLine(r.Entity, p.UTF8) }, plainStyle, 20}
-	id := column{"ID", p.recordName, func(result.Record) lipgloss.Style { return p.bold }, 20}
-	advo := column{"Advoware", func(r result.Record) string { return firstOf(advowareID(r), p.marks.empty) }, plainStyle, 12}
-	verdict := column{"Verdict", func(r result.Record) string { return firstOf(oneLine(string(r.Verdict), p.UTF8), p.marks.empty) }, func(r result.Record) lipgloss.Style { return p.verdictStyle(r.Verdict) }, 19}
+	entity := column{"Entity", func(r result.Record) string { return oneLine(r.Entity, p.UTF8) }, plainStyle, 20, nil}
+	id := column{"ID", p.recordName, func(result.Record) lipgloss.Style { return p.bold }, 20, nil}
+	advo := column{"Advoware", func(r result.Record) string { return firstOf(advowareID(r), p.marks.empty) }, plainStyle, 12, nil}
+	verdict := column{"Verdict", func(r result.Record) string { return firstOf(oneLine(string(r.Verdict), p.UTF8), p.marks.empty) }, func(r result.Record) lipgloss.Style { return p.verdictStyle(r.Verdict) }, 19, nil}
 	do := column{doTitle, func(r result.Record) string {
 		return p.shortOutcome(would(r), r.Outcome == result.Planned || (p.View == Check || p.View == Repair) && r.Error == nil)
-	}, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22}
+	}, func(r result.Record) lipgloss.Style { return p.outcomeStyle(would(r)) }, 22, nil}
 
 	columns := []column{id, advo, verdict, do}
+	name := func(r result.Record) string { return oneLine(r.Name, p.UTF8) }
+	switch named := slices.ContainsFunc(rs, func(r result.Record) bool { return r.Name != "" }); {
+	case named && p.Width >= wideList:
+		id.style = plainStyle
+		columns = []column{{title: "Name", text: name, style: func(result.Record) lipgloss.Style { return p.bold }, most: 24}, id, advo, verdict, do}
+	case named:
+		id.above, id.style = name, plainStyle
+		columns[0] = id
+	}
 	if slices.ContainsFunc(rs, func(r result.Record) bool { return r.Entity != rs[0].Entity }) {
 		columns = append([]column{entity}, columns...)
 	}
@@ -212,15 +244,7 @@ func (p *page) recordTable(rs []result.Record) {
 	for _, r := range rs {
 		var row []cell
 		for i, c := range columns {
-			var lines cell
-			for _, l := range wrap(c.text(r), g.widths[i]) {
-				l = c.style(r).Render(l)
-				if c.title == "ID" {
-					l = p.linked(l, r.Entity, r.ID)
-				}
-				lines = append(lines, l)
-			}
-			row = append(row, lines)
+			row = append(row, p.cell(c, r, g.widths[i]))
 		}
 		row = append(row, cell(wrap(p.why(r), reason)))
 		g.rows = append(g.rows, row)
@@ -246,6 +270,11 @@ func (p *page) why(r result.Record) string {
 	return oneLine(text, p.UTF8)
 }
 
+// who is a record with its name, as far as that is known.
+func (p *page) who(name, entity, id string) string {
+	return oneLine(strings.TrimPrefix(name+", ", ", ")+entity+" "+id, p.UTF8)
+}
+
 // recordName is the id; of a record that EspoCRM does not have yet, Advoware's.
 func (p *page) recordName(r result.Record) string {
 	if r.ID == "" && r.AdvowareID != nil {
@@ -262,7 +291,7 @@ func (p *page) asides(rs []result.Record) {
 		share[hintOf(r)]++
 	}
 	for _, r := range rs {
-		name := truncate(p.recordName(r), p.Width/3, p.marks.ellipsis)
+		name := truncate(firstOf(oneLine(r.Name, p.UTF8), p.recordName(r)), p.Width/3, p.marks.ellipsis)
 		head := name + ": "
 		if hint := hintOf(r); hint != "" && share[hint] > 0 {
 			if n := share[hint]; n > 1 {

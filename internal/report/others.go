@@ -25,7 +25,7 @@ func Locks(w io.Writer, l result.Locks, o Options) error {
 	if l.Locks == nil {
 		l.Locks = []result.Lock{}
 	}
-	s := sheet{header: []string{"Entity", "ID", "State", "Holder"},
+	s := sheet{header: []string{"Record", "ID", "State", "Holder"},
 		keys: []string{"entity", "id", "state", "host", "pid", "user", "command", "since", "expiresAt"}}
 	for _, k := range l.Locks {
 		h := k.Holder
@@ -50,7 +50,7 @@ func Locks(w io.Writer, l result.Locks, o Options) error {
 			} else {
 				holder += ", never expires"
 			}
-			s.people = append(s.people, []string{k.Entity, k.ID, string(k.State), holder})
+			s.people = append(s.people, []string{strings.TrimPrefix(k.Name+", ", ", ") + k.Entity, k.ID, string(k.State), holder})
 		}
 		s.style = func(row, col int) lipgloss.Style {
 			if col == 2 && l.Locks[row].State == result.LockStale {
@@ -104,7 +104,7 @@ func text(s *string) string {
 }
 
 func (p *page) historyEntry(e result.HistoryEntry) {
-	p.say(p.dim.Render(p.ago(e.At))+"  ", oneLine(e.Entity, p.UTF8)+" "+oneLine(e.ID, p.UTF8), p.title)
+	p.say(p.dim.Render(p.ago(e.At))+"  ", p.who(e.Name, e.Entity, e.ID), p.title)
 	p.sayStyled(oneLine(e.Command, p.UTF8), p.shortOutcome(e.Outcome, false), p.outcomeStyle(e.Outcome), " "+p.marks.dash+" "+p.why(result.Record{ID: e.ID, AdvowareID: e.AdvowareID, Reason: e.Reason, Error: e.Error}))
 	if p.Verbose || len(e.Fields) > 0 { // undo asks for it
 		p.sayStyled("run", oneLine(runID(e.Run), p.UTF8), p.dim, "")
@@ -184,7 +184,7 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 			continue
 		}
 		if bad++; bad <= shown {
-			p.say("", p.shortOutcome(r.Outcome, false)+": "+oneLine(r.Entity, p.UTF8)+" "+oneLine(r.ID, p.UTF8)+": "+p.why(r), p.outcomeStyle(r.Outcome))
+			p.say("", p.shortOutcome(r.Outcome, false)+": "+p.who(nameForPeople(r, o), r.Entity, r.ID)+": "+p.why(r), p.outcomeStyle(r.Outcome))
 			if r.Next != "" {
 				p.say("  ", oneLine(r.Next, p.UTF8), p.dim)
 			}
@@ -212,6 +212,14 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	run := p.runShown(doc.Run.ID)
 	p.say("", fmt.Sprintf("run %s, %s, calls: EspoCRM %d, Advoware %d", oneLine(run, p.UTF8), took(doc.Run.DurationMS), doc.Calls.Espocrm, doc.Calls.Advoware), p.dim)
 	return p.flush()
+}
+
+// nameForPeople is a record's name where a terminal shows it; a mail from cron has ids.
+func nameForPeople(r result.Record, o Options) string {
+	if o.Rich {
+		return r.Name
+	}
+	return ""
 }
 
 // News is what is said of a pass even where nobody asked for a summary: edits that

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestGoldenOthers(t *testing.T) {
 		Passes: []result.PassBar{{Run: "r1", At: at}, {Run: "r2", At: at, ToAdvoware: 3, ToEspocrm: 4}, {Run: "r3", At: at, Error: "guard_mapping_change"}, {Run: "r4", At: at, ToAdvoware: 1}}}
 	calm := result.Status{Verdict: "In step.", LastRun: &at, LastSuccess: &at, Entities: []result.EntityStatus{{Entity: "Beteiligte", Counts: map[string]int{"clean": 10423}}}}
 	locks := result.Locks{Locks: []result.Lock{
-		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", State: result.LockStale, ExpiresAt: &at,
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Name: "Müller-Lüdenscheidt, Zoë", State: result.LockStale, ExpiresAt: &at,
 			Holder: result.LockHolder{Host: "crm1", PID: 4711, User: "advosync", Command: "cron-run", Since: &at}},
 		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5c", State: result.LockOldHandler},
 	}}
@@ -38,21 +39,21 @@ func TestGoldenOthers(t *testing.T) {
 		{Check: "EspoCRM fields", Result: result.FindingFail, Message: "CBeteiligte has no field advowareRowId", Hint: "install the extension that advosync init espocrm-extension writes"},
 	}}
 	history := result.History{Entries: []result.HistoryEntry{
-		{At: at, Run: "run-1", Command: "sync", Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", AdvowareID: num(7), Verdict: result.Conflict, Outcome: result.UpdatedAdvoware,
+		{At: at, Run: "run-1", Command: "sync", Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Name: "Müller\x1b[2J", AdvowareID: num(7), Verdict: result.Conflict, Outcome: result.UpdatedAdvoware,
 			Reason: result.Reason{Code: "both_changed", Text: "Both sides were edited; EspoCRM wins."}, RowID: result.HistoryRowID{Before: "A=", After: "B="},
 			Fields: []result.HistoryField{{Espocrm: "email", Advoware: "emailGesch", Side: "advoware", Before: str("a@b.de\nx"), After: str("=c@d.de")},
 				{Espocrm: "phone", Advoware: "telGesch", Side: "espocrm"}}},
 		{At: at, Run: "run-1", Command: "cron-run", Entity: "Beteiligte", ID: "x\x1b[2J", Outcome: result.Failed, Error: &result.Error{Code: "validation", Message: "refused"}},
 	}}
 	undo := result.Document{Results: []result.Record{
-		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Outcome: result.Planned, Planned: result.Merged, Reason: result.Reason{Code: "undo", Text: "Puts back what run run-1 overwrote: email."},
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Name: "Zoë Müller", Outcome: result.Planned, Planned: result.Merged, Reason: result.Reason{Code: "undo", Text: "Puts back what run 01a20a7f-6ca5-79af-a13b-6106bbe1f88b overwrote: email."},
 			Fields:   []result.Field{{Espocrm: "email", Advoware: "emailGesch", Target: "advoware", Undo: &result.UndoValues{Side: "advoware", Before: str("a@b.de"), Wrote: str("c\x1b[2J"), Now: str("c\x1b[2J"), State: "ready"}}},
 			Warnings: []string{"nobody knows"}},
 		{Entity: "Beteiligte", ID: "x", Outcome: result.Skipped, Reason: result.Reason{Code: "moved_on", Text: "The record has moved on since: phone."},
 			Fields: []result.Field{{Espocrm: "phone", Advoware: "telGesch", Target: "espocrm", Undo: &result.UndoValues{Side: "espocrm", Before: str("1"), Wrote: str("2"), State: "moved_on"}}}},
 	}}
 	freed := result.Locks{Locks: []result.Lock{
-		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", State: result.LockStale, ExpiresAt: &at, Freed: true, Status: "dirty",
+		{Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Name: "Zoë Müller", State: result.LockStale, ExpiresAt: &at, Freed: true, Status: "dirty",
 			Holder: result.LockHolder{Host: "crm1", PID: 4711, User: "advosync", Command: "cron-run", Since: &at}},
 		{Entity: "Beteiligte", ID: "y", State: result.LockOldHandler, Error: &result.Error{Code: "locked", Message: "held"}},
 		{Entity: "Beteiligte", ID: "z", State: result.LockFree, Warnings: []string{"x\x1b[2J"}},
@@ -61,6 +62,13 @@ func TestGoldenOthers(t *testing.T) {
 	link := result.Link{Run: result.Run{ID: "run-3", Command: "link", DryRun: true}, Entity: "Beteiligte",
 		Results:   []result.Record{{Entity: "Beteiligte", ID: "a", AdvowareID: num(7), Verdict: result.Initial, Outcome: result.Planned, Planned: result.UpdatedEspocrm, Reason: result.Reason{Code: "linked", Text: "Linked to Advoware 7. Contents differ (email)."}}},
 		Ambiguous: []result.Ambiguous{{ID: "b", Candidates: []int64{8, 9}, SharedWith: []string{"c"}}}, OnlyEspocrm: []string{"d"}, OnlyAdvoware: []int64{10, 11}, LeftInAdvoware: []int64{12}, Unreadable: []string{"e\x1b[2J"}}
+	known := link
+	known.Names = map[string]string{"b": "Müller\x1b[2J", "c": "Zoë Jäger", "d": "Krüger Bau GmbH", "8": "Mueller, 1980-01-01", "10": "Åsa Schmidt"}
+	known.Results = slices.Clone(link.Results)
+	known.Results[0].Name = "Sören von der Heide"
+	doubts := result.Doubts{Entity: "Beteiligte", Doubtful: []result.Doubt{
+		{ID: "6b04e8a1c2d3f4a5b", AdvowareID: 104294, Espocrm: "Zoë Jäger, 1980-01-01", Advoware: "Zoë Jaeger\x1b[2J, 1980-01-01"},
+		{ID: "6b04e8a1c2d3f4a5c", AdvowareID: 104295, Espocrm: "Müller-Lüdenscheidt und Partner Rechtsanwälte Steuerberater PartG mbB"}}}
 	pass := listDoc(false)
 	render := map[string]func(io.Writer, Options) error{
 		"status": func(w io.Writer, o Options) error { return Status(w, status, o) },
@@ -75,18 +83,21 @@ func TestGoldenOthers(t *testing.T) {
 			o.View = Undo
 			return Document(w, undo, o)
 		},
-		"unlock": func(w io.Writer, o Options) error { return Unlocked(w, freed, false, o) },
-		"runs":   func(w io.Writer, o Options) error { return Runs(w, runs, o) },
-		"link":   func(w io.Writer, o Options) error { return Link(w, link, o) },
+		"unlock":     func(w io.Writer, o Options) error { return Unlocked(w, freed, false, o) },
+		"runs":       func(w io.Writer, o Options) error { return Runs(w, runs, o) },
+		"link":       func(w io.Writer, o Options) error { return Link(w, link, o) },
+		"link-named": func(w io.Writer, o Options) error { return Link(w, known, o) },
+		"doubts":     func(w io.Writer, o Options) error { return Doubts(w, doubts, o) },
 		"cron-run": func(w io.Writer, o Options) error {
 			return Pass(w, pass, PassFigures{Linked: 60, Left: 3, Why: "--limit", Oldest: &at}, o)
 		},
 	}
 	for name, f := range render {
-		looks := map[string]Options{
-			"60-ascii.txt": {Rich: true, Width: 60}, "80-utf8.txt": {Rich: true, Width: 80, UTF8: true},
-			"100-colour.txt": {Rich: true, Width: 100, UTF8: true, Colour: true}, "140-colour.txt": {Rich: true, Width: 140, UTF8: true, Colour: true}, "plain.txt": {},
-			"plain.json": {Format: JSON}, "plain.yaml": {Format: YAML}, "plain.csv": {Format: CSV},
+		looks := map[string]Options{"60-ascii.txt": {Rich: true, Width: 60}, "plain.txt": {},
+			"plain.json": {Format: JSON}, "plain.yaml": {Format: YAML}, "plain.csv": {Format: CSV}}
+		for _, width := range []int{80, 100, 140} {
+			looks[fmt.Sprintf("%d-utf8.txt", width)] = Options{Rich: true, Width: width, UTF8: true}
+			looks[fmt.Sprintf("%d-colour.txt", width)] = Options{Rich: true, Width: width, UTF8: true, Colour: true}
 		}
 		for look, o := range looks {
 			if o.Format == "" {

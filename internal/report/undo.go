@@ -10,7 +10,7 @@ import (
 // moved on.
 func (p *page) undo(doc result.Document) {
 	for _, r := range doc.Results {
-		p.line(p.title.Render(oneLine(r.Entity+" "+r.ID, p.UTF8)))
+		p.say("", p.who(r.Name, r.Entity, r.ID), p.title)
 		outcome := p.shortOutcome(r.Outcome, false)
 		if r.Outcome == result.Planned {
 			outcome = "put back, then sync"

@@ -40,7 +40,7 @@ func Unlocked(w io.Writer, l result.Locks, dryRun bool, o Options) error {
 
 // unlocked says who held a lock and what became of it.
 func (p *page) unlocked(k result.Lock, dryRun bool) {
-	p.line(p.title.Render(oneLine(k.Entity+" "+k.ID, p.UTF8)))
+	p.say("", p.who(k.Name, k.Entity, k.ID), p.title)
 	switch {
 	case k.State == result.LockFree:
 		p.sayStyled("lock", "nobody holds it", p.good, "")

@@ -23,6 +23,9 @@ type HistoryEntry struct {
 	Error      *Error         `json:"error"`
 	By         string         `json:"by,omitempty"` // user@host
 	Of         string         `json:"of,omitempty"` // undo: the run that was undone
+
+	// Name is what EspoCRM calls the record, for a terminal; "": not asked.
+	Name string `json:"-"`
 }
 
 // HistoryField is one field that was overwritten on one side. Before and After
@@ -100,6 +103,10 @@ type Link struct {
 	AllNew *bool  `json:"allNew,omitempty"`
 	Calls  Calls  `json:"calls"`
 	Error  *Error `json:"error"`
+
+	// Names are, for a terminal, by what people know the records that it lists, by id in
+	// EspoCRM and by number in Advoware; one that is not there was not asked for.
+	Names map[string]string `json:"-"`
 }
 
 // Ambiguous is an EspoCRM record with several candidates in Advoware, or with a
@@ -189,6 +196,7 @@ type Lock struct {
 
 	// What unlock did: Freed, the syncStatus that it set ("": it set none), and
 	// why it did not.
+	Name     string   `json:"-"` // what EspoCRM calls the record, for a terminal
 	Freed    bool     `json:"freed,omitempty"`
 	Status   string   `json:"status,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
