@@ -134,7 +134,7 @@ func TestDeadTargetsHoldUpNobody(t *testing.T) {
 	if took := time.Since(began); code != exitConflict || took > 5*time.Second {
 		t.Errorf("exit code %d after %s", code, took)
 	}
-	for _, want := range []string{"the dead man's switch was not told", "1 of 1 alert targets took no message"} {
+	for _, want := range []string{"the dead man's switch was not told", "address 1 of 1 in alerts.urls took no message"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing: %s", want, said)
 		}

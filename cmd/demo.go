@@ -42,6 +42,7 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		if !c.OutFacts.Rich { // piped: the demo is to be read all the same
 			c.OutFacts.Rich, c.OutFacts.Width = true, demoWidth
 		}
+		c.OutFacts.Height = 0 // no pager: the story goes on by itself, or with a key
 		d.console = &c
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out, step: o.Step}).run(ctx)
 	}

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,13 +154,15 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 // filter finds the run and the records that the flags name.
 func (h *historyFlags) filter(ctx context.Context, p parts, entities []string) (f store.HistoryFilter, err error) {
 	if h.run != "" {
-		run, err := wholeRun(ctx, p.store, h.run)
-		if err != nil && !fault.Is(err, fault.NotFound) { // nothing was done by a run that nobody knows
+		if h.run, err = runOrPass(ctx, p.store, h.run); err != nil {
 			return f, err
 		}
-		h.run = cmp.Or(run, h.run)
 	}
-	if h.ids, err = p.idsOfAny(ctx, selected(p.mappings, entities), h.ids); err != nil {
+	ms := selected(p.mappings, entities)
+	if h.ids, err = p.idsOfAny(ctx, ms, h.ids); err != nil {
+		return f, err
+	}
+	if err := p.knownOrTold(ctx, ms, h.ids); err != nil {
 		return f, err
 	}
 	f = store.HistoryFilter{Run: h.run, Since: h.from}

@@ -192,7 +192,7 @@ func onHold(ctx context.Context, p parts, m *mapping.Mapping) ([]result.Need, er
 			n.AdvowareID = &b.AdvowareID
 		}
 		if mem.Hold.By != "" {
-			n.Why = "by " + mem.Hold.By + ": " + n.Why
+			n.Why += " (put on hold by " + mem.Hold.By + ")"
 		}
 		needs = append(needs, n)
 		return nil
@@ -419,6 +419,9 @@ func byWorst(a, b result.Need) int {
 func verdictOf(doc result.Status) string {
 	n := 0
 	for _, x := range doc.Needs {
+		if x.Kind.OnlySaid() {
+			continue
+		}
 		if records := x.Kind == result.NeedConflict || x.Kind == result.NeedGivenUp || x.Kind == result.NeedFailing; records {
 			n += max(x.Count, 1)
 		} else {

@@ -1,12 +1,14 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
+	"advosync/internal/batch"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
@@ -123,4 +125,80 @@ func wholeRun(ctx context.Context, st store.Store, named string) (string, error)
 	}
 	return "", &fault.Error{System: fault.Store, Code: fault.NotFound, Owner: fault.OwnerRecord,
 		Message: fmt.Sprintf("the history knows no run %s", fault.Clean(named, 60)), Hint: "runs are shown by: advosync history --runs"}
+}
+
+// runOrPass is wholeRun, and knows the last passes too: one that had nothing to do, or was
+// halted, has left no history.
+func runOrPass(ctx context.Context, st store.Store, named string) (string, error) {
+	run, err := wholeRun(ctx, st, named)
+	if !fault.Is(err, fault.NotFound) {
+		return run, err
+	}
+	passes, perr := batch.Runs(ctx, st)
+	for _, p := range passes {
+		if strings.HasPrefix(p.ID, named) {
+			return p.ID, nil
+		}
+	}
+	return "", cmp.Or(perr, error(&exitWith{exitFailed, err}))
+}
+
+// unknown are those of some ids that neither the store nor EspoCRM knows, of any of the
+// entities. Where EspoCRM cannot be asked soon, nobody is called unknown.
+func (p parts) unknown(ctx context.Context, ms []*mapping.Mapping, ids []string) ([]string, error) {
+	left := slices.Clone(ids)
+	for _, m := range ms {
+		mems, err := p.store.LoadMany(ctx, m.Entity(), left)
+		if err != nil {
+			return nil, err
+		}
+		var rest []string
+		for i, id := range left {
+			if mems[i].Rev == 0 {
+				rest = append(rest, id)
+			}
+		}
+		left = rest
+	}
+	ctx, cancel := context.WithTimeout(ctx, nameWait)
+	defer cancel()
+	for _, m := range ms {
+		there, err := namesOf(ctx, p, m, slices.Clone(left))
+		if err != nil {
+			return nil, nil
+		}
+		left = slices.DeleteFunc(left, func(id string) bool { _, known := there[id]; return known })
+	}
+	return left, nil
+}
+
+// knownOrTold fails where the history has nothing of a record that nobody knows: a
+// mistyped id is no record to which nothing was done.
+func (p parts) knownOrTold(ctx context.Context, ms []*mapping.Mapping, ids []string) error {
+	unknown, err := p.unknown(ctx, ms, ids)
+	if err != nil {
+		return err
+	}
+	var without []string
+	for _, id := range unknown {
+		told := false
+		err := p.store.Entries(ctx, store.HistoryFilter{ID: id, Limit: 1}, func(store.Entry) error { told = true; return nil })
+		if err != nil {
+			return err
+		}
+		if !told {
+			without = append(without, id)
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	return errUnknown(without)
+}
+
+// errUnknown is the failure of ids that nobody knows.
+func errUnknown(ids []string) error {
+	return &exitWith{exitFailed, &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord,
+		Message: fmt.Sprintf("there is no record %s in EspoCRM, and the store knows none either", fault.Clean(strings.Join(ids, ", "), 200)),
+		Hint:    "check the id; it is the last part of the record's address in EspoCRM"}}
 }

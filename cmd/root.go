@@ -135,6 +135,9 @@ func (a *app) complain(form *result.Error, err error) {
 		width = f.Width
 	}
 	say := func(text string) {
+		if a.console.ErrFacts.Rich {
+			text = report.ForPeople(text, o)
+		}
 		for _, l := range report.Wrapped(text, o.UTF8, width) {
 			fmt.Fprintln(a.console.Err, l)
 		}
@@ -359,7 +362,7 @@ func (a *app) layout(c *cobra.Command) {
 		a.console = &wide
 	}
 	if a.format == report.Table && !a.flags.noPager && c.GroupID == "look" {
-		a.console, a.pager = a.console.Paged(os.Getenv)
+		a.console, a.pager = a.console.Paged(os.LookupEnv)
 	}
 }
 

@@ -119,7 +119,7 @@ A bad morning. In a second terminal:
   export ADVOSYNC_CONFIG=%[3]s
   advosync status
   advosync resolve
-  advosync report --html report.html --since 1d --values
+  advosync report --html report.html --since 1d
 
 Ctrl-C stops both.
 `, w.EspoURL, w.AdvoURL, file)

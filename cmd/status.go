@@ -104,7 +104,11 @@ func (a *app) gather(ctx context.Context, p parts, entities []string) (doc resul
 			if st, err = a.statusFromStore(ctx, p, ms[i], e.err, alone); err != nil {
 				return doc, nil, err
 			}
-			e.needs = needsFromStore(st)
+			held, err := onHold(ctx, p, ms[i])
+			if err != nil {
+				return doc, nil, err
+			}
+			e.needs = append(needsFromStore(st), held...)
 		}
 		if err := fromLastPass(ctx, p, &st); err != nil {
 			return doc, nil, err

@@ -91,7 +91,7 @@ func (u *undoFlags) question(planned []result.Record) string {
 func (u *undoFlags) targets(ctx context.Context, p parts, ms []*mapping.Mapping, ids []string) ([]target, error) {
 	var out []target
 	var err error
-	if u.run, err = wholeRun(ctx, p.store, u.run); err != nil {
+	if u.run, err = runOrPass(ctx, p.store, u.run); err != nil {
 		return nil, err
 	}
 	if ids, err = p.idsOfAny(ctx, ms, ids); err != nil {

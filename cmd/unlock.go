@@ -1,17 +1,19 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
+	"advosync/internal/store"
 )
 
 type unlockFlags struct {
@@ -120,6 +122,9 @@ func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFl
 		return err
 	}
 	if l == nil {
+		if unknown, err := p.unknown(ctx, []*mapping.Mapping{m}, u.ids); err != nil || len(unknown) > 0 && u.ids[0] != store.PassLock {
+			return cmp.Or(err, errUnknown(u.ids))
+		}
 		free := result.Lock{Entity: m.Entity(), ID: u.ids[0], State: result.LockFree}
 		if !u.dryRun {
 			p.desk.Unstick(ctx, m, u.ids[0], &free)

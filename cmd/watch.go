@@ -14,6 +14,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/watch"
@@ -228,6 +229,9 @@ func (a *app) poke(ctx context.Context, r *recordFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.knowsAll(ctx, entity, ids); err != nil {
+		return err
+	}
 	said, err := watch.SendPoke(ctx, cfg.Watch.Socket, watch.Poke{Entity: entity, IDs: ids})
 	switch {
 	case err != nil:
@@ -238,6 +242,33 @@ func (a *app) poke(ctx context.Context, r *recordFlags) error {
 			Hint:    "now, and waiting for it: advosync sync --entity " + entity + " --id …"}
 	}
 	return report.Poked(a.console.Out, result.Poked{Entity: entity, Taken: said.Taken}, a.reportOptions(""))
+}
+
+// knowsAll fails where an id is one that nobody knows: the watch would take it, and
+// nothing would come of it. A store that cannot be opened, or an EspoCRM that does not
+// answer, is no reason to send nothing.
+func (a *app) knowsAll(ctx context.Context, entity string, ids []string) error {
+	p, err := a.load(loadOptions{File: a.flags.config})
+	if err != nil {
+		return err
+	}
+	run := a.newRunID()
+	s, err := p.Open(ctx, openOptions{ReadOnly: true, StoreOnly: true, RunID: run, Command: "poke", Log: a.log.With("run", run)})
+	if err != nil {
+		return nil
+	}
+	defer a.closeSession(s)
+	ps := s.Parts()
+	ps.find = ps.names
+	m := ps.mapping(entity)
+	asked, err := ps.espoIDs(ctx, m, ids)
+	if err != nil {
+		return nil
+	}
+	if unknown, err := ps.unknown(ctx, []*mapping.Mapping{m}, asked); err == nil && len(unknown) > 0 {
+		return errUnknown(unknown)
+	}
+	return nil
 }
 
 // noWatch says why the watch was not reached.

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -101,8 +102,12 @@ func (k *Keeper) Pass(ctx context.Context, now []Condition) error {
 	if err := k.tidy(ctx, known); err != nil {
 		return err
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d alert targets took no message; the next pass tries again", failed, len(k.Targets))
+	if len(failed) > 0 {
+		which := make([]string, len(failed))
+		for i, n := range failed {
+			which[i] = strconv.Itoa(n)
+		}
+		return fmt.Errorf("address %s of %d in alerts.urls took no message; the next pass tries again", strings.Join(which, ", "), len(k.Targets))
 	}
 	return nil
 }
@@ -201,39 +206,35 @@ func (n news) message() (title, body string) {
 }
 
 // tell sends to all targets side by side, and remembers for each what it took as soon
-// as it took it.
-func (k *Keeper) tell(ctx context.Context, known map[string]*incident, at time.Time) (failed int) {
+// as it took it. failed are the places of those that took nothing, from 1.
+func (k *Keeper) tell(ctx context.Context, known map[string]*incident, at time.Time) (failed []int) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(k.within, sendTime))
 	defer cancel()
 	type answer struct {
-		target string
-		news   news
-		err    error
+		place int
+		news  news
+		err   error
 	}
 	answers := make(chan answer, len(k.Targets))
-	waiting := 0
-	for _, t := range k.Targets {
+	for i, t := range k.Targets {
 		n := k.newsFor(t.Name(), known, at)
 		if len(n.keys) == 0 {
 			continue
 		}
-		waiting++
+		failed = append(failed, i+1) // until it has taken it
 		go func() {
 			title, body := n.message()
-			answers <- answer{t.Name(), n, t.Send(ctx, title, body)}
+			answers <- answer{i + 1, n, t.Send(ctx, title, body)}
 		}()
 	}
-	for ; waiting > 0; waiting-- {
+	for range len(failed) {
 		select {
 		case a := <-answers:
-			if a.err == nil {
-				a.err = k.took(context.WithoutCancel(ctx), known, a.target, a.news, at)
-			}
-			if a.err != nil {
-				failed++
+			if a.err == nil && k.took(context.WithoutCancel(ctx), known, k.Targets[a.place-1].Name(), a.news, at) == nil {
+				failed = slices.DeleteFunc(failed, func(place int) bool { return place == a.place })
 			}
 		case <-ctx.Done():
-			return failed + waiting
+			return failed
 		}
 	}
 	return failed

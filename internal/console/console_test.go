@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -100,12 +101,13 @@ func TestPagerShowsOnlyWhatIsLong(t *testing.T) {
 		"fits":                      {"sed s/^/|/", 4, "1\n2\n3\n"},
 		"nobody knows the height":   {"sed s/^/|/", 0, "1\n2\n3\n"},
 		"none is wanted":            {"cat -n", 3, "1\n2\n3\n"},
+		"an empty one is none":      {"", 3, "1\n2\n3\n"},
 		"a pager that is not there": {"/nowhere/pager", 3, "1\n2\n3\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c1, b := Test(80, true, false)
 			c1.OutFacts.Height = c.height
-			paged, p := c1.Paged(func(string) string { return c.pager })
+			paged, p := c1.Paged(func(string) (string, bool) { return c.pager, true })
 			if _, err := io.WriteString(paged.Out, "1\n2\n3\n"); err != nil {
 				t.Fatal(err)
 			}
@@ -113,6 +115,16 @@ func TestPagerShowsOnlyWhatIsLong(t *testing.T) {
 				t.Errorf("%v, %q, want %q", err, b.Out.String(), c.want)
 			}
 		})
+	}
+}
+
+// TestNamesArePagedInEveryLocale: less shows letters as what they are where LANG=C, and
+// what somebody has set stays.
+func TestNamesArePagedInEveryLocale(t *testing.T) {
+	set := map[string]string{"LANG": "C", "LESS": "-S"}
+	got := pagerEnv([]string{"LANG=C", "LESS=-S"}, func(name string) (string, bool) { v, ok := set[name]; return v, ok })
+	if want := []string{"LANG=C", "LESS=-S", "LESSCHARSET=utf-8"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -19,8 +19,8 @@ type Pager struct {
 
 // Paged is the same console with its output behind a pager; nil, and the console as
 // it is, where there is none to be used: not a terminal, PAGER empty or cat.
-func (c *Console) Paged(getenv func(string) string) (*Console, *Pager) {
-	command, set := pagerFrom(getenv)
+func (c *Console) Paged(lookup func(string) (string, bool)) (*Console, *Pager) {
+	command, set := pagerFrom(lookup)
 	if !set || !c.OutFacts.Terminal || c.OutFacts.Height < 2 {
 		return c, nil
 	}
@@ -30,10 +30,11 @@ func (c *Console) Paged(getenv func(string) string) (*Console, *Pager) {
 	return &out, p
 }
 
-// pagerFrom is the pager that is wanted; less where nobody has said.
-func pagerFrom(getenv func(string) string) (command string, wanted bool) {
-	command = getenv("PAGER")
-	if command == "" {
+// pagerFrom is the pager that is wanted; less where nobody has said, and none where an
+// empty one was asked for.
+func pagerFrom(lookup func(string) (string, bool)) (command string, wanted bool) {
+	command, said := lookup("PAGER")
+	if !said {
 		command = "less"
 	}
 	name := strings.Fields(command)
@@ -60,13 +61,21 @@ func (p *Pager) page() error {
 	words := strings.Fields(p.command)
 	c := exec.Command(words[0], words[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(p.held.Bytes()), p.to, os.Stderr
-	c.Env = os.Environ()
-	if os.Getenv("LESS") == "" {
-		c.Env = append(c.Env, "LESS=FRX") // as git does: colours, no clearing, gone at the end
-	}
+	c.Env = pagerEnv(os.Environ(), os.LookupEnv)
 	if err := c.Start(); err != nil {
 		return err
 	}
 	_ = c.Wait() // the reader has left it before its end: that is no failure of ours
 	return nil
+}
+
+// pagerEnv is the environment of a pager: as git does, colours, no clearing, gone at the
+// end; and names are UTF-8 in every locale, which less would show as numbers.
+func pagerEnv(env []string, lookup func(string) (string, bool)) []string {
+	for _, v := range []struct{ name, value string }{{"LESS", "FRX"}, {"LESSCHARSET", "utf-8"}} {
+		if set, _ := lookup(v.name); set == "" {
+			env = append(env, v.name+"="+v.value)
+		}
+	}
+	return env
 }

@@ -23,7 +23,7 @@ func (w *work) sayOnHold() {
 	if h.By != "" {
 		by = " by " + h.By
 	}
-	w.say(ReasonOnHold, "On hold since "+h.At.UTC().Format("2006-01-02 15:04 UTC")+by+": nobody syncs it until it is released.")
+	w.say(ReasonOnHold, "On hold"+by+" since "+h.At.UTC().Format("2006-01-02 15:04 UTC")+": nobody syncs it until it is released.")
 }
 
 // leftOnHold ends a record that is on hold, whatever was to be done with it.

@@ -152,7 +152,7 @@ func (p *page) compactTail(r result.Record, alone bool) {
 		p.say("  "+p.bad.Render(p.marks.fail+" "), words+": "+oneLine(ownWords(r, e.Message), p.UTF8), p.plain)
 	}
 	for _, w := range r.Warnings {
-		p.say("  "+p.warn.Render("warning: "), oneLine(w, p.UTF8), p.plain)
+		p.say("  "+p.warn.Render("warning: "), oneLine(p.people(w), p.UTF8), p.plain)
 	}
 	p.overwritten(r.Overwritten)
 	switch next := hintOf(r); {

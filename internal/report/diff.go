@@ -76,7 +76,7 @@ func (p *page) recordHead(r result.Record) {
 	p.rowIDs(r)
 	p.stamps(r)
 	for _, w := range r.Warnings {
-		p.sayStyled("warning", oneLine(w, p.UTF8), p.warn, "")
+		p.sayStyled("warning", oneLine(p.people(w), p.UTF8), p.warn, "")
 	}
 }
 

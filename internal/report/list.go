@@ -261,9 +261,7 @@ func (p *page) why(r result.Record) string {
 	if text == "" {
 		text, code = code, ""
 	}
-	if p.Rich {
-		text = ShortRuns(text)
-	}
+	text = p.people(text)
 	if p.Verbose && code != "" {
 		text += " (" + code + ")"
 	}
@@ -301,7 +299,7 @@ func (p *page) asides(rs []result.Record) {
 			share[hint] = 0
 		}
 		for _, w := range r.Warnings {
-			p.say(p.bold.Render(name+": ")+p.warn.Render("warning: "), oneLine(w, p.UTF8), p.plain)
+			p.say(p.bold.Render(name+": ")+p.warn.Render("warning: "), oneLine(p.people(w), p.UTF8), p.plain)
 		}
 	}
 }

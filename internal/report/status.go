@@ -39,7 +39,8 @@ func statesOf(e result.EntityStatus) []string {
 }
 
 // Status renders the morning page: a verdict, what needs somebody, then the figures.
-// In a pipe the counts are lines with headings, and below them what needs somebody.
+// In a pipe the verdict is the first line, then the counts are lines with headings, and
+// below them what needs somebody.
 func Status(w io.Writer, st result.Status, o Options) error {
 	if st.Entities == nil {
 		st.Entities = []result.EntityStatus{}
@@ -49,6 +50,14 @@ func Status(w io.Writer, st result.Status, o Options) error {
 	}
 	if st.Passes == nil {
 		st.Passes = []result.PassBar{}
+	}
+	if o.Format == Table && !o.Rich {
+		var b strings.Builder
+		plainLine(&b, "verdict", st.Verdict, utc(st.LastRun))
+		b.WriteByte('\n')
+		if _, err := io.WriteString(w, b.String()); err != nil {
+			return err
+		}
 	}
 	s := sheet{keys: []string{"entity", "syncStatus", "count", "oldestUnsynced", "conflictsWaiting"}}
 	for _, e := range st.Entities {
@@ -79,10 +88,10 @@ func plainNeeds(w io.Writer, needs []result.Need) error {
 
 func (p *page) morning(st result.Status) {
 	verdict, style := st.Verdict, p.good.Bold(true)
-	if len(st.Needs) > 0 {
+	if !st.Calm() {
 		style = p.warn.Bold(true)
 	}
-	if st.LastRun != nil && len(st.Needs) == 0 {
+	if st.LastRun != nil && st.Calm() {
 		verdict += " Last pass " + p.ago(*st.LastRun) + "."
 	}
 	p.say("", oneLine(verdict, p.UTF8), style)

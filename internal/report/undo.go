@@ -20,7 +20,7 @@ func (p *page) undo(doc result.Document) {
 			p.undoField(f, r.Outcome == result.Skipped)
 		}
 		for _, w := range r.Warnings {
-			p.sayStyled("warning", oneLine(w, p.UTF8), p.warn, "")
+			p.sayStyled("warning", oneLine(p.people(w), p.UTF8), p.warn, "")
 		}
 		p.line("")
 	}

@@ -54,7 +54,7 @@ func (p *page) unlocked(k result.Lock, dryRun bool) {
 	if k.State != result.LockFree {
 		lease := "never ends"
 		if k.ExpiresAt != nil {
-			lease = "until " + p.clock(*k.ExpiresAt)
+			lease = "until " + p.ago(*k.ExpiresAt)
 		}
 		p.sayStyled("lease", lease, p.plain, "")
 		p.sayStyled("state", lockWords(k.State), p.lockStyle(k.State), "")

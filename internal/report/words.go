@@ -343,6 +343,29 @@ func ShortRuns(text string) string { return wholeRunID.ReplaceAllStringFunc(text
 
 var wholeRunID = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`)
 
+// ForPeople is a sentence as a terminal shows it: runs short, and times in the reader's
+// zone, as all others are.
+func ForPeople(text string, o Options) string {
+	p := page{Options: o}
+	return stampInUTC.ReplaceAllStringFunc(ShortRuns(text), func(s string) string {
+		for _, layout := range []string{"2006-01-02 15:04 UTC", time.RFC3339} {
+			if t, err := time.Parse(layout, s); err == nil {
+				return p.ago(t)
+			}
+		}
+		return s
+	})
+}
+
+func (p *page) people(text string) string {
+	if !p.Rich {
+		return text
+	}
+	return ForPeople(text, p.Options)
+}
+
+var stampInUTC = regexp.MustCompile(`\b\d{4}-\d\d-\d\d(?: \d\d:\d\d UTC|T\d\d:\d\d:\d\dZ)\b`)
+
 // runShown is how the page names a run: in full where it is no terminal.
 func (p *page) runShown(id string) string {
 	if p.Rich {

@@ -1,6 +1,9 @@
 package result
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // NeedKind says why something needs somebody.
 type NeedKind string
@@ -25,6 +28,14 @@ const (
 // NeedKinds are all kinds, worst first.
 func NeedKinds() []NeedKind {
 	return []NeedKind{NeedHalted, NeedHeldBack, NeedUnreachable, NeedUnreadable, NeedNoPass, NeedConflict, NeedLink, NeedGivenUp, NeedFailing, NeedLock, NeedHold, NeedBackup, NeedNew}
+}
+
+// OnlySaid reports whether a need is no trouble: what only Advoware has may stay there.
+func (k NeedKind) OnlySaid() bool { return k == NeedNew }
+
+// Calm reports whether nothing on the page is trouble.
+func (s Status) Calm() bool {
+	return !slices.ContainsFunc(s.Needs, func(n Need) bool { return !n.Kind.OnlySaid() })
 }
 
 // Need is one thing that needs somebody: a record, or what is wrong with the whole.
