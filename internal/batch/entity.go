@@ -43,6 +43,7 @@ type entityRun struct {
 	seed     maphash.Seed
 	marker   bool
 	noMarker bool
+	outdated map[string]bool // records that another store has synced since; under mu
 	newest   []EspoWitness
 	present  int
 	pages    int     // of Advoware's list that were read, the empty one behind the last included

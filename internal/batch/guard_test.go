@@ -319,3 +319,34 @@ func TestDryRunOfAFirstPass(t *testing.T) {
 		}
 	})
 }
+
+// TestGuardRegressStore: more than three records were synced by another store since what
+// this one remembers: it is an older copy.
+func TestGuardRegressStore(t *testing.T) {
+	for n, halts := range map[int]bool{3: false, 4: true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, sandbox.WorldOptions{})
+			r.settled()
+			ids := r.linked()[:n]
+			olds := map[string]store.Memory{}
+			for _, p := range ids {
+				m, err := r.store.Load(t.Context(), store.Key{Entity: r.m.Entity(), ID: p.espo})
+				if err != nil {
+					t.Fatal(err)
+				}
+				olds[p.espo] = m
+				r.editEspo(p.espo, map[string]any{"email": "anderswo@example.de"})
+			}
+			r.want(r.pass(batch.Options{}), result.Summary{UpdatedAdvoware: n})
+			for _, p := range ids { // as a restored store knows them
+				r.remember(store.Key{Entity: r.m.Entity(), ID: p.espo}, olds[p.espo])
+				r.editEspo(p.espo, map[string]any{"phone": "0511 1"})
+			}
+			if !halts {
+				r.pass(batch.Options{})
+				return
+			}
+			r.halts(reconcile.GuardRegress, "--allow-regress", batch.Options{AllowRegress: true})
+		})
+	}
+}

@@ -254,6 +254,9 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 	if engine.MayBeCut(e.m, o) {
 		return false, nil
 	}
+	if mem.Open == nil && engine.Outdated(mem.Base, textOf(o, fieldRowID), textOf(o, fieldLastSync)) {
+		e.seesOutdated(textOf(o, fieldID))
+	}
 	view, err := e.m.ReadEspo(o)
 	if err != nil {
 		view.Values = nil

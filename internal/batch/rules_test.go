@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -30,20 +31,32 @@ func TestAnAnnouncementIsACandidate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lock, _, err := r.store.Acquire(t.Context(), []string{key.LockKey()}, store.Owner{Host: "test", PID: 1}, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
 		mem.Open = &store.Announcement{Side: record.Advoware, AdvowareID: mem.Base.AdvowareID, Run: "dead", RowBefore: mem.Base.RowID}
-		if _, err := r.store.Commit(t.Context(), store.Commit{Key: key, Lease: lock[0], Memory: &mem}); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.store.Release(t.Context(), lock); err != nil {
-			t.Fatal(err)
-		}
+		r.remember(key, mem)
 		r.pass(batch.Options{})
 		r.tidy() // nothing announced is left
 	})
+}
+
+// remember puts a memory in the place of what stands in the store.
+func (r *rig) remember(key store.Key, mem store.Memory) {
+	r.t.Helper()
+	ctx := context.Background()
+	lock, _, err := r.store.Acquire(ctx, []string{key.LockKey()}, store.Owner{Host: "test", PID: 1}, time.Minute)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	now, err := r.store.Load(ctx, key)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	mem.Rev = now.Rev
+	if _, err := r.store.Commit(ctx, store.Commit{Key: key, Lease: lock[0], Memory: &mem}); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.store.Release(ctx, lock); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // TestALockedRecordKeepsTheWatermark: it was edited long before the pass that

@@ -56,6 +56,25 @@ func (e *entityRun) regress(what string) {
 	}
 }
 
+// mostOutdated is how many records another store may have synced before this one is
+// taken for an older copy: a person may have changed a few by hand.
+const mostOutdated = 3
+
+// seesOutdated takes a record that was synced since what this store remembers of it: the
+// store was restored, or another one is in use beside it.
+func (e *entityRun) seesOutdated(id string) {
+	e.mu.Lock()
+	if e.outdated == nil {
+		e.outdated = map[string]bool{}
+	}
+	e.outdated[id] = true
+	n := len(e.outdated)
+	e.mu.Unlock()
+	if n > mostOutdated {
+		e.regress("several records were synced since what this store remembers of them: it is an older copy, or another store is in use beside it")
+	}
+}
+
 // sees takes what every list of EspoCRM's shows: whether the type has the
 // extension's marker, and the newest records as the next pass's witnesses.
 func (e *entityRun) sees(o record.Object) {
