@@ -238,7 +238,17 @@ func (o *Oracle) sameField(a, b cell) bool {
 	}
 	return ofKind(a) && ofKind(b) || slices.ContainsFunc(o.Mapping.AllFields(), func(f mapping.Field) bool {
 		return nameOn(f, a.side) == a.attr && nameOn(f, b.side) == b.attr
-	})
+	}) || o.groupOf(a) != "" && o.groupOf(a) == o.groupOf(b)
+}
+
+// groupOf is the group of a cell, "" where it is alone.
+func (o *Oracle) groupOf(c cell) string {
+	for _, f := range o.Mapping.AllFields() {
+		if f.Group != "" && nameOn(f, c.side) == c.attr {
+			return f.Group
+		}
+	}
+	return ""
 }
 
 // bothHad reports whether the other side held a value as well, at some time.

@@ -120,6 +120,9 @@ func newSim(seed uint64) *Sim {
 		s.MissingInEspocrm = missingDelete
 	}
 	s.Mapping = mappings()[min(r.IntN(4), 1)]
+	if r := s.random("fields", 0); r.IntN(4) == 0 {
+		s.Mapping = mappings()[2+r.IntN(2)]
+	}
 	if r.IntN(4) == 0 {
 		s.backups = []record.Side{record.EspoCRM, record.Advoware}[r.IntN(2)]
 	}
@@ -158,12 +161,16 @@ func newSim(seed uint64) *Sim {
 	return s
 }
 
-// mappings are the sandbox's, as it is and without a list of Advoware.
-var mappings = sync.OnceValue(func() (out [2]*mapping.Mapping) {
+// mappings are the sandbox's, as it is and without a list of Advoware; and one with
+// policies of single fields, and with two fields as one.
+var mappings = sync.OnceValue(func() (out [4]*mapping.Mapping) {
 	whole := new(sandbox.World).Mapping()
 	from := strings.Index(whole, "  list:")
 	bare := whole[:from] + whole[from+strings.Index(whole[from:], "\n")+1:]
-	for i, yaml := range []string{bare, whole} {
+	const email, phone, born = "advoware: emailGesch", "advoware: telGesch", "type: date"
+	ruled := strings.NewReplacer(email, email+", policy: advoware", phone, phone+", policy: manual").Replace(whole)
+	grouped := strings.NewReplacer(phone, phone+", group: reach", born, born+", group: reach").Replace(whole)
+	for i, yaml := range []string{bare, whole, ruled, grouped} {
 		m, err := mapping.Parse("sandbox.yaml", []byte(yaml))
 		if err != nil {
 			panic(err)
