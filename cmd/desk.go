@@ -253,6 +253,9 @@ type systemFailure struct{ form *result.Error }
 
 func (e *systemFailure) Error() string { return e.form.Message }
 
+// ErrorForm implements result.Formed.
+func (e *systemFailure) ErrorForm() *result.Error { return e.form }
+
 func asError(form *result.Error) error {
 	if form == nil {
 		return nil

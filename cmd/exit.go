@@ -47,6 +47,11 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.message }
 
+// ErrorForm implements result.Formed.
+func (e *usageError) ErrorForm() *result.Error {
+	return &result.Error{Code: "usage", Message: fault.Clean(e.message, 0), Hint: e.hint, Owner: string(fault.OwnerSystem)}
+}
+
 func usagef(format string, args ...any) *usageError {
 	return &usageError{message: fmt.Sprintf(format, args...)}
 }
@@ -60,6 +65,9 @@ type reported struct {
 }
 
 func (r *reported) Unwrap() error { return r.cause }
+
+// ErrorForm implements result.Formed.
+func (r *reported) ErrorForm() *result.Error { return r.err }
 
 func (r *reported) Error() string {
 	if r.err != nil {
@@ -164,19 +172,13 @@ func differs(r result.Record) bool {
 	return r.Verdict != result.NoChange && r.Planned != result.Unchanged && r.Planned != result.Adopted
 }
 
-// errorForm is an error as the JSON shows it.
+// errorForm is an error as the JSON shows it, those of the console and of Ctrl-C too.
 func errorForm(err error) *result.Error {
-	var done *reported
-	var usage *usageError
+	var own result.Formed
 	var needsYes *console.NeedsYesError
-	var system *systemFailure
 	switch {
-	case errors.As(err, &system):
-		return system.form
-	case errors.As(err, &done):
-		return done.err
-	case errors.As(err, &usage):
-		return &result.Error{Code: "usage", Message: fault.Clean(usage.message, 0), Hint: usage.hint, Owner: string(fault.OwnerSystem)}
+	case errors.As(err, &own):
+		return own.ErrorForm()
 	case errors.As(err, &needsYes):
 		return &result.Error{Code: "needs_yes", Message: fault.Clean(needsYes.Error(), 0), Hint: "repeat the command with --yes when you are sure", Owner: string(fault.OwnerSystem)}
 	case errors.Is(err, context.Canceled):

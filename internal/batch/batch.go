@@ -9,7 +9,6 @@ package batch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -143,24 +142,7 @@ func (e *LockedError) Error() string {
 // Unwrap gives the holder.
 func (e *LockedError) Unwrap() error { return e.Held }
 
-// storeFault says that the store failed.
-func storeFault(op string, err error) error {
-	if err == nil || fault.As(err) != nil {
-		return err
-	}
-	return &fault.Error{System: fault.Store, Code: fault.StoreBroken, Owner: fault.OwnerSystem, Op: op,
-		Message: fault.Clean(err.Error(), 300), Hint: "advosync doctor", Err: err}
-}
-
-// errorForm is the JSON form of what ended a run.
-func errorForm(err error) *result.Error {
-	var guard *GuardError
-	var locked *LockedError
-	switch {
-	case errors.As(err, &guard):
-		return &result.Error{Code: "guard_" + string(guard.Guard), Message: guard.Message, Hint: guard.hint(), Owner: string(fault.OwnerSystem)}
-	case errors.As(err, &locked):
-		return &result.Error{Code: "locked", Message: fault.Clean(locked.Error(), 500), Hint: "advosync unlock --list", Owner: string(fault.OwnerSystem), Transient: true}
-	}
-	return result.FromFault(err)
+// ErrorForm implements result.Formed.
+func (e *LockedError) ErrorForm() *result.Error {
+	return &result.Error{Code: "locked", Message: fault.Clean(e.Error(), 500), Hint: "advosync unlock --list", Owner: string(fault.OwnerSystem), Transient: true}
 }

@@ -208,7 +208,7 @@ func LoadUnderway(ctx context.Context, s store.Store, entity string) (*Underway,
 		return nil, err
 	}
 	if u.Reported, err = tallies.CountReported(ctx, u.Pass); err != nil {
-		return nil, storeFault("count what was reported of a pass", err)
+		return nil, store.Fault("count what was reported of a pass", err)
 	}
 	return &u, nil
 }
@@ -221,10 +221,10 @@ func (p *Pass) drop(ctx context.Context, u *Underway) error {
 	s := p.deps.Store
 	for _, key := range []string{underwayKey(u.Entity), closingPrefix + u.Pass, stoppedPrefix + u.Pass} {
 		if err := s.Delete(ctx, key); err != nil {
-			return storeFault("forget a pass", err)
+			return store.Fault("forget a pass", err)
 		}
 	}
-	return storeFault("forget a pass", p.tallies().DropReports(ctx, u.Pass))
+	return store.Fault("forget a pass", p.tallies().DropReports(ctx, u.Pass))
 }
 
 func (p *Pass) tallies() store.Tallies {
@@ -239,7 +239,7 @@ func (p *Pass) tallies() store.Tallies {
 func (p *Pass) reports(ctx context.Context, pass string, chunks []int) ([]*chunkReport, error) {
 	docs, err := p.tallies().Reported(ctx, pass, chunks)
 	if err != nil {
-		return nil, storeFault("read what was reported of a pass", err)
+		return nil, store.Fault("read what was reported of a pass", err)
 	}
 	out := make([]*chunkReport, len(docs))
 	for i, doc := range docs {
@@ -248,7 +248,7 @@ func (p *Pass) reports(ctx context.Context, pass string, chunks []int) ([]*chunk
 		}
 		out[i] = &chunkReport{}
 		if err := json.Unmarshal(doc, out[i]); err != nil {
-			return nil, storeFault("read what was reported of a pass", err)
+			return nil, store.Fault("read what was reported of a pass", err)
 		}
 	}
 	return out, nil

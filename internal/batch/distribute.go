@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"advosync/internal/store"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,7 +102,7 @@ func (r *run) mayHandOut(entity string) error {
 	state, err := r.p.deps.Fleet.Look(r.ctx)
 	switch {
 	case err != nil:
-		return storeFault("ask the fleet", err)
+		return store.Fault("ask the fleet", err)
 	case state.Held != "":
 		return &fault.Error{System: fault.Local, Code: "fleet_held", Owner: fault.OwnerSystem, Message: state.Held, Hint: "advosync fleet resume"}
 	case state.Slots == 0:
@@ -298,10 +299,10 @@ func (h *handing) answers(err error) error {
 	case h.gone.IsZero():
 		h.gone = now
 	case now.Sub(h.gone) > goneFor, h.run.work.Err() != nil:
-		return storeFault("hand out a pass", err)
+		return store.Fault("hand out a pass", err)
 	}
 	if h.lock.Context().Err() != nil {
-		return storeFault("hand out a pass", err)
+		return store.Fault("hand out a pass", err)
 	}
 	return nil
 }

@@ -389,19 +389,19 @@ func (e *entityRun) keep(ctx context.Context, as []agreement) error {
 		}
 		leases, held, err := e.run.p.deps.Leases.AcquireAll(ctx, keys)
 		if err != nil {
-			return storeFault("lock records", err)
+			return store.Fault("lock records", err)
 		}
 		e.skipped(len(held) > 0)
 		errs := e.run.p.deps.Store.CommitMany(ctx, e.commits(leases, byKey))
 		err = e.run.p.deps.Leases.Release(leases...)
 		for _, cerr := range errs {
 			if cerr != nil && !lostRace(cerr) {
-				return storeFault("remember records that agree", cerr)
+				return store.Fault("remember records that agree", cerr)
 			}
 			e.skipped(cerr != nil)
 		}
 		if err != nil {
-			return storeFault("free locks", err)
+			return store.Fault("free locks", err)
 		}
 	}
 	return nil
@@ -463,7 +463,7 @@ func (e *entityRun) lookGone(ctx context.Context) error {
 	if err == nil && len(asked) > 0 {
 		err = check()
 	}
-	return storeFault("look through the store", err)
+	return store.Fault("look through the store", err)
 }
 
 // confirmGone asks for the records themselves: they may only be unlinked.

@@ -198,7 +198,7 @@ func (e *entityRun) takePassLock() (release func(), err error) {
 	case errors.As(err, &busy):
 		return nil, &LockedError{Entity: e.m.Entity(), Held: busy}
 	case err != nil:
-		return nil, storeFault("take the lock of the pass", err)
+		return nil, store.Fault("take the lock of the pass", err)
 	}
 	if held.TookOver != nil {
 		e.run.warn("an earlier pass over " + e.m.Entity() + " died; its lock was taken over")

@@ -261,7 +261,7 @@ func (e *executor) lockItems(ctx context.Context, c *chunk) error {
 	if !e.run.opts.DryRun && len(keys) > 0 {
 		leases, held, err := e.run.p.deps.Leases.AcquireAll(ctx, keys)
 		if err != nil {
-			return storeFault("lock records", err)
+			return store.Fault("lock records", err)
 		}
 		c.leases = append(c.leases, leases...)
 		for _, l := range leases {
@@ -276,7 +276,7 @@ func (e *executor) lockItems(ctx context.Context, c *chunk) error {
 	}
 	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
 	if err != nil {
-		return storeFault("load what is remembered", err)
+		return store.Fault("load what is remembered", err)
 	}
 	for i, it := range items {
 		it.mem = &mems[i]

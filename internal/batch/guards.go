@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"advosync/internal/engine"
+	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 )
@@ -27,6 +28,11 @@ func (e *GuardError) hint() string {
 		return e.advice
 	}
 	return fmt.Sprintf("%s: advosync cron-run --entity %s %s", e.advice, e.Entity, e.Flag)
+}
+
+// ErrorForm implements result.Formed.
+func (e *GuardError) ErrorForm() *result.Error {
+	return &result.Error{Code: "guard_" + string(e.Guard), Message: e.Message, Hint: e.hint(), Owner: string(fault.OwnerSystem)}
 }
 
 func (o Options) limits(cfg Config) reconcile.PassLimits {

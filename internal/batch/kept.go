@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"advosync/internal/store"
 	"context"
 	"slices"
 
@@ -38,7 +39,7 @@ func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
 	}
 	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
 	if err != nil {
-		return storeFault("load what is remembered", err)
+		return store.Fault("load what is remembered", err)
 	}
 	var unknown []candidate
 	for i, k := range ks {

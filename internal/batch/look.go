@@ -237,7 +237,7 @@ func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store
 		ids[i] = textOf(o, fieldID)
 	}
 	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
-	return mems, storeFault("load what is remembered", err)
+	return mems, store.Fault("load what is remembered", err)
 }
 
 // fields is the select of a list whose records are compared by content.
@@ -350,7 +350,7 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 	if err == nil && len(gone) > 0 {
 		err = restored()
 	}
-	return storeFault("look through the store", err)
+	return store.Fault("look through the store", err)
 }
 
 // rests: a record that failed is not tried now, whatever is remembered of it.

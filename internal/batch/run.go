@@ -234,9 +234,9 @@ func (r *run) finish(calls *callcount.Counter) Report {
 	var others []string
 	if len(r.errs) > 0 {
 		shown := worst(r.errs)
-		rep.Document.Error = errorForm(r.errs[shown])
+		rep.Document.Error = result.FromFault(r.errs[shown])
 		for i, err := range r.errs {
-			if form := errorForm(err); i != shown {
+			if form := result.FromFault(err); i != shown {
 				others = append(others, form.Message+"; "+form.Hint)
 			}
 		}
@@ -246,7 +246,7 @@ func (r *run) finish(calls *callcount.Counter) Report {
 		r.warn(text)
 	}
 	if err := r.err(); err != nil && rep.Document.Error == nil {
-		rep.Document.Error = errorForm(err)
+		rep.Document.Error = result.FromFault(err)
 	}
 	if !r.opts.DryRun {
 		r.remember()
@@ -299,7 +299,7 @@ func (r *run) remember() {
 		r.mu.Lock()
 		r.errs = append(r.errs, err)
 		if r.report.Document.Error == nil {
-			r.report.Document.Error = errorForm(err)
+			r.report.Document.Error = result.FromFault(err)
 		}
 		r.mu.Unlock()
 	}

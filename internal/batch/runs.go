@@ -187,7 +187,7 @@ func saveRun(ctx context.Context, values store.Values, r RunRecord) error {
 	ids = slices.Insert(ids, 0, r.ID)
 	for _, old := range ids[min(keptRuns, len(ids)):] {
 		if err := values.Delete(ctx, runPrefix+old); err != nil {
-			return storeFault("drop an old run", err)
+			return store.Fault("drop an old run", err)
 		}
 	}
 	return save(ctx, values, runListKey, ids[:min(keptRuns, len(ids))])
@@ -230,7 +230,7 @@ func saveBreakers(ctx context.Context, values store.Values, run string, now time
 			}
 			err = save(ctx, values, key, b)
 		case !was.Since.IsZero():
-			err = storeFault("close a breaker", values.Delete(ctx, key))
+			err = store.Fault("close a breaker", values.Delete(ctx, key))
 		}
 		if err != nil {
 			return err
@@ -242,10 +242,10 @@ func saveBreakers(ctx context.Context, values store.Values, run string, now time
 func load(ctx context.Context, values store.Values, key string, into any) (bool, error) {
 	raw, ok, err := values.Get(ctx, key)
 	if err != nil || !ok {
-		return false, storeFault("read "+key, err)
+		return false, store.Fault("read "+key, err)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		return false, storeFault("read "+key, err)
+		return false, store.Fault("read "+key, err)
 	}
 	return true, nil
 }
@@ -253,7 +253,7 @@ func load(ctx context.Context, values store.Values, key string, into any) (bool,
 func save(ctx context.Context, values store.Values, key string, v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return storeFault("store "+key, err)
+		return store.Fault("store "+key, err)
 	}
-	return storeFault("store "+key, values.Put(ctx, key, raw, 0))
+	return store.Fault("store "+key, values.Put(ctx, key, raw, 0))
 }

@@ -4,6 +4,7 @@
 package result
 
 import (
+	"errors"
 	"time"
 
 	"advosync/internal/fault"
@@ -129,11 +130,21 @@ type Error struct {
 	System string `json:"-"`
 }
 
+// Formed is an error that knows its own JSON form.
+type Formed interface {
+	error
+	ErrorForm() *Error
+}
+
 // FromFault turns a failure into its JSON form; nil for nil. An error that is
-// no fault is the system's.
+// no fault, and knows no form, is the system's.
 func FromFault(err error) *Error {
 	if err == nil {
 		return nil
+	}
+	var own Formed
+	if errors.As(err, &own) {
+		return own.ErrorForm()
 	}
 	out := &Error{Code: "internal", Message: fault.Clean(err.Error(), 1000), Owner: string(fault.OwnerSystem)}
 	if f := fault.As(err); f != nil {
