@@ -24,8 +24,11 @@ func (s *opened) Alert(ctx context.Context, rep batch.Report) error {
 	if err != nil {
 		return err
 	}
-	k := alert.Keeper{Values: s.store, Now: time.Now, Config: alert.Config{After: s.cfg.Alerts.After, Repeat: s.cfg.Alerts.Repeat,
+	k := alert.Keeper{Values: s.store, Now: time.Now, Config: alert.Config{Office: s.cfg.Office, After: s.cfg.Alerts.After, Repeat: s.cfg.Alerts.Repeat,
 		Quiet: alert.Quiet{From: s.cfg.Alerts.QuietFrom, To: s.cfg.Alerts.QuietTo}, Location: time.Local}}
+	for i := range now {
+		now[i].Text = result.CommandOf(now[i].Text, s.cfg.Office)
+	}
 	for _, address := range s.cfg.Alerts.URLs {
 		k.Targets = append(k.Targets, alert.Shout(address))
 	}
@@ -130,9 +133,9 @@ type deadMansSwitch struct {
 
 // pinged runs a pass between the two calls to the dead man's switch. The pass may tell it
 // of its end itself, beside others; where it has not, it is told then.
-func (a *app) pinged(ctx context.Context, dryRun bool, pass func(d *deadMansSwitch) error) error {
+func (a *app) pinged(ctx context.Context, p project, dryRun bool, pass func(d *deadMansSwitch) error) error {
 	d := &deadMansSwitch{app: a}
-	if p, ok := a.loaded.(interface{ PingURL() string }); ok && p.PingURL() != "" && !dryRun {
+	if p, ok := p.(interface{ PingURL() string }); ok && p.PingURL() != "" && !dryRun {
 		d.ping = alert.Ping{URL: p.PingURL()}
 		d.started = d.ping.Start(ctx)
 	}

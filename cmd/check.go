@@ -32,7 +32,7 @@ under another mapping is read as after a change of the mapping.`,
 		if err := namesMapping(c, r.mapping); err != nil {
 			return err
 		}
-		return a.runJob(c.Context(), job{recordFlags: &r, command: "check", view: report.Check, readOnly: true,
+		return a.runJobs(c, job{recordFlags: &r, command: "check", view: report.Check, readOnly: true,
 			request: request{Action: actions[0], AsPass: r.conflict == ""}, exitCode: code, candidates: true})
 	}
 	return c

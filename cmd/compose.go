@@ -33,7 +33,7 @@ func loadConfig(o loadOptions, c *console.Console) (project, error) {
 	if err != nil {
 		return nil, configFault(err, "correct it, then: advosync doctor")
 	}
-	for _, w := range cfg.Warnings {
+	for _, w := range o.read.fresh(cfg.Warnings) {
 		fmt.Fprintf(c.Err, "advosync: warning: %s\n", report.Line(w, c.ErrFacts.UTF8)) // it names files
 	}
 	return &configured{cfg: cfg}, nil
@@ -49,6 +49,7 @@ func configFault(err error, hint string) error {
 // configured is a project that was read from files and environment.
 type configured struct{ cfg *config.Config }
 
+func (p *configured) Office() string     { return p.cfg.Office }
 func (p *configured) Entities() []string { return p.cfg.EntityNames() }
 func (p *configured) Language() string   { return p.cfg.Language }
 func (p *configured) Concurrency() int   { return p.cfg.Cron.Concurrency }
@@ -128,7 +129,7 @@ func engineConfig(cfg *config.Config, o openOptions) engine.Config {
 	return engine.Config{
 		Policy: reconcile.Policy(cfg.Sync.Conflict), MaxRetries: cfg.Sync.MaxRetries, MarkSyncing: cfg.Sync.MarkSyncing,
 		OnMissingInAdvoware: cfg.Sync.OnMissingInAdvoware, OnMissingInEspocrm: cfg.Sync.OnMissingInEspocrm,
-		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), LateWrite: cfg.Sync.LateWrite, Run: o.RunID, Command: o.Command,
+		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), LateWrite: cfg.Sync.LateWrite, Run: o.RunID, Command: o.Command, Office: cfg.Office,
 		Language: string(languageFrom(cfg.Language, os.Getenv)),
 	}
 }

@@ -85,7 +85,7 @@ back alone: everything else is synced (exit 6, too).`,
 		if err := o.validate(c); err != nil {
 			return err
 		}
-		return a.cronRun(c.Context(), &o)
+		return a.cronRunOffices(c, o)
 	}
 	return c
 }
@@ -112,17 +112,35 @@ func (o *cronFlags) validate(c *cobra.Command) error {
 	return nil
 }
 
+// cronRunOffices makes the pass of one office, or a pass of each. The dead man's switch of
+// all is told of the whole.
+func (a *app) cronRunOffices(c *cobra.Command, o cronFlags) error {
+	passes := func(*deadMansSwitch) error {
+		return a.eachOffice(c, round{entities: o.entities, do: func(ctx context.Context, b *app) error {
+			own := o
+			if b.oneOfMany {
+				own.progress = console.ProgressNever
+			}
+			return b.cronRun(ctx, &own)
+		}})
+	}
+	if len(a.officeNames()) == 0 {
+		return passes(nil)
+	}
+	return a.pinged(c.Context(), a.ofAll(), o.options.DryRun, passes)
+}
+
 // cronRun makes the pass, reports it, and turns it into the exit code.
 func (a *app) cronRun(ctx context.Context, o *cronFlags) error {
 	p, err := a.load(loadOptions{File: a.flags.config})
 	if err != nil {
 		return err
 	}
-	entities, err := pickEntities(o.entities, p.Entities())
+	entities, err := a.pickEntities(o.entities, p.Entities())
 	if err != nil {
 		return err
 	}
-	return a.pinged(ctx, o.options.DryRun, func(d *deadMansSwitch) error { return a.pass(ctx, o, p, entities, d) })
+	return a.pinged(ctx, p, o.options.DryRun, func(d *deadMansSwitch) error { return a.pass(ctx, o, p, entities, d) })
 }
 
 // pass opens what is needed, makes the pass, measures it and tells of it.
@@ -170,14 +188,18 @@ func (a *app) closeSession(s session) {
 	}
 }
 
-// pickEntities finds the entities that were named, all when none was.
-func pickEntities(named, known []string) ([]string, error) {
+// pickEntities finds the entities that were named, all when none was. Where other offices
+// are asked too, one that this office does not have is theirs.
+func (a *app) pickEntities(named, known []string) ([]string, error) {
 	if len(named) == 0 {
 		return known, nil
 	}
 	var out []string
 	for _, n := range named {
 		e, err := pickEntity(n, known)
+		if err != nil && a.oneOfMany {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -240,6 +262,7 @@ func flatten(err error) []error {
 // says nothing, so that cron sends no mail.
 func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	withNext(&rep.Document)
+	rep.Document = result.OfOffice(rep.Document, a.office)
 	doc := rep.Document
 	if err := a.renderPass(rep, code, dryRun); err != nil {
 		return &reported{code: exitCannotRun, err: errorForm(err)}
@@ -366,5 +389,9 @@ func (w *watcher) Warned(text string) {
 
 // note is a line on stderr.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.console.Err, report.Line(fmt.Sprintf(format, args...), a.console.ErrFacts.UTF8))
+	text := result.CommandOf(fmt.Sprintf(format, args...), a.office)
+	if a.oneOfMany {
+		text = a.office + ": " + text
+	}
+	fmt.Fprintln(a.console.Err, report.Line(text, a.console.ErrFacts.UTF8))
 }

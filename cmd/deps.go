@@ -27,6 +27,9 @@ type deps struct {
 	// settings reads the configuration as it stands, for the commands that look at
 	// it before anything can be opened: init and doctor. Warnings are in it.
 	settings func(loadOptions) (*config.Config, error)
+	// offices are the names of the configured offices; nil, or none: there are none, or
+	// the configuration cannot be read.
+	offices func(loadOptions) []string
 	// sandbox runs the sandbox until ctx ends, or the demo to its end.
 	sandbox func(ctx context.Context, o sandboxOptions) error
 	// tellTime is how long those who are told of a pass may hold it up; 0: five seconds.
@@ -38,6 +41,8 @@ type loadOptions struct {
 	File string // --config; "": the first found
 	// Office is --office; "": the only one there is, or none.
 	Office string
+	// read keeps what was read; nil: it is read every time.
+	read *settingsRead
 	// Mapping is a mapping file to try instead of the configured ones; "": those.
 	Mapping string
 }
@@ -125,7 +130,7 @@ func system(b Build) deps {
 		zone:     time.Local,
 		newRunID: newRunID,
 	}
-	d.settings = readSettings
+	d.settings, d.offices = readSettings, readOffices
 	d.load = func(o loadOptions) (project, error) { return loadConfig(o, d.console) }
 	d.sandbox = func(ctx context.Context, o sandboxOptions) error { return runSandbox(ctx, d, o) }
 	return d

@@ -38,7 +38,7 @@ Without --id: all records whose verdict is not no_change.`,
 		if len(r.ids) == 0 {
 			j.keep = func(r result.Record) bool { return r.Verdict != result.NoChange || r.Error != nil }
 		}
-		return a.runJob(c.Context(), j)
+		return a.runJobs(c, j)
 	}
 	return c
 }

@@ -64,7 +64,7 @@ count. --mapping examines a mapping file that is not configured yet.`,
 		if err := namesMapping(c, o.mapping); err != nil {
 			return err
 		}
-		return a.examine(c.Context(), o)
+		return a.eachOffice(c, round{entities: given(o.entity), do: func(ctx context.Context, b *app) error { return b.examine(ctx, o) }})
 	}
 	return c
 }
@@ -72,6 +72,9 @@ count. --mapping examines a mapping file that is not configured yet.`,
 // examine runs the checks and reports them; a failed one is exit code 1.
 func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	cfg, err := a.settings(loadOptions{File: a.flags.config, Mapping: o.mapping})
+	if _, usage := err.(*usageError); usage {
+		return err
+	}
 	if err == nil && o.entity != "" {
 		if o.entity, err = pickEntity(o.entity, cfg.EntityNames()); err != nil {
 			return err
@@ -94,7 +97,7 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	if cfg != nil {
 		a.bear(ctx, cfg, espo)
 	}
-	if err := report.Findings(a.console.Out, result.Findings{Findings: findings}, a.reportOptions("")); err != nil {
+	if err := report.Findings(a.console.Out, result.OfOffice(result.Findings{Findings: findings}, a.office), a.reportOptions("")); err != nil {
 		return err
 	}
 	if doctor.Failed(findings) {

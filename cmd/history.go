@@ -62,7 +62,13 @@ clears that too.`,
 		if h.forget {
 			return a.forgetHistory(c.Context(), &h)
 		}
-		return a.history(c.Context(), &h)
+		if len(h.ids) > 0 {
+			return a.history(c.Context(), &h)
+		}
+		return a.eachOffice(c, round{entities: given(h.entity), do: func(ctx context.Context, b *app) error {
+			own := h
+			return b.history(ctx, &own)
+		}})
 	}
 	return c
 }
@@ -146,7 +152,7 @@ func (a *app) history(ctx context.Context, h *historyFlags) error {
 				return err
 			}
 		}
-		return report.Runs(a.console.Out, runs.newest(h.limit), a.reportOptions(""))
+		return report.Runs(a.console.Out, result.OfOffice(runs.newest(h.limit), a.office), a.reportOptions(""))
 	}
 	return a.historyEntries(ctx, s.Parts(), h, all)
 }
@@ -192,7 +198,7 @@ func (a *app) historyEntries(ctx context.Context, p parts, h *historyFlags, all 
 				return errEnough
 			}
 			given++
-			if !yield(historyEntry(e, h.values, names), nil) {
+			if !yield(result.OfOffice(historyEntry(e, h.values, names), a.office), nil) {
 				return errEnough
 			}
 			return nil
@@ -361,7 +367,7 @@ func (a *app) forgetHistory(ctx context.Context, h *historyFlags) error {
 			return lockedOr(err)
 		}
 	}
-	return report.Erased(a.console.Out, out, a.reportOptions(""))
+	return report.Erased(a.console.Out, result.OfOffice(out, a.office), a.reportOptions(""))
 }
 
 // lockedOr gives a failure for a held lock its exit code.

@@ -167,7 +167,7 @@ func (a *app) link(ctx context.Context, l *linkFlags) error {
 	}
 	out.Run.DurationMS = a.now().Sub(start).Milliseconds()
 	out.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
-	if err := report.Link(a.console.Out, out, a.reportOptions("")); err != nil {
+	if err := report.Link(a.console.Out, result.OfOffice(out, a.office), a.reportOptions("")); err != nil {
 		return err
 	}
 	code := worst(resultCodes(result.Document{Results: out.Results, Error: out.Error}, false))

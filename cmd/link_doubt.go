@@ -80,7 +80,7 @@ func (a *app) linkDoubtful(ctx context.Context, l *linkFlags) error {
 	out.Error = errorForm(err)
 	out.Run.DurationMS = a.now().Sub(start).Milliseconds()
 	out.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
-	if err := report.Doubts(a.console.Out, out, a.reportOptions("")); err != nil {
+	if err := report.Doubts(a.console.Out, result.OfOffice(out, a.office), a.reportOptions("")); err != nil {
 		return err
 	}
 	switch {

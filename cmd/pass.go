@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"advosync/internal/batch"
 	"advosync/internal/callcount"
 	"advosync/internal/fault"
@@ -39,6 +41,22 @@ type job struct {
 	candidates bool
 	// do works on one record instead of Sync or Plan.
 	do func(ctx context.Context, r request) result.Record
+}
+
+// runJobs looks at the records that are named, or at all records of each office.
+func (a *app) runJobs(c *cobra.Command, j job) error {
+	if len(j.ids) > 0 {
+		return a.runJob(c.Context(), j)
+	}
+	return a.eachOffice(c, round{entities: given(j.entity), do: func(ctx context.Context, b *app) error { return b.runJob(ctx, j) }})
+}
+
+// given is a list of one name, or of none.
+func given(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
 }
 
 // runJob loads, opens, works and reports. The document is written whatever
@@ -110,6 +128,7 @@ func (a *app) named(ctx context.Context, s session, entity string, ids []string)
 // error that kept the work from beginning, if any.
 func (a *app) deliver(doc result.Document, j job, cause error) error {
 	withNext(&doc)
+	doc = result.OfOffice(doc, a.office)
 	nothing := doc.Error != nil && len(doc.Results) == 0 && a.format != report.JSON && a.format != report.YAML
 	if !nothing {
 		o := a.reportOptions(j.view)
@@ -177,6 +196,9 @@ func (a *app) work(ctx context.Context, s session, j job, ids []string, workers 
 // onSignal says at once what a signal leads to, because finishing what was
 // begun may take a while. The returned function ends the watch.
 func (a *app) onSignal(ctx context.Context) func() {
+	if a.oneOfMany { // said once for all
+		return func() {}
+	}
 	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(said)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,16 @@ configuration, else the locale.`,
 		if r.from, err = a.since("since", r.since); err != nil {
 			return err
 		}
-		return a.overview(c.Context(), r)
+		if r.file == "-" && len(a.officeNames()) > 0 {
+			return usagef("a page is of one office: name it with --office, or a file, which gets each office's name")
+		}
+		return a.eachOffice(c, round{entities: given(r.entity), do: func(ctx context.Context, b *app) error {
+			own := r
+			if b.oneOfMany {
+				own.file = pageOf(r.file, b.office)
+			}
+			return b.overview(ctx, own)
+		}})
 	}
 	return c
 }
@@ -108,10 +118,16 @@ func (a *app) overview(ctx context.Context, r reportFlags) error {
 	}); ok {
 		o.Address = where.Address
 	}
-	if err := report.HTML(&page, out, languageFrom(p.Language(), os.Getenv), o); err != nil {
+	if err := report.HTML(&page, result.OfOffice(out, a.office), languageFrom(p.Language(), os.Getenv), o); err != nil {
 		return err
 	}
 	return a.writePage(r.file, page.Bytes())
+}
+
+// pageOf is the file of an office's page: whoever gets it sees no other office's.
+func pageOf(file, office string) string {
+	ext := filepath.Ext(file)
+	return strings.TrimSuffix(file, ext) + "-" + office + ext
 }
 
 // writePage puts a page in its place as a whole, for nobody else's eyes.

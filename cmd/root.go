@@ -50,23 +50,27 @@ type app struct {
 	// loaded is the configuration, once it is read.
 	loaded project
 	log    *slog.Logger
+
+	args    []string
+	unbound deps          // whose load and settings choose no office
+	read    *settingsRead // by this invocation
+	// office is whose configuration is in force; "": none are configured, or none is
+	// chosen. oneOfMany: others are worked on beside it.
+	office    string
+	oneOfMany bool
+	outs      sync.Mutex // of offices that print whenever they have something to say
 }
 
 type globalFlags struct {
-	config, output, logFormat string
-	noColor, noPager, quiet   bool
-	verbose                   int
+	config, office, output, logFormat string
+	noColor, noPager, quiet           bool
+	verbose                           int
 }
 
 // run executes one command line.
 func run(ctx context.Context, d deps, args []string) int {
-	a := &app{deps: d}
-	load := d.load
-	a.load = func(o loadOptions) (p project, err error) {
-		p, err = load(o)
-		a.loaded = p
-		return p, err
-	}
+	a := &app{args: args}
+	a.bind(d, &settingsRead{whole: map[loadOptions]*config.Config{}, warned: map[string]bool{}})
 	root := a.rootCommand()
 	root.SetArgs(args)
 	called, err := root.ExecuteContextC(ctx)
@@ -122,6 +126,10 @@ func (a *app) fail(called *cobra.Command, args []string, err error) {
 // problems, which are mended one by one.
 func (a *app) complain(form *result.Error, err error) {
 	o := a.reportOptions("")
+	whose := ""
+	if form = result.OfOffice(form, a.office); a.oneOfMany {
+		whose = a.office + ": "
+	}
 	lines := []string{form.Message}
 	var wrong *config.Error
 	if errors.As(err, &wrong) && len(wrong.Problems) > 0 {
@@ -143,10 +151,10 @@ func (a *app) complain(form *result.Error, err error) {
 		}
 	}
 	for _, l := range lines {
-		say("advosync: " + l)
+		say("advosync: " + whose + l)
 	}
 	if form.Hint != "" && !a.flags.quiet {
-		say("hint: " + form.Hint)
+		say(whose + "hint: " + form.Hint)
 	}
 }
 
@@ -160,7 +168,7 @@ func (a *app) failDocument(called *cobra.Command, args []string, form *result.Er
 	if f != report.JSON && f != report.YAML {
 		return
 	}
-	doc := result.Document{Run: result.Run{ID: a.newRunID(), Command: called.Name(), StartedAt: a.now().UTC().Truncate(time.Millisecond)}, Error: form}
+	doc := result.OfOffice(result.Document{Run: result.Run{ID: a.newRunID(), Command: called.Name(), StartedAt: a.now().UTC().Truncate(time.Millisecond)}, Error: form}, a.office)
 	// Nothing is left to be done when even this cannot be written.
 	_ = report.Document(a.console.Out, doc, report.Options{Format: f})
 }
@@ -222,6 +230,7 @@ Look first, then act: check and diff write nothing, sync writes.`,
 	a.globalFlags(root.PersistentFlags())
 	a.complete(root, "output", report.Formats())
 	a.complete(root, "log-format", []string{"text", "json"})
+	must(root.RegisterFlagCompletionFunc("office", a.completeOffices))
 	for _, g := range a.commands() {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, c := range g.commands {
@@ -309,6 +318,7 @@ func flagUsages(flags *pflag.FlagSet) string {
 func (a *app) globalFlags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&a.flags.config, "config", "", "configuration `file` (default: the first advosync.yaml found)")
+	f.StringVar(&a.flags.office, "office", "", "`name` of the office, where several are configured (default: each of them)")
 	f.StringVarP(&a.flags.output, "output", "o", string(report.Table), "output `format`: table, json, yaml, csv")
 	f.BoolVar(&a.flags.noColor, "no-color", false, "no colour (as NO_COLOR)")
 	f.BoolVar(&a.flags.noPager, "no-pager", false, "no pager for what is longer than the terminal (as PAGER=cat)")
@@ -370,7 +380,7 @@ func (a *app) layout(c *cobra.Command) {
 func (a *app) reportOptions(v report.View) report.Options {
 	f := a.console.OutFacts
 	return report.Options{Format: a.format, View: v, Rich: f.Rich, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8,
-		Location: a.zone, Now: a.now(), Address: a.address(), Verbose: a.flags.verbose > 0, Quiet: a.flags.quiet}
+		Location: a.zone, Now: a.now(), Office: a.office, Address: a.address(), Verbose: a.flags.verbose > 0, Quiet: a.flags.quiet}
 }
 
 // address makes ids links to EspoCRM, where the terminal shows them.

@@ -55,6 +55,10 @@ type world struct {
 	db        int    // of Redis
 	seen      int    // number of the last log entry that calls has told
 	snapshots map[string]string
+	filled    time.Time
+
+	offices map[string]*world // by name
+	at      *world            // the office that commands are about; nil: this one
 }
 
 // worldKey is under which a script's values hold its world.
@@ -68,6 +72,9 @@ func inWorld(fn func(*testscript.TestScript, *world, []string)) func(*testscript
 		}
 		if neg {
 			ts.Fatalf("cannot be negated")
+		}
+		if w.at != nil {
+			w = w.at
 		}
 		fn(ts, w, args)
 	}
@@ -84,14 +91,13 @@ func (s *stage) sandboxCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 || w == nil || w.World != nil {
 		ts.Fatalf("usage, once: sandbox")
 	}
-	w.World = sandbox.NewWorld(sandbox.WorldOptions{Seed: 7, Empty: true, Advoware: sandbox.AdvowareOptions{Resources: []sandbox.Resource{
-		{Path: sandbox.BeteiligtePath}, {Path: kontaktePath, ID: "kontaktNr"},
-	}}})
+	w.World = newWorld()
 	w.stage, w.dir, w.db, w.snapshots = s, ts.Getenv("WORK"), int(s.last.Add(1)), map[string]string{}
 	ctx, cancel := context.WithCancel(context.Background())
 	ts.Defer(cancel)
 	ts.Check(w.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"))
-	w.fill(ts)
+	w.filled = w.Clock.Now()
+	w.fillAt(ts, w.filled)
 	ts.Check(os.MkdirAll(filepath.Join(w.dir, "entities"), 0o700))
 	ts.Check(os.WriteFile(filepath.Join(w.dir, "entities", "beteiligte.yaml"), []byte(w.Mapping()), 0o600))
 	ts.Check(os.WriteFile(filepath.Join(w.dir, "advosync.yaml"), []byte(w.config()), 0o600))
@@ -119,6 +125,14 @@ func (w *world) config() string {
 }
 
 func (w *world) redisURL() string { return fmt.Sprintf("redis://%s/%d", w.redis, w.db) }
+
+// fillAt puts the cast on both sides at a moment, which makes their ids.
+func (w *world) fillAt(ts *testscript.TestScript, at time.Time) {
+	w.Clock.Set(at)
+	w.fill(ts)
+	w.Clock.Run()
+	w.Clock.Advance(time.Since(at))
+}
 
 // fill puts the cast on both sides. Advoware's records carry much that is not
 // mapped and has to survive byte for byte.

@@ -58,7 +58,7 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 	if path == "" {
 		return nil
 	}
-	snap := metrics.Snapshot{Summaries: rep.Entities, Calls: rep.Document.Calls, Exit: exit, Finished: time.Now(),
+	snap := metrics.Snapshot{Office: s.cfg.Office, Summaries: rep.Entities, Calls: rep.Document.Calls, Exit: exit, Finished: time.Now(),
 		Duration: time.Duration(rep.Document.Run.DurationMS) * time.Millisecond, OldestUnsynced: rep.Oldest, BreakerOpen: map[string]bool{}, BudgetWait: map[string]time.Duration{}}
 	if s.cfg.EspoCRM.Rate.Set() {
 		snap.BudgetWait[string(fault.EspoCRM)] = s.espo.BudgetWait()

@@ -15,15 +15,31 @@ import (
 // readSettings reads the configuration from this process's surroundings, and chooses the
 // office.
 func readSettings(o loadOptions) (*config.Config, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		dir = "."
-	}
-	cfg, err := config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir, Mapping: o.Mapping})
+	cfg, err := readWhole(o)
 	if err != nil {
 		return nil, err
 	}
 	return cfg.ForOffice(o.Office)
+}
+
+// readOffices are the names of the configured offices.
+func readOffices(o loadOptions) []string {
+	cfg, err := readWhole(o)
+	if err != nil {
+		return nil // whoever needs the configuration says what is wrong
+	}
+	return cfg.OfficeNames()
+}
+
+// readWhole reads the configuration of all offices.
+func readWhole(o loadOptions) (*config.Config, error) {
+	return o.read.once(o, func() (*config.Config, error) {
+		dir, err := os.Getwd()
+		if err != nil {
+			dir = "."
+		}
+		return config.Load(config.Options{Path: o.File, Environ: os.Environ(), Dir: dir, Mapping: o.Mapping})
+	})
 }
 
 // espoClient is the client of the configured EspoCRM. It sends nothing yet. The store

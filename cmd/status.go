@@ -1,10 +1,12 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,43 +52,97 @@ the last success, is older than that.`,
 				return err
 			}
 		}
-		return a.status(c.Context(), entity, limit)
+		return a.statusOffices(c, entity, limit)
 	}
 	return c
 }
 
-func (a *app) status(ctx context.Context, entity string, limit time.Duration) error {
+// statusOrder is in which the exit codes of status win.
+var statusOrder = []int{exitInterrupted, exitHalted, exitCannotRun, exitConflict, exitFailed}
+
+// statusOffices is the morning page of one office, or one of all: what needs somebody
+// anywhere, worst first, and a line for each office.
+func (a *app) statusOffices(c *cobra.Command, entity string, limit time.Duration) error {
+	var mu sync.Mutex
+	pages := map[string]result.Status{}
+	return a.eachOffice(c, round{order: statusOrder, entities: given(entity), do: func(ctx context.Context, b *app) error {
+		doc, code, err := b.statusOf(ctx, entity, limit)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		pages[b.office] = doc
+		mu.Unlock()
+		if err := report.Status(b.console.Out, doc, b.reportOptions("")); err != nil {
+			return err
+		}
+		if code == exitOK {
+			return nil
+		}
+		return &reported{code: code, err: doc.Error}
+	}, merge: func(ran []*officeRun) error {
+		var all []result.Status
+		for _, r := range ran {
+			doc, there := pages[r.app.office]
+			if !there {
+				doc = result.OfOffice(unreadableOffice(r.err), r.app.office)
+			}
+			all = append(all, doc)
+		}
+		var needs []result.Need
+		for _, doc := range all {
+			needs = append(needs, doc.Needs...)
+		}
+		slices.SortStableFunc(needs, byWorst)
+		return report.StatusOffices(a.console.Out, verdictOf(result.Status{Needs: needs, LastRun: latest(all)}), needs, all, a.reportOptions(""))
+	}})
+}
+
+// unreadableOffice is the page of an office of which nothing could be read.
+func unreadableOffice(err error) result.Status {
+	doc := result.Status{Error: errorForm(err)}
+	if doc.Error != nil {
+		doc.Needs = []result.Need{{Kind: result.NeedUnreadable, Why: doc.Error.Message, Next: cmp.Or(doc.Error.Hint, "advosync doctor")}}
+	}
+	return doc
+}
+
+// latest is when the last pass over any office began; nil: none has.
+func latest(all []result.Status) (last *time.Time) {
+	for _, doc := range all {
+		if t := doc.LastRun; t != nil && (last == nil || t.After(*last)) {
+			last = t
+		}
+	}
+	return last
+}
+
+// statusOf is the morning page, and the exit code that it calls for.
+func (a *app) statusOf(ctx context.Context, entity string, limit time.Duration) (doc result.Status, code int, err error) {
 	p, entities, err := a.entitiesOf(entity, true)
 	if err != nil {
-		return err
+		return doc, 0, err
 	}
 	run := a.newRunID()
 	s, err := p.Open(ctx, openOptions{ReadOnly: true, RunID: run, Command: "status", Log: a.log.With("run", run)})
 	if err != nil {
-		return err
+		return doc, 0, err
 	}
 	defer a.closeSession(s)
 	doc, down, err := a.gather(ctx, s.Parts(), entities)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return doc, 0, ctx.Err()
 	}
 	if err != nil {
-		return err
+		return doc, 0, err
 	}
 	if limit > 0 {
 		doc.TooOld = tooOld(doc, a.now(), limit)
 	}
-	var code int
 	if code, doc.Error = trouble(doc, down); code == exitOK {
 		code = needCodes(doc.Needs)
 	}
-	if err := report.Status(a.console.Out, doc, a.reportOptions("")); err != nil {
-		return err
-	}
-	if code == exitOK {
-		return nil
-	}
-	return &reported{code: code, err: doc.Error}
+	return result.OfOffice(doc, a.office), code, nil
 }
 
 // gather asks EspoCRM and the store; down is why EspoCRM could not be asked, err what

@@ -61,7 +61,13 @@ A lock that changed hands between the look and the freeing is never freed.`,
 				return err
 			}
 		}
-		return a.unlock(c.Context(), &u)
+		if len(u.ids) > 0 {
+			return a.unlock(c.Context(), &u)
+		}
+		return a.eachOffice(c, round{entities: given(u.entity), do: func(ctx context.Context, b *app) error {
+			own := u
+			return b.unlock(ctx, &own)
+		}})
 	}
 	return c
 }
@@ -103,7 +109,7 @@ func (a *app) unlock(ctx context.Context, u *unlockFlags) error {
 	}
 	if u.list {
 		a.nameLocks(ctx, ps, out.Locks)
-		return report.Locks(a.console.Out, out, a.reportOptions(""))
+		return report.Locks(a.console.Out, result.OfOffice(out, a.office), a.reportOptions(""))
 	}
 	return a.unlocked(ctx, ps, out, u.dryRun)
 }
@@ -179,7 +185,7 @@ func (a *app) unlocked(ctx context.Context, p parts, out result.Locks, dryRun bo
 			break
 		}
 	}
-	if err := report.Unlocked(a.console.Out, out, dryRun, a.reportOptions("")); err != nil {
+	if err := report.Unlocked(a.console.Out, result.OfOffice(out, a.office), dryRun, a.reportOptions("")); err != nil {
 		return err
 	}
 	if code == exitOK {

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"advosync/internal/batch"
@@ -63,17 +62,17 @@ host, stands by and takes over. As a service: systemctl enable --now advosync-wa
 	f := c.Flags()
 	f.StringArrayVar(&entities, "entity", nil, "`entity`, repeatable (default: all that are configured)")
 	must(c.RegisterFlagCompletionFunc("entity", a.completeEntities))
-	c.RunE = func(c *cobra.Command, _ []string) error { return a.watch(c.Context(), entities) }
+	c.RunE = func(c *cobra.Command, _ []string) error { return a.watchOffices(c, entities) }
 	return c
 }
 
 // watch opens what is needed and watches until a signal comes.
-func (a *app) watch(ctx context.Context, named []string) error {
+func (a *app) watch(ctx context.Context, sup supervisor, named []string) error {
 	p, err := a.load(loadOptions{File: a.flags.config})
 	if err != nil {
 		return err
 	}
-	entities, err := pickEntities(named, p.Entities())
+	entities, err := a.pickEntities(named, p.Entities())
 	if err != nil {
 		return err
 	}
@@ -91,9 +90,7 @@ func (a *app) watch(ctx context.Context, named []string) error {
 	defer a.measureAgain(o)
 	defer stop()
 	go a.measure(measured, o)
-	notify := func(state string) { _, _ = daemon.SdNotify(false, state) }
-	notify(daemon.SdNotifyReady)
-	defer notify(daemon.SdNotifyStopping)
+	sup.ready()
 	defer a.onSignal(ctx)()
 	last := ""
 	return o.Watch(ctx, watchRequest{Entities: entities, NewRunID: a.newRunID,
@@ -102,11 +99,11 @@ func (a *app) watch(ctx context.Context, named []string) error {
 		Status: func(text string) {
 			if text != last {
 				last = text
-				notify("STATUS=" + text)
+				sup.says(result.CommandOf(text, a.office))
 				a.log.Info("watch " + text)
 			}
 		},
-		Alive: func() { notify(daemon.SdNotifyWatchdog) },
+		Alive: sup.alive,
 		Passed: func() {
 			a.measureAgain(o)
 			debug.FreeOSMemory() // what a pass needs is not needed for the next quarter of an hour
@@ -135,7 +132,7 @@ func (a *app) measureAgain(o observer) {
 
 // watchedPass makes a pass, measures it and tells of it, as cron-run does.
 func (a *app) watchedPass(ctx context.Context, o observer, pass func() (batch.Report, error)) (rep batch.Report, err error) {
-	said := a.pinged(ctx, false, func(d *deadMansSwitch) error {
+	said := a.pinged(ctx, a.loaded, false, func(d *deadMansSwitch) error {
 		rep, err = pass()
 		if rep.Document.Run.ID == "" {
 			return err
@@ -241,7 +238,7 @@ func (a *app) poke(ctx context.Context, r *recordFlags) error {
 			Message: fmt.Sprintf("%d of %s taken: %s", said.Taken, count(len(ids), "record", "records"), said.Error),
 			Hint:    "now, and waiting for it: advosync sync --entity " + entity + " --id …"}
 	}
-	return report.Poked(a.console.Out, result.Poked{Entity: entity, Taken: said.Taken}, a.reportOptions(""))
+	return report.Poked(a.console.Out, result.OfOffice(result.Poked{Entity: entity, Taken: said.Taken}, a.office), a.reportOptions(""))
 }
 
 // knowsAll fails where an id is one that nobody knows: the watch would take it, and

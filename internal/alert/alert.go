@@ -34,6 +34,8 @@ type Condition struct {
 
 // Config is how and when it is told.
 type Config struct {
+	// Office is whose conditions they are; "": there is only one office.
+	Office string
 	After  time.Duration // how long a patient condition may last without a word
 	Repeat time.Duration // after this it is told again; 0: never
 	Quiet  Quiet
@@ -193,16 +195,20 @@ func (k *Keeper) clock(t time.Time) string { return t.In(k.zone()).Format("2006-
 // mostLines bounds one message; what is behind it is said as a number.
 const mostLines = 20
 
-func (n news) message() (title, body string) {
-	title = "advosync: all is well again"
+func (n news) message(office string) (title, body string) {
+	who, look := "advosync", "look with: advosync status"
+	if office != "" {
+		who, look = "advosync "+office, look+" --office "+office
+	}
+	title = who + ": all is well again"
 	if n.wrong > 0 {
-		title = fmt.Sprintf("advosync: %d need attention", n.wrong)
+		title = fmt.Sprintf("%s: %d need attention", who, n.wrong)
 	}
 	lines := n.lines
 	if rest := len(lines) - mostLines; rest > 0 {
 		lines = append(slices.Clone(lines[:mostLines]), fmt.Sprintf("and %d more", rest))
 	}
-	return title, strings.Join(append(slices.Clone(lines), "look with: advosync status"), "\n")
+	return title, strings.Join(append(slices.Clone(lines), look), "\n")
 }
 
 // tell sends to all targets side by side, and remembers for each what it took as soon
@@ -223,7 +229,7 @@ func (k *Keeper) tell(ctx context.Context, known map[string]*incident, at time.T
 		}
 		failed = append(failed, i+1) // until it has taken it
 		go func() {
-			title, body := n.message()
+			title, body := n.message(k.Config.Office)
 			answers <- answer{i + 1, n, t.Send(ctx, title, body)}
 		}()
 	}

@@ -169,6 +169,10 @@ func (l *loading) office(v *viper.Viper, e *officeEntry) *Config {
 		}
 		o.apply(own, &o.settings[i])
 	}
+	if !o.sources["ping.url"].layer.ofOffice() {
+		// The dead man's switch of all is told of the whole, by whoever makes it.
+		o.inForce("ping.url", "", &o.cfg.Ping.URL)
+	}
 	o.check()
 	o.entities()
 	for _, p := range o.problems {
@@ -316,12 +320,12 @@ func (l *loading) ownFiles() {
 	}
 }
 
-// inForce replaces a path that nothing has said for this office.
-func (l *loading) inForce(key, path string, to *string) {
-	*to = path
+// inForce replaces a value that nothing has said for this office.
+func (l *loading) inForce(key, value string, to *string) {
+	*to = value
 	for i := range l.cfg.values {
 		if l.cfg.values[i].Key == key {
-			l.cfg.values[i].Text = path
+			l.cfg.values[i].Text = value
 		}
 	}
 }

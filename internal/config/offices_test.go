@@ -16,6 +16,7 @@ const twoOffices = `advoware: {user: SYNC, database: HAUS, rate: {per_second: 5}
 sync: {conflict: manual}
 cron: {max_creates: 7}
 alerts: {urls: ["ntfy://h/all"], after: 20m}
+ping: {url: "https://hc.example.de/all"}
 metrics: {textfile: /var/x.prom}
 store: {path: /var/lib/advosync/state.db}
 offices:
@@ -24,6 +25,7 @@ offices:
     advoware: {kanzlei: b1, rate: {per_second: 2}}
     cron: {max_creates: 3}
     alerts: {urls: ["ntfy://h/berlin"]}
+    ping: {url: "https://hc.example.de/berlin"}
   - name: bad-homburg
     espocrm: {url: "https://hg.example.de"}
     advoware: {kanzlei: h1, database: ANDERE}
@@ -50,6 +52,7 @@ func TestOfficesInherit(t *testing.T) {
 		{"user of all", b.Advoware.User + h.Advoware.User, "SYNCSYNC"}, {"database of all", b.Advoware.Database, "HAUS"}, {"own database", h.Advoware.Database, "ANDERE"},
 		{"policy of all", b.Sync.Conflict + h.Sync.Conflict, "manualmanual"},
 		{"own alerts", strings.Join(b.Alerts.URLs, ","), "ntfy://h/berlin"}, {"alerts of all", strings.Join(h.Alerts.URLs, ","), "ntfy://h/all"},
+		{"own ping", b.Ping.URL, "https://hc.example.de/berlin"}, {"ping of all is told by nobody alone", h.Ping.URL + " " + p.mustLoad().Ping.URL, " https://hc.example.de/all"},
 		{"prefix", b.Store.Prefix + " " + h.Store.Prefix, "berlin bad-homburg"},
 		{"file", b.Store.Path, "/var/lib/advosync/berlin/state.db"}, {"file", h.Store.Path, "/var/lib/advosync/bad-homburg/state.db"},
 		{"metrics", b.Metrics.Textfile + " " + h.Metrics.Textfile, "/var/x-berlin.prom /var/x-bad-homburg.prom"},
@@ -66,7 +69,7 @@ func TestOfficesInherit(t *testing.T) {
 	for _, v := range b.Values() {
 		from[v.Key] = p.short(v.From)
 	}
-	if from["advoware.kanzlei"] != "advosync.yaml:10" || from["advoware.user"] != "advosync.yaml:1" || from["sync.late_write"] != "default" {
+	if from["advoware.kanzlei"] != "advosync.yaml:11" || from["advoware.user"] != "advosync.yaml:1" || from["sync.late_write"] != "default" {
 		t.Errorf("origins: %v", from)
 	}
 	if len(b.Mappings) != 1 || b.Mappings[0] != h.Mappings[0] {

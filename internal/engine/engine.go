@@ -50,6 +50,8 @@ type Config struct {
 	WriteTimeout, LateWrite time.Duration
 	// Run and Command name the run in intents, history and results.
 	Run, Command string
+	// Office is what the commands in notes and hints name; "": there is only one office.
+	Office string
 	// Language is that of the notes in EspoCRM: German, else English.
 	Language string
 	// Misfit says what of the extension that EspoCRM has installed does not fit this

@@ -222,7 +222,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	}
 	known := w.doubtKnown()
 	w.sayDoubtful(b)
-	hint := fmt.Sprintf("advosync link --entity %s --doubtful", w.key.Entity)
+	hint := result.CommandOf(fmt.Sprintf("advosync link --entity %s --doubtful", w.key.Entity), w.e.cfg.Office)
 	if known {
 		w.sendNotes(ctx)
 		return nil

@@ -179,7 +179,7 @@ func (w *work) conflictNote(d reconcile.Decision) store.Note {
 	if d.Action == reconcile.Park {
 		text += "\n" + words.decide + w.hint("resolve")
 	} else {
-		text += "\n" + words.history + w.hint("history") + " --values\n" + words.undo + result.UndoCommand(w.key.Entity, w.e.cfg.Run, w.key.ID)
+		text += "\n" + words.history + w.hint("history") + " --values\n" + words.undo + result.CommandOf(result.UndoCommand(w.key.Entity, w.e.cfg.Run, w.key.ID), w.e.cfg.Office)
 	}
 	return w.note(text)
 }

@@ -652,7 +652,7 @@ func (w *work) notAcceptedField(name string) error {
 }
 
 func (w *work) hint(command string) string {
-	return fmt.Sprintf("advosync %s --entity %s --id %s", command, w.key.Entity, w.key.ID)
+	return result.CommandOf(fmt.Sprintf("advosync %s --entity %s --id %s", command, w.key.Entity, w.key.ID), w.e.cfg.Office)
 }
 
 // notTaken names the sync fields that an answer does not show as sent.

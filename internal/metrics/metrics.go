@@ -16,6 +16,9 @@ import (
 
 // Snapshot is the state after one pass.
 type Snapshot struct {
+	// Office is whose pass it was, the label office of every metric; "": none are
+	// configured, and there is no such label.
+	Office string
 	// Summaries are the records by outcome, per entity.
 	Summaries map[string]result.Summary
 	Calls     result.Calls
@@ -59,8 +62,12 @@ type Arrivals struct {
 // the new, never half of it.
 func WriteTextfile(path string, s Snapshot) error {
 	reg := prometheus.NewRegistry()
+	var to prometheus.Registerer = reg
+	if s.Office != "" {
+		to = prometheus.WrapRegistererWith(prometheus.Labels{"office": s.Office}, reg)
+	}
 	for _, c := range collectors(s) {
-		if err := reg.Register(c); err != nil {
+		if err := to.Register(c); err != nil {
 			return fmt.Errorf("metrics: %w", err)
 		}
 	}

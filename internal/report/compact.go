@@ -159,7 +159,7 @@ func (p *page) compactTail(r result.Record, alone bool) {
 	case next != "":
 		p.next(next, "next")
 	case alone && writes(r):
-		p.next("advosync sync --entity "+r.Entity+" --id "+r.ID, "next")
+		p.next(p.commands("advosync sync --entity "+r.Entity+" --id "+r.ID), "next")
 	}
 }
 

@@ -31,6 +31,6 @@ func Doubts(w io.Writer, d result.Doubts, o Options) error {
 			}
 		}
 		p.say("", plural(len(d.Doubtful), "link", "links")+" that nobody proved.", p.bold)
-		p.say("  ", "the same: advosync link --confirm --id ID; not the same: correct the number in EspoCRM, or advosync link --id ID --advoware-id N --force", p.dim)
+		p.say("  ", p.commands("the same: advosync link --confirm --id ID; not the same: correct the number in EspoCRM, or advosync link --id ID --advoware-id N --force"), p.dim)
 	})
 }

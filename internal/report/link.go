@@ -91,10 +91,10 @@ func (p *page) link(l result.Link) {
 	}
 	p.ambiguous(l.Ambiguous, l.Names)
 	p.some("only in EspoCRM", l.OnlyEspocrm, l.Names, "a sync creates them in Advoware")
-	p.some("only in Advoware", texts(l.OnlyAdvoware), l.Names, "advosync link --apply --import creates them in EspoCRM")
+	p.some("only in Advoware", texts(l.OnlyAdvoware), l.Names, p.commands("advosync link --apply --import creates them in EspoCRM"))
 	p.some("only in Advoware, linked once", texts(l.LeftInAdvoware), l.Names,
-		"their EspoCRM records were deleted or lost the link; --import leaves them alone: advosync history --since 90d")
-	p.some("not readable", l.Unreadable, l.Names, "no kind of the mapping applies to them: advosync check --id ID")
+		p.commands("their EspoCRM records were deleted or lost the link; --import leaves them alone: advosync history --since 90d"))
+	p.some("not readable", l.Unreadable, l.Names, p.commands("no kind of the mapping applies to them: advosync check --id ID"))
 	imports := 0
 	for _, r := range l.Results {
 		if imported(r) {
@@ -119,7 +119,7 @@ func (p *page) allNew(l result.Link) {
 		p.say("", text+" It is remembered that none of them exists in Advoware.", p.bold)
 		return
 	}
-	p.some("not linked", l.OnlyEspocrm, l.Names, "if one of these is in Advoware, link it first: advosync link --entity "+l.Entity)
+	p.some("not linked", l.OnlyEspocrm, l.Names, p.commands("if one of these is in Advoware, link it first: advosync link --entity "+l.Entity))
 	p.say("", text+" Nothing was written; --apply says that none of them exists in Advoware.", p.bold)
 }
 
@@ -145,7 +145,7 @@ func (p *page) ambiguous(xs []result.Ambiguous, names map[string]string) {
 		p.sayStyled("ambiguous", oneLine(strings.TrimPrefix(names[x.ID]+", ", ", ")+x.ID, p.UTF8), p.warn, ": "+text)
 	}
 	if len(xs) > 0 {
-		p.sayStyled("", "decide each with: advosync link --id ID --advoware-id N", p.dim, "")
+		p.sayStyled("", p.commands("decide each with: advosync link --id ID --advoware-id N"), p.dim, "")
 		p.line("")
 	}
 }

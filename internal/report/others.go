@@ -191,13 +191,13 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 		}
 	}
 	if bad > shown {
-		p.line(fmt.Sprintf("%s and %d more; see advosync history", p.marks.ellipsis, bad-shown))
+		p.line(fmt.Sprintf("%s and %d more; see %s", p.marks.ellipsis, bad-shown, p.commands("advosync history")))
 	}
 	p.news(doc)
 	p.passSummary(doc.Summary, f)
 	p.stillOpen(doc, f)
 	if n := doc.NewInAdvoware; n > 0 {
-		p.line(fmt.Sprintf("new in Advoware: %d (advosync link)", n))
+		p.line(fmt.Sprintf("new in Advoware: %d (%s)", n, p.commands("advosync link")))
 	}
 	if f.Left > 0 {
 		text := plural(f.Left, "record is", "records are") + " left to the next pass"

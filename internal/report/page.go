@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
+
+	"advosync/internal/result"
 )
 
 // page builds the rich layout in memory, so that a broken pipe is met once, at
@@ -33,6 +35,9 @@ func (p *page) flush() error {
 	_, err := p.to.Write(p.out.Bytes())
 	return err
 }
+
+// commands is a text of ours in which every command names the office.
+func (p *page) commands(text string) string { return result.CommandOf(text, p.Office) }
 
 func (p *page) line(s string) {
 	p.out.WriteString(strings.TrimRight(s, " "))

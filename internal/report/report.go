@@ -66,6 +66,9 @@ type Options struct {
 	// Address is where a record is to be seen in EspoCRM, for terminals that show
 	// links; nil: none.
 	Address func(entity, id string) string
+	// Office is whose the result is, for the commands that a page names; "": there are
+	// none.
+	Office string
 	// Compact shows a diff like a plan, a line a field.
 	Compact bool
 	// Verbose adds calls, duration and reason codes.

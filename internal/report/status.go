@@ -137,6 +137,9 @@ func (p *page) need(n result.Need) {
 			who += ", Advoware " + strconv.FormatInt(*n.AdvowareID, 10)
 		}
 	}
+	if n.Office != "" && p.Office == "" { // a page of several
+		who = strings.TrimSuffix(n.Office+": "+who, ": ")
+	}
 	prefix := style.Render(pad(mark+" "+needWords[n.Kind], labelColumn+1)) + " "
 	indent := strings.Repeat(" ", labelColumn+2)
 	for i, l := range wrap(oneLine(who, p.UTF8), p.Width-labelColumn-2) {
@@ -181,23 +184,7 @@ func (p *page) passes(bars []result.PassBar) {
 	if len(bars) == 0 {
 		return
 	}
-	levels := []rune("▁▂▃▄▅▆▇█")
-	if !p.UTF8 {
-		levels = []rune(".:-=+*%#")
-	}
-	most := 1
-	for _, b := range bars {
-		most = max(most, b.ToAdvoware+b.ToEspocrm)
-	}
-	line, cut := "", 0
-	for _, b := range bars {
-		if b.Error != "" {
-			line += p.bad.Render("x")
-			cut++
-			continue
-		}
-		line += string(levels[(b.ToAdvoware+b.ToEspocrm)*(len(levels)-1)/most])
-	}
+	line, most, cut := p.bars(bars, p.bad.Render)
 	words := fmt.Sprintf("the last %d, at most %d written", len(bars), most)
 	if len(bars) == 1 {
 		words = "the only one"
@@ -207,6 +194,28 @@ func (p *page) passes(bars []result.PassBar) {
 	}
 	p.line("  " + p.label.Render(pad("passes", 14)) + line)
 	p.say("  "+pad("", 14), words, p.dim)
+}
+
+// bars are passes as a picture: how much each wrote, and an x for those that did not go
+// through.
+func (p *page) bars(bars []result.PassBar, mark func(...string) string) (line string, most, cut int) {
+	levels := []rune("▁▂▃▄▅▆▇█")
+	if !p.UTF8 {
+		levels = []rune(".:-=+*%#")
+	}
+	most = 1
+	for _, b := range bars {
+		most = max(most, b.ToAdvoware+b.ToEspocrm)
+	}
+	for _, b := range bars {
+		if b.Error != "" {
+			line += mark("x")
+			cut++
+			continue
+		}
+		line += string(levels[(b.ToAdvoware+b.ToEspocrm)*(len(levels)-1)/most])
+	}
+	return line, most, cut
 }
 
 // statusWords are the states as people say them.

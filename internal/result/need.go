@@ -40,6 +40,7 @@ func (s Status) Calm() bool {
 
 // Need is one thing that needs somebody: a record, or what is wrong with the whole.
 type Need struct {
+	Office     string     `json:"office,omitempty"`
 	Kind       NeedKind   `json:"kind"`
 	System     string     `json:"system,omitempty"` // of unreachable: espocrm, advoware
 	Entity     string     `json:"entity,omitempty"`

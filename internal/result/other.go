@@ -9,6 +9,7 @@ type History struct {
 
 // HistoryEntry is what one run did to one record.
 type HistoryEntry struct {
+	Office     string         `json:"office,omitempty"`
 	At         time.Time      `json:"at"`
 	Run        string         `json:"run"`
 	Command    string         `json:"command"`
@@ -49,7 +50,8 @@ type HistoryRowID struct {
 
 // Runs is the document of `history --runs`.
 type Runs struct {
-	Runs []HistoryRun `json:"runs"`
+	Office string       `json:"office,omitempty"`
+	Runs   []HistoryRun `json:"runs"`
 }
 
 // HistoryRun is what one run did, as far as the history holds it.
@@ -70,12 +72,14 @@ type HistoryRun struct {
 
 // Poked is the document of `poke`.
 type Poked struct {
+	Office string `json:"office,omitempty"`
 	Entity string `json:"entity"`
 	Taken  int    `json:"taken"` // records that the watch is going to look at
 }
 
 // Erased is the document of `history --forget`.
 type Erased struct {
+	Office string `json:"office,omitempty"`
 	Entity string `json:"entity"`
 	ID     string `json:"id"`
 	Erased int    `json:"erased"`
@@ -84,6 +88,7 @@ type Erased struct {
 
 // Link is the document of `link` as first contact.
 type Link struct {
+	Office string `json:"office,omitempty"`
 	Run    Run    `json:"run"`
 	Entity string `json:"entity"`
 	// Results are the pairs, one record each: planned, or what became of them;
@@ -119,6 +124,7 @@ type Ambiguous struct {
 
 // Status is the document of `status`.
 type Status struct {
+	Office string `json:"office,omitempty"`
 	// Verdict is the whole in one sentence; Needs is what needs somebody, worst first.
 	Verdict  string         `json:"verdict"`
 	Needs    []Need         `json:"needs"`
@@ -182,12 +188,14 @@ const (
 
 // Locks is the document of `unlock --list`.
 type Locks struct {
-	Locks []Lock `json:"locks"`
-	Error *Error `json:"error,omitempty"`
+	Office string `json:"office,omitempty"`
+	Locks  []Lock `json:"locks"`
+	Error  *Error `json:"error,omitempty"`
 }
 
 // Lock is one lock.
 type Lock struct {
+	Office    string     `json:"office,omitempty"`
 	Entity    string     `json:"entity"`
 	ID        string     `json:"id"`
 	Holder    LockHolder `json:"holder"`
@@ -224,11 +232,13 @@ const (
 
 // Findings is the document of `doctor`.
 type Findings struct {
+	Office   string    `json:"office,omitempty"`
 	Findings []Finding `json:"findings"`
 }
 
 // Finding is one check of `doctor`.
 type Finding struct {
+	Office  string        `json:"office,omitempty"`
 	Check   string        `json:"check"`
 	Result  FindingResult `json:"result"`
 	Message string        `json:"message"`
@@ -237,6 +247,7 @@ type Finding struct {
 
 // Doubts are the links that nobody proved (`link --doubtful`).
 type Doubts struct {
+	Office   string  `json:"office,omitempty"`
 	Run      Run     `json:"run"`
 	Entity   string  `json:"entity"`
 	Doubtful []Doubt `json:"doubtful"`

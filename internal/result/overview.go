@@ -4,8 +4,9 @@ import "time"
 
 // Overview is what `report` draws: the passes and what they did, since a moment.
 type Overview struct {
-	From time.Time
-	To   time.Time
+	Office string // "": none are configured
+	From   time.Time
+	To     time.Time
 	// Entities are those that it is about.
 	Entities []string
 	// Values: names and overwritten values were asked for.

@@ -165,6 +165,7 @@ func Shown(v record.Value) *string {
 
 // Record is the result for one record.
 type Record struct {
+	Office     string     `json:"office,omitempty"` // only where offices are configured
 	Entity     string     `json:"entity"`
 	ID         string     `json:"id"`
 	AdvowareID *int64     `json:"advowareId"`
@@ -306,6 +307,7 @@ func (s *Summary) Add(o Outcome) {
 // Document is the one JSON document of sync, check, diff, cron-run, undo and
 // resolve.
 type Document struct {
+	Office  string  `json:"office,omitempty"`
 	Run     Run     `json:"run"`
 	Summary Summary `json:"summary"`
 	Calls   Calls   `json:"calls"`
