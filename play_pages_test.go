@@ -162,6 +162,7 @@ func TestOperations(t *testing.T) {
 	p.stands = []string{"sudo -u advosync ", "", "/var/lib/advosync/", p.home + "/.config/advosync/", "/var/backups/", p.home + "/"}
 	p.hands["advosync status --fail-if-older 2h"] = func() { p.run(0, "cron-run") }
 	ended := func() {}
+	p.stands = append(p.stands, "6b04e8a1c2d3f4a5b", cast(t, w).linked[0].id)
 	p.hands["advosync poke --id 6b04e8a1c2d3f4a5b   # look at this record now, as this user on this machine"] = func() { ended = p.watch() }
 	defer func() { ended() }()
 	p.play("docs/operations.md")

@@ -14,7 +14,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say what a sync would do, and why",
 		Long: `Say for each record what a sync would do and why. Writes nothing anywhere.
-Without --id: every record that is linked or not clean.
+Without --id: every record that is linked or not clean. A conflict that waits for
+a person is shown as that: a pass leaves it to him, whatever the policy says by now.
 
 --mapping tries a mapping file that is not configured yet, or a changed one before
 it takes the place of the old one: only that file counts, and what is remembered

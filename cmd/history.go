@@ -37,7 +37,8 @@ func (a *app) historyCommand() *cobra.Command {
 		Short: "Show what was done, when, by which run",
 		Long: `Show what was done, newest first: when, by whom and which run, which fields, and
 with --values the values that were overwritten (undo can put them back). With
---runs: one line per run.
+--runs: one line per run. A record or run that nobody knows is a failure (3). On
+a terminal EspoCRM is asked for the names of the records.
 
 --forget erases the history of one record, for a person who asks for it. What is
 remembered for syncing stays as long as the record is synced; reset --forget

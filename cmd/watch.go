@@ -188,7 +188,8 @@ func (a *app) pokeCommand() *cobra.Command {
 		Short: "Tell a running watch to look at records now",
 		Long: `Tell the advosync watch that runs on this machine, as this user, to look at records.
 They are synced some seconds later, as after an edit; what becomes of them is told by
-the watch and by advosync history. To wait for it: advosync sync --id.`,
+the watch and by advosync history. To wait for it: advosync sync --id. An id that
+nobody knows is refused (3).`,
 		Example: `  advosync poke --id 6b04e8a1c2d3f4a5b
   advosync poke --entity Beteiligte --id - < ids.txt`,
 		Args: a.noArgs,
