@@ -252,7 +252,7 @@ func (k *kill) at(program string, n int, drop sandbox.Drop) ending {
 }
 
 // start begins both systems and writes the configurations: the victim's has short
-// time-outs, because an intent is not judged before they are over.
+// time-outs, because an announcement is not judged before they are over.
 func (k *kill) start(ctx context.Context) {
 	k.t.Helper()
 	if err := k.w.Start(ctx, "127.0.0.1:0", "127.0.0.1:0"); err != nil {
@@ -329,7 +329,7 @@ func (k *kill) heal() {
 	}
 }
 
-// left are live locks, intents, and records in syncing.
+// left are live locks, announcements, and records in syncing.
 func (k *kill) left() (bad []string) {
 	st := k.store()
 	defer func() { _ = st.Close() }()
@@ -344,7 +344,7 @@ func (k *kill) left() (bad []string) {
 		}
 	}
 	err = st.Scan(k.t.Context(), "Beteiligte", store.ScanFilter{WithOpen: true, WithNotes: true}, func(id string, m store.Memory) error {
-		bad = append(bad, fmt.Sprintf("%s: an intent (%v) or %d notifications", id, m.Open != nil, len(m.Notes)))
+		bad = append(bad, fmt.Sprintf("%s: an announcement (%v) or %d notifications", id, m.Open != nil, len(m.Notes)))
 		return nil
 	})
 	if err != nil {

@@ -596,7 +596,7 @@ func lockCmd(ts *testscript.TestScript, w *world, args []string) {
 	}
 }
 
-// idleCmd is "idle": no lock and no intent is left in the store, and no record
+// idleCmd is "idle": no lock and no announcement is left in the store, and no record
 // is in status syncing.
 func idleCmd(ts *testscript.TestScript, w *world, _ []string) {
 	st := w.open(ts)
@@ -607,7 +607,7 @@ func idleCmd(ts *testscript.TestScript, w *world, _ []string) {
 		ts.Fatalf("locks left: %v", locks)
 	}
 	ts.Check(st.Scan(context.Background(), "Beteiligte", store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
-		return fmt.Errorf("an intent is left: %s, of run %s", id, m.Open.Run)
+		return fmt.Errorf("an announcement is left: %s, of run %s", id, m.Open.Run)
 	}))
 	for _, r := range w.EspoCRM.Records(sandboxType) {
 		if r["syncStatus"] == "syncing" {

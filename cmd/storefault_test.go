@@ -74,7 +74,7 @@ func brokenStoreJobs() (out []killJob) {
 }
 
 // TestFullDisk lets the disk with the embedded store run full with ever more space
-// left: before the lock, before an intent, before the base. A small file system
+// left: before the lock, before an announcement, before the base. A small file system
 // of its own is filled for that.
 func TestFullDisk(t *testing.T) {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {

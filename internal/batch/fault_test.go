@@ -55,7 +55,7 @@ func TestPoisonRecordDisturbsNobody(t *testing.T) {
 					if len(rep.Failed) != 1 || rep.Oldest.IsZero() {
 						t.Errorf("failed %d, oldest %v", len(rep.Failed), rep.Oldest)
 					}
-					// Not before its back-off, whatever an intent says.
+					// Not before its back-off, whatever an announcement says.
 					time.Sleep(10 * time.Minute)
 					r.want(r.pass(batch.Options{}), result.Summary{})
 					r.w.Faults.Clear("")

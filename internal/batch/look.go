@@ -310,7 +310,7 @@ func espoHalf(seen string) string {
 	return seen
 }
 
-// lookMemories is (f): every id with an intent, an owed notification, or left
+// lookMemories is (f): every id with an announcement, an owed notification, or left
 // over. Where Advoware cannot list, also what was not compared for long. Those
 // that were said to be gone are asked for by hundreds: a restored record brings
 // its old stamp back, so nothing else would show it.

@@ -26,7 +26,7 @@ const (
 	whyDrift                   // Advoware shows another rowId, or no such record
 	whyStale                   // not compared for long
 	whyFirst                   // linked, never synced, or without a usable base
-	whyMemory                  // an intent, an owed note, left over
+	whyMemory                  // an announcement, an owed note, left over
 	whyGone                    // gone from EspoCRM
 	whyCreate                  // not linked
 	whyPosted                  // not linked, and an interrupted run has begun to create it

@@ -254,7 +254,7 @@ func isWrite(e sandbox.LogEntry) bool {
 func (r *rig) writes() int { return r.w.Log.Count(isWrite) }
 
 // still checks that a further pass writes nothing, moves nothing and leaves no
-// lock, intent or mark.
+// lock, announcement or mark.
 func (r *rig) still() {
 	r.t.Helper()
 	before := stamps(r)
@@ -282,7 +282,7 @@ func (r *rig) tidy() {
 		}
 	}
 	err = r.store.Scan(context.Background(), r.m.Entity(), store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
-		return fmt.Errorf("an intent is left: %s %+v", id, m.Open)
+		return fmt.Errorf("an announcement is left: %s %+v", id, m.Open)
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -91,7 +91,7 @@ func TestAnOutageKeepsTheWatermark(t *testing.T) {
 		r.editEspo(p.espo, map[string]any{"email": "neu@example.de"})
 		r.cfg.Engine.MarkSyncing = false // else the mark would tell
 		time.Sleep(time.Hour)
-		// Before anything is announced: else the intent would tell.
+		// Before anything is announced: else the announcement would tell.
 		r.w.Faults.Add(sandbox.Fault{System: "advoware", Method: "GET", Path: r.advoPath(p), Status: 503})
 		rep, err := r.run(t.Context(), batch.Options{})
 		// One failure among good answers ends nothing, and is said (audit and scale, 35).

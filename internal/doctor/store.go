@@ -72,7 +72,7 @@ func checkFile(path string) []result.Finding {
 		found = append(found, warn("", fmt.Sprintf("%s holds values of records and can be read by others (mode %04o)", path, info.Mode().Perm()), "chmod 600 "+path))
 	}
 	if !writable(path) || !writable(filepath.Dir(path)) {
-		found = append(found, fail(path+" or its directory cannot be written by this user; a sync stores its intent before it writes", "run doctor as the user that runs cron; let that user own file and directory"))
+		found = append(found, fail(path+" or its directory cannot be written by this user; a sync announces each write there before it sends it", "run doctor as the user that runs cron; let that user own file and directory"))
 	}
 	return found
 }
@@ -89,7 +89,7 @@ func checkFuture(dir string) []result.Finding {
 	return nil
 }
 
-// checkRedis: the server keeps what it is given. A lost lock or intent costs
+// checkRedis: the server keeps what it is given. A lost lock or announcement costs
 // more than a cache entry.
 func (v *visit) checkRedis(ctx context.Context) []result.Finding {
 	if v.Redis == nil {
@@ -116,7 +116,7 @@ func judgeRedis(s RedisSettings) []result.Finding {
 	switch {
 	case s.Eviction == "noeviction" || s.Eviction == "":
 	case s.MaxMemory > 0:
-		found = append(found, fail("maxmemory-policy is "+s.Eviction+": under pressure the server throws away intents and what was overwritten", "set maxmemory-policy noeviction in redis.conf"))
+		found = append(found, fail("maxmemory-policy is "+s.Eviction+": under pressure the server throws away announced writes and what was overwritten", "set maxmemory-policy noeviction in redis.conf"))
 	default:
 		found = append(found, warn("", "maxmemory-policy is "+s.Eviction+"; nothing is thrown away as long as maxmemory is 0", "set maxmemory-policy noeviction in redis.conf"))
 	}
@@ -125,7 +125,7 @@ func judgeRedis(s RedisSettings) []result.Finding {
 	case s.SnapshotsKnown && s.Snapshots == "":
 		found = append(found, fail("the server persists nothing: after a restart every record is compared anew and nothing can be undone", "set appendonly yes in redis.conf"))
 	case s.Snapshots != "":
-		found = append(found, warn("", "the server only takes snapshots: a crash loses the last minutes, and with them intents", "set appendonly yes in redis.conf"))
+		found = append(found, warn("", "the server only takes snapshots: a crash loses the last minutes, and with them announced writes", "set appendonly yes in redis.conf"))
 	default:
 		found = append(found, warn("", "the server does not say whether it persists", "look that redis.conf has appendonly yes"))
 	}

@@ -68,7 +68,7 @@ func PolicyNames() []string {
 
 // Field is one compiled line of `fields`.
 type Field struct {
-	// Key identifies the field in bases and intents: "espo~advo", for computed
+	// Key identifies the field in bases and announcements: "espo~advo", for computed
 	// fields "espo~=" and "=~advo".
 	Key string
 	// Espo and Advo are the names on both sides (Advo may be dotted); "" where a

@@ -61,7 +61,7 @@ type Memory struct {
 }
 
 // Numbers are the Advoware records that a memory is about, ascending: those of its base,
-// its link, and what an intent writes or has made. What is only asked about (Parked) is
+// its link, and what an announcement writes or has made. What is only asked about (Parked) is
 // not among them.
 func (m Memory) Numbers() []int64 {
 	var out []int64
@@ -85,7 +85,7 @@ type Origin struct {
 	New bool `json:"new"`
 	// At is when it was fixed (our clock); an operator's later word outweighs it.
 	At time.Time `json:"at"`
-	// Server kept the store then; another one may have lost intents since.
+	// Server kept the store then; another one may have lost announcements since.
 	Server string `json:"server,omitempty"`
 }
 

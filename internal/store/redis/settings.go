@@ -11,7 +11,7 @@ import (
 )
 
 // Settings are what a server's keeping of our memory rests on. A lost lock or
-// intent costs more than a cache entry: nothing may be evicted, and a restart
+// announcement costs more than a cache entry: nothing may be evicted, and a restart
 // must not forget.
 type Settings struct {
 	Version    string

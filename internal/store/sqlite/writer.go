@@ -44,7 +44,7 @@ type job struct {
 // openWriter opens the connection and the schema. The pragmas:
 //
 //   - synchronous=FULL: in WAL mode the default of many set-ups, NORMAL, may lose
-//     the last commits at a power failure. An intent that is lost that way is a
+//     the last commits at a power failure. An announcement that is lost that way is a
 //     write to Advoware that nobody knows of: a second record, or a lost edit.
 //   - auto_vacuum: pages that are free can be given back (tidy.go). It is set in a
 //     file's first moment; an older file gets there when it is packed.

@@ -34,7 +34,7 @@ func testScan(t *testing.T, b Backend) {
 		{"after", store.ScanFilter{After: "b"}, "[c d h ä]"},
 		{"after one that is not there", store.ScanFilter{After: "bb"}, "[c d h ä]"},
 		{"after the last", store.ScanFilter{After: "ä"}, "[]"},
-		{"intent", store.ScanFilter{WithOpen: true}, "[d]"},
+		{"announcement", store.ScanFilter{WithOpen: true}, "[d]"},
 		{"notes", store.ScanFilter{WithNotes: true}, "[b]"},
 		{"pending", store.ScanFilter{WithSuspect: true}, "[B]"},
 		{"waiting", store.ScanFilter{WithWaiting: true}, "[C]"},
@@ -46,7 +46,7 @@ func testScan(t *testing.T, b Backend) {
 		{"checked before, a microsecond later", store.ScanFilter{CheckedBefore: day(5).Add(time.Microsecond)}, "[B C a b c d h ä]"},
 		{"checked before, or by a clock that was ahead", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(4)}, "[B C a b c d h ä]"},
 		{"checked before, or after", store.ScanFilter{CheckedBefore: day(2), CheckedAfter: day(5)}, "[a c]"},
-		{"checked before or intent", store.ScanFilter{CheckedBefore: day(2), WithOpen: true, After: "a"}, "[c d]"},
+		{"checked before or announcement", store.ScanFilter{CheckedBefore: day(2), WithOpen: true, After: "a"}, "[c d]"},
 	} {
 		if got := fmt.Sprint(scan(t, s, "E", c.filter)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -81,7 +81,7 @@ func testScanFollowsCommits(t *testing.T, s store.Store, l store.Lease) {
 	m.Open, m.Pending, m.CheckedAt = nil, "now", day(6)
 	commit(t, s, l, key, m)
 	if got := scan(t, s, "E", store.ScanFilter{WithOpen: true}); len(got) != 0 {
-		t.Errorf("intent: %v", got)
+		t.Errorf("announcement: %v", got)
 	}
 	waited := store.Key{Entity: "E", ID: "C"}
 	still := load(t, s, waited)

@@ -209,7 +209,7 @@ func (s *Sim) writes() int {
 // check holds the end against what is promised.
 func (s *Sim) check() {
 	entries := s.history("")
-	for i := range entries { // a record that is gone for good keeps its intent and what it announced
+	for i := range entries { // a record that is gone for good keeps its announcement and what it announced
 		if e := &entries[i]; !slices.Contains(s.ids, e.RecordID) {
 			for j := range e.Writes {
 				if e.Writes[j].State == store.WritePlanned {
