@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ type doctorFlags struct {
 	samples int
 	timeout time.Duration
 	mapping string // file to examine instead of the configured mappings
+	// skew is told by how much an office's EspoCRM is ahead.
+	skew func(office string, d time.Duration)
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -64,9 +67,28 @@ count. --mapping examines a mapping file that is not configured yet.`,
 		if err := namesMapping(c, o.mapping); err != nil {
 			return err
 		}
-		return a.eachOffice(c, round{entities: given(o.entity), do: func(ctx context.Context, b *app) error { return b.examine(ctx, o) }})
+		return a.examineOffices(c, o)
 	}
 	return c
+}
+
+// examineOffices examines one office, or each and then all together.
+func (a *app) examineOffices(c *cobra.Command, o doctorFlags) error {
+	var mu sync.Mutex
+	skews := map[string]time.Duration{}
+	o.skew = func(office string, d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		skews[office] = d
+	}
+	return a.eachOffice(c, round{entities: given(o.entity), do: func(ctx context.Context, b *app) error { return b.examine(ctx, o) },
+		last: func(_ context.Context, b *app) error {
+			cfg, err := readWhole(loadOptions{File: a.flags.config, Mapping: o.mapping, read: a.read})
+			if err != nil {
+				return err
+			}
+			return report.Findings(b.console.Out, result.Findings{Findings: doctor.Offices(cfg.Offices(), skews)}, b.reportOptions(""))
+		}})
 }
 
 // examine runs the checks and reports them; a failed one is exit code 1.
@@ -96,6 +118,11 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	}
 	if cfg != nil {
 		a.bear(ctx, cfg, espo)
+	}
+	if espo != nil {
+		if d, known := espo.Skew(); known {
+			o.skew(a.office, d)
+		}
 	}
 	if err := report.Findings(a.console.Out, result.OfOffice(result.Findings{Findings: findings}, a.office), a.reportOptions("")); err != nil {
 		return err

@@ -25,6 +25,9 @@ const (
 	officeTurn = 2 * time.Minute
 )
 
+// allOffices is what stands for all together; no office may have this name.
+const allOffices = "all"
+
 // settingsRead is the configuration as one invocation has read it, and which of its
 // warnings were said.
 type settingsRead struct {
@@ -139,7 +142,9 @@ type round struct {
 	// merge, where set, prints what all offices have said in place of each for itself. It
 	// is called for a table on a terminal.
 	merge func(ran []*officeRun) error
-	do    func(ctx context.Context, b *app) error
+	// last, where set, is about all together, and is printed under that name.
+	last func(ctx context.Context, b *app) error
+	do   func(ctx context.Context, b *app) error
 }
 
 // officeRun is a command at work for one office.
@@ -270,6 +275,16 @@ func (a *app) collect(c *cobra.Command, runs []*officeRun, r round) error {
 		codes[run.code] = true
 		if !merged && !r.live && broken == nil {
 			broken = together.Add(run.app.office, run.code, run.out.Bytes())
+		}
+	}
+	if r.last != nil && c.Context().Err() == nil {
+		all := &officeRun{}
+		all.app = a.forOffice("", all, false)
+		all.err = r.last(c.Context(), all.app)
+		all.end(c, a.args)
+		codes[all.code] = true
+		if broken == nil {
+			broken = together.Add(allOffices, all.code, all.out.Bytes())
 		}
 	}
 	if merged {

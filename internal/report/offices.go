@@ -146,7 +146,7 @@ func StatusOffices(w io.Writer, verdict string, needs []result.Need, all []resul
 		for _, e := range st.Entities {
 			down = down || e.FromStore
 			for status, n := range e.Counts {
-				if status == "clean" {
+				if status == "clean" || e.FromStore && status == "remembered" {
 					clean += n
 				} else {
 					other += n
