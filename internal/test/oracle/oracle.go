@@ -95,6 +95,9 @@ type Oracle struct {
 	back    map[string]bool // Advoware ids that a backup brought back, and that no process has read since
 	makers  map[string]string
 	carrier map[string]string // by Advoware id: the EspoCRM record that was seen to carry it last
+	// imported are EspoCRM ids of records that the tool has made: Advoware's values were
+	// there first, so a first contact of theirs is none.
+	imported map[string]bool
 
 	problems []string
 	counts   map[string]int
@@ -105,7 +108,7 @@ type Oracle struct {
 func New(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy string) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		now: map[key]snapshot{}, gone: map[key]snapshot{}, reads: map[string]map[key]snapshot{}, typed: map[cell]bool{}, had: map[cell][]record.Value{},
-		settled: map[cell]bool{}, leftOut: map[cell]bool{}, orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, back: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, counts: map[string]int{}}
+		settled: map[cell]bool{}, leftOut: map[cell]bool{}, orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, back: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, imported: map[string]bool{}, counts: map[string]int{}}
 	o.now, _ = o.look()
 	o.compareAll()
 	return o
@@ -262,6 +265,16 @@ func (o *Oracle) settle(seen map[key]snapshot) {
 		if there && was.link != is.link && is.link != "" && o.back[was.link] {
 			o.loose[was.link] = true
 			o.counts[CameBack]++
+		}
+		if _, came := o.gone[k]; !there && !came && k.side == record.EspoCRM {
+			o.note("%s makes EspoCRM %s of Advoware %s", o.actor, k.id, is.link)
+			o.imported[k.id] = true
+			o.counts[Imported]++
+			for other, s := range o.now {
+				if other.side == record.EspoCRM && other != k && s.link == is.link {
+					o.problem("duplicate: %s made EspoCRM %s of Advoware %s, which %s carries", o.actor, k.id, is.link, other.id)
+				}
+			}
 		}
 		if !there && k.side == record.Advoware {
 			o.note("%s makes Advoware %s", o.actor, k.id)

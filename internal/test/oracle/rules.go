@@ -32,6 +32,8 @@ const (
 	JudgedKept = "judged: kept"
 	JudgedTold = "judged: told"
 	JudgedFair = "judged: fair"
+	// Imported counts the EspoCRM records that the tool has made.
+	Imported = "records made in EspoCRM by the tool"
 )
 
 // Order is an operator's word about one record.

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"advosync/internal/advoware"
@@ -104,8 +105,19 @@ func (a apartStore) LoadMany(ctx context.Context, entity string, ids []string) (
 
 // Get is waited for together by what looks at both systems.
 func (a apartStore) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	if key == "users" {
+	switch {
+	case key == "users":
 		a.t.turn("Get", key)
+	case strings.HasPrefix(key, "twice:"): // several linked records of a chunk
+		a.t.moment("Get", key)
 	}
 	return a.Store.Get(ctx, key)
+}
+
+// Keys is asked for while both systems are looked at.
+func (a apartStore) Keys(ctx context.Context, prefix string) ([]string, error) {
+	if strings.HasPrefix(prefix, "import:") {
+		a.t.turn("Keys", prefix)
+	}
+	return a.Store.Keys(ctx, prefix)
 }

@@ -20,6 +20,7 @@ import (
 func (s *Sim) settleDown() {
 	s.Advo.SetBehaviour(func(b *sandbox.Behaviour) { b.OfficeDown = false })
 	time.Sleep(10 * time.Minute)
+	s.adopt()
 	r := s.random("end", 0)
 	for _, id := range s.ids {
 		if rec, _ := s.Espo.Get(entityType, id); rec["deleted"] == true {
@@ -45,6 +46,7 @@ func (s *Sim) settleDown() {
 		if byPass {
 			s.count("passes that ended a run")
 			through = s.pass(t)
+			s.adopt()
 		} else {
 			for _, id := range s.ids {
 				s.heard(t, t.Engine.Sync(id, false, false))

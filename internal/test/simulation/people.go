@@ -45,6 +45,10 @@ func (s *Sim) value(r *rand.Rand, what string) any {
 }
 
 func (s *Sim) act(r *rand.Rand, name string) {
+	if s.imports && r.IntN(6) == 0 {
+		s.newInAdvoware(r, name)
+		return
+	}
 	id, ok := s.pick(r)
 	if !ok || len(s.ids) < 3 && r.IntN(4) == 0 {
 		s.newRecord(r, name)

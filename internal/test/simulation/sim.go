@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,7 @@ type Sim struct {
 	storing  []sandbox.StoredForm
 	// companion: EspoCRM has the module of the extension.
 	companion bool
+	imports   bool    // a pass makes EspoCRM records of those that only Advoware has
 	rate      float64 // how often an effect meets a fault
 	watched   bool
 	lasts     time.Duration // storm, or longer
@@ -119,10 +121,14 @@ func newSim(seed uint64) *Sim {
 	if r.IntN(4) == 0 {
 		s.MissingInEspocrm = missingDelete
 	}
-	s.Mapping = mappings()[min(r.IntN(4), 1)]
+	which := min(r.IntN(4), 1)
 	if r := s.random("fields", 0); r.IntN(4) == 0 {
-		s.Mapping = mappings()[2+r.IntN(2)]
+		which = 2 + r.IntN(2)
 	}
+	if s.imports = which > 0 && s.random("imports", 0).IntN(3) == 0; s.imports {
+		which += 3
+	}
+	s.Mapping = mappings()[which]
 	if r.IntN(4) == 0 {
 		s.backups = []record.Side{record.EspoCRM, record.Advoware}[r.IntN(2)]
 	}
@@ -162,15 +168,17 @@ func newSim(seed uint64) *Sim {
 }
 
 // mappings are the sandbox's, as it is and without a list of Advoware; and one with
-// policies of single fields, and with two fields as one.
-var mappings = sync.OnceValue(func() (out [4]*mapping.Mapping) {
+// policies of single fields, and with two fields as one. Behind them those that list,
+// importing.
+var mappings = sync.OnceValue(func() (out [7]*mapping.Mapping) {
 	whole := new(sandbox.World).Mapping()
 	from := strings.Index(whole, "  list:")
 	bare := whole[:from] + whole[from+strings.Index(whole[from:], "\n")+1:]
 	const email, phone, born = "advoware: emailGesch", "advoware: telGesch", "type: date"
 	ruled := strings.NewReplacer(email, email+", policy: advoware", phone, phone+", policy: manual").Replace(whole)
 	grouped := strings.NewReplacer(phone, phone+", group: reach", born, born+", group: reach").Replace(whole)
-	for i, yaml := range []string{bare, whole, ruled, grouped} {
+	const always = "import: always\n"
+	for i, yaml := range []string{bare, whole, ruled, grouped, always + whole, always + ruled, always + grouped} {
 		m, err := mapping.Parse("sandbox.yaml", []byte(yaml))
 		if err != nil {
 			panic(err)
@@ -219,12 +227,32 @@ func (s *Sim) wrong(format string, args ...any) {
 }
 
 func (s *Sim) pick(r *rand.Rand) (string, bool) {
+	s.adopt()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.ids) == 0 {
 		return "", false
 	}
 	return s.ids[r.IntN(len(s.ids))], true
+}
+
+// adopt lets people see the records that an import has made.
+func (s *Sim) adopt() {
+	if !s.imports {
+		return
+	}
+	var made []string
+	for _, row := range s.Espo.Records(entityType) {
+		made = append(made, fmt.Sprint(row["id"]))
+	}
+	slices.Sort(made)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range made {
+		if !slices.Contains(s.ids, id) {
+			s.ids = append(s.ids, id)
+		}
+	}
 }
 
 // nap waits a random time around d, to the nanosecond, so that no two actors

@@ -45,10 +45,10 @@ var everyKind = []string{
 	"passes that ran through", "passes that died", "passes that met another one", "passes that a system ended", "passes that ended a run", "synced by a pass",
 	"undo: merged", "undo: skipped", "link: updated_espocrm", "link: failed", "reset --forget: updated_espocrm", "reset: updated_espocrm",
 	"undo --force: merged", "resolve: merged", "resolve: updated_advoware", "resolve: updated_espocrm", "sync --create-anyway",
-	"outcome unchanged", "outcome adopted", "outcome created_advoware", "outcome updated_advoware", "outcome updated_espocrm", "outcome merged", "outcome conflict",
+	"outcome unchanged", "outcome adopted", "outcome created_advoware", "outcome created_espocrm", "outcome updated_advoware", "outcome updated_espocrm", "outcome merged", "outcome conflict",
 	"outcome failed", "outcome permanently_failed", "outcome skipped", "outcome locked",
 	"fault: dies before", "fault: dies after", "fault: breaks before", "fault: breaks after", "fault: 400", "fault: 401", "fault: 429", "fault: 500", "fault: done and 500", "fault: 503",
-	oracle.LostLease, oracle.UnseenSave, oracle.JudgedKept, oracle.JudgedTold, oracle.JudgedFair,
+	oracle.LostLease, oracle.UnseenSave, oracle.JudgedKept, oracle.JudgedTold, oracle.JudgedFair, oracle.Imported,
 }
 
 // rarely is what has to happen in a long run: less than once in 600 seeds, or hardly more.

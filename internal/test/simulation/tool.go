@@ -328,8 +328,9 @@ func (s *Sim) holds(run string, q *http.Request) bool {
 	}
 	held := 0
 	id := s.recordOf(q)
+	imports := q.Method == http.MethodPost && strings.HasSuffix(q.URL.Path, "/api/v1/"+entityType) // under the lock of the pass
 	for _, l := range locks {
-		if l.Owner.Run != run || !l.Expires.After(time.Now()) || isPassLock(l.Key) {
+		if l.Owner.Run != run || !l.Expires.After(time.Now()) || isPassLock(l.Key) != imports {
 			continue
 		}
 		if id != "" && strings.HasSuffix(l.Key, ":"+id) {
