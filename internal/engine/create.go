@@ -102,10 +102,56 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err := w.readBack(ctx); err != nil {
 		return false, err
 	}
+	if w.wasThere(in, w.advo) {
+		return false, w.notOurs(ctx, in, id)
+	}
 	if err := w.advance(d.ToAdvo, &advoState{id: id}, w.advo); err != nil {
 		return false, err
 	}
 	return w.putLink(ctx)
+}
+
+// wasThere reports whether a record of Advoware cannot be the one that a POST made,
+// though the answer names it: it shows something else than was posted, and its number
+// was there before the POST, or, where that is not known, nothing of the natural key is
+// what was posted.
+func (w *work) wasThere(in *store.Announcement, s *advoState) bool {
+	if w.equalsPosted(postedValues(in), s) {
+		return false
+	}
+	if in.Highest > 0 {
+		return s.id <= in.Highest
+	}
+	shows, told := w.m.MatchValues(s.view, record.Advoware), false
+	for name, v := range in.Match {
+		if v.HasText() && v == shows[name] {
+			return false
+		}
+		told = told || v.HasText() && shows[name].HasText()
+	}
+	return told
+}
+
+// notOurs forgets the number that the answer named: it is another client's, and a link to
+// it would carry the one's values over the other's. What the POST has made, if anything,
+// is looked for by the next run.
+func (w *work) notOurs(ctx context.Context, in *store.Announcement, id int64) error {
+	if err := w.carriedElsewhere(ctx, id, nil); err != nil {
+		return err
+	}
+	w.created, w.linkID, w.advo, w.res.AdvowareID = false, 0, nil, nil
+	unknown := *in
+	unknown.Deadline = time.Time{}
+	next := w.mem
+	next.Open = &unknown
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	why := "it was there before"
+	if in.Highest == 0 {
+		why = "it shows another " + strings.Join(w.m.Match(), ", ")
+	}
+	return w.createDoubt(fmt.Sprintf("Advoware has answered the create with the number %d of another record: %s", id, why), nil)
 }
 
 // putLink tells EspoCRM which record of Advoware is this one, before anything else of

@@ -61,7 +61,9 @@ func (w *work) closeAnnounced(ctx context.Context) {
 	next.Open = w.noLateWrite(in)
 	if in.Makes && w.linkID != 0 {
 		found := *next.Open
-		found.AdvowareID = w.linkID
+		if found.AdvowareID != w.linkID { // found by its values: it was there
+			found.AdvowareID, found.Highest = w.linkID, min(found.Highest, w.linkID-1)
+		}
 		next.Open = &found
 	}
 	if w.fate == fateNotDone {

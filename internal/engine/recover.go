@@ -292,6 +292,9 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 		return nil
 	case in.AdvowareID != 0:
 		s, err := w.getAdvo(ctx, in.AdvowareID)
+		if err == nil && w.wasThere(in, s) {
+			return w.notOurs(ctx, in, in.AdvowareID)
+		}
 		if err == nil {
 			if err := w.carriedElsewhere(ctx, in.AdvowareID, nil); err != nil {
 				return err
