@@ -47,7 +47,7 @@ func (s *opened) listeners(ms []*mapping.Mapping) []watch.Listener {
 		for _, h := range s.cfg.Watch.Hooks() {
 			hooks = append(hooks, watch.Hook{Event: h.Event, Secret: h.Secret.Reveal()})
 		}
-		out = append(out, watch.Webhooks(s.cfg.Watch.Listen, hooks, ms))
+		out = append(out, watch.Webhooks(s.cfg.Watch.Listen, hooks, ms, s.log))
 	}
 	return out
 }

@@ -595,6 +595,14 @@ func TestWebhooksLeadHere(t *testing.T) {
 	o.expect(o.examine(), wants{"webhooks", result.FindingWarn, "CBeteiligte.update: EspoCRM has no such webhook", "ends in /CBeteiligte.update"})
 	hook(o, map[string]any{"event": "CBeteiligte.update", "url": "https://sync.example.de/hooks/CBeteiligte.update", "isActive": true, "skipOwn": true})
 	o.expect(o.examine(), wants{"webhooks", result.FindingOK, "1 webhooks lead to watch", ""})
+	hook(o, map[string]any{"event": "CBeteiligte.update", "url": "https://other.example.de/", "secretKey": "0ther"}) // somebody else's
+	o.expect(o.examine(), wants{"webhooks", result.FindingOK, "1 webhooks lead to watch", ""})
+	o = with(`{webhooks: [CBeteiligte.update=s3cr3t]}`)
+	hook(o, map[string]any{"event": "CBeteiligte.update", "url": "https://sync.example.de/CBeteiligte.update", "secretKey": "0ther", "isActive": true, "skipOwn": true})
+	o.expect(o.examine(), wants{"webhooks", result.FindingWarn, "its secret key is another one", "Secret Key, into watch.webhooks"})
+	if strings.Contains(text(o.examine()), "0ther") {
+		t.Error("a secret is shown")
+	}
 	o = with(`{listen: "0.0.0.0:8485", webhooks: [CBeteiligte.update=s3cr3t, Account.create=s3cr3t]}`)
 	hook(o, map[string]any{"event": "CBeteiligte.update", "url": "https://sync.example.de/hooks/update", "isActive": false, "skipOwn": false})
 	found := o.examine()

@@ -20,12 +20,15 @@ func (v *visit) checkWebhooks(ctx context.Context) []result.Finding {
 			"listen on 127.0.0.1, with a proxy that speaks TLS in front"))
 	}
 	there := map[string]record.Object{}
-	page, err := v.espo.Find(ctx, "Webhook", record.Query{Select: []string{"id", "event", "url", "isActive", "skipOwn"}, OrderBy: "id", Size: 200})
+	page, err := v.espo.Find(ctx, "Webhook", record.Query{Select: []string{"id", "event", "url", "isActive", "skipOwn", "secretKey"}, OrderBy: "id", Size: 200})
 	if err != nil {
 		return append(wrong, warn("", "EspoCRM's webhooks cannot be read by this API user: whether they lead here is not known", "Administration > Webhooks shows them"))
 	}
-	for _, o := range page {
-		there[o.Plain("event")] = o
+	for _, o := range page { // there may be several of one event, some of others
+		event := o.Plain("event")
+		if _, found := there[event]; !found || leadsTo(o, event) {
+			there[event] = o
+		}
 	}
 	for _, h := range w.Hooks() {
 		wrong = append(wrong, v.checkHook(h, there)...)
@@ -48,8 +51,11 @@ func (v *visit) checkHook(h config.Webhook, there map[string]record.Object) (wro
 		say("EspoCRM has no such webhook of this API user", "Administration > Webhooks > Create, with this API user; its URL ends in /"+h.Event)
 		return wrong
 	}
-	if u, err := url.Parse(o.Plain("url")); err != nil || !strings.HasSuffix(u.Path, "/"+h.Event) {
+	if !leadsTo(o, h.Event) {
 		say("its URL does not end in /"+h.Event+", so watch does not take it", "Administration > Webhooks > the webhook > URL")
+	}
+	if key := o.Plain("secretKey"); key != "" && key != h.Secret.Reveal() {
+		say("its secret key is another one than in watch.webhooks, so watch refuses what it brings", "Administration > Webhooks > the webhook > Secret Key, into watch.webhooks")
 	}
 	if active, _ := o.Get("isActive"); string(active) == "false" {
 		say("it is not active", "Administration > Webhooks > the webhook > Active")
@@ -58,6 +64,12 @@ func (v *visit) checkHook(h config.Webhook, there map[string]record.Object) (wro
 		say("it also tells of what advosync writes itself, which costs calls", "Administration > Webhooks > the webhook > Skip Own (EspoCRM 9.2)")
 	}
 	return wrong
+}
+
+// leadsTo reports whether the URL of a webhook is one that watch takes.
+func leadsTo(o record.Object, event string) bool {
+	u, err := url.Parse(o.Plain("url"))
+	return err == nil && strings.HasSuffix(u.Path, "/"+event)
 }
 
 func isLoopback(host string) bool {

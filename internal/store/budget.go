@@ -110,7 +110,10 @@ func (b *Bucket) refill(d Drawing, now int64) {
 	if b.At == 0 {
 		b.At, b.Level = now, float64(d.most())
 	}
-	b.Level += float64(max(now-b.At, 0)) / 1000 * d.PerSecond // not for time that a clock was set back
+	if back := b.At - now; back > 0 { // a clock was set back: nothing is given for that, and a pause lasts no longer
+		b.Until -= back
+	}
+	b.Level += float64(max(now-b.At, 0)) / 1000 * d.PerSecond
 	b.At = now
 	if b.Drawn == nil {
 		b.Drawn = map[int64]int{}

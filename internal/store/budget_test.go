@@ -65,4 +65,11 @@ func TestBudgetAfterTheClockWasSetBack(t *testing.T) {
 	if got := b.Draw(store.Drawing{Pace: pace, Want: 20}, now.Add(time.Minute)); got.Granted != 2 {
 		t.Errorf("when the clock was put right: %+v", got)
 	}
+	b.Pause(10*time.Second, now.Add(time.Minute))
+	if got := b.Draw(store.Drawing{Pace: pace, Want: 1}, now.Add(-time.Hour)); got.Granted != 0 || got.Paused != 10*time.Second {
+		t.Errorf("paused, an hour back: %+v", got)
+	}
+	if got := b.Draw(store.Drawing{Pace: pace, Want: 1}, now.Add(-time.Hour+11*time.Second)); got.Granted != 1 {
+		t.Errorf("when the pause is over: %+v", got)
+	}
 }

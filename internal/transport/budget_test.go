@@ -142,6 +142,32 @@ func TestPauseOfOneIsEverybodys(t *testing.T) {
 	})
 }
 
+// TestAWrongRetryAfterStopsNobodyForYears: an hour at most, then it is asked for again.
+func TestAWrongRetryAfterStopsNobodyForYears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &shared{pace: store.Pace{PerSecond: 5, Burst: 10}}
+		srv := &tracker{say: func(*http.Request) (int, string) { return 503, "999999999" }}
+		one, other := srv.client(b), srv.client(b)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := one.Do(ctx, callOf(http.MethodGet, "/list")); err != nil {
+			t.Fatal(err)
+		}
+		srv.say = nil
+		for _, c := range []*Client{one, other} {
+			if _, err := c.Do(t.Context(), callOf(http.MethodGet, "/list")); fault.As(err) == nil || fault.As(err).Code != fault.RateLimited {
+				t.Errorf("within the hour: %v", err)
+			}
+		}
+		time.Sleep(longestPause)
+		for _, c := range []*Client{one, other} {
+			if a, err := c.Do(t.Context(), callOf(http.MethodGet, "/list")); err != nil || a.Status != 200 {
+				t.Errorf("after an hour: %+v, %v", a, err)
+			}
+		}
+	})
+}
+
 // TestLazyCallsComeLast: and a write that nothing was drawn ahead for waits a second at
 // most.
 func TestLazyCallsComeLast(t *testing.T) {

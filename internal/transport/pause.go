@@ -20,14 +20,19 @@ type pause struct {
 	until time.Time
 }
 
+// longestPause is how long one answer may keep everybody from calling. Who wants a longer
+// one is asked again then; a wrong number must not stop a service, or all hosts, for years.
+const longestPause = time.Hour
+
 // note takes an answer's Retry-After where it is one of a system that asks to slow
 // down.
 func (p *pause) note(a *Answer) (lasts time.Duration) {
 	if a.RetryAfter <= 0 || a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {
 		return 0
 	}
-	p.lasts(a.RetryAfter)
-	return a.RetryAfter
+	d := min(a.RetryAfter, longestPause)
+	p.lasts(d)
+	return d
 }
 
 // lasts makes the pause last for d from now at least.

@@ -34,7 +34,7 @@ const (
 
 // Hook is one webhook that is expected.
 type Hook struct {
-	Event  string // such as CBeteiligte.update; also the path
+	Event  string // such as CBeteiligte.update; the URL's path ends in it
 	Secret string // EspoCRM's secretKey
 }
 
@@ -43,8 +43,16 @@ type Hook struct {
 // Whoever has no secret learns nothing from it.
 type receiver struct {
 	address string
-	hooks   map[string]hook // by path
+	hooks   map[string]hook // by event, which is what the path ends in
+	log     *slog.Logger
+
+	mu   sync.Mutex
+	said map[string]time.Time // by what is wrong
 }
+
+// sayAgain is how often it is said that webhooks are refused: whoever finds the port
+// fills no log.
+const sayAgain = time.Hour
 
 type hook struct {
 	secret   []byte
@@ -52,9 +60,9 @@ type hook struct {
 }
 
 // Webhooks is the listener for EspoCRM's webhooks on a host and port. Events of types
-// that no entity has are taken and mean nothing.
-func Webhooks(address string, hooks []Hook, ms []*mapping.Mapping) Listener {
-	r := &receiver{address: address, hooks: map[string]hook{}}
+// that no entity has are taken and mean nothing. What is refused is said in log.
+func Webhooks(address string, hooks []Hook, ms []*mapping.Mapping, log *slog.Logger) Listener {
+	r := &receiver{address: address, hooks: map[string]hook{}, log: log, said: map[string]time.Time{}}
 	for _, h := range hooks {
 		kind, _, _ := strings.Cut(h.Event, ".")
 		of := hook{secret: []byte(h.Secret)}
@@ -63,7 +71,7 @@ func Webhooks(address string, hooks []Hook, ms []*mapping.Mapping) Listener {
 				of.entities = append(of.entities, m.Entity())
 			}
 		}
-		r.hooks["/"+h.Event] = of
+		r.hooks[h.Event] = of
 	}
 	return r
 }
@@ -103,12 +111,24 @@ func (r *receiver) handler(ear Ear) http.Handler {
 // take takes one request; false: it is not one of EspoCRM's, or there is no room. Of
 // what it holds only the ids are read, and they are only looked at.
 func (r *receiver) take(q *http.Request, ear Ear) bool {
-	h, known := r.hooks[q.URL.Path]
-	if !known || q.Method != http.MethodPost || q.ContentLength > maxBody {
+	event := q.URL.Path[strings.LastIndexByte(q.URL.Path, '/')+1:]
+	h, known := r.hooks[event]
+	if q.Method != http.MethodPost {
+		return false
+	}
+	if !known {
+		r.refuse("its URL ends in no event of watch.webhooks")
+		return false
+	}
+	if q.ContentLength > maxBody {
 		return false
 	}
 	body, err := io.ReadAll(io.LimitReader(q.Body, maxBody+1))
-	if err != nil || len(body) > maxBody || !signed(q.Header, body, h.secret) {
+	if err != nil || len(body) > maxBody {
+		return false
+	}
+	if !signed(q.Header, body, h.secret) {
+		r.refuse("what came as " + event + " is not signed with its secret key in watch.webhooks")
 		return false
 	}
 	var events []struct {
@@ -128,6 +148,17 @@ func (r *receiver) take(q *http.Request, ear Ear) bool {
 		}
 	}
 	return true
+}
+
+// refuse says why something was not taken: EspoCRM tries four times, and what it then
+// drops nobody would miss here.
+func (r *receiver) refuse(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); r.said[why].IsZero() || now.Sub(r.said[why]) >= sayAgain {
+		r.said[why] = now
+		r.log.Warn("a webhook was refused: "+why, "hint", "advosync doctor compares watch.webhooks with those of EspoCRM")
+	}
 }
 
 // signed holds the signature against the raw body, in constant time: base64 of the

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -66,17 +68,22 @@ type delivery struct {
 	}
 }
 
-func deliveries(t *testing.T) []delivery {
+// deliveries are all that were recorded: of every kind of event, a portion of twenty and
+// the rest that follows two minutes later, and such as a receiver has refused.
+func deliveries(t *testing.T) (out []delivery) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/12-webhooks.json")
-	if err != nil {
-		t.Fatal(err)
+	for name, many := range map[string]int{"12-webhooks": 5, "12-webhooks-portions": 2, "12-webhooks-failures": 4} {
+		raw, err := os.ReadFile("../sandbox/testdata/espocrm/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var recorded struct{ Deliveries []delivery }
+		if err := json.Unmarshal(raw, &recorded); err != nil || len(recorded.Deliveries) != many {
+			t.Fatalf("%s: %d deliveries, %v", name, len(recorded.Deliveries), err)
+		}
+		out = append(out, recorded.Deliveries...)
 	}
-	var recorded struct{ Deliveries []delivery }
-	if err := json.Unmarshal(raw, &recorded); err != nil || len(recorded.Deliveries) < 5 {
-		t.Fatalf("%d deliveries, %v", len(recorded.Deliveries), err)
-	}
-	return recorded.Deliveries
+	return out
 }
 
 const secret = "bf55612f1efc63eae5594312986bb4ee"
@@ -84,7 +91,13 @@ const secret = "bf55612f1efc63eae5594312986bb4ee"
 // inbox is a receiver on loopback.
 func inbox(t *testing.T, each time.Duration, e Ear, hooks ...Hook) string {
 	t.Helper()
-	r := Webhooks("", hooks, []*mapping.Mapping{mapping.Builtin()}).(*receiver)
+	return inboxSaying(t, each, e, slog.DiscardHandler, hooks...)
+}
+
+// inboxSaying is one that says what it refuses.
+func inboxSaying(t *testing.T, each time.Duration, e Ear, says slog.Handler, hooks ...Hook) string {
+	t.Helper()
+	r := Webhooks("", hooks, []*mapping.Mapping{mapping.Builtin()}, slog.New(says)).(*receiver)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +158,7 @@ func TestRecordedWebhooks(t *testing.T) {
 			e := &ears{room: 100}
 			url := inbox(t, bodyTime, e, Hook{Event: d.Webhook.Event, Secret: d.Webhook.SecretKey})
 			only := map[string]string{"Content-Type": "application/json", name: d.Request.Headers[name]}
-			if code := post(t, url+"/"+d.Webhook.Event, only, strings.NewReader(d.Request.RawBody)); code != 204 || !slices.Equal(e.ids(), want) {
+			if code := post(t, url+"/hooks/"+d.Webhook.Event, only, strings.NewReader(d.Request.RawBody)); code != 204 || !slices.Equal(e.ids(), want) {
 				t.Errorf("%s, %s: %d, heard %v, want %v", d.Note, name, code, e.ids(), want)
 			}
 			for _, h := range e.hints {
@@ -179,7 +192,8 @@ func TestHostileWebhooks(t *testing.T) {
 		"empty secret's":      {"/CBeteiligte.update", encoded("x:" + hex.EncodeToString(hmac.New(sha256.New, nil).Sum(nil))), good},
 		"another path":        {"/CBeteiligte.delete", signature(good), good},
 		"a path below":        {"/CBeteiligte.update/..", signature(good), good},
-		"a path with slashes": {"//CBeteiligte.update", signature(good), good},
+		"a path that goes on": {"/CBeteiligte.update/", signature(good), good},
+		"no path":             {"", signature(good), good},
 	} {
 		if code := post(t, url+tt.path, map[string]string{"Signature": tt.sign}, bytes.NewReader(tt.body)); code != 503 {
 			t.Errorf("%s: %d", name, code)
@@ -202,6 +216,34 @@ func TestHostileWebhooks(t *testing.T) {
 	}
 	if got := e.ids(); len(got) > 0 {
 		t.Errorf("heard %v", got)
+	}
+}
+
+// TestRefusedWebhooksAreSaid: once an hour for each thing that is wrong, however many come,
+// and with nothing of what they hold.
+func TestRefusedWebhooksAreSaid(t *testing.T) {
+	var log bytes.Buffer
+	e := &ears{room: 100}
+	url := inboxSaying(t, bodyTime, e, slog.NewTextHandler(&log, nil), Hook{Event: "CBeteiligte.update", Secret: secret}, Hook{Event: "CBeteiligte.delete", Secret: secret})
+	for n := range 5 {
+		for _, path := range []string{"/CBeteiligte.update", "/hooks/CBeteiligte.update", "/CBeteiligte.delete", "/hooks", fmt.Sprint("/x", n)} {
+			body := fmt.Sprintf(`[{"id":"%017d","email":"anna@example.de"}]`, n)
+			if code := post(t, url+path, map[string]string{"Signature": "x"}, strings.NewReader(body)); code != 503 {
+				t.Errorf("%s: %d", path, code)
+			}
+		}
+	}
+	for says, want := range map[string]int{
+		"": 3, "CBeteiligte.update is not signed with its secret key": 1, "CBeteiligte.delete is not signed": 1, "ends in no event of watch.webhooks": 1,
+		"example.de": 0, "00000": 0, secret: 0, "x1": 0,
+	} {
+		if got := strings.Count(log.String(), cmp.Or(says, "\n")); got != want {
+			t.Errorf("%q is said %d times, want %d:\n%s", says, got, want, &log)
+		}
+	}
+	body := []byte(`[{"id":"6b046ede01e2e3965"}]`) // a proxy may leave its own path before it
+	if code := post(t, url+"/hooks/CBeteiligte.update", map[string]string{"Signature": signature(body)}, bytes.NewReader(body)); code != 204 || len(e.ids()) != 1 {
+		t.Errorf("%d, heard %v", code, e.ids())
 	}
 }
 

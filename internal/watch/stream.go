@@ -70,7 +70,11 @@ func (w *Watch) stream(ctx context.Context, tool Tool, held map[string]*lease.Le
 		defer context.AfterFunc(l.Context(), cancel)()
 	}
 	var begun sync.WaitGroup
-	defer begun.Wait()
+	defer func() {
+		w.turns(true) // what was begun may take longer than a turn
+		begun.Wait()
+		w.turns(false)
+	}()
 	slots := make(chan struct{}, w.cfg.Workers)
 	for ctx.Err() == nil {
 		list, next := w.turn(time.Now(), w.cfg.Workers-len(slots))
@@ -85,7 +89,7 @@ func (w *Watch) stream(ctx context.Context, tool Tool, held map[string]*lease.Le
 				w.sync(work, tool, r)
 			})
 		}
-		if !time.Now().Before(until) {
+		if !time.Now().Before(until) || w.passedElsewhere(ctx, held) {
 			return
 		}
 		w.rest(ctx, earlier(next, until))

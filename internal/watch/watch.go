@@ -66,6 +66,7 @@ type Deps struct {
 const (
 	passEvery   = 15 * time.Minute
 	standsBy    = 5 * time.Second  // until the lock is asked for again
+	listenAgain = time.Minute      // until a source that has failed is tried again
 	betweenPass = time.Minute      // between two passes that hints have caused
 	whileLocked = 10 * time.Second // until a locked record is tried again
 	lockedTries = 5                // after so many it is left to the pass
@@ -155,11 +156,7 @@ func (w *Watch) watch(ctx context.Context, held map[string]*lease.Lease) error {
 	defer all.Wait()
 	defer hush()
 	for _, l := range w.deps.Listeners {
-		all.Go(func() {
-			if err := l.Run(listening, w); err != nil && listening.Err() == nil {
-				w.deps.Log.Warn("a source of hints has ended; edits are found by the others, and by the passes", "error", err.Error())
-			}
-		})
+		all.Go(func() { w.listen(listening, l) })
 	}
 	outages := 0
 	for ctx.Err() == nil && len(held) > 0 {
@@ -183,6 +180,23 @@ func (w *Watch) watch(ctx context.Context, held map[string]*lease.Lease) error {
 	return nil
 }
 
+// listen has one source tell its hints until ctx ends. One that cannot is tried again,
+// because what keeps it from it may pass: a port that another program has for a while.
+func (w *Watch) listen(ctx context.Context, l Listener) {
+	said := ""
+	for {
+		err := l.Run(ctx, w)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if err.Error() != said {
+			said = err.Error()
+			w.say("a source of hints is missing; it is tried again every minute, and edits are found by the others and by the passes", "error", said)
+		}
+		wait(ctx, listenAgain)
+	}
+}
+
 // settleDown waits until the next pass may be made. Nobody is kept from trying then:
 // what is not followed is not locked.
 func (w *Watch) settleDown(ctx context.Context, held map[string]*lease.Lease, began time.Time, outages int) {
@@ -198,7 +212,7 @@ func (w *Watch) settleDown(ctx context.Context, held map[string]*lease.Lease, be
 		wait(ctx, min(afterOutage<<min(max(outages-1, 0), 5), w.cfg.Every))
 	case halted && ctx.Err() == nil:
 		w.deps.Status("is halted by a guard: advosync status says which, and what to do")
-		for until := began.Add(w.cfg.Every); ctx.Err() == nil && time.Now().Before(until) && !w.passedElsewhere(ctx); {
+		for until := began.Add(w.cfg.Every); ctx.Err() == nil && time.Now().Before(until) && !w.passedElsewhere(ctx, held); {
 			wait(ctx, standsBy)
 		}
 	case missed:
@@ -206,14 +220,15 @@ func (w *Watch) settleDown(ctx context.Context, held map[string]*lease.Lease, be
 	}
 }
 
-// passedElsewhere reports whether somebody else has made a pass since ours began.
-func (w *Watch) passedElsewhere(ctx context.Context) bool {
+// passedElsewhere reports whether somebody else has made a pass, since ours, over an
+// entity whose lock is not held.
+func (w *Watch) passedElsewhere(ctx context.Context, held map[string]*lease.Lease) bool {
 	for _, m := range w.cfg.Entities {
-		state, ran, err := batch.LoadState(ctx, w.deps.Store, m.Entity())
-		if err != nil || !ran {
+		if held[m.Entity()] != nil {
 			continue
 		}
-		if last := w.lastPass[m.Entity()]; !last.IsZero() && state.LastRun.After(last) {
+		state, ran, err := batch.LoadState(ctx, w.deps.Store, m.Entity())
+		if err == nil && ran && state.LastRun.After(w.lastPass[m.Entity()]) {
 			return true
 		}
 	}

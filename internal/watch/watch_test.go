@@ -1,9 +1,12 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +38,8 @@ type office struct {
 	sync   func(id string) result.Record
 	pass   func() error
 	linked int
+	also   []*mapping.Mapping // beside Beteiligte
+	deps   func(d *Deps)      // what else is needed
 }
 
 func newOffice(t *testing.T) *office {
@@ -96,10 +101,14 @@ func (o *office) passed() {
 func (o *office) watch(name string, drive func(w *Watch)) {
 	o.t.Helper()
 	ctx, cancel := context.WithCancel(o.t.Context())
-	w := New(Config{Entities: []*mapping.Mapping{mapping.Builtin()}, Workers: 4}, Deps{
+	deps := Deps{
 		Begin: func() (Tool, error) { return o, nil }, Store: o.store,
 		Leases: lease.New(o.store, store.Owner{Host: name, PID: 1}, 5*time.Minute, lease.Options{Dead: func(store.Owner) bool { return false }}),
-	})
+	}
+	if o.deps != nil {
+		o.deps(&deps)
+	}
+	w := New(Config{Entities: append([]*mapping.Mapping{mapping.Builtin()}, o.also...), Workers: 4}, deps)
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	drive(w)
@@ -379,5 +388,118 @@ func TestARecordIsSyncedByOne(t *testing.T) {
 			time.Sleep(20 * time.Second)
 		})
 		o.wants("pass@0", "a@13", "a@18")
+	})
+}
+
+// failing is a source that cannot tell anything so many times.
+type failing struct{ left int }
+
+func (f *failing) Run(ctx context.Context, ear Ear) error {
+	if f.left > 0 {
+		f.left--
+		return errors.New("another program has the port")
+	}
+	ear.Hear(hintOf("a"))
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestASourceComesBack: what keeps one from telling may pass; it is said once.
+func TestASourceComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		var log bytes.Buffer
+		o.deps = func(d *Deps) {
+			d.Listeners, d.Log = []Listener{&failing{left: 3}}, slog.New(slog.NewTextHandler(&log, nil))
+		}
+		o.watch("a", func(*Watch) { time.Sleep(10 * time.Minute) })
+		o.wants("pass@0", "a@183")
+		if n := strings.Count(log.String(), "another program has the port"); n != 1 {
+			t.Errorf("it is said %d times:\n%s", n, &log)
+		}
+	})
+}
+
+// TestWhatTakesLongIsNoHang: a record that a slow system keeps at work when the next pass
+// is due does not have the service killed, and one that is followed no more does.
+func TestWhatTakesLongIsNoHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		var last time.Time
+		longest := time.Duration(0)
+		o.deps = func(d *Deps) {
+			d.Alive = func() {
+				if now := time.Now(); !last.IsZero() {
+					longest = max(longest, now.Sub(last))
+				}
+				last = time.Now()
+			}
+		}
+		o.sync = func(id string) result.Record {
+			time.Sleep(5 * time.Minute)
+			return result.Record{Outcome: result.Unchanged}
+		}
+		o.watch("a", func(w *Watch) {
+			time.Sleep(14*time.Minute + 50*time.Second)
+			w.Hear(hintOf("a"))
+			time.Sleep(10 * time.Minute)
+		})
+		o.wants("pass@0", "a@893", "pass@1193")
+		if longest > 3*pulse {
+			t.Errorf("not alive for %s", longest)
+		}
+		w := New(Config{}, Deps{Store: o.store})
+		w.follow["Beteiligte"] = true
+		if w.turns(false); !w.getsOn() {
+			t.Error("it has just turned")
+		}
+		if time.Sleep(61 * time.Second); w.getsOn() {
+			t.Error("the stream has not turned for a minute")
+		}
+	})
+}
+
+// TestOneOfTwoIsHalted: the other one is followed, and the first one again when the
+// operator's pass has run, not only when the next pass is due.
+func TestOneOfTwoIsHalted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		akten, err := mapping.Parse("akten.yaml", []byte("entity: Akten\nespocrm: {type: CAkten}\nadvoware: {path: api/v1/advonet/Akten, id: id, row_id: rowId}\nfields: [{espocrm: name, advoware: az}]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.also = []*mapping.Mapping{akten}
+		halt := &batch.GuardError{Entity: "Akten", Guard: reconcile.GuardMassChange}
+		o.pass = func() error {
+			if halt != nil {
+				return halt
+			}
+			return nil
+		}
+		akte := Hint{Entity: "Akten", ID: "x", Source: FromList}
+		o.watch("a", func(w *Watch) {
+			time.Sleep(10 * time.Second)
+			w.Hear(hintOf("a"))
+			if w.Hear(akte) {
+				t.Error("a hint of what is halted is taken")
+			}
+			time.Sleep(time.Minute)
+			key := []string{store.LockKey("Akten", "cron-run")}
+			mine, held, err := o.store.Acquire(t.Context(), key, store.Owner{Host: "operator"}, time.Minute)
+			if err != nil || len(held) > 0 {
+				t.Fatalf("the operator's pass meets %v %v", held, err)
+			}
+			halt = nil
+			raw, _ := json.Marshal(batch.EntityState{Entity: "Akten", LastRun: time.Now()})
+			if err := errors.Join(o.store.Put(t.Context(), "pass:akten", raw, 0), o.store.Release(t.Context(), mine)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+			if !w.Hear(akte) {
+				t.Error("it is not followed again")
+			}
+			time.Sleep(20 * time.Minute)
+		})
+		o.wants("pass@0", "a@13", "pass@73", "x@83", "pass@973")
 	})
 }

@@ -55,6 +55,7 @@ local raw = redis.call('HGETALL', KEYS[1])
 for i = 1, #raw, 2 do b[raw[i]] = tonumber(raw[i + 1]) end
 local at, level, untl = b.at or now, b.level or burst, b['until'] or 0
 b.at, b.level, b['until'] = nil, nil, nil
+untl = untl - math.max(at - now, 0)
 level = level + math.max(now - at, 0) / 1000 * rate
 for i = 5, #ARGV do
 	local n = b[ARGV[i]]

@@ -1,0 +1,43 @@
+package redis_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"advosync/internal/store"
+	"advosync/internal/store/redis"
+)
+
+// TestBudgetAfterTheServersClockWasSetBack: as store.Bucket has it.
+func TestBudgetAfterTheServersClockWasSetBack(t *testing.T) {
+	m := miniredis.RunT(t)
+	now := time.Unix(1_700_000_000, 0)
+	m.SetTime(now)
+	s, ok := store.BudgetsOf(open(t, "redis://"+m.Addr(), redis.Options{}))
+	if !ok {
+		t.Fatal("it keeps no budgets")
+	}
+	draw := func(at time.Time) store.Drawn {
+		t.Helper()
+		m.SetTime(at)
+		got, err := s.DrawCalls(t.Context(), "Advoware", store.Drawing{Pace: store.Pace{PerSecond: 1, Burst: 2}, Want: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := draw(now); got.Granted != 2 {
+		t.Errorf("at first: %+v", got)
+	}
+	if err := s.PauseCalls(t.Context(), "Advoware", 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := draw(now.Add(-time.Hour)); got.Granted != 0 || got.Paused != 10*time.Second {
+		t.Errorf("paused, an hour back: %+v", got)
+	}
+	if got := draw(now.Add(-time.Hour + 11*time.Second)); got.Granted != 2 {
+		t.Errorf("when the pause is over: %+v", got)
+	}
+}
