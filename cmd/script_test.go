@@ -84,6 +84,7 @@ func (s *stage) params() testscript.Params {
 			"idle":      inWorld(idleCmd),
 			"freeport":  freePortCmd,
 			"webhook":   webhookCmd,
+			"notified":  notifiedCmd,
 			"crowd":     inWorld(crowdCmd),
 			"each":      inWorld(eachCmd),
 			"writes":    inWorld(writesCmd),

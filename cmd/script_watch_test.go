@@ -6,10 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -23,6 +26,34 @@ func freePortCmd(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(l.Close())
 	ts.Setenv(args[0], port)
+}
+
+// notifiedCmd is "notified FILE": a service manager's socket at $NOTIFY_SOCKET; what
+// it is told is a line each in the file.
+func notifiedCmd(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1)
+	path := ts.MkAbs("notify.sock")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	ts.Check(err)
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Setenv("NOTIFY_SOCKET", path)
+	var all sync.WaitGroup
+	all.Go(func() {
+		said := make([]byte, 4096)
+		for {
+			n, err := c.Read(said)
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(f, "%s\n", said[:n])
+		}
+	})
+	ts.Defer(func() {
+		_ = c.Close()
+		all.Wait()
+		_ = f.Close()
+	})
 }
 
 // webhookCmd is "webhook EVENT SECRET CODE BODY": a delivery as EspoCRM makes it, signed

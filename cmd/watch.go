@@ -92,23 +92,36 @@ func (a *app) watch(ctx context.Context, sup supervisor, named []string) error {
 	go a.measure(measured, o)
 	sup.ready()
 	defer a.onSignal(ctx)()
-	last := ""
 	return o.Watch(ctx, watchRequest{Entities: entities, NewRunID: a.newRunID,
 		Pass:   func(pass func() (batch.Report, error)) (batch.Report, error) { return a.watchedPass(ctx, o, pass) },
 		Synced: a.tellSynced,
-		Status: func(text string) {
-			if text != last {
-				last = text
-				sup.says(result.CommandOf(text, a.office))
-				a.log.Info("watch " + text)
-			}
-		},
-		Alive: sup.alive,
+		Status: a.tellState(sup),
+		Alive:  sup.alive,
 		Passed: func() {
 			a.measureAgain(o)
 			debug.FreeOSMemory() // what a pass needs is not needed for the next quarter of an hour
 		},
 	})
+}
+
+// tellState tells the service manager what the watch does, and the operator whenever that
+// is another thing than before its last pass.
+func (a *app) tellState(sup supervisor) func(text string) {
+	last, told := "", ""
+	return func(text string) {
+		if text == last {
+			return
+		}
+		last, text = text, result.CommandOf(text, a.office)
+		sup.says(text)
+		switch {
+		case text == watch.MakesPass:
+			a.log.Info("watch " + text)
+		case text != told:
+			told = text
+			a.note("watch %s", text)
+		}
+	}
 }
 
 // measure keeps the figures in the metrics young.

@@ -13,15 +13,15 @@ type HeldError struct{ Lock store.Lock }
 
 // Error says who holds the lock and how long.
 func (e *HeldError) Error() string {
-	s := "locked by " + describe(e.Lock)
+	s := "locked by " + Holder(e.Lock)
 	if e.Lock.Expires.IsZero() {
 		return s + ", without an end"
 	}
 	return s + ", lease until " + e.Lock.Expires.UTC().Format(time.RFC3339)
 }
 
-// describe names a holder; everything in it came out of the store.
-func describe(l store.Lock) string {
+// Holder names who holds a lock, since when; everything in it came out of the store.
+func Holder(l store.Lock) string {
 	if l.Foreign {
 		return "the old handler, or another program that writes this key"
 	}

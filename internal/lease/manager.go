@@ -132,7 +132,7 @@ func (m *Manager) acquire(ctx context.Context, keys []string, over map[string]st
 		leases[i] = m.adopt(ctx, g, before.Add(m.ttl))
 		if lock, ok := over[g.Key]; ok {
 			leases[i].TookOver = &lock
-			m.o.Log.Info("took over the lock of a dead process", "key", g.Key, "holder", describe(lock))
+			m.o.Log.Info("took over the lock of a dead process", "key", g.Key, "holder", Holder(lock))
 		}
 	}
 	return leases, held, nil

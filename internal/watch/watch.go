@@ -74,6 +74,9 @@ const (
 	afterOutage = 30 * time.Second // doubled with each further outage
 )
 
+// MakesPass is the status of a watch while it makes a pass, every quarter of an hour.
+const MakesPass = "makes a pass"
+
 // Watch follows hints.
 type Watch struct {
 	cfg  Config
@@ -128,14 +131,14 @@ func (w *Watch) Run(ctx context.Context) error {
 	held := map[string]*lease.Lease{}
 	defer func() { w.release(held) }()
 	for ctx.Err() == nil {
-		err := w.acquire(ctx, held)
+		others, err := w.acquire(ctx, held)
 		if err != nil {
 			w.deps.Status("waits for the store")
 			w.deps.Log.Info("the lock of the pass cannot be asked for", "error", err.Error())
 		}
 		if len(held) == 0 {
-			if err == nil {
-				w.deps.Status("stands by: another process watches, or makes a pass")
+			if len(others) > 0 {
+				w.deps.Status("stands by: the pass is locked by " + lease.Holder(others[0]))
 			}
 			wait(ctx, standsBy)
 			continue
@@ -173,7 +176,7 @@ func (w *Watch) watch(ctx context.Context, held map[string]*lease.Lease) error {
 			w.stream(ctx, tool, held, began.Add(w.cfg.Every))
 		}
 		w.settleDown(ctx, held, began, outages)
-		if err := w.acquire(ctx, held); err != nil {
+		if _, err := w.acquire(ctx, held); err != nil {
 			return nil // the store will have to be waited for
 		}
 	}
@@ -235,8 +238,8 @@ func (w *Watch) passedElsewhere(ctx context.Context, held map[string]*lease.Leas
 	return false
 }
 
-// acquire takes the pass locks that are free.
-func (w *Watch) acquire(ctx context.Context, held map[string]*lease.Lease) error {
+// acquire takes the pass locks that are free; others are those that somebody else has.
+func (w *Watch) acquire(ctx context.Context, held map[string]*lease.Lease) (others []store.Lock, err error) {
 	var keys []string
 	names := map[string]string{}
 	for _, m := range w.cfg.Entities {
@@ -248,14 +251,14 @@ func (w *Watch) acquire(ctx context.Context, held map[string]*lease.Lease) error
 		keys, names[k] = append(keys, k), m.Entity()
 	}
 	if len(keys) == 0 {
-		return nil
+		return nil, nil
 	}
 	// They outlive the signal: what was begun is finished under them.
-	leases, _, err := w.deps.Leases.AcquireAll(context.WithoutCancel(ctx), keys)
+	leases, others, err := w.deps.Leases.AcquireAll(context.WithoutCancel(ctx), keys)
 	for _, l := range leases {
 		held[names[l.Key()]] = l
 	}
-	return err
+	return others, err
 }
 
 func (w *Watch) release(held map[string]*lease.Lease) {
@@ -279,7 +282,7 @@ func (w *Watch) pass(ctx context.Context, tool Tool, held map[string]*lease.Leas
 	}
 	w.recent = nil
 	w.mu.Unlock()
-	w.deps.Status("makes a pass")
+	w.deps.Status(MakesPass)
 	w.turns(true)
 	rep, err := tool.Pass(ctx, held)
 	w.turns(false)
