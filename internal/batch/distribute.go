@@ -71,7 +71,7 @@ func (r *run) endBefore(m *mapping.Mapping, lock *lease.Lease) error {
 			return err
 		}
 		if h.left > 0 && h.leaves() {
-			r.leaveOut(m.Entity(), h.left)
+			r.leaveOut(h.left)
 			return errLeft
 		}
 		if u, err = LoadUnderway(r.ctx, r.p.deps.Store, m.Entity()); err != nil || u == nil {
@@ -91,7 +91,7 @@ func (r *run) endBefore(m *mapping.Mapping, lock *lease.Lease) error {
 var errLeft = errors.New("an earlier pass is under way")
 
 // leaveOut: the run ends while chunks of an entity are out.
-func (r *run) leaveOut(entity string, n int) {
+func (r *run) leaveOut(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Out += n
@@ -196,7 +196,7 @@ func firstOf(errs ...error) error {
 func (h *handing) end(e *entityRun, err error) error {
 	r := h.run
 	if err == nil && h.left > 0 {
-		r.leaveOut(h.entity, h.left)
+		r.leaveOut(h.left)
 		return nil
 	}
 	if lost := h.lock.Check(); lost != nil {
