@@ -23,7 +23,11 @@ func (v *visit) checkAlerts(context.Context) []result.Finding {
 				"docs/operations.md, Alerts, shows what addresses look like; a password in one has its special characters as %40 and the like"))
 		}
 	}
-	return one(ok("%d addresses that messages can be sent to; none was sent", len(urls)))
+	addresses := fmt.Sprintf("%d addresses", len(urls))
+	if len(urls) == 1 {
+		addresses = "an address"
+	}
+	return one(ok("%s that messages can be sent to; none was sent", addresses))
 }
 
 // checkPing: the dead man's switch can be reached. It is not called, because that would
