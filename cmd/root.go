@@ -131,6 +131,10 @@ func (a *app) complain(form *result.Error, err error) {
 		whose = a.office + ": "
 	}
 	lines := []string{form.Message}
+	var usage *usageError // says what was typed
+	if a.console.ErrFacts.Rich && !errors.As(err, &usage) {
+		lines[0] = report.ForPeople(form.Message, o)
+	}
 	var wrong *config.Error
 	if errors.As(err, &wrong) && len(wrong.Problems) > 0 {
 		lines = lines[:0]
@@ -143,9 +147,6 @@ func (a *app) complain(form *result.Error, err error) {
 		width = f.Width
 	}
 	say := func(text string) {
-		if a.console.ErrFacts.Rich {
-			text = report.ForPeople(text, o)
-		}
 		for _, l := range report.Wrapped(text, o.UTF8, width) {
 			fmt.Fprintln(a.console.Err, l)
 		}
