@@ -1,12 +1,14 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 	"time"
+
+	"advosync/internal/desk"
+	"advosync/internal/intake"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +32,8 @@ type parts struct {
 	store    store.Store
 	mappings []*mapping.Mapping
 	counter  desk.Counter
-	creator  engine.Creator
+	intake   *intake.Intake
+	creator  intake.Creator
 	// find asks EspoCRM for records; nil: only what the store holds may be read.
 	find finder
 	// names asks EspoCRM for names, also where nothing else is asked.
@@ -44,7 +47,7 @@ type parts struct {
 
 // Parts implements session.
 func (s *opened) Parts() parts {
-	p := parts{engine: s.engine, desk: s.desk, store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, names: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff,
+	p := parts{engine: s.engine, desk: s.desk, intake: intake.New(s.engine), store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, names: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff,
 		maxRetries: s.cfg.Sync.MaxRetries}
 	if !s.storeOnly {
 		p.find = s.espo

@@ -1,10 +1,11 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"slices"
+
+	"advosync/internal/desk"
 
 	"github.com/spf13/cobra"
 
@@ -260,7 +261,7 @@ func (a *app) importAll(ctx context.Context, s session, m *mapping.Mapping, ids 
 		byName[targets[i].id] = id
 	}
 	results, serr := a.each(ctx, s, targets, workers, func(ctx context.Context, p parts, t target) result.Record {
-		r := p.engine.Import(ctx, t.m, byName[t.id], p.creator)
+		r := p.intake.Make(ctx, t.m, byName[t.id], p.creator)
 		if r.AdvowareID == nil {
 			id := byName[t.id]
 			r.AdvowareID = &id

@@ -123,7 +123,7 @@ func (e *entityMorning) imports(ctx context.Context, p parts, m *mapping.Mapping
 	if !m.Imports() {
 		return nil
 	}
-	failed, err := p.engine.FailedImports(ctx, m)
+	failed, err := p.intake.Failed(ctx, m)
 	for _, f := range failed {
 		n := result.Need{Kind: result.NeedFailing, Entity: m.Entity(), AdvowareID: &f.Number, Since: stamp(f.At), Code: f.Code, Why: "not imported: " + f.Message,
 			NextTry: stamp(f.At.Add(batch.Backoff(p.retry, f.Count))), Next: fmt.Sprintf("advosync reset --entity %s --id %d", m.Entity(), f.Number)}

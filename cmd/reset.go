@@ -171,7 +171,7 @@ func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *
 	if err != nil {
 		return nil, err
 	}
-	imports, err := p.engine.FailedImports(ctx, m)
+	imports, err := p.intake.Failed(ctx, m)
 	for _, f := range imports {
 		given := engine.StatusFailed
 		if f.GivenUp(p.maxRetries) {

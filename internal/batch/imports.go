@@ -11,6 +11,7 @@ import (
 
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -26,11 +27,11 @@ type imports struct {
 	made     int
 	// failed are those that EspoCRM has not taken in earlier passes; edited of these
 	// were edited in Advoware since.
-	failed map[int64]engine.FailedImport
+	failed map[int64]intake.Failed
 	edited map[int64]bool
 	// refused are those of failed that EspoCRM takes for a record that it has, and that
 	// are not tried now.
-	refused []engine.FailedImport
+	refused []intake.Failed
 }
 
 // listed takes the numbers that nothing in EspoCRM is linked to; nil where nobody asks.
@@ -52,8 +53,8 @@ func (e *entityRun) loadFailed() error {
 	if !e.m.Imports() {
 		return nil
 	}
-	all, err := e.run.engine.FailedImports(e.run.ctx, e.m)
-	i.failed, i.edited = make(map[int64]engine.FailedImport, len(all)), map[int64]bool{}
+	all, err := e.run.intake.Failed(e.run.ctx, e.m)
+	i.failed, i.edited = make(map[int64]intake.Failed, len(all)), map[int64]bool{}
 	for _, f := range all {
 		i.failed[f.Number] = f
 	}
@@ -69,7 +70,7 @@ func (e *entityRun) rest(unlinked []int64) ([]int64, error) {
 		at, listed := slices.BinarySearch(unlinked, n)
 		if !listed {
 			if !e.run.opts.DryRun {
-				if err := e.run.engine.ForgetImport(e.run.ctx, e.m, n); err != nil {
+				if err := e.run.intake.Forget(e.run.ctx, e.m, n); err != nil {
 					return nil, err
 				}
 			}
@@ -104,11 +105,11 @@ func (e *entityRun) chooseImports() (int, error) {
 	if err != nil || len(unlinked)+len(i.refused) == 0 {
 		return 0, err
 	}
-	may, err := e.run.engine.Importable(e.run.ctx, e.m, unlinked)
+	may, err := e.run.intake.Importable(e.run.ctx, e.m, unlinked)
 	if err != nil {
 		return 0, err
 	}
-	found, err := e.run.engine.MatchImports(e.run.ctx, e.m, may)
+	found, err := e.run.intake.Match(e.run.ctx, e.m, may)
 	i.chosen, i.matching = found.New, found.Matching
 	if i.matching == nil {
 		i.matching = map[int64][]string{}
@@ -141,7 +142,7 @@ func (e *entityRun) importAll() {
 			continue
 		}
 		ctx, t := withTicket(e.run.work)
-		res := e.run.engine.Import(ctx, e.m, n, e.espo)
+		res := e.run.intake.Make(ctx, e.m, n, e.espo)
 		e.run.systems.done(t)
 		if f := systemsFault(res); f != nil {
 			if f.Code != fault.Interrupted && e.run.systems.broken() == nil {
@@ -181,7 +182,7 @@ func (e *entityRun) importResult(n int64, o result.Outcome, code, text string) r
 }
 
 func (e *entityRun) wouldImport(n int64) result.Record {
-	res := e.importResult(n, result.Planned, engine.ReasonImported, "Only in Advoware: a new record is created in EspoCRM.")
+	res := e.importResult(n, result.Planned, intake.ReasonImported, "Only in Advoware: a new record is created in EspoCRM.")
 	res.Planned = result.CreatedEspocrm
 	return res
 }

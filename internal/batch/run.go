@@ -10,6 +10,7 @@ import (
 	"advosync/internal/callcount"
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 )
@@ -20,6 +21,7 @@ type run struct {
 	opts    Options
 	systems *systems
 	engine  *engine.Engine
+	intake  *intake.Intake
 	start   time.Time
 	until   time.Time // no record is begun after, but for the first; zero: no bound
 	// workersMost is how many records are worked on at the same time.
@@ -57,7 +59,7 @@ func (p *Pass) newRunWith(ctx context.Context, opts Options, sink Sink, s *syste
 	}
 	r := &run{p: p, opts: opts, ctx: ctx, sink: sink, start: p.deps.Now(), warned: map[string]bool{}}
 	r.workersMost = s.governor.most
-	r.systems, r.engine = s, e
+	r.systems, r.engine, r.intake = s, e, intake.New(e)
 	r.work, r.end = WithGrace(ctx, p.cfg.Grace)
 	if opts.MaxDuration > 0 {
 		r.until = r.start.Add(opts.MaxDuration)

@@ -10,13 +10,14 @@ import (
 
 	"advosync/internal/engine"
 	"advosync/internal/fault"
+	"advosync/internal/intake"
 	"advosync/internal/record"
 )
 
 // EspoCRM is what a pass needs of EspoCRM besides what the engine needs.
 type EspoCRM interface {
 	engine.EspoCRM
-	engine.Creator
+	intake.Creator
 	// ByIDs reads records, at most a hundred with one call; those that are not
 	// there, or that our role may not read, are missing in the answer.
 	ByIDs(ctx context.Context, entityType string, ids []string, fields []string) ([]record.Object, error)

@@ -4,10 +4,16 @@
 // lock.
 package desk
 
-import "advosync/internal/engine"
+import (
+	"advosync/internal/engine"
+	"advosync/internal/intake"
+)
 
 // Desk carries out an operator's commands with an engine. Safe for concurrent use.
-type Desk struct{ engine *engine.Engine }
+type Desk struct {
+	engine *engine.Engine
+	intake *intake.Intake
+}
 
 // New makes a Desk.
-func New(e *engine.Engine) *Desk { return &Desk{engine: e} }
+func New(e *engine.Engine) *Desk { return &Desk{engine: e, intake: intake.New(e)} }

@@ -206,7 +206,7 @@ func (d *Desk) ResetImport(ctx context.Context, m *mapping.Mapping, id string, d
 	if err != nil {
 		return result.Record{}, false
 	}
-	f, known, err := d.engine.FailedImport(ctx, m, number)
+	f, known, err := d.intake.FailedOne(ctx, m, number)
 	if err == nil && !known {
 		return result.Record{}, false
 	}
@@ -222,7 +222,7 @@ func (d *Desk) ResetImport(ctx context.Context, m *mapping.Mapping, id string, d
 			r.Result.Outcome, r.Result.Planned = result.Planned, result.Adopted
 			return nil
 		}
-		return d.engine.ForgetImport(ctx, m, number)
+		return d.intake.Forget(ctx, m, number)
 	}), true
 }
 

@@ -131,10 +131,7 @@ func (c *catalog) read(ctx context.Context, e *Engine, ids []int64) ([]*advoStat
 		s, known := c.states[id]
 		c.mu.Unlock()
 		if !known {
-			o, err := e.Advoware.Get(ctx, c.m.ReadPath(), strconv.FormatInt(id, 10))
-			if err == nil {
-				err = isNumber(c.m, id, o, "read "+c.m.Entity())
-			}
+			o, err := e.ReadNumber(ctx, c.m, id)
 			switch {
 			case err == nil:
 				if s, err = readAdvoState(c.m, id, o); err != nil {
@@ -152,6 +149,16 @@ func (c *catalog) read(ctx context.Context, e *Engine, ids []int64) ([]*advoStat
 		}
 	}
 	return out, nil
+}
+
+// ReadNumber reads one record of Advoware by its number. One that is not there:
+// fault.NotFound; an answer about another one: fault.BadAnswer.
+func (e *Engine) ReadNumber(ctx context.Context, m *mapping.Mapping, id int64) (record.Object, error) {
+	o, err := e.Advoware.Get(ctx, m.ReadPath(), strconv.FormatInt(id, 10))
+	if err == nil {
+		err = isNumber(m, id, o, "read "+m.Entity())
+	}
+	return o, err
 }
 
 // free tells which of these records no EspoCRM record carried when it was asked,

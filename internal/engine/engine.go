@@ -131,8 +131,8 @@ type Request struct {
 	Pass bool
 	// Explain, for Plan, is called at its end, to add to the result what else is known.
 	Explain func(ctx context.Context, r *Record)
-	// linked is the number with which this tool has just made the record in EspoCRM.
-	linked int64
+	// Linked is the number with which the record has just been made in EspoCRM; 0: it was not.
+	Linked int64
 	// EvenOnHold: it is the hold itself that is asked about, or only what a sync would find.
 	EvenOnHold bool
 	// Taken is the operator's decision on the clashes that both sides show when the

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/advoware"
 	"advosync/internal/engine"

@@ -1,10 +1,11 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"strings"
 	"testing"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"

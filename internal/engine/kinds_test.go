@@ -1,9 +1,10 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"

@@ -1,11 +1,12 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"

@@ -1,12 +1,13 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"

@@ -1,10 +1,11 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/reconcile"
 	"advosync/internal/result"

@@ -107,6 +107,9 @@ func (r *Record) Advo() *Advo {
 	return &Advo{ID: s.id, Object: s.obj, View: s.view, RowID: s.row}
 }
 
+// Mapping is the request's, with what this store knows of the records that fields lead to.
+func (r *Record) Mapping() *mapping.Mapping { return r.w.m }
+
 // Memory is what the store remembers.
 func (r *Record) Memory() store.Memory { return r.w.mem }
 

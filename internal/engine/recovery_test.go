@@ -1,13 +1,14 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"github.com/tidwall/sjson"
 

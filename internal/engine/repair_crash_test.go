@@ -1,12 +1,13 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"

@@ -1,10 +1,11 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"

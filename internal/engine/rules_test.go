@@ -1,12 +1,13 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"errors"
 	"slices"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/engine"
 	"advosync/internal/reconcile"

@@ -1,11 +1,12 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"

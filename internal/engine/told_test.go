@@ -1,10 +1,12 @@
 package engine_test
 
 import (
-	"advosync/internal/desk"
 	"strings"
 	"testing"
 	"time"
+
+	"advosync/internal/desk"
+	"advosync/internal/intake"
 
 	"github.com/tidwall/sjson"
 
@@ -339,7 +341,7 @@ func TestAnImportThatDiedMeetsAnEdit(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.proc.Plan = on("POST /api/v1/"+ct, 1, func() simulation.Fate { return simulation.DiesAfter })
-		r.eng.Import(t.Context(), r.m, advo, ec)
+		intake.New(r.eng).Make(t.Context(), r.m, advo, ec)
 		r.tick(time.Minute)
 		r.editAdvo(advo, map[string]any{"emailGesch": "neu@example.de"})
 		r.tick(10 * time.Minute)

@@ -146,8 +146,8 @@ func (w *work) load(ctx context.Context) error {
 		}
 		w.mem = mem
 	}
-	if w.req.linked != 0 {
-		w.mem.Link = &store.Link{AdvowareID: w.req.linked}
+	if w.req.Linked != 0 {
+		w.mem.Link = &store.Link{AdvowareID: w.req.Linked}
 	}
 	w.base = usable(w.m, w.mem.Base)
 	if w.mem.Lost {

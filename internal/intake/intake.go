@@ -1,13 +1,15 @@
-package engine
+// Package intake makes EspoCRM's records of what is only in Advoware, and remembers which
+// of them EspoCRM has not taken.
+package intake
 
 import (
 	"context"
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
+	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -23,28 +25,49 @@ type Creator interface {
 	Create(ctx context.Context, entityType string, patch record.Patch, skipDuplicateCheck bool) (record.Object, error)
 }
 
-// Import creates the EspoCRM record of one that is only in Advoware. The POST carries
+// Intake makes EspoCRM's records of those that are only in Advoware. Safe for concurrent
+// use.
+type Intake struct{ engine *engine.Engine }
+
+// New makes an Intake.
+func New(e *engine.Engine) *Intake { return &Intake{engine: e} }
+
+// one is one record on its way into EspoCRM.
+type one struct {
+	in *Intake
+	r  *engine.Record
+	m  *mapping.Mapping
+	id int64 // in Advoware
+
+	espoID  string // once it is made, or found
+	made    bool
+	givenUp bool // it is not tried any more
+}
+
+// Make creates the EspoCRM record of one that is only in Advoware. The POST carries
 // advowareId, which is unique there, so nothing has to be announced: before it and after
 // any end that proves nothing, whoever carries the number is asked for. Then it is synced,
 // which finds both sides equal and remembers them. EspoCRM's duplicate check is obeyed.
-func (e *Engine) Import(ctx context.Context, m *mapping.Mapping, id int64, into Creator) result.Record {
-	w := e.newWork(ctx, Request{Mapping: m})
-	w.res.AdvowareID = &id
-	espoID, made, row, err := w.importOne(ctx, id, into)
-	if err != nil {
-		w.refuse(err)
-		if serr := w.countImport(ctx, id, row, err); serr != nil {
-			w.refuse(serr)
+func (in *Intake) Make(ctx context.Context, m *mapping.Mapping, id int64, into Creator) result.Record {
+	o := &one{in: in, m: m, id: id}
+	noLock := true // there is no record of EspoCRM yet
+	res := in.engine.Operate(ctx, engine.Request{Mapping: m}, noLock, func(ctx context.Context, r *engine.Record) (err error) {
+		r.Result.AdvowareID = &id
+		o.r, o.m = r, r.Mapping()
+		if o.espoID, o.made, err = o.make(ctx, into); err != nil {
+			return o.failed(ctx, err)
 		}
-		return w.res
+		return in.Forget(ctx, m, id)
+	})
+	if res.Error != nil {
+		if o.givenUp {
+			res.Outcome = result.PermanentlyFailed
+		}
+		return res
 	}
-	if err := e.ForgetImport(ctx, m, id); err != nil {
-		w.refuse(err)
-		return w.res
-	}
-	synced := e.Sync(ctx, Request{Mapping: m, ID: espoID, linked: id})
+	synced := in.engine.Sync(ctx, engine.Request{Mapping: m, ID: o.espoID, Linked: id})
 	switch {
-	case !made:
+	case !o.made:
 		synced.Warnings = append(synced.Warnings, fmt.Sprintf("not imported: it was linked to Advoware %d already", id))
 	case synced.Outcome == result.Adopted || synced.Outcome == result.Unchanged:
 		synced.Outcome = result.CreatedEspocrm
@@ -58,41 +81,38 @@ func (e *Engine) Import(ctx context.Context, m *mapping.Mapping, id int64, into 
 // ReasonImported is the reason of a record that an import has made.
 const ReasonImported = "imported"
 
-// importOne makes the record, or finds who carries the number already. row is Advoware's
-// row id, "" where it was not read.
-func (w *work) importOne(ctx context.Context, id int64, into Creator) (espoID string, made bool, row string, err error) {
-	if espoID, err = w.carrier(ctx, id); espoID != "" || err != nil {
-		return espoID, false, "", err
+// make makes the record, or finds who carries the number already.
+func (o *one) make(ctx context.Context, into Creator) (espoID string, made bool, err error) {
+	if espoID, err = o.carrier(ctx); espoID != "" || err != nil {
+		return espoID, false, err
 	}
-	s, err := w.getAdvo(ctx, id)
+	if err := o.r.ReadAdvoware(ctx, o.id); err != nil {
+		return "", false, err
+	}
+	p, err := o.patch()
 	if err != nil {
-		return "", false, "", err
+		return "", false, err
 	}
-	p, err := w.importPatch(s)
-	if err != nil {
-		return "", false, s.row, err
-	}
-	espoID, made, err = w.makeImport(ctx, id, p, into)
-	return espoID, made, s.row, err
+	return o.post(ctx, p, into)
 }
 
-// makeImport posts the record, and looks for it where the answer proves nothing.
-func (w *work) makeImport(ctx context.Context, id int64, p record.Patch, into Creator) (espoID string, made bool, err error) {
-	o, err := into.Create(ctx, w.m.EspoType(), p, false)
+// post posts the record, and looks for it where the answer proves nothing.
+func (o *one) post(ctx context.Context, p record.Patch, into Creator) (espoID string, made bool, err error) {
+	answer, err := into.Create(ctx, o.m.EspoType(), p, false)
 	if err == nil {
-		espoID, _ = o.Text("id")
+		espoID, _ = answer.Text("id")
 		return espoID, true, nil
 	}
 	if f := fault.As(err); f == nil || !f.Doubt && f.Status < 500 {
-		return "", false, w.hintImport(err, id)
+		return "", false, o.hint(err)
 	}
 	// It may be there: ours, or somebody else's with the number.
-	espoID, lookErr := w.carrier(ctx, id)
+	espoID, lookErr := o.carrier(ctx)
 	switch {
 	case lookErr != nil:
 		return "", false, err
 	case espoID == "" && fault.As(err).Status >= 500: // it serves others: this record it cannot take
-		return "", false, w.unmakeable(err, id)
+		return "", false, o.unmakeable(err)
 	case espoID == "":
 		return "", false, err
 	}
@@ -100,57 +120,58 @@ func (w *work) makeImport(ctx context.Context, id int64, p record.Patch, into Cr
 }
 
 // unmakeable is EspoCRM's failure at one record.
-func (w *work) unmakeable(err error, id int64) error {
+func (o *one) unmakeable(err error) error {
 	f := *fault.As(err)
 	f.Owner, f.Doubt, f.Err = fault.OwnerRecord, false, err
-	f.Message = fmt.Sprintf("%s; no record carries Advoware %d after it", f.Message, id)
-	f.Hint = "a deleted record may hold the number where the unique index counts it: advosync doctor --entity " + w.key.Entity
+	f.Message = fmt.Sprintf("%s; no record carries Advoware %d after it", f.Message, o.id)
+	f.Hint = "a deleted record may hold the number where the unique index counts it: advosync doctor --entity " + o.m.Entity()
 	return &f
 }
 
 // carrier is the EspoCRM record that carries an Advoware number, "" for none. Two of them
 // are an error: the pass says so of each.
-func (w *work) carrier(ctx context.Context, id int64) (string, error) {
-	ids, err := w.carriers(ctx, id)
+func (o *one) carrier(ctx context.Context) (string, error) {
+	ids, err := o.r.Carriers(ctx, o.id)
 	if err != nil || len(ids) == 0 {
 		return "", err
 	}
 	if len(ids) > 1 {
-		return "", &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "import", Field: fieldAdvowareID,
-			Message: fmt.Sprintf("Advoware %d is carried by several records of %s: %s", id, w.key.Entity, strings.Join(ids, ", ")),
+		return "", &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "import", Field: record.FieldAdvowareID,
+			Message: fmt.Sprintf("Advoware %d is carried by several records of %s: %s", o.id, o.m.Entity(), strings.Join(ids, ", ")),
 			Hint:    "clear advowareId of the record that is wrong in EspoCRM"}
 	}
 	return ids[0], nil
 }
 
-// importPatch is what EspoCRM gets. The row id is what proves the link, should the run
+// patch is what EspoCRM gets. The row id is what proves the link, should the run
 // end before it is remembered; the status has a pass find the record, whatever comes.
-func (w *work) importPatch(s *advoState) (record.Patch, error) {
+func (o *one) patch() (record.Patch, error) {
+	s := o.r.Advo()
 	values := map[string]record.Value{}
-	for _, f := range w.m.Fields(s.view.Kind) {
-		if v := s.view.Values[f.Key]; !f.Clear && f.Espo != "" && f.Direction != mapping.ToAdvoware && v.HasText() {
-			if s.view.Broken[f.Key] != nil {
+	for _, f := range o.m.Fields(s.View.Kind) {
+		if v := s.View.Values[f.Key]; !f.Clear && f.Espo != "" && f.Direction != mapping.ToAdvoware && v.HasText() {
+			if s.View.Broken[f.Key] != nil {
 				return nil, &fault.Error{System: fault.Advoware, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "import", Field: f.Key,
-					Message: s.view.Broken[f.Key].Error(), Hint: "correct the value there, or the field's type in the mapping"}
+					Message: s.View.Broken[f.Key].Error(), Hint: "correct the value there, or the field's type in the mapping"}
 			}
 			values[f.Key] = v
 		}
 	}
-	p, err := w.m.EspoPatch(record.Object{}, values)
+	p, err := o.m.EspoPatch(record.Object{}, values)
 	if err != nil {
 		return nil, err
 	}
-	p.Put(fieldAdvowareID, s.id)
-	if s.row != "" {
-		p.Put(fieldRowID, s.row)
+	p.Put(record.FieldAdvowareID, s.ID)
+	if s.RowID != "" {
+		p.Put(record.FieldRowID, s.RowID)
 	}
-	p.Put(fieldStatus, StatusDirty)
+	p.Put(record.FieldStatus, record.StatusDirty)
 	return p, nil
 }
 
-// hintImport says what to type when EspoCRM takes the record for one that it has:
+// hint says what to type when EspoCRM takes the record for one that it has:
 // it is the same one, and the two belong together, or a person makes it.
-func (w *work) hintImport(err error, id int64) error {
+func (o *one) hint(err error) error {
 	f := fault.As(err)
 	if f == nil || f.Code != fault.Duplicate {
 		return err
@@ -160,22 +181,22 @@ func (w *work) hintImport(err error, id int64) error {
 		other = f.Others[0]
 	}
 	said.Hint = fmt.Sprintf("the same one: advosync link --entity %s --id %s --advoware-id %d; another one: create it in EspoCRM, then link that",
-		w.key.Entity, other, id)
+		o.m.Entity(), other, o.id)
 	return &said
 }
 
 // Importable are those of these Advoware numbers, ascending, that a pass may make EspoCRM
 // records of: none that this store has ever known as linked (a client who was erased in
 // EspoCRM does not come back), and none that a create may have made which has not ended.
-func (e *Engine) Importable(ctx context.Context, m *mapping.Mapping, numbers []int64) ([]int64, error) {
+func (in *Intake) Importable(ctx context.Context, m *mapping.Mapping, numbers []int64) ([]int64, error) {
 	// The open creates first: one that ends in between is known as linked after it.
-	below, err := e.belowOpenCreates(ctx, m)
+	below, err := in.belowOpenCreates(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	known, err := e.Store.EverLinked(ctx, m.Entity(), numbers)
+	known, err := in.engine.Store.EverLinked(ctx, m.Entity(), numbers)
 	if err != nil {
-		return nil, storeFault("read which numbers were linked", err)
+		return nil, store.Fault("read which numbers were linked", err)
 	}
 	var out []int64
 	for _, n := range numbers {
@@ -188,39 +209,39 @@ func (e *Engine) Importable(ctx context.Context, m *mapping.Mapping, numbers []i
 }
 
 // belowOpenCreates is the highest number that no open create can have been given.
-func (e *Engine) belowOpenCreates(ctx context.Context, m *mapping.Mapping) (int64, error) {
+func (in *Intake) belowOpenCreates(ctx context.Context, m *mapping.Mapping) (int64, error) {
 	below := int64(math.MaxInt64)
-	err := e.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(_ string, mem store.Memory) error {
-		if in := mem.Open; in != nil && in.Makes {
-			below = min(below, in.Highest)
+	err := in.engine.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(_ string, mem store.Memory) error {
+		if open := mem.Open; open != nil && open.Makes {
+			below = min(below, open.Highest)
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, storeFault("read the open creates", err)
+		return 0, store.Fault("read the open creates", err)
 	}
 	return below, nil
 }
 
-// Imports are Advoware's unlinked records, told apart.
-type Imports struct {
+// Matched are Advoware's unlinked records, told apart.
+type Matched struct {
 	New []int64 // nothing unlinked in EspoCRM agrees with them
 	// Matching are EspoCRM's unlinked records that agree with one by match.
 	Matching map[int64][]string
 }
 
-// MatchImports tells which of these Advoware records, ascending, an unlinked record of
+// Match tells which of these Advoware records, ascending, an unlinked record of
 // EspoCRM may be the same as: such a pair is linked by a person, and never created.
-func (e *Engine) MatchImports(ctx context.Context, m *mapping.Mapping, numbers []int64) (Imports, error) {
-	out := Imports{New: numbers, Matching: map[int64][]string{}}
+func (in *Intake) Match(ctx context.Context, m *mapping.Mapping, numbers []int64) (Matched, error) {
+	out := Matched{New: numbers, Matching: map[int64][]string{}}
 	if len(m.Match()) == 0 || len(numbers) == 0 {
 		return out, nil
 	}
 	espo, advo := reconcile.NewKeys[string](m.Match()), reconcile.NewKeys[int64](m.Match())
-	if err := e.unlinkedKeys(ctx, m, espo); err != nil || len(espo.IDs()) == 0 {
+	if err := in.unlinkedKeys(ctx, m, espo); err != nil || len(espo.IDs()) == 0 {
 		return out, err
 	}
-	if err := e.numberedKeys(ctx, m, numbers, advo); err != nil {
+	if err := in.numberedKeys(ctx, m, numbers, advo); err != nil {
 		return out, err
 	}
 	found := reconcile.PairUp(espo, advo)
@@ -234,9 +255,9 @@ func (e *Engine) MatchImports(ctx context.Context, m *mapping.Mapping, numbers [
 }
 
 // unlinkedKeys reads the natural keys of EspoCRM's records without a link.
-func (e *Engine) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *reconcile.Keys[string]) error {
-	unlinked := []record.Condition{{Field: fieldAdvowareID, Op: record.IsNull}}
-	return e.EachEspoCRM(ctx, m, append(m.EspoNames(), "id"), unlinked, func(page []record.Object) error {
+func (in *Intake) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *reconcile.Keys[string]) error {
+	unlinked := []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNull}}
+	return in.engine.EachEspoCRM(ctx, m, append(m.EspoNames(), "id"), unlinked, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")
 			if v, err := m.ReadEspo(o); err == nil {
@@ -251,14 +272,14 @@ func (e *Engine) unlinkedKeys(ctx context.Context, m *mapping.Mapping, keys *rec
 const readSingly = 20
 
 // numberedKeys reads the natural keys of some of Advoware's records.
-func (e *Engine) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers []int64, keys *reconcile.Keys[int64]) error {
+func (in *Intake) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers []int64, keys *reconcile.Keys[int64]) error {
 	add := func(n int64, o record.Object) {
 		if v, err := m.ReadAdvo(o); err == nil {
 			keys.Add(n, m.MatchValues(v, record.Advoware))
 		}
 	}
 	if len(numbers) > readSingly {
-		return e.EachAdvoware(ctx, m, func(o record.Object) error {
+		return in.engine.EachAdvoware(ctx, m, func(o record.Object) error {
 			if n, ok := o.Int(m.AdvoID()); ok {
 				if _, wanted := slices.BinarySearch(numbers, n); wanted {
 					add(n, o)
@@ -268,10 +289,7 @@ func (e *Engine) numberedKeys(ctx context.Context, m *mapping.Mapping, numbers [
 		})
 	}
 	for _, n := range numbers {
-		o, err := e.Advoware.Get(ctx, m.ReadPath(), strconv.FormatInt(n, 10))
-		if err == nil {
-			err = isNumber(m, n, o, "read "+m.Entity())
-		}
+		o, err := in.engine.ReadNumber(ctx, m, n)
 		if fault.Is(err, fault.NotFound) {
 			continue
 		}

@@ -1,4 +1,4 @@
-package engine_test
+package intake_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"advosync/internal/engine"
+	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/store"
 	"advosync/internal/store/memory"
@@ -33,7 +34,7 @@ func TestImportable(t *testing.T) {
 	e := engine.New(engine.Config{}, engine.Deps{Store: s})
 	may := func(want string) {
 		t.Helper()
-		got, err := e.Importable(t.Context(), m, []int64{1, 5, 9, 10, 11, 12})
+		got, err := intake.New(e).Importable(t.Context(), m, []int64{1, 5, 9, 10, 11, 12})
 		if fmt.Sprint(got) != want || err != nil {
 			t.Errorf("%v, %v, want %s", got, err, want)
 		}
