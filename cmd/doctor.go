@@ -81,7 +81,7 @@ func (a *app) examineOffices(c *cobra.Command, o doctorFlags) error {
 		defer mu.Unlock()
 		skews[office] = d
 	}
-	return a.eachOffice(c, round{entities: given(o.entity), do: func(ctx context.Context, b *app) error { return b.examine(ctx, o) },
+	return a.eachOffice(c, round{turn: lookTurn, entities: given(o.entity), do: func(ctx context.Context, b *app) error { return b.examine(ctx, o) },
 		last: func(_ context.Context, b *app) error {
 			cfg, err := readWhole(loadOptions{File: a.flags.config, Mapping: o.mapping, read: a.read})
 			if err != nil {

@@ -66,7 +66,7 @@ clears that too.`,
 		if len(h.ids) > 0 {
 			return a.history(c.Context(), &h)
 		}
-		return a.eachOffice(c, round{entities: given(h.entity), do: func(ctx context.Context, b *app) error {
+		return a.eachOffice(c, round{turn: lookTurn, entities: given(h.entity), do: func(ctx context.Context, b *app) error {
 			own := h
 			return b.history(ctx, &own)
 		}})

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -23,6 +24,8 @@ const (
 	// officeTurn is how long an office holds up others. One that takes longer goes on,
 	// beside the one whose turn it is then.
 	officeTurn = 2 * time.Minute
+	// lookTurn is officeTurn of commands that only show something.
+	lookTurn = 10 * time.Second
 )
 
 // allOffices is what stands for all together; no office may have this name.
@@ -134,6 +137,8 @@ func (a *app) officeNames() []string {
 type round struct {
 	// order is in which the codes win; nil: that of all commands.
 	order []int
+	// turn is how long an office holds up others; 0: officeTurn.
+	turn time.Duration
 	// entities are those that were named; offices that have none of them are left out.
 	entities []string
 	// live: what it prints is passed on at once. It lasts, and no office waits for
@@ -183,7 +188,7 @@ func (a *app) eachOffice(c *cobra.Command, r round) error {
 	for _, run := range runs {
 		slots <- struct{}{}
 		free := sync.OnceFunc(func() { <-slots })
-		late := time.AfterFunc(officeTurn, free)
+		late := time.AfterFunc(cmp.Or(r.turn, officeTurn), free)
 		go func() {
 			defer func() { late.Stop(); free(); a.activity.Step(); close(run.done) }()
 			run.err = r.do(c.Context(), run.app)

@@ -58,7 +58,7 @@ configuration, else the locale.`,
 		if r.file == "-" && len(a.officeNames()) > 0 {
 			return usagef("a page is of one office: name it with --office, or a file, which gets each office's name")
 		}
-		return a.eachOffice(c, round{entities: given(r.entity), do: func(ctx context.Context, b *app) error {
+		return a.eachOffice(c, round{turn: lookTurn, entities: given(r.entity), do: func(ctx context.Context, b *app) error {
 			own := r
 			if b.oneOfMany {
 				own.file = pageOf(r.file, b.office)

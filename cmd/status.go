@@ -65,7 +65,7 @@ var statusOrder = []int{exitInterrupted, exitHalted, exitCannotRun, exitConflict
 func (a *app) statusOffices(c *cobra.Command, entity string, limit time.Duration) error {
 	var mu sync.Mutex
 	pages := map[string]result.Status{}
-	return a.eachOffice(c, round{order: statusOrder, entities: given(entity), do: func(ctx context.Context, b *app) error {
+	return a.eachOffice(c, round{turn: lookTurn, order: statusOrder, entities: given(entity), do: func(ctx context.Context, b *app) error {
 		doc, code, err := b.statusOf(ctx, entity, limit)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ A lock that changed hands between the look and the freeing is never freed.`,
 		if len(u.ids) > 0 {
 			return a.unlock(c.Context(), &u)
 		}
-		return a.eachOffice(c, round{entities: given(u.entity), do: func(ctx context.Context, b *app) error {
+		return a.eachOffice(c, round{turn: lookTurn, entities: given(u.entity), do: func(ctx context.Context, b *app) error {
 			own := u
 			return b.unlock(ctx, &own)
 		}})

@@ -117,7 +117,7 @@ func (p *page) historyEntry(e result.HistoryEntry) {
 	}
 	if slices.ContainsFunc(e.Fields, func(f result.HistoryField) bool { return f.Before != nil }) {
 		p.sayStyled("", "put back with:", p.plain, "")
-		p.command(result.UndoCommand(e.Entity, runID(e.Run), e.ID))
+		p.command(result.CommandOf(result.UndoCommand(e.Entity, runID(e.Run), e.ID), e.Office))
 	}
 }
 

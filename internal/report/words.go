@@ -196,7 +196,7 @@ func overruled(doc result.Document, run string, utf bool) []string {
 				}
 				continue
 			}
-			out = append(out, oneLine(fmt.Sprintf("! overruled: %s, %s; undo: %s", firstOf(r.Name, r.ID), field, result.UndoCommand(r.Entity, run, r.ID)), utf))
+			out = append(out, oneLine(fmt.Sprintf("! overruled: %s, %s; undo: %s", firstOf(r.Name, r.ID), field, result.CommandOf(result.UndoCommand(r.Entity, run, r.ID), r.Office)), utf))
 		}
 		if len(out) > said && others != nil {
 			out = append(out, "  that undo takes back the edit of "+names(others)+", too")
