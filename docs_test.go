@@ -249,7 +249,7 @@ func fixedValues(c *cobra.Command, flag string) (values []string) {
 
 // TestUnits: what the systemd services start is a command that there is.
 func TestUnits(t *testing.T) {
-	for _, name := range []string{"advosync.service", "advosync-watch.service"} {
+	for _, name := range []string{"advosync.service", "advosync-watch.service", "advosync-worker@.service"} {
 		startsCommand(t, name)
 	}
 }
@@ -286,7 +286,7 @@ func TestUnitsVerify(t *testing.T) {
 		t.Skip("systemd-analyze is not installed")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"advosync.service", "advosync.timer", "advosync-watch.service"} {
+	for _, name := range []string{"advosync.service", "advosync.timer", "advosync-watch.service", "advosync-worker@.service"} {
 		raw, err := os.ReadFile(filepath.Join("docs", "systemd", name))
 		if err != nil {
 			t.Fatal(err)
@@ -298,7 +298,7 @@ func TestUnitsVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command(analyze, "verify", filepath.Join(dir, "advosync.service"), filepath.Join(dir, "advosync.timer"), filepath.Join(dir, "advosync-watch.service")).CombinedOutput()
+	out, err := exec.Command(analyze, "verify", filepath.Join(dir, "advosync.service"), filepath.Join(dir, "advosync.timer"), filepath.Join(dir, "advosync-watch.service"), filepath.Join(dir, "advosync-worker@.service")).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -310,7 +310,7 @@ func TestUnitsAreHardened(t *testing.T) {
 	if err != nil {
 		t.Skip("systemd-analyze is not installed")
 	}
-	for _, name := range []string{"advosync.service", "advosync-watch.service"} {
+	for _, name := range []string{"advosync.service", "advosync-watch.service", "advosync-worker@.service"} {
 		out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", filepath.Join("docs", "systemd", name)).CombinedOutput()
 		if err != nil {
 			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
@@ -393,7 +393,7 @@ func kindOf(text string) string {
 		return "config"
 	case "groups":
 		return "rules"
-	case "store", "redis", "sync", "cron", "watch", "history", "metrics", "alerts", "ping", "language", "entities":
+	case "store", "redis", "sync", "cron", "fleet", "watch", "history", "metrics", "alerts", "ping", "language", "entities":
 		return "config"
 	}
 	return ""

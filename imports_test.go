@@ -40,6 +40,7 @@ var layers = map[string][]string{
 		"internal/store", "internal/lease"},
 	"internal/batch": {"internal/engine", "internal/intake", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},
+	"internal/fleet": {},
 	"internal/watch": {"internal/batch", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/store", "internal/lease"},
 	"internal/transport":    {"internal/record", "internal/fault", "internal/callcount"},
@@ -84,6 +85,7 @@ var only = map[string][]string{
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
 	"github.com/redis/go-redis/v9":       {"internal/store/redis"},
 	"github.com/nicholas-fedor/shoutrrr": {"internal/alert"},
+	"github.com/hibiken/asynq":           {"internal/fleet"},
 	"modernc.org/sqlite":                 {"internal/store/sqlite"},
 	"database/sql":                       {"internal/store/sqlite"},
 }

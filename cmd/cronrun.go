@@ -310,7 +310,7 @@ func (a *app) onlyNews(rep batch.Report, code int, dryRun bool) bool {
 
 // figures are what a pass knows besides its document.
 func figures(rep batch.Report) report.PassFigures {
-	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeft[rep.Ended], OpenIsNews: rep.OpenIsNews}
+	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeft[rep.Ended], OpenIsNews: rep.OpenIsNews, Out: rep.Out}
 	if !rep.Oldest.IsZero() {
 		f.Oldest = &rep.Oldest
 	}
@@ -322,7 +322,7 @@ func figures(rep batch.Report) report.PassFigures {
 
 // whyLeft says why a pass did not begin all records.
 var whyLeft = map[batch.Stop]string{batch.StopLimit: "--limit", batch.StopTime: "--max-duration", batch.StopSignal: "interrupted",
-	batch.StopSystem: "a system failed", batch.StopPassLock: "the lock of the pass was lost"}
+	batch.StopSystem: "a system failed", batch.StopPassLock: "the lock of the pass was lost", batch.StopDrained: "the fleet is drained"}
 
 // watcher shows how a pass gets on: a bar on a terminal, lines with -v.
 type watcher struct {

@@ -31,14 +31,15 @@ func (s *opened) cron(ctx context.Context, of engine.Config, r cronRequest) (bat
 	// As the configuration has them: those that others lead to come first.
 	place := func(m *mapping.Mapping) int { return slices.Index(s.cfg.Mappings, m) }
 	slices.SortStableFunc(entities, func(a, b *mapping.Mapping) int { return place(a) - place(b) })
-	cron := s.cfg.Cron
-	cfg := batch.Config{Engine: of, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
-		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes, MaxCreates: cron.MaxCreates}
 	if r.Policy != "" {
-		cfg.Engine.Policy = reconcile.Policy(r.Policy)
+		of.Policy = reconcile.Policy(r.Policy)
 	}
-	rep, err := batch.New(cfg, batch.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log}).
-		Run(ctx, entities, r.Options, r.Sink)
+	fleet, done, err := s.fleetOf()
+	if err != nil {
+		return batch.Report{}, err
+	}
+	defer done()
+	rep, err := s.newPass(of, fleet).Run(ctx, entities, r.Options, r.Sink)
 	// A pass that failed prunes too: an outage of weeks does not extend how long
 	// values are kept.
 	if ctx.Err() == nil && !r.Options.DryRun && !fault.Is(err, fault.StoreBroken) {
@@ -89,4 +90,12 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 	snap.Watch = s.watchFigures()
 	s.snapshot = snap
 	return metrics.WriteTextfile(path, snap)
+}
+
+// newPass is the pass as it is configured; fleet nil: this process syncs.
+func (s *opened) newPass(of engine.Config, fleet batch.Fleet) *batch.Pass {
+	cron := s.cfg.Cron
+	return batch.New(batch.Config{Engine: of, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
+		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes, MaxCreates: cron.MaxCreates},
+		batch.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log, Fleet: fleet})
 }

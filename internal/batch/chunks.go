@@ -30,6 +30,8 @@ type FleetState struct {
 	Slots, Waiting, Out int
 	// Orphaned is how many of Out are in the hands of a worker that is gone.
 	Orphaned int
+	// Drained: nothing more is to be handed out.
+	Drained bool
 	// Held says why nothing is begun, or handed over, and what to do; "": it is.
 	Held string
 }

@@ -315,7 +315,11 @@ func (h *handing) room() bool {
 	if !h.moved && h.run.now().Sub(h.looked) < lookEvery {
 		return false
 	}
-	return h.look() == nil && h.gone.IsZero() && h.state.Held == "" && h.state.Waiting < waitingPerSlot*h.state.Slots
+	err := h.look()
+	if h.state.Drained {
+		h.run.halt(StopDrained)
+	}
+	return err == nil && h.gone.IsZero() && h.state.Held == "" && h.state.Waiting < waitingPerSlot*h.state.Slots
 }
 
 func (h *handing) look() error {

@@ -67,6 +67,7 @@ const (
 	StopSystem   Stop = "system"
 	StopGuard    Stop = "guard"
 	StopPassLock Stop = "pass_lock_lost"
+	StopDrained  Stop = "fleet_drained"
 )
 
 // add counts a result and keeps it where it is worth telling.

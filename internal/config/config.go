@@ -21,6 +21,7 @@ type Config struct {
 	Redis    RedisSettings
 	Sync     SyncSettings
 	Cron     CronSettings
+	Fleet    FleetSettings
 	Watch    WatchSettings
 	History  HistorySettings
 	Metrics  MetricsSettings
@@ -104,6 +105,11 @@ type CronSettings struct {
 	MaxChangedShare float64 // 0 to 1
 	MaxDeletes      int
 	MaxCreates      int
+}
+
+// FleetSettings is the section fleet.
+type FleetSettings struct {
+	Driver string // asynq; "": a pass is one process
 }
 
 // WatchSettings is the section watch.

@@ -13,6 +13,7 @@ func SectionTitle(section string) string {
 		"redis":    "Only for store.driver: redis",
 		"sync":     "How one record is synced",
 		"cron":     "The pass that cron runs",
+		"fleet":    "Only for several hosts (docs/operations.md, Several hosts)",
 		"watch":    "Only for advosync watch (docs/operations.md, Live)",
 		"history":  "What was overwritten, by which run; undo needs it",
 		"alerts":   "Who is told when something goes wrong; never field values",
@@ -79,6 +80,8 @@ func explanations() map[string]string {
 		"watch.listen":   "Where advosync watch takes EspoCRM's webhooks, host and port; only with watch.webhooks. Beyond this machine a proxy with TLS belongs in front: they carry client data.",
 		"watch.webhooks": "Webhooks that are expected, as EVENT=SECRET with the secret key that EspoCRM shows, such as CBeteiligte.update=4f1c…; the event is also the path of the webhook's URL.",
 		"watch.socket":   "Socket through which advosync poke reaches advosync watch. Empty: watch.sock beside the store's file.",
+
+		"fleet.driver": "asynq: cron-run plans a pass, and advosync worker syncs it, on as many hosts as run one; needs store.driver: redis. Empty: a pass is one process.",
 
 		"history.retention": "How long overwritten values are kept; 0: for ever.",
 		"metrics.textfile":  "File for the textfile collector of node_exporter; empty: none.",

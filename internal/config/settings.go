@@ -92,6 +92,8 @@ func settings(c *Config) []setting {
 		{key: "cron.max_deletes", kind: anInt, to: &c.Cron.MaxDeletes, def: "0", most: math.MaxInt32},
 		{key: "cron.max_creates", kind: anInt, to: &c.Cron.MaxCreates, def: "50", most: math.MaxInt32},
 
+		{key: "fleet.driver", kind: anEnum, to: &c.Fleet.Driver, enum: []string{"", "asynq"}},
+
 		{key: "watch.listen", kind: aText, to: &c.Watch.Listen, def: "127.0.0.1:8485"},
 		{key: "watch.webhooks", kind: aList, to: &c.Watch.Webhooks, hidden: true},
 		{key: "watch.socket", kind: aPath, to: &c.Watch.Socket},

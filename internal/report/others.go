@@ -160,6 +160,8 @@ type PassFigures struct {
 	// OpenIsNews: somebody who reads only what has changed has to be told what is
 	// still open.
 	OpenIsNews bool
+	// Out is how many chunks workers of a fleet still sync.
+	Out int
 }
 
 // Pass says what a cron-run did: what went wrong or was left alone (the first
@@ -195,6 +197,9 @@ func Pass(w io.Writer, doc result.Document, f PassFigures, o Options) error {
 	}
 	p.news(doc)
 	p.passSummary(doc.Summary, f)
+	if f.Out > 0 {
+		p.say("", plural(f.Out, "chunk is", "chunks are")+" still out; the workers finish them and end the pass: advosync fleet status", p.plain)
+	}
 	p.stillOpen(doc, f)
 	if n := doc.NewInAdvoware; n > 0 {
 		p.line(fmt.Sprintf("new in Advoware: %d (%s)", n, p.commands("advosync link")))

@@ -1,0 +1,182 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"time"
+
+	"advosync/internal/batch"
+	"advosync/internal/config"
+	"advosync/internal/fault"
+	"advosync/internal/fleet"
+	"advosync/internal/result"
+	"advosync/internal/store"
+	"advosync/internal/store/redis"
+)
+
+// drainedKey is a value in an office's store: nothing is handed out any more.
+const drainedKey = "fleet:drained"
+
+// drained says who has ordered it, and when.
+type drained struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+func readDrained(ctx context.Context, v store.Values) (*drained, error) {
+	raw, ok, err := v.Get(ctx, drainedKey)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var d drained
+	return &d, json.Unmarshal(raw, &d)
+}
+
+// openQueue is the queue that is configured.
+func openQueue(cfg *config.Config) (*fleet.Asynq, error) {
+	if cfg.Fleet.Driver == "" {
+		return nil, configFault(errors.New("no fleet is configured"), "set fleet.driver: asynq, with store.driver: redis; docs/operations.md, Several hosts")
+	}
+	q, err := fleet.NewAsynq(func() (any, error) { return redis.Dial(cfg.Redis.URL.Reveal()) })
+	if err != nil {
+		return nil, configFault(err, "write redis.url as redis://user:password@host:6379/0")
+	}
+	return q, nil
+}
+
+// queueOf is the name of an office's queue.
+func queueOf(cfg *config.Config) string { return cmp.Or(cfg.Office, cfg.Store.Prefix, "advosync") }
+
+// officeFleet is the fleet as a planner of one office sees it.
+type officeFleet struct {
+	queue  fleet.Queue
+	office string
+	store  store.Store
+}
+
+// Put hands over a chunk.
+func (f *officeFleet) Put(ctx context.Context, pass string, chunk int, body []byte) error {
+	return queueFault(f.queue.Put(ctx, f.office, pass+"/"+strconv.Itoa(chunk), body))
+}
+
+// Look says how the office's part stands.
+func (f *officeFleet) Look(ctx context.Context) (batch.FleetState, error) {
+	s, err := f.queue.Look(ctx, f.office)
+	if err != nil {
+		return batch.FleetState{}, queueFault(err)
+	}
+	out := batch.FleetState{Slots: s.Slots(), Waiting: s.Waiting, Out: s.Waiting + s.Active + s.Again, Orphaned: s.Orphaned}
+	d, err := readDrained(ctx, f.store)
+	switch {
+	case err != nil:
+		return out, err
+	case d != nil:
+		out.Drained = true
+		out.Held = fmt.Sprintf("the fleet is drained, by %s since %s: nothing is handed out", d.By, d.At.Local().Format("2006-01-02 15:04"))
+	case s.Paused:
+		out.Held = "the fleet is paused: nothing is begun"
+	}
+	return out, nil
+}
+
+// queueFault is a failure of the queue, which is the store's server.
+func queueFault(err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
+	return &fault.Error{System: fault.Store, Code: fault.StoreBroken, Owner: fault.OwnerSystem, Transient: true, Op: "ask the queue in Redis",
+		Message: fault.Clean(err.Error(), 200), Hint: "advosync doctor", Err: err}
+}
+
+// fleetOf is the fleet for the passes of this session; nil where none is configured.
+func (s *opened) fleetOf() (batch.Fleet, func(), error) {
+	if s.cfg.Fleet.Driver == "" {
+		return nil, func() {}, nil
+	}
+	q, err := openQueue(s.cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &officeFleet{queue: q, office: queueOf(s.cfg), store: s.store}, func() { _ = q.Close() }, nil
+}
+
+// laborer is a session whose office has chunks to be synced.
+type laborer interface {
+	passer
+	// Worker syncs the chunks of the session's office.
+	Worker() *batch.Worker
+}
+
+// Worker syncs the chunks of the session's office.
+func (s *opened) Worker() *batch.Worker {
+	return s.newPass(s.engineConfig, nil).Worker(s.cfg.Mapping)
+}
+
+// fleetOffice is what an operator sees and turns of one office.
+type fleetOffice struct {
+	cfg   *config.Config
+	queue fleet.Queue
+	store store.Store
+}
+
+// status is how the office's part stands.
+func (o fleetOffice) status(ctx context.Context) (result.FleetOffice, []fleet.Worker, error) {
+	out := result.FleetOffice{Office: o.cfg.Office, Queue: queueOf(o.cfg), State: result.FleetRuns, Passes: []result.FleetPass{}}
+	s, err := o.queue.Look(ctx, out.Queue)
+	if err != nil {
+		return out, nil, queueFault(err)
+	}
+	out.Waiting, out.Active, out.Again, out.Orphaned, out.Dead = s.Waiting, s.Active, s.Again, s.Orphaned, s.Dead
+	out.Workers, out.Slots, out.OldestMS = len(s.Workers), s.Slots(), s.Oldest.Milliseconds()
+	d, err := readDrained(ctx, o.store)
+	switch {
+	case err != nil:
+		return out, nil, err
+	case d != nil:
+		out.State, out.By, out.Since = result.FleetDrained, d.By, &d.At
+	case s.Paused:
+		out.State = result.FleetPaused
+	}
+	for _, name := range o.cfg.EntityNames() {
+		u, err := batch.LoadUnderway(ctx, o.store, name)
+		if err != nil {
+			return out, nil, err
+		}
+		if u != nil {
+			out.Passes = append(out.Passes, result.FleetPass{Entity: u.Entity, Run: u.Run, StartedAt: u.StartedAt, Planner: u.Planner,
+				Records: u.Records, Chunks: u.Chunks, Reported: u.Reported, HandedOut: u.Whole})
+		}
+	}
+	return out, s.Workers, nil
+}
+
+// drain has planners hand out nothing more; undone by resume.
+func (o fleetOffice) drain(ctx context.Context, now time.Time) error {
+	raw, err := json.Marshal(drained{By: whoAmI(), At: now.UTC()})
+	if err != nil {
+		return err
+	}
+	return o.store.Put(ctx, drainedKey, raw, 0)
+}
+
+func (o fleetOffice) resume(ctx context.Context) error {
+	if err := o.store.Delete(ctx, drainedKey); err != nil {
+		return err
+	}
+	return queueFault(o.queue.Turn(ctx, queueOf(o.cfg), true))
+}
+
+func whoAmI() string {
+	host, _ := os.Hostname()
+	name := "uid " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,195 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"advosync/internal/batch"
+	"advosync/internal/config"
+	"advosync/internal/fault"
+	"advosync/internal/fleet"
+)
+
+// workerPulse is how often a worker says that it is alive.
+const workerPulse = 5 * time.Second
+
+// slotsDefault is how many chunks a worker has in work. The calls of one office are
+// bounded by cron.concurrency, however many of its chunks these are.
+const slotsDefault = 4
+
+func (a *app) workerCommand() *cobra.Command {
+	var offices []string
+	slots := slotsDefault
+	c := &cobra.Command{
+		Use:   "worker",
+		Short: "Sync what cron-run hands out: a service on each host",
+		Long: `Sync, until a signal ends it, the chunks of a hundred records that advosync cron-run
+hands out where fleet.driver is asynq. Any number of workers on any number of hosts
+share them; one that dies loses nothing, its chunks are given to another within two
+minutes. With SIGTERM running records are finished, and chunks given back.
+
+A worker judges nothing: guards, limits and flags are cron-run's. All hosts need the
+same configuration, mappings and version. As a service:
+systemctl enable --now advosync-worker@1.`,
+		Example: `  advosync worker
+  advosync worker --offices mueller,schmidt --concurrency 8`,
+		Args: a.noArgs,
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringSliceVar(&offices, "offices", nil, "take chunks of these `offices` only (default: all)")
+	f.IntVar(&slots, "concurrency", slotsDefault, "have `n` chunks in work at the same time")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if slots < 1 || slots > 64 {
+			return usagef("--concurrency must be 1 to 64")
+		}
+		return a.worker(c.Context(), offices, slots)
+	}
+	return c
+}
+
+// officeConfigs are the configurations of the offices that are named, of all where none is.
+func (a *app) officeConfigs(names []string) ([]*config.Config, error) {
+	cfg, err := a.settings(loadOptions{File: a.flags.config})
+	if err != nil {
+		return nil, configFault(err, "correct it, then: advosync doctor")
+	}
+	if len(names) == 0 {
+		return cfg.Offices(), nil
+	}
+	var out []*config.Config
+	for _, name := range names {
+		o, err := cfg.ForOffice(strings.TrimSpace(name))
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		if !slices.Contains(out, o) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// officeWorker is one office's part of a worker.
+type officeWorker struct {
+	cfg     *config.Config
+	session laborer
+	worker  *batch.Worker
+}
+
+func (a *app) worker(ctx context.Context, names []string, slots int) error {
+	cfgs, err := a.officeConfigs(names)
+	if err != nil {
+		return err
+	}
+	queue, err := openQueue(cfgs[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = queue.Close() }()
+	run := a.newRunID()
+	byQueue := map[string]*officeWorker{}
+	var errs []error
+	for _, cfg := range cfgs {
+		o, err := a.openOffice(ctx, cfg, run)
+		if err != nil { // one that cannot be opened does not hold up the others
+			a.log.Warn("chunks of this office are not taken", "office", cfg.Office, "error", err.Error())
+			errs = append(errs, err)
+			continue
+		}
+		defer a.closeSession(o.session.(session))
+		byQueue[queueOf(cfg)] = o
+	}
+	if len(byQueue) == 0 {
+		return errors.Join(errs...)
+	}
+	return a.labor(ctx, queue, byQueue, slots)
+}
+
+func (a *app) openOffice(ctx context.Context, cfg *config.Config, run string) (*officeWorker, error) {
+	s, err := (&configured{cfg: cfg}).Open(ctx, openOptions{RunID: run, Command: "worker", Log: a.log.With("run", run, "office", cfg.Office)})
+	if err != nil {
+		return nil, err
+	}
+	l, ok := s.(laborer)
+	if !ok {
+		return nil, fmt.Errorf("this session does not work for a fleet: %T", s)
+	}
+	return &officeWorker{cfg: cfg, session: l, worker: l.Worker()}, nil
+}
+
+// labor takes chunks until a signal comes.
+func (a *app) labor(ctx context.Context, queue fleet.Queue, byQueue map[string]*officeWorker, slots int) error {
+	work := fleet.Work{Slots: slots, Grace: grace + 5*time.Second}
+	for name := range byQueue {
+		work.Offices = append(work.Offices, name)
+	}
+	slices.Sort(work.Offices)
+	work.Trouble = func(text string) { a.log.Warn("the queue: " + fault.Clean(text, 300)) }
+	work.Do = func(ctx context.Context, office string, body []byte, last bool) error {
+		return a.workChunk(ctx, byQueue[office], body, last)
+	}
+	notify := func(state string) { _, _ = daemon.SdNotify(false, state) }
+	notify(daemon.SdNotifyReady + "\nSTATUS=takes chunks of " + strings.Join(work.Offices, ", "))
+	defer notify(daemon.SdNotifyStopping)
+	defer a.onSignal(ctx)()
+	beat := time.NewTicker(workerPulse)
+	defer beat.Stop()
+	beating, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		for {
+			select {
+			case <-beating.Done():
+				return
+			case <-beat.C:
+				notify(daemon.SdNotifyWatchdog)
+			}
+		}
+	}()
+	a.log.Info("worker takes chunks", "offices", strings.Join(work.Offices, ","), "slots", slots)
+	return queueFault(queue.Work(ctx, work))
+}
+
+// workChunk syncs one chunk. Where that was the last one of a pass whose planner has gone,
+// the pass is measured and told of here.
+func (a *app) workChunk(ctx context.Context, o *officeWorker, body []byte, last bool) error {
+	if o == nil { // of an office that could not be opened, which has no queue here
+		return fleet.ErrAgain
+	}
+	began := a.now()
+	rep, err := o.worker.Work(ctx, body, last)
+	a.log.Info("chunk", "office", o.cfg.Office, "ms", a.now().Sub(began).Milliseconds(), "error", errorText(err))
+	switch {
+	case errors.Is(err, batch.ErrGivenBack), errors.Is(err, batch.ErrElsewhere):
+		return fmt.Errorf("%w: %w", fleet.ErrAgain, err)
+	case err != nil:
+		if ctx.Err() == nil {
+			a.log.Warn("a chunk could not run; it is tried again", "office", o.cfg.Office, "error", err.Error())
+		}
+		return err
+	case rep == nil:
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	code := worst(cronCodes(*rep, nil))
+	if err := o.session.Measure(ctx, *rep, code); err != nil {
+		a.log.Warn("metrics not written", "error", err.Error())
+	}
+	a.alert(ctx, o.session, *rep)
+	return nil
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
