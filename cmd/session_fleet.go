@@ -43,6 +43,9 @@ func openQueue(cfg *config.Config) (*fleet.Asynq, error) {
 	if cfg.Fleet.Driver == "" {
 		return nil, configFault(errors.New("no fleet is configured"), "set fleet.driver: asynq, with store.driver: redis; docs/operations.md, Several hosts")
 	}
+	if err := cfg.Require(); err != nil {
+		return nil, configFault(err, "advosync doctor")
+	}
 	q, err := fleet.NewAsynq(func() (any, error) { return redis.Dial(cfg.Redis.URL.Reveal()) })
 	if err != nil {
 		return nil, configFault(err, "write redis.url as redis://user:password@host:6379/0")

@@ -40,6 +40,7 @@ type FleetState struct {
 type order struct {
 	Pass    string `json:"pass"`
 	Run     string `json:"run"`
+	Command string `json:"command"`
 	Entity  string `json:"entity"`
 	Mapping string `json:"mapping"` // its fingerprint
 	Policy  string `json:"policy"`

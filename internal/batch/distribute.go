@@ -236,7 +236,7 @@ func (h *handing) handOut(e *entityRun) error {
 			return nil
 		}
 		part := h.chunk(n)
-		o := order{Pass: h.u.Pass, Run: h.u.Run, Entity: h.entity, Mapping: e.m.Fingerprint(), Policy: string(h.run.p.cfg.Engine.Policy), N: n}
+		o := order{Pass: h.u.Pass, Run: h.u.Run, Command: h.run.p.cfg.Engine.Command, Entity: h.entity, Mapping: e.m.Fingerprint(), Policy: string(h.run.p.cfg.Engine.Policy), N: n}
 		if e.tooMany == 0 {
 			more := max(min(spare, len(part)-countFresh(part)), 0)
 			o.Creates, spare = countFresh(part)+more, spare-more

@@ -220,7 +220,7 @@ func (w *Worker) enginesOf(o order) *engines {
 		return e
 	}
 	cfg := w.p.cfg.Engine
-	cfg.Run, cfg.Policy = o.Run, reconcile.Policy(o.Policy)
+	cfg.Run, cfg.Command, cfg.Policy = o.Run, o.Command, reconcile.Policy(o.Policy)
 	if len(w.engines) > 8 {
 		clear(w.engines)
 	}

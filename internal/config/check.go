@@ -65,9 +65,6 @@ func (l *loading) check() {
 		}
 	}
 	l.checkRedis()
-	if c.Fleet.Driver != "" && c.Store.Driver != "redis" {
-		l.add("fleet.driver", l.sources["fleet.driver"], "needs a store that several hosts share: store.driver: redis")
-	}
 	l.checkTimeouts()
 	if c.Store.Path == "" {
 		l.defaultStore()

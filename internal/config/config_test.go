@@ -321,7 +321,7 @@ func sample(p *place, key string) string {
 		"advoware.security_gateway": "https://s.example.de", "advoware.timeout": "8s", "advoware.insecure": "true", "store.driver": "redis", "store.path": "/var/lib/x.db", "store.prefix": "bonn", "redis.insecure": "true",
 		"sync.conflict": "advoware", "sync.max_retries": "6", "sync.lock_ttl": "6m", "sync.mark_syncing": "false", "sync.late_write": "3m", "sync.on_missing_in_advoware": "unlink",
 		"sync.on_missing_in_espocrm": "delete", "cron.concurrency": "9", "cron.recheck_after": "2d", "cron.retry_backoff": "1m", "cron.max_changed_share": "0.25",
-		"cron.max_deletes": "3", "cron.max_creates": "7", "history.retention": "1d12h", "watch.listen": "127.0.0.1:99", "watch.webhooks": "CBeteiligte.update=4f1c", "watch.socket": "/run/x.sock",
+		"cron.max_deletes": "3", "cron.max_creates": "7", "fleet.driver": "asynq", "history.retention": "1d12h", "watch.listen": "127.0.0.1:99", "watch.webhooks": "CBeteiligte.update=4f1c", "watch.socket": "/run/x.sock",
 		"espocrm.rate.per_second": "5", "espocrm.rate.burst": "11", "espocrm.rate.hours": "20:00-06:00=20", "advoware.rate.per_second": "0.5", "advoware.rate.burst": "7",
 		"advoware.rate.hours": "12:00-13:30=2.5", "metrics.textfile": "/var/x.prom",
 		"alerts.urls": "ntfy://h/t", "alerts.after": "20m", "alerts.repeat": "2d", "alerts.quiet": "21:30-06:15", "ping.url": "https://hc.example.de/s3cr3t", "language": "de",

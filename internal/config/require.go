@@ -11,7 +11,7 @@ const (
 	Advoware System = "advoware"
 )
 
-// Require checks that what the systems cannot do without is set. The error is
+// Require checks that what the systems, and a fleet, cannot do without is set. The error is
 // *Error with one problem per missing key, each saying how to set it; that there
 // is no file at all is said first, and once.
 func (c *Config) Require(systems ...System) error {
@@ -32,6 +32,9 @@ func (c *Config) Require(systems ...System) error {
 			}
 			missing = append(missing, Problem{File: c.File, Key: name, Text: text})
 		}
+	}
+	if c.Fleet.Driver != "" && c.Store.Driver != "redis" {
+		missing = append(missing, Problem{File: c.File, Key: "fleet.driver", Text: "needs a store that several hosts share: store.driver: redis"})
 	}
 	if len(missing) == none {
 		return nil
