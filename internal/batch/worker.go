@@ -18,11 +18,11 @@ import (
 	"advosync/internal/store"
 )
 
-// ErrGivenBack: a signal has kept a chunk from its end, and another worker has to sync
+// ErrGivenBack says that a signal has kept a chunk from its end, and another worker has to sync
 // it.
 var ErrGivenBack = errors.New("given back: the worker ends")
 
-// ErrElsewhere: another worker is at work on the same chunk, or has died over it and its
+// ErrElsewhere says that another worker is at work on the same chunk, or has died over it and its
 // locks have not run out.
 var ErrElsewhere = errors.New("another worker has the records of the chunk")
 
