@@ -44,6 +44,7 @@ func atTerminal(c *console.Console, args ...string) (end func() int) {
 
 // TestTheDemonstrationWaitsForKeys: a command for each, and Ctrl-C ends it.
 func TestTheDemonstrationWaitsForKeys(t *testing.T) {
+	t.Setenv("PAGER", "sed s/^/paged/")
 	y, c := newTypist(t)
 	end := atTerminal(c, "sandbox", "--demo", "--step")
 	y.Await("$ advosync sync --id")
@@ -52,6 +53,12 @@ func TestTheDemonstrationWaitsForKeys(t *testing.T) {
 	}
 	y.Type(" ")
 	y.Await("$ advosync diff --id")
+	y.Type(" ")
+	y.Await("What differs") // which is longer than the screen
+	y.Await("--full shows")
+	if strings.Contains(y.Text(), "paged") {
+		t.Error("a pager has taken over")
+	}
 	ended := make(chan int, 1)
 	go func() { ended <- end() }()
 	for {
