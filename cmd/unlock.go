@@ -128,14 +128,7 @@ func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFl
 		return err
 	}
 	if l == nil {
-		if unknown, err := p.unknown(ctx, []*mapping.Mapping{m}, u.ids); err != nil || len(unknown) > 0 && u.ids[0] != store.PassLock {
-			return cmp.Or(err, errUnknown(u.ids))
-		}
-		free := result.Lock{Entity: m.Entity(), ID: u.ids[0], State: result.LockFree}
-		if !u.dryRun {
-			p.desk.Unstick(ctx, m, u.ids[0], &free)
-		}
-		return a.unlocked(ctx, p, result.Locks{Locks: []result.Lock{free}}, u.dryRun)
+		return a.unlockFree(ctx, p, m, u)
 	}
 	if u.dryRun {
 		out := l.Lock
@@ -157,6 +150,18 @@ func (a *app) unlockOne(ctx context.Context, p parts, entity string, u *unlockFl
 		}
 	}
 	return a.unlocked(ctx, p, result.Locks{Locks: []result.Lock{p.desk.Unlock(ctx, *l, u.force)}}, false)
+}
+
+// unlockFree is unlock --id of a lock that nobody holds.
+func (a *app) unlockFree(ctx context.Context, p parts, m *mapping.Mapping, u *unlockFlags) error {
+	if unknown, err := p.unknown(ctx, []*mapping.Mapping{m}, u.ids); err != nil || len(unknown) > 0 && u.ids[0] != store.PassLock {
+		return cmp.Or(err, errUnknown(u.ids))
+	}
+	free := result.Lock{Entity: m.Entity(), ID: u.ids[0], State: result.LockFree}
+	if !u.dryRun {
+		p.desk.Unstick(ctx, m, u.ids[0], &free)
+	}
+	return a.unlocked(ctx, p, result.Locks{Locks: []result.Lock{free}}, u.dryRun)
 }
 
 // forceQuestion says what may happen.

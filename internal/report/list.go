@@ -321,21 +321,26 @@ func (p *page) totals(doc result.Document) {
 	}
 }
 
+// nothing is what is said where there is no record.
+func (p *page) nothing(doc result.Document) string {
+	switch {
+	case p.None != "":
+		return p.None
+	case doc.Run.Command == "resolve":
+		return "No conflict waits for a decision."
+	case doc.Run.Command == "reset":
+		return "There is nothing to reset."
+	case p.View == Diff:
+		return "No differences."
+	case p.View == Check:
+		return "No records to check."
+	}
+	return "No records."
+}
+
 func (p *page) totalWords(doc result.Document) string {
 	if len(doc.Results) == 0 {
-		switch {
-		case p.None != "":
-			return p.None
-		case doc.Run.Command == "resolve":
-			return "No conflict waits for a decision."
-		case doc.Run.Command == "reset":
-			return "There is nothing to reset."
-		case p.View == Diff:
-			return "No differences."
-		case p.View == Check:
-			return "No records to check."
-		}
-		return "No records."
+		return p.nothing(doc)
 	}
 	counts := map[result.Outcome]int{}
 	planned := false
