@@ -20,7 +20,7 @@ const (
 	hotAgain = 5 * time.Second
 	hotFrom  = 30
 	// endEvery is how often it is looked whether the list has grown by a page.
-	endEvery = time.Minute
+	endEvery = 5 * time.Minute
 )
 
 // advoList reads Advoware's lists page by page, round and round, a page a second, and
@@ -70,24 +70,31 @@ func (a *advoList) Run(ctx context.Context, ear Ear) error {
 	for n := 0; ctx.Err() == nil && len(a.lists) > 0; n++ {
 		next = later(next.Add(pageEvery), time.Now())
 		wait(ctx, time.Until(next))
-		if ctx.Err() == nil && !a.look(ctx, a.lists[n%len(a.lists)], ear) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		told, ok := a.look(ctx, a.lists[n%len(a.lists)], ear)
+		switch {
+		case !ok:
 			wait(ctx, 30*pageEvery) // the stream meets what is wrong, too
+		case told: // the budget of one page is left for the sync that follows
+			next = next.Add(pageEvery)
 		}
 	}
 	return nil
 }
 
-// look reads one page; false: it could not.
-func (a *advoList) look(ctx context.Context, l *rotation, ear Ear) bool {
+// look reads one page and says whether it has told of a record; not ok: it could not.
+func (a *advoList) look(ctx context.Context, l *rotation, ear Ear) (told, ok bool) {
 	now := time.Now()
 	n := l.choose(now)
 	objs, err := a.read(ctx, l.m, l.m.List().First+n)
 	if err != nil {
-		return false
+		return false, false
 	}
 	before := l.pages[n].at
 	if l.note(n, objs, now); l.pages[n].empty {
-		return true
+		return false, true
 	}
 	for _, o := range objs {
 		id, ok := o.Int(l.m.AdvoID())
@@ -101,17 +108,17 @@ func (a *advoList) look(ctx context.Context, l *rotation, ear Ear) bool {
 		}
 		news, known, err := a.news(ctx, l.m, id, row)
 		if err != nil {
-			return false
+			return told, false
 		}
 		for _, of := range news {
-			l.pages[n].moved = now
+			l.pages[n].moved, told = now, true
 			known = ear.Hear(Hint{Entity: l.m.Entity(), ID: of, Source: FromAdvoware, Edited: before}) && known
 		}
 		if known {
 			l.seen[id] = digest
 		}
 	}
-	return true
+	return told, true
 }
 
 // choose is the page that was not read for the longest time; now and then one on which
