@@ -15,6 +15,9 @@ const (
 	// same time: one record of such a call costs EspoCRM about as much processor time
 	// as a call of its own, and what is saved is the calls.
 	togetherAtOnce = 2
+	// togetherLeast is how many go with one call at least, where as many wait: with
+	// twenty, what a call costs by itself hardly shows any more.
+	togetherLeast = 20
 	// togetherWait is how long a call waits for more records to join it.
 	togetherWait = 2 * time.Millisecond
 )
@@ -172,17 +175,19 @@ func (g *together) deliverOne() {
 	}
 }
 
-// take is who goes along with the next call.
+// take is who goes along with the next call: of many that wait a share, so that the other
+// calls that may be under way have something to do.
 func (g *together) take() (part []*joined) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	most := min(max((len(g.waiting)+togetherAtOnce-1)/togetherAtOnce, togetherLeast), chunkSize)
 	n := 0
 	for _, j := range g.waiting {
 		if n++; !j.sent {
 			j.sent = true
 			part = append(part, j)
 		}
-		if len(part) == chunkSize {
+		if len(part) == most {
 			break
 		}
 	}
