@@ -42,7 +42,7 @@ func recordedInfo(t *testing.T) string {
 	return x.wireBody()
 }
 
-// TestWriteResults holds what the real module answers, on both versions, against what a PUT would have meant.
+// TestWriteResults holds what the real module answers, on all three versions, against what a PUT would have meant.
 func TestWriteResults(t *testing.T) {
 	want := map[string]struct {
 		code  fault.Code
@@ -65,7 +65,7 @@ func TestWriteResults(t *testing.T) {
 		"write without the right":                     {fault.Forbidden, fault.OwnerSystem, ""},
 		"a type that is not served":                   {fault.Rejected, fault.OwnerSystem, ""},
 	}
-	for _, file := range []string{"companion/9.2.7.json", "companion/8.4.2.json"} {
+	for _, file := range []string{"companion/10.0.0.json", "companion/9.2.7.json", "companion/8.4.2.json"} {
 		for note, w := range want {
 			x := find(t, file, note)
 			var sent struct{ Items []struct{ ID string } }
@@ -290,7 +290,7 @@ func TestRowIsLocked(t *testing.T) {
 
 // TestMaintenance: the module's calls are refused as all others are, and leave no doubt.
 func TestMaintenance(t *testing.T) {
-	for _, file := range []string{"companion/9.2.7.json", "companion/8.4.2.json"} {
+	for _, file := range []string{"companion/10.0.0.json", "companion/9.2.7.json", "companion/8.4.2.json"} {
 		for _, note := range []string{"maintenance: write", "maintenance: read", "maintenance: changes", "maintenance: info"} {
 			x := find(t, file, note)
 			info := recordedInfo(t)
@@ -309,9 +309,9 @@ func TestMaintenance(t *testing.T) {
 	}
 }
 
-// TestChanges holds what the real module answers, on both versions, against what it means.
+// TestChanges holds what the real module answers, on all three versions, against what it means.
 func TestChanges(t *testing.T) {
-	for _, file := range []string{"companion/9.2.7.json", "companion/8.4.2.json"} {
+	for _, file := range []string{"companion/10.0.0.json", "companion/9.2.7.json", "companion/8.4.2.json"} {
 		read := func(note string) (*record.Changes, *stub, error) {
 			x := find(t, file, note)
 			var sent struct {
