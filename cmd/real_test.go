@@ -58,7 +58,7 @@ type real struct {
 
 // person is somebody who is signed in to EspoCRM.
 type person struct {
-	b      *testing.B
+	b      testing.TB
 	url    string
 	client *http.Client
 	header http.Header
