@@ -30,14 +30,14 @@ import (
 // whether an edit is lost, and whether the log of changes misses one. The type has to be
 // empty; what is made there is deleted in the end.
 //
-//	ADVOSYNC_REAL_ESPOCRM=http://127.0.0.1:8081 ADVOSYNC_REAL_KEY=… ADVOSYNC_REAL_PEOPLE=anna:…,bernd:… \
+//	REAL_ESPOCRM=http://127.0.0.1:8081 REAL_KEY=… REAL_PEOPLE=anna:…,bernd:… \
 //	go test -run '^$' -bench Real -benchtime 1x -timeout 1h ./cmd
 //
 // KEY is the API user's, PEOPLE are users that may create and edit the type. EDITS is
 // how many edits there are (10000).
 func BenchmarkReal(b *testing.B) {
-	if os.Getenv("ADVOSYNC_REAL_ESPOCRM") == "" {
-		b.Skip("ADVOSYNC_REAL_ESPOCRM is not set")
+	if os.Getenv("REAL_ESPOCRM") == "" {
+		b.Skip("REAL_ESPOCRM is not set")
 	}
 	b.Run("pass", benchRealPass)
 	b.Run("pairs", benchRealPairs)
@@ -117,18 +117,18 @@ func newReal(b *testing.B, records int) *real {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &real{w: w, url: os.Getenv("ADVOSYNC_REAL_ESPOCRM"), nums: map[string]int64{}}
+	r := &real{w: w, url: os.Getenv("REAL_ESPOCRM"), nums: map[string]int64{}}
 	r.program = newProgram(b, w, r.url, advo)
-	r.env = append(r.env, "ADVOSYNC_ESPOCRM_API_KEY="+os.Getenv("ADVOSYNC_REAL_KEY"))
-	r.us = r.signIn("X-Api-Key", os.Getenv("ADVOSYNC_REAL_KEY"))
-	for _, who := range strings.Split(os.Getenv("ADVOSYNC_REAL_PEOPLE"), ",") {
+	r.env = append(r.env, "ADVOSYNC_ESPOCRM_API_KEY="+os.Getenv("REAL_KEY"))
+	r.us = r.signIn("X-Api-Key", os.Getenv("REAL_KEY"))
+	for _, who := range strings.Split(os.Getenv("REAL_PEOPLE"), ",") {
 		name, _, _ := strings.Cut(who, ":")
 		p := r.signIn("Espo-Authorization", base64.StdEncoding.EncodeToString([]byte(who)))
 		token := p.must("GET", "App/user", nil).Get("token").String()
 		r.people = append(r.people, r.signIn("Espo-Authorization", base64.StdEncoding.EncodeToString([]byte(name+":"+token)), "Espo-Authorization-By-Token", "true"))
 	}
 	if len(r.people) < 2 {
-		b.Fatal("ADVOSYNC_REAL_PEOPLE names fewer than two people")
+		b.Fatal("REAL_PEOPLE names fewer than two people")
 	}
 	if n := len(r.us.must("GET", sandboxType+"?maxSize=1&select=id", nil).Get("list").Array()); n > 0 {
 		b.Fatalf("there are records of %s in %s: is it really there for tests?", sandboxType, r.url)
@@ -380,7 +380,7 @@ func (d *diary) types(p *person, ids []string, field string, form string, n int,
 // benchRealEdits has two people edit in EspoCRM and two in Advoware, with a pass every two
 // seconds. Each has a field of his own, so every last value has to stand on both sides.
 func benchRealEdits(b *testing.B) {
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("ADVOSYNC_REAL_EDITS"), "10000"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("REAL_EDITS"), "10000"))
 	if err != nil {
 		b.Fatal(err)
 	}
