@@ -125,6 +125,7 @@ func (p *Pass) Run(ctx context.Context, entities []*mapping.Mapping, opts Option
 			r.fail(unread(m, err))
 		}
 	}
+	r.lookAgain()
 	return r.finish(calls), r.err()
 }
 

@@ -467,6 +467,7 @@ func (e *executor) count(c candidate, res result.Record) {
 	e.run.mu.Lock()
 	defer e.run.mu.Unlock()
 	e.run.report.add(res)
+	e.run.leadsOn(e.m, res)
 	e.run.sink.Ended(res)
 }
 

@@ -41,6 +41,7 @@ type run struct {
 	stop   Stop
 	errs   []error
 	warned map[string]bool
+	again  []again
 	others result.Calls // made by the processes that have synced chunks
 }
 

@@ -128,6 +128,8 @@ type Error struct {
 	Transient bool   `json:"transient"`
 	// System is whose failure it is, as fault.System; the message names it already.
 	System string `json:"-"`
+	// Field names the fields concerned, as fault.Error does; "": none is known.
+	Field string `json:"-"`
 }
 
 // Formed is an error that knows its own JSON form.
@@ -149,7 +151,7 @@ func FromFault(err error) *Error {
 	out := &Error{Code: "internal", Message: fault.Clean(err.Error(), 1000), Owner: string(fault.OwnerSystem)}
 	if f := fault.As(err); f != nil {
 		out.Code, out.Hint, out.Owner, out.Transient = string(f.Code), f.Hint, string(f.Owner), f.Transient
-		out.System = string(f.System)
+		out.System, out.Field = string(f.System), f.Field
 	}
 	return out
 }

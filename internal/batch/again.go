@@ -1,0 +1,98 @@
+package batch
+
+import (
+	"slices"
+	"strings"
+
+	"advosync/internal/engine"
+	"advosync/internal/mapping"
+	"advosync/internal/result"
+)
+
+// maxAgain bounds what is looked at again in one pass.
+const maxAgain = 1000
+
+// again is a record that failed because it leads to one that was not linked by then.
+type again struct {
+	m      *mapping.Mapping
+	failed result.Record
+	leads  []string // entities
+	// written is how many records of these the pass had written by then.
+	written int
+}
+
+// leadsOn takes note of a record that waits for a link. Two records may lead to each
+// other: the first one is made without its link, and looked at again once the second one is
+// there. It is called under the lock of the report.
+func (r *run) leadsOn(m *mapping.Mapping, res result.Record) {
+	if res.Outcome != result.Failed || res.Error == nil || r.opts.DryRun || len(r.again) == maxAgain {
+		return
+	}
+	var leads []string
+	for _, name := range strings.Split(res.Error.Field, ", ") {
+		for _, f := range m.AllFields() {
+			if entity, _ := m.LeadsTo(f.Key); entity != "" && name != "" && (name == f.Espo || name == f.Advo || name == f.Key) {
+				leads = append(leads, entity)
+			}
+		}
+	}
+	if leads != nil {
+		r.again = append(r.again, again{m, res, leads, r.writtenOf(leads)})
+	}
+}
+
+// writtenOf is how many records of some entities the pass has written.
+func (r *run) writtenOf(entities []string) (n int) {
+	for _, e := range entities {
+		s := r.report.Entities[e]
+		n += s.Created + s.CreatedEspocrm + s.UpdatedAdvoware + s.UpdatedEspocrm + s.Merged + s.Adopted
+	}
+	return n
+}
+
+// lookAgain syncs once more what has waited for a link that the pass may have made since.
+func (r *run) lookAgain() {
+	r.mu.Lock()
+	list := r.again
+	r.mu.Unlock()
+	for _, a := range list {
+		r.mu.Lock()
+		moved := r.writtenOf(a.leads) > a.written
+		r.mu.Unlock()
+		moved = moved || slices.ContainsFunc(list, func(x again) bool { // made side by side, each without the other one
+			return x.failed.ID != a.failed.ID && x.failed.Verdict == result.Create && x.failed.AdvowareID != nil && slices.Contains(a.leads, x.m.Entity())
+		})
+		if !moved {
+			continue
+		}
+		if r.stopped() {
+			return
+		}
+		ctx, t := withTicket(r.work)
+		res := r.engine.Sync(ctx, engine.Request{Mapping: a.m, ID: a.failed.ID, Pass: true, NoDelete: true})
+		r.systems.done(t)
+		if res.Outcome == result.Locked || systemsFault(res) != nil {
+			continue // the next pass
+		}
+		r.mu.Lock()
+		r.report.replace(a.failed, res)
+		r.sink.Ended(res)
+		r.mu.Unlock()
+	}
+}
+
+// replace takes a record's later result for its earlier one, a failure.
+func (r *Report) replace(earlier, later result.Record) {
+	is := func(x result.Record) bool {
+		return x.Entity == earlier.Entity && x.ID == earlier.ID && x.Outcome == result.Failed
+	}
+	r.Failed = slices.DeleteFunc(r.Failed, is)
+	r.Document.Results = slices.DeleteFunc(r.Document.Results, is)
+	s := r.Entities[earlier.Entity]
+	for _, s := range []*result.Summary{&s, &r.Document.Summary} {
+		s.Total, s.Failed = s.Total-1, s.Failed-1
+	}
+	r.Entities[earlier.Entity] = s
+	r.Seen--
+	r.add(later)
+}
