@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +141,7 @@ func (s *samples) pair(ctx context.Context, espo record.Object) error {
 		s.note(result.FindingFail, id, "Advoware's record has no "+s.m.AdvoRowID(), "correct advoware.row_id in the mapping")
 	}
 	s.remember(advo)
+	s.spelling(strconv.FormatInt(n, 10), advo)
 	ve, espoKnown := s.read(record.EspoCRM, id, espo)
 	va, advoKnown := s.read(record.Advoware, strconv.FormatInt(n, 10), advo)
 	if espoKnown {
@@ -185,6 +187,32 @@ func (s *samples) remember(advo record.Object) {
 	for _, name := range s.m.Omits() {
 		if _, there := advo.Get(name); there {
 			s.seen[name] = true
+		}
+	}
+}
+
+// Spellings in Advoware that a type reads, and that may mean something else.
+var (
+	bareTime   = regexp.MustCompile(`^"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"$`)
+	midnight   = regexp.MustCompile(`[T ]00:00(:00(\.0+)?)?"$`)
+	leadingOhs = regexp.MustCompile(`^"\s*[+-]?0\d+\s*"$`)
+)
+
+// spelling says where a value may not be what the field's type takes it for: a day with a
+// time that names no zone may be an instant of another day, digits with zeros in front are
+// more likely a text.
+func (s *samples) spelling(id string, advo record.Object) {
+	for _, f := range s.m.AllFields() {
+		raw, there := advo.Get(f.Advo)
+		if f.Advo == "" || !there {
+			continue
+		}
+		switch {
+		case f.Type == mapping.Date && bareTime.Match(raw) && !midnight.Match(raw) && mapping.Reading(f.Type, record.Advoware, raw).HasText():
+			s.note(result.FindingWarn, id, "dates of "+f.Advo+" carry a time without a zone; the day is taken as it is written there",
+				"compare some with the form in Advoware: where they are a day early, the times are UTC, and the mapping needs parse and format")
+		case f.Type == mapping.Int && leadingOhs.Match(raw):
+			s.note(result.FindingWarn, id, f.Advo+" holds digits with zeros in front, which a whole number does not keep", "leave type out of this field: a text keeps them")
 		}
 	}
 }

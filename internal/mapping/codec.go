@@ -54,6 +54,9 @@ func (c *codec) canonical(s scalar) (v record.Value, why string) {
 		}
 		return record.Empty(), ""
 	}
+	if c.typ == Int && s.kind == scalarText && thousands(text) {
+		return record.Absent(), notInt
+	}
 	if text, why = c.text(text); text == "" {
 		return record.Absent(), why
 	}

@@ -61,6 +61,13 @@ func canonicalInt(s string) string {
 	return n
 }
 
+// thousands reports whether a text may be a whole number with a point for thousands, as
+// Germans write it: 1.000 is no 1.
+func thousands(s string) bool {
+	whole, rest, point := strings.Cut(strings.TrimLeft(s, "+-"), ".")
+	return point && len(whole) <= 3 && whole != "" && whole[0] != '0' && len(rest) == 3 && digits(whole) && digits(rest)
+}
+
 func cutExponent(s string) (mantissa string, exponent int, ok bool) {
 	i := strings.IndexAny(s, "eE")
 	if i < 0 {
