@@ -100,3 +100,32 @@ func raceAndCrash(t *testing.T, op operation, who meddling, n int, runs *int) (m
 		}
 	}
 }
+
+// TestOnlyTheAnnouncementLiesBetween the read of Advoware and the PUT that rests on it
+// (docs/design/protocol.md, "One order of effects").
+func TestOnlyTheAnnouncementLiesBetween(t *testing.T) {
+	puts := 0
+	for _, op := range operations() {
+		r, id := op.prepared(t, inMemory)
+		var calls []string
+		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if e.N > r.before && strings.Contains(e.What, " /") {
+				calls = append(calls, e.What)
+			}
+			return simulation.Passes
+		}
+		r.sync(id)
+		for i, call := range calls {
+			if !strings.HasPrefix(call, "PUT /relay") {
+				continue
+			}
+			if puts++; i == 0 || !strings.HasPrefix(calls[i-1], "GET /relay") {
+				t.Errorf("%s: before %s: %s", op.name, call, calls[max(i-1, 0)])
+			}
+		}
+		r.close()
+	}
+	if puts < 5 {
+		t.Errorf("%d PUTs", puts)
+	}
+}
