@@ -1,4 +1,4 @@
-package main
+package tree
 
 import (
 	"bytes"
@@ -66,6 +66,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if err := os.Chdir("../../.."); err != nil { // every path here is the repository's
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	dir, err := os.MkdirTemp("", "advosync-pages-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
