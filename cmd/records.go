@@ -43,11 +43,18 @@ func (a *app) recordFlags(c *cobra.Command, r *recordFlags) *pflag.FlagSet {
 // completeEntities offers the configured entities; a configuration that cannot
 // be read offers nothing.
 func (a *app) completeEntities(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	p, err := a.load(loadOptions{File: a.flags.config})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+	offices := a.officeNames()
+	if len(offices) == 0 {
+		offices = []string{a.flags.office}
 	}
-	return p.Entities(), cobra.ShellCompDirectiveNoFileComp
+	var known []string
+	for _, office := range offices {
+		if p, err := a.unbound.load(loadOptions{File: a.flags.config, Office: office, read: a.read}); err == nil {
+			known = append(known, p.Entities()...)
+		}
+	}
+	slices.Sort(known)
+	return slices.Compact(known), cobra.ShellCompDirectiveNoFileComp
 }
 
 // validate checks what can be checked without a configuration.

@@ -104,12 +104,15 @@ func (a *app) watchOffices(c *cobra.Command, entities []string) error {
 		if !b.oneOfMany {
 			return b.watch(ctx, systemd{}, entities)
 		}
-		for {
+		for said := ""; ; {
 			err := b.watch(ctx, all.of(b.office), entities)
 			if _, usage := err.(*usageError); usage || ctx.Err() != nil || err == nil || errors.Is(err, context.Canceled) {
 				return err
 			}
-			b.fail(c, b.args, err)
+			if text := err.Error(); text != said { // the same every half a minute tells nobody anything
+				said = text
+				b.fail(c, b.args, err)
+			}
 			all.ended(b.office, "has stopped: "+errorForm(err).Message)
 			again := time.NewTimer(watchAgain)
 			select {

@@ -321,3 +321,24 @@ func TestPing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhoseItIs: where there are several offices the message says whose it is, and how to
+// look there.
+func TestWhoseItIs(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"":     {"advosync: 1 need attention\nB 1 (since 2026-03-02 07:00)\nlook with: advosync status", "advosync: all is well again\n"},
+		"bonn": {"advosync bonn: 1 need attention\nB 1 (since 2026-03-02 07:00)\nlook with: advosync status --office bonn", "advosync bonn: all is well again\n"},
+	} {
+		m := &mailbox{name: "m"}
+		o := newOffice(memory.New(nil), m)
+		o.Config.Office = name
+		o.pass(t, 0, Condition{Key: "conflict/B/1", Text: "B 1"})
+		if got := m.taken(); len(got) != 1 || got[0] != want[0] {
+			t.Errorf("%q, want %q", got, want[0])
+		}
+		o.pass(t, time.Minute)
+		if got := m.taken(); len(got) != 1 || !strings.HasPrefix(got[0], want[1]) {
+			t.Errorf("%q, want %q", got, want[1])
+		}
+	}
+}
