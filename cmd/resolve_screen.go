@@ -161,19 +161,23 @@ func (a *app) overruled(ctx context.Context, r *resolveFlags, ids []string) erro
 }
 
 // overruledTargets are the records in which a run has overruled an edit since then,
-// newest first, each with the last such run.
+// newest first, each with the last such run that nobody has put back.
 func overruledTargets(ctx context.Context, p parts, ms []*mapping.Mapping, r *resolveFlags, ids []string, runs map[target]string) ([]target, error) {
 	ids, err := p.idsOfAny(ctx, ms, ids)
 	if err != nil {
 		return nil, err
 	}
 	var out []target
+	putBack := map[[2]string]bool{} // by run and record; an undo comes before what it has put back
 	err = p.store.Entries(ctx, store.HistoryFilter{Since: r.from}, func(e store.Entry) error {
+		if e.Of != "" && len(e.Writes) > 0 {
+			putBack[[2]string{e.Of, e.RecordID}] = true
+		}
 		i := slices.IndexFunc(ms, func(m *mapping.Mapping) bool { return m.Entity() == e.Entity })
 		if i < 0 || !overruledSomething(e) || len(ids) > 0 && !slices.Contains(ids, e.RecordID) {
 			return nil
 		}
-		if t := (target{ms[i], e.RecordID}); runs[t] == "" {
+		if t := (target{ms[i], e.RecordID}); runs[t] == "" && !putBack[[2]string{e.Run, e.RecordID}] {
 			runs[t] = e.Run
 			out = append(out, t)
 		}

@@ -162,6 +162,36 @@ func TestOverruledIsPutBackWithOneKey(t *testing.T) {
 	}
 }
 
+// TestWhatIsPutBackMakesRoom: two decisions on one record, one after the other. Once the
+// later one is put back, the screen shows the earlier one.
+func TestWhatIsPutBackMakesRoom(t *testing.T) {
+	o := newDeskOffice(t)
+	o.conflict()
+	if code, _, said := o.run("", "resolve", "--id", o.id, "--field", "email=espocrm"); code != exitConflict {
+		t.Fatal(code, said)
+	}
+	if code, _, said := o.run("", "resolve", "--id", o.id, "--take", "espocrm"); code != exitOK {
+		t.Fatal(code, said)
+	}
+	y, c := newTypist(t)
+	for _, shown := range []string{"overwrote: phone", "overwrote: email"} {
+		end := o.at(c, "resolve", "--overruled")
+		y.Await(shown)
+		y.Type("p")
+		y.Await("1 to be put back")
+		y.Type("\r")
+		y.Await("are put back")
+		y.Type("\r")
+		if code := end(); code != exitOK {
+			t.Errorf("%s: exit code %d", shown, code)
+		}
+		y.Clear()
+	}
+	if got := o.email(); got != "dort@example.de dort@example.de" {
+		t.Errorf("email: %s", got)
+	}
+}
+
 // TestNothingAsksTheTerminal: no library asks the terminal anything when the program
 // starts; its answer would be taken for something typed.
 func TestNothingAsksTheTerminal(t *testing.T) {

@@ -20,7 +20,7 @@ func (e *entityRun) opened(id, status string, again time.Time) {
 		e.open = map[uint64]openAs{}
 	}
 	e.open[maphash.String(e.seed, id)] = openStatus(status)
-	if !again.IsZero() && (e.again.IsZero() || again.Before(e.again)) {
+	if again.After(e.run.now()) && (e.again.IsZero() || again.Before(e.again)) {
 		e.again = again
 	}
 }
