@@ -105,8 +105,8 @@ func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) e
 	if err := until(ctx, e.accepted); err != nil {
 		return err
 	}
-	q := record.Query{OrderBy: fieldAdvowareID, Where: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}},
-		Select: []string{fieldID, fieldAdvowareID, fieldRowID, fieldStatus, fieldLastSync, fieldModifiedAt, fieldEditedAt}}
+	q := record.Query{OrderBy: record.FieldAdvowareID, Where: []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNotNull}},
+		Select: []string{record.FieldID, record.FieldAdvowareID, record.FieldRowID, record.FieldStatus, record.FieldLastSync, record.FieldModifiedAt, record.FieldEditedAt}}
 	if e.deep {
 		q.Select = e.fields()
 	}
@@ -154,10 +154,10 @@ func (e *entityRun) readLinked(ctx context.Context, to chan<- []record.Object) e
 func (e *entityRun) readRange(ctx context.Context, q record.Query, bounds []int64, i int, to chan<- []record.Object) error {
 	where := append([]record.Condition{}, q.Where...)
 	if i > 0 {
-		where = append(where, record.Condition{Field: fieldAdvowareID, Op: record.GreaterThanOrEquals, Value: strconv.FormatInt(bounds[i-1], 10)})
+		where = append(where, record.Condition{Field: record.FieldAdvowareID, Op: record.GreaterThanOrEquals, Value: strconv.FormatInt(bounds[i-1], 10)})
 	}
 	if i < len(bounds) {
-		where = append(where, record.Condition{Field: fieldAdvowareID, Op: record.LessThanOrEquals, Value: strconv.FormatInt(bounds[i], 10)})
+		where = append(where, record.Condition{Field: record.FieldAdvowareID, Op: record.LessThanOrEquals, Value: strconv.FormatInt(bounds[i], 10)})
 	}
 	q.Where = where
 	find := e.find
@@ -170,7 +170,7 @@ func (e *entityRun) readRange(ctx context.Context, q record.Query, bounds []int6
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if last, ok := page[len(page)-1].Int(fieldAdvowareID); ok && i < len(bounds) && last == bounds[i] {
+		if last, ok := page[len(page)-1].Int(record.FieldAdvowareID); ok && i < len(bounds) && last == bounds[i] {
 			return errListEnds
 		}
 		return nil
@@ -226,11 +226,11 @@ func (c *cutter) all(ctx context.Context, from <-chan []record.Object, to chan<-
 func (c *cutter) pass(page []record.Object) []record.Object {
 	out := page[:0:0]
 	for _, o := range page {
-		n, ok := o.Int(fieldAdvowareID)
+		n, ok := o.Int(record.FieldAdvowareID)
 		if !ok {
 			continue
 		}
-		id := textOf(o, fieldID)
+		id := textOf(o, record.FieldID)
 		if c.same == nil || n != c.number {
 			c.number, c.same = n, map[string]bool{}
 		}

@@ -105,11 +105,11 @@ func (e *entityRun) addChanged(ctx context.Context, rows []record.Change) error 
 func (e *entityRun) lookModified(ctx context.Context) error {
 	from := stampOf(moment(e.state.Watermark) - int64(lookBack/time.Second))
 	marker := e.hasMarker()
-	edited := record.Condition{Field: fieldModifiedAt, Op: record.GreaterThanOrEquals, Value: from}
+	edited := record.Condition{Field: record.FieldModifiedAt, Op: record.GreaterThanOrEquals, Value: from}
 	if marker {
-		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: fieldEditedAt, Op: record.GreaterThanOrEquals, Value: from}}}
+		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: record.FieldEditedAt, Op: record.GreaterThanOrEquals, Value: from}}}
 	}
-	q := record.Query{Select: e.fields(), OrderBy: fieldModifiedAt, Where: []record.Condition{edited}}
+	q := record.Query{Select: e.fields(), OrderBy: record.FieldModifiedAt, Where: []record.Condition{edited}}
 	find := e.find
 	if e.someUnclean { // the extension's formula has marked what was edited
 		find = e.findToEnd
@@ -136,7 +136,7 @@ func (e *entityRun) addEdited(ctx context.Context, page []record.Object) error {
 			return err
 		}
 		if !quiet {
-			e.queue.add(candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i]), why: whyEdited | unlinked(o)})
+			e.queue.add(candidate{id: textOf(o, record.FieldID), since: waitsSince(o, mems[i]), why: whyEdited | unlinked(o)})
 		}
 	}
 	return nil

@@ -182,11 +182,11 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 		pairs := make([]pair, 0, len(page))
 		for _, o := range page {
 			e.sees(o)
-			id, ok := o.Int(fieldAdvowareID)
+			id, ok := o.Int(record.FieldAdvowareID)
 			if !ok {
 				continue
 			}
-			p := pair{o: o, id: textOf(o, fieldID), advoID: id, status: textOf(o, fieldStatus), stored: textOf(o, fieldRowID)}
+			p := pair{o: o, id: textOf(o, record.FieldID), advoID: id, status: textOf(o, record.FieldStatus), stored: textOf(o, record.FieldRowID)}
 			if err := e.join(ctx, list, *last, &p); err != nil {
 				return err
 			}
@@ -327,7 +327,7 @@ func (e *entityRun) drifted(p pair) {
 	}
 	since := moment(e.state.Watermark) // had it moved earlier, that pass would have seen it
 	if since == 0 {
-		since = moment(textOf(p.o, fieldLastSync))
+		since = moment(textOf(p.o, record.FieldLastSync))
 	}
 	e.queue.add(candidate{id: p.id, since: since, why: whyDrift})
 }
@@ -490,10 +490,10 @@ func (e *entityRun) there(ctx context.Context, asked []candidate) (map[string]bo
 	for i, c := range asked {
 		ids[i] = c.id
 	}
-	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{fieldID})
+	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{record.FieldID})
 	there := make(map[string]bool, len(found))
 	for _, o := range found {
-		there[textOf(o, fieldID)] = true
+		there[textOf(o, record.FieldID)] = true
 	}
 	return there, err
 }

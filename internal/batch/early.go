@@ -78,7 +78,7 @@ func (e *entityRun) answered(page []record.Object) (err error) {
 		}
 		e.mindClock()
 		e.someUnclean = slices.ContainsFunc(page, func(o record.Object) bool {
-			status := textOf(o, fieldStatus)
+			status := textOf(o, record.FieldStatus)
 			return status == engine.StatusDirty || status == engine.StatusPending
 		})
 		close(e.accepted)
@@ -109,11 +109,11 @@ func (e *entityRun) findToEnd(ctx context.Context, q record.Query, fn func(page 
 	end := make(chan answer, 1)
 	go func() {
 		last := q
-		last.FromEnd, last.Select, last.Size = true, []string{fieldID}, 1
+		last.FromEnd, last.Select, last.Size = true, []string{record.FieldID}, 1
 		page, err := e.espo.Find(ctx, e.m.EspoType(), last)
 		a := answer{err: err}
 		if len(page) > 0 {
-			a.id = textOf(page[0], fieldID)
+			a.id = textOf(page[0], record.FieldID)
 		}
 		end <- a
 	}()
@@ -129,7 +129,7 @@ func (e *entityRun) findToEnd(ctx context.Context, q record.Query, fn func(page 
 		if last.err != nil {
 			return last.err
 		}
-		if textOf(page[len(page)-1], fieldID) == last.id {
+		if textOf(page[len(page)-1], record.FieldID) == last.id {
 			return errListEnds
 		}
 		return nil

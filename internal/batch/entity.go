@@ -293,8 +293,8 @@ func lostRace(err error) bool {
 // It is followed by no write to Advoware.
 func cleanPatch() record.Patch {
 	p := record.Patch{}
-	p.Put(fieldStatus, engine.StatusClean)
-	p.Put(fieldMessage, nil)
-	p.Put(fieldRetries, 0)
+	p.Put(record.FieldStatus, engine.StatusClean)
+	p.Put(record.FieldErrorMessage, nil)
+	p.Put(record.FieldRetryCount, 0)
 	return p
 }

@@ -303,7 +303,7 @@ func (e *executor) readItems(ctx context.Context, c *chunk) error {
 		return err
 	}
 	for _, o := range objs {
-		if it := byID[textOf(o, fieldID)]; it != nil && !engine.MayBeCut(e.m, o) { // a cut text is read singly
+		if it := byID[textOf(o, record.FieldID)]; it != nil && !engine.MayBeCut(e.m, o) { // a cut text is read singly
 			it.fresh = &o
 		}
 	}
@@ -592,7 +592,7 @@ func (e *executor) isRecords(s suspect, crowd map[failing]int) bool {
 // answers asks a system a plain question.
 func (e *executor) answers(system fault.System) bool {
 	if system == fault.EspoCRM {
-		_, err := e.espo.Find(e.run.work, e.m.EspoType(), record.Query{Select: []string{fieldID}, Size: 1})
+		_, err := e.espo.Find(e.run.work, e.m.EspoType(), record.Query{Select: []string{record.FieldID}, Size: 1})
 		return err == nil
 	}
 	if l := e.m.List(); l != nil {

@@ -22,20 +22,6 @@ const (
 	lookBack = 5 * time.Minute
 )
 
-// Attributes that a pass reads besides those that the engine names.
-const (
-	fieldEditedAt   = "advowareEditedAt" // the extension's marker
-	fieldID         = "id"
-	fieldAdvowareID = "advowareId"
-	fieldRowID      = "advowareRowId"
-	fieldStatus     = "syncStatus"
-	fieldLastSync   = "advowareLastSync"
-	fieldRetries    = "syncRetryCount"
-	fieldMessage    = "syncErrorMessage"
-	fieldModifiedAt = "modifiedAt"
-	fieldModifiedBy = "modifiedById"
-)
-
 // look finds everything that needs a sync, and what the guards ask for. It only
 // reads both systems; of the store it writes bases of records that agree. EspoCRM is
 // first asked for the unclean records, alone, because until it has accepted the
@@ -106,10 +92,10 @@ func textOf(o record.Object, name string) string { return o.Plain(name) }
 
 // editedAt is when a record was last edited, as far as EspoCRM tells.
 func editedAt(o record.Object) int64 {
-	if t := moment(textOf(o, fieldEditedAt)); t != 0 {
+	if t := moment(textOf(o, record.FieldEditedAt)); t != 0 {
 		return t
 	}
-	return moment(textOf(o, fieldModifiedAt))
+	return moment(textOf(o, record.FieldModifiedAt))
 }
 
 // waitsSince is editedAt, or what is remembered where our own notes have moved
@@ -125,12 +111,12 @@ func waitsSince(o record.Object, mem store.Memory) int64 {
 // those left in `syncing`, (e) linked ones that were never synced.
 func (e *entityRun) lookUnclean(ctx context.Context) error {
 	q := record.Query{
-		Select:  []string{fieldID, fieldStatus, fieldAdvowareID, fieldRetries, fieldModifiedAt, fieldEditedAt},
-		OrderBy: fieldID,
+		Select:  []string{record.FieldID, record.FieldStatus, record.FieldAdvowareID, record.FieldRetryCount, record.FieldModifiedAt, record.FieldEditedAt},
+		OrderBy: record.FieldID,
 		Where: []record.Condition{{Op: record.Or, Any: []record.Condition{
-			{Field: fieldStatus, Op: record.In, Values: []string{engine.StatusPending, engine.StatusDirty, engine.StatusFailed, engine.StatusSyncing,
+			{Field: record.FieldStatus, Op: record.In, Values: []string{engine.StatusPending, engine.StatusDirty, engine.StatusFailed, engine.StatusSyncing,
 				engine.StatusConflict, engine.StatusPermanentlyFailed}},
-			{Op: record.And, Any: []record.Condition{{Field: fieldAdvowareID, Op: record.IsNotNull}, {Field: fieldLastSync, Op: record.IsNull}}},
+			{Op: record.And, Any: []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNotNull}, {Field: record.FieldLastSync, Op: record.IsNull}}},
 		}}},
 	}
 	first := true
@@ -142,8 +128,8 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		var found []candidate
 		for i, o := range page {
 			e.sees(o)
-			c := candidate{id: textOf(o, fieldID), since: waitsSince(o, mems[i])}
-			switch textOf(o, fieldStatus) {
+			c := candidate{id: textOf(o, record.FieldID), since: waitsSince(o, mems[i])}
+			switch textOf(o, record.FieldStatus) {
 			case engine.StatusFailed:
 				again := e.dueAt(mems[i].Failure, o)
 				e.opened(c.id, engine.StatusFailed, again)
@@ -156,7 +142,7 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			case engine.StatusSyncing:
 				c.why = whySyncing
 			case engine.StatusConflict, engine.StatusPermanentlyFailed:
-				e.opened(c.id, textOf(o, fieldStatus), time.Time{})
+				e.opened(c.id, textOf(o, record.FieldStatus), time.Time{})
 				continue // they wait for an edit or a person
 			default:
 				c.why = whyFirst
@@ -185,8 +171,8 @@ func (e *entityRun) dueAt(f *store.Failure, o record.Object) time.Time {
 	if f != nil {
 		return ends(f.At, e.backoff(f.Count), e.run.now())
 	}
-	n, _ := o.Int(fieldRetries)
-	at := moment(textOf(o, fieldModifiedAt))
+	n, _ := o.Int(record.FieldRetryCount)
+	at := moment(textOf(o, record.FieldModifiedAt))
 	if at == 0 {
 		return time.Time{}
 	}
@@ -234,7 +220,7 @@ func Backoff(first time.Duration, count int) time.Duration {
 func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store.Memory, error) {
 	ids := make([]string, len(objs))
 	for i, o := range objs {
-		ids[i] = textOf(o, fieldID)
+		ids[i] = textOf(o, record.FieldID)
 	}
 	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)
 	return mems, store.Fault("load what is remembered", err)
@@ -243,7 +229,7 @@ func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store
 // fields is the select of a list whose records are compared by content.
 func (e *executor) fields() []string {
 	fs := append(engine.ReadFields(e.m), e.m.EspoNames()...)
-	fs = append(fs, fieldEditedAt)
+	fs = append(fs, record.FieldEditedAt)
 	slices.Sort(fs)
 	return slices.Compact(fs)
 }
@@ -254,15 +240,15 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 	if engine.MayBeCut(e.m, o) {
 		return false, nil
 	}
-	if mem.Open == nil && engine.Outdated(mem.Base, textOf(o, fieldRowID), textOf(o, fieldLastSync)) {
-		e.seesOutdated(textOf(o, fieldID))
+	if mem.Open == nil && engine.Outdated(mem.Base, textOf(o, record.FieldRowID), textOf(o, record.FieldLastSync)) {
+		e.seesOutdated(textOf(o, record.FieldID))
 	}
 	view, err := e.m.ReadEspo(o)
 	if err != nil {
 		view.Values = nil
 	}
 	half := engine.Contents(e.m, &view)
-	switch status := textOf(o, fieldStatus); status {
+	switch status := textOf(o, record.FieldStatus); status {
 	case engine.StatusFailed:
 		return (mem.Failure == nil || espoHalf(mem.Failure.Seen) == half) && !e.due(mem.Failure, o), nil
 	case engine.StatusPermanentlyFailed:
@@ -273,7 +259,7 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 	case engine.StatusConflict:
 		return mem.Parked != nil && espoHalf(mem.Parked.Fingerprint) == half, nil
 	case engine.StatusClean:
-		if textOf(o, fieldAdvowareID) == "" {
+		if textOf(o, record.FieldAdvowareID) == "" {
 			return e.byUs(ctx, o) // unlinked by us: left alone until somebody edits it
 		}
 		return err == nil && e.asBased(o, view, mem.Base), nil
@@ -283,12 +269,12 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 
 // asBased: EspoCRM shows what the base says it does, of the same link.
 func (e *entityRun) asBased(o record.Object, view mapping.View, b *store.Base) bool {
-	return textOf(o, fieldLastSync) != "" && engine.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, fieldRowID) && ofLink(b, o)
+	return textOf(o, record.FieldLastSync) != "" && engine.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
 }
 
 // ofLink: the base is of the link that EspoCRM carries.
 func ofLink(b *store.Base, o record.Object) bool {
-	id, _ := o.Int(fieldAdvowareID)
+	id, _ := o.Int(record.FieldAdvowareID)
 	return b.AdvowareID == 0 || b.AdvowareID == id
 }
 
@@ -297,7 +283,7 @@ func (e *entityRun) byUs(ctx context.Context, o record.Object) (bool, error) {
 	if err := until(ctx, e.usKnown); err != nil {
 		return false, err
 	}
-	return e.run.engine.Ours(ctx, textOf(o, fieldModifiedBy))
+	return e.run.engine.Ours(ctx, textOf(o, record.FieldModifiedBy))
 }
 
 // espoHalf is EspoCRM's part of a fingerprint of both sides.
@@ -374,9 +360,9 @@ func (e *entityRun) maxRetries() int {
 // at all. A deep pass looks at EspoCRM's side of all again: a record that comes
 // back, stamps and all, after its memory was dropped with it shows nowhere else.
 func (e *entityRun) lookLinked(ctx context.Context) error {
-	linked := record.Condition{Field: fieldAdvowareID, Op: record.IsNotNull}
+	linked := record.Condition{Field: record.FieldAdvowareID, Op: record.IsNotNull}
 	if !e.full {
-		some, err := e.espo.Find(ctx, e.m.EspoType(), record.Query{Select: []string{fieldID}, Where: []record.Condition{linked}, Size: 1})
+		some, err := e.espo.Find(ctx, e.m.EspoType(), record.Query{Select: []string{record.FieldID}, Where: []record.Condition{linked}, Size: 1})
 		if err == nil && len(some) == 0 && e.state.Linked > 1 {
 			e.facts.EspoLost = e.state.Linked
 		}
@@ -384,7 +370,7 @@ func (e *entityRun) lookLinked(ctx context.Context) error {
 			return err
 		}
 	}
-	return e.find(ctx, record.Query{Select: e.fields(), OrderBy: fieldID, Where: []record.Condition{linked}}, func(page []record.Object) error {
+	return e.find(ctx, record.Query{Select: e.fields(), OrderBy: record.FieldID, Where: []record.Condition{linked}}, func(page []record.Object) error {
 		mems, err := e.memories(ctx, page)
 		if err != nil {
 			return err
@@ -399,7 +385,7 @@ func (e *entityRun) lookLinked(ctx context.Context) error {
 				return err
 			}
 			if !quiet {
-				e.queue.add(candidate{id: textOf(o, fieldID), since: moment(textOf(o, fieldLastSync)), why: whyFirst})
+				e.queue.add(candidate{id: textOf(o, record.FieldID), since: moment(textOf(o, record.FieldLastSync)), why: whyFirst})
 			}
 		}
 		return nil

@@ -24,13 +24,13 @@ func (e *entityRun) lookWitnesses(ctx context.Context) error {
 	for i, w := range e.state.Espo {
 		ids[i] = w.ID
 	}
-	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{fieldID, fieldModifiedAt})
+	found, err := e.espo.ByIDs(ctx, e.m.EspoType(), ids, []string{record.FieldID, record.FieldModifiedAt})
 	if err != nil {
 		return err
 	}
 	now := map[string]string{}
 	for _, o := range found {
-		now[textOf(o, fieldID)] = textOf(o, fieldModifiedAt)
+		now[textOf(o, record.FieldID)] = textOf(o, record.FieldModifiedAt)
 	}
 	back, oldest := 0, ""
 	for _, w := range e.state.Espo {
@@ -80,14 +80,14 @@ func (e *entityRun) seesOutdated(id string) {
 func (e *entityRun) sees(o record.Object) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, ok := o.Get(fieldEditedAt); ok && !e.noMarker {
+	if _, ok := o.Get(record.FieldEditedAt); ok && !e.noMarker {
 		e.marker = true
 	}
-	at := textOf(o, fieldModifiedAt)
+	at := textOf(o, record.FieldModifiedAt)
 	if len(e.newest) == maxWitnesses && at <= e.newest[maxWitnesses-1].ModifiedAt {
 		return
 	}
-	id := textOf(o, fieldID)
+	id := textOf(o, record.FieldID)
 	e.newest = slices.DeleteFunc(e.newest, func(w EspoWitness) bool { return w.ID == id })
 	e.newest = append(e.newest, EspoWitness{ID: id, ModifiedAt: at})
 	slices.SortStableFunc(e.newest, func(a, b EspoWitness) int { return cmp.Compare(b.ModifiedAt, a.ModifiedAt) })
