@@ -15,6 +15,7 @@ import (
 
 	"advosync/internal/config"
 	"advosync/internal/fault"
+	"advosync/internal/record"
 	"advosync/internal/report"
 	"advosync/internal/sandbox"
 )
@@ -216,9 +217,9 @@ func (d *demo) cast(n int) (fresh string, linked []string, err error) {
 	for _, r := range d.w.EspoCRM.Records(sandboxType) {
 		id, _ := r["id"].(string)
 		switch first, _ := r["firstName"].(string); {
-		case r["advowareId"] == nil && fresh == "":
+		case r[record.FieldAdvowareID] == nil && fresh == "":
 			fresh = id
-		case r["advowareId"] != nil && first != "" && len(linked) < n:
+		case r[record.FieldAdvowareID] != nil && first != "" && len(linked) < n:
 			linked = append(linked, id)
 		}
 	}

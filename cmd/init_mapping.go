@@ -194,7 +194,7 @@ func (d *drafting) metadata(ctx context.Context) error {
 			for _, m := range d.cfg.Mappings {
 				d.Entities[m.EspoType()] = m.Entity()
 			}
-			_, d.linked = defs.Fields["advowareId"]
+			_, d.linked = defs.Fields[record.FieldAdvowareID]
 			return nil
 		}
 	}
@@ -234,7 +234,7 @@ func (d *drafting) espoSamples(ctx context.Context) error {
 	slices.Sort(names)
 	q := record.Query{Select: names, OrderBy: "id", Size: draftSamples}
 	if d.linked {
-		q.Where = []record.Condition{{Field: "advowareId", Op: record.IsNotNull}}
+		q.Where = []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNotNull}}
 		var err error
 		if d.Espo, err = d.espo.Find(ctx, d.EspoType, q); err != nil || len(d.Espo) > 0 {
 			return err
@@ -290,7 +290,7 @@ type numbered struct {
 // linked to; the zero one: neither is there.
 func (d *drafting) knownRecord(ctx context.Context, number int64) (numbered, error) {
 	if number == 0 && len(d.Espo) > 0 {
-		number, _ = d.Espo[0].Int("advowareId")
+		number, _ = d.Espo[0].Int(record.FieldAdvowareID)
 	}
 	if number == 0 {
 		return numbered{}, nil
@@ -333,7 +333,7 @@ func (d *drafting) pair(ctx context.Context) error {
 		}
 	}
 	for _, espo := range d.Espo {
-		n, ok := espo.Int("advowareId")
+		n, ok := espo.Int(record.FieldAdvowareID)
 		if !ok || len(d.Pairs) == draftPairs {
 			continue
 		}

@@ -62,7 +62,7 @@ func countAhead(ctx context.Context, c desk.Counter, m *mapping.Mapping, slots c
 		go func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			n, err := c.Count(ctx, m.EspoType(), []record.Condition{{Field: "syncStatus", Op: record.Equals, Value: status}})
+			n, err := c.Count(ctx, m.EspoType(), []record.Condition{{Field: record.FieldStatus, Op: record.Equals, Value: status}})
 			got <- answer{n, err}
 		}()
 		a.ready[status] = func() (int, error) { x := <-got; return x.n, x.err }
@@ -152,8 +152,8 @@ func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.E
 		if st.Counts[k.status] == 0 {
 			continue
 		}
-		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title(), numberField, "modifiedAt", "syncErrorMessage", "syncRetryCount"},
-			OrderBy: "id", Size: needsListed, Where: []record.Condition{{Field: "syncStatus", Op: record.Equals, Value: k.status}}})
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title(), record.FieldAdvowareID, "modifiedAt", record.FieldErrorMessage, record.FieldRetryCount},
+			OrderBy: "id", Size: needsListed, Where: []record.Condition{{Field: record.FieldStatus, Op: record.Equals, Value: k.status}}})
 		if err != nil {
 			return nil, err
 		}
@@ -243,7 +243,7 @@ func needsFromStore(st result.EntityStatus) []result.Need {
 // needOf says what a record waits for, as far as EspoCRM and the store know.
 func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store.Memory, retry time.Duration) result.Need {
 	n := result.Need{Kind: kind, Entity: m.Entity(), ID: o.Plain("id"), Name: o.Plain(m.Title())}
-	if number, ok := o.Int(numberField); ok {
+	if number, ok := o.Int(record.FieldAdvowareID); ok {
 		n.AdvowareID = &number
 	}
 	since := mem.WaitsSince
@@ -261,7 +261,7 @@ func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store
 			}
 		}
 	default:
-		n.Why = fault.Clean(o.Plain("syncErrorMessage"), 300)
+		n.Why = fault.Clean(o.Plain(record.FieldErrorMessage), 300)
 		if f := mem.Failure; f != nil {
 			since, n.Code = f.At, f.Code
 			if kind == result.NeedFailing {

@@ -20,9 +20,6 @@ type finder interface {
 	Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error)
 }
 
-// numberField is the field in which EspoCRM keeps the Advoware number.
-const numberField = "advowareId"
-
 // number is what an Advoware number looks like. An id that EspoCRM makes is 17
 // characters or more.
 var number = regexp.MustCompile(`^-?[0-9]{1,12}$`)
@@ -89,8 +86,8 @@ func (p parts) linkedTo(ctx context.Context, m *mapping.Mapping, number string) 
 		})
 		return ids, err
 	}
-	page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", numberField}, OrderBy: "id", Size: 3,
-		Where: []record.Condition{{Field: numberField, Op: record.Equals, Value: number}}})
+	page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", record.FieldAdvowareID}, OrderBy: "id", Size: 3,
+		Where: []record.Condition{{Field: record.FieldAdvowareID, Op: record.Equals, Value: number}}})
 	for _, o := range page {
 		ids = append(ids, o.Plain("id"))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 	"advosync/internal/sandbox"
 )
 
@@ -105,8 +106,8 @@ func (p played) introduce(w *sandbox.World, out io.Writer, file string, kept, tr
 		goesOn = "\n          goes on where it was left; --fresh begins anew"
 	}
 	for _, r := range w.EspoCRM.Records(kind) {
-		if r["advowareId"] != nil {
-			id, number = fmt.Sprint(r["id"]), fmt.Sprint(r["advowareId"])
+		if r[record.FieldAdvowareID] != nil {
+			id, number = fmt.Sprint(r["id"]), fmt.Sprint(r[record.FieldAdvowareID])
 			break
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"advosync/internal/console"
 	"advosync/internal/lease"
+	"advosync/internal/record"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 )
@@ -81,13 +82,13 @@ func (d *demo) deadLock(ctx context.Context, id string) error {
 	if _, _, err := s.Parts().store.Acquire(ctx, []string{store.LockKey("Beteiligte", id)}, owner, 24*time.Hour); err != nil {
 		return fmt.Errorf("leave a lock: %w", err)
 	}
-	d.w.EspoCRM.SetField(sandboxType, id, "syncStatus", "syncing")
+	d.w.EspoCRM.SetField(sandboxType, id, record.FieldStatus, "syncing")
 	return nil
 }
 
 func (d *demo) number(id string) (int64, error) {
 	r, _ := d.w.EspoCRM.Get(sandboxType, id)
-	n, err := strconv.ParseInt(fmt.Sprint(r["advowareId"]), 10, 64)
+	n, err := strconv.ParseInt(fmt.Sprint(r[record.FieldAdvowareID]), 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("the sandbox's record %s is not linked: %w", id, err)
 	}

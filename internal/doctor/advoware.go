@@ -191,10 +191,10 @@ var errEnough = errors.New("enough records were looked at")
 func (v *visit) checkDuplicates(ctx context.Context, m *mapping.Mapping) []result.Finding {
 	var twins []string
 	seen, lastID, lastRecord := 0, int64(0), ""
-	q := record.Query{Where: []record.Condition{{Field: "advowareId", Op: record.IsNotNull}}, Select: []string{"id", "advowareId"}, OrderBy: "advowareId", Size: 200}
+	q := record.Query{Where: []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNotNull}}, Select: []string{"id", record.FieldAdvowareID}, OrderBy: record.FieldAdvowareID, Size: 200}
 	err := q.Each(func(q record.Query) ([]record.Object, error) { return v.espo.Find(ctx, m.EspoType(), q) }, func(page []record.Object) error {
 		for _, o := range page {
-			n, _ := o.Int("advowareId")
+			n, _ := o.Int(record.FieldAdvowareID)
 			id, _ := o.Text("id")
 			if n == lastID && n != 0 {
 				twins = append(twins, fmt.Sprintf("%s and %s (%d)", lastRecord, id, n))

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/extension"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 
@@ -80,12 +81,12 @@ type needed struct {
 
 func neededFields() []needed {
 	return []needed{
-		{"advowareId", "int", 0, "it links the record to Advoware"},
-		{"advowareRowId", "varchar", 40, "it shows whether Advoware's record has changed"},
-		{"syncStatus", "enum", 0, "it says how the record stands"},
-		{"advowareLastSync", "datetime", 0, "it dates the last success"},
-		{"syncErrorMessage", "text", 2000, "it tells people why a sync failed"},
-		{"syncRetryCount", "int", 0, "it ends retries"},
+		{record.FieldAdvowareID, "int", 0, "it links the record to Advoware"},
+		{record.FieldRowID, "varchar", 40, "it shows whether Advoware's record has changed"},
+		{record.FieldStatus, "enum", 0, "it says how the record stands"},
+		{record.FieldLastSync, "datetime", 0, "it dates the last success"},
+		{record.FieldErrorMessage, "text", 2000, "it tells people why a sync failed"},
+		{record.FieldRetryCount, "int", 0, "it ends retries"},
 	}
 }
 
@@ -113,7 +114,7 @@ func (v *visit) judgeField(t string, n needed, d fieldDefs) []result.Finding {
 		return one(fail(fmt.Sprintf("%s is of type %s, must be %s; %s", n.name, d.Type, n.kind, n.why), hint+": remove it, then install the extension"))
 	}
 	if n.kind == "enum" {
-		if missing := missingOptions(d.Options, extension.Statuses()); len(missing) > 0 {
+		if missing := missingOptions(d.Options, record.Statuses()); len(missing) > 0 {
 			wrong = append(wrong, fail(fmt.Sprintf("%s lacks the options %s; EspoCRM will refuse them", n.name, strings.Join(missing, ", ")), hint+": add them to Options"))
 		}
 	}
@@ -145,20 +146,20 @@ func missingOptions(options []*string, wanted []string) []string {
 func (v *visit) checkUnique(_ context.Context, m *mapping.Mapping) []result.Finding {
 	t := m.EspoType()
 	defs := v.defs[t]
-	alone := defs.Fields["advowareId"].Unique
+	alone := defs.Fields[record.FieldAdvowareID].Unique
 	withDeleted := false
 	for _, x := range defs.Indexes {
 		if x.Type != "unique" && !x.Unique {
 			continue
 		}
 		columns := slices.Sorted(slices.Values(x.Columns))
-		alone = alone || slices.Equal(columns, []string{"advowareId"})
-		withDeleted = withDeleted || slices.Equal(columns, []string{"advowareId", "deleteId"})
+		alone = alone || slices.Equal(columns, []string{record.FieldAdvowareID})
+		withDeleted = withDeleted || slices.Equal(columns, []string{record.FieldAdvowareID, "deleteId"})
 	}
 	switch {
 	case alone:
 		return one(warn("", "the unique index on advowareId counts deleted records: linking a record again whose twin was deleted ends in an error 500",
-			fieldHint(t, "advowareId")+": take unique away (metadata entityDefs), then install the extension, whose index leaves deleted records out"))
+			fieldHint(t, record.FieldAdvowareID)+": take unique away (metadata entityDefs), then install the extension, whose index leaves deleted records out"))
 	case !withDeleted:
 		return one(fail("advowareId has no unique index: two records could be linked to one record in Advoware", extensionHint))
 	case !defs.DeleteID:
@@ -182,18 +183,18 @@ func (v *visit) checkConcurrency(_ context.Context, m *mapping.Mapping) []result
 // itself is shown to administrators only; the package says what it was made for.
 func (v *visit) checkMarker(_ context.Context, m *mapping.Mapping) []result.Finding {
 	t := m.EspoType()
-	d, there := v.defs[t].Fields[extension.EditedAt]
+	d, there := v.defs[t].Fields[record.FieldEditedAt]
 	switch {
 	case !there:
-		return one(warn("", t+" has no "+extension.EditedAt+": edits are found by modifiedAt alone, which silent imports leave as it is, and forms let people type another client's number into advowareId", extensionHint))
+		return one(warn("", t+" has no "+record.FieldEditedAt+": edits are found by modifiedAt alone, which silent imports leave as it is, and forms let people type another client's number into advowareId", extensionHint))
 	case d.Type != "datetime":
-		return one(fail(extension.EditedAt+" is of type "+d.Type+", must be datetime", fieldHint(t, extension.EditedAt)+": remove it, then install the extension"))
+		return one(fail(record.FieldEditedAt+" is of type "+d.Type+", must be datetime", fieldHint(t, record.FieldEditedAt)+": remove it, then install the extension"))
 	}
-	if read, _ := v.fieldAccess(t, extension.EditedAt); !read {
-		return one(warn("", "the API user may not read "+extension.EditedAt+"; edits are found by modifiedAt alone",
-			"Administration > Roles > (role of the API user) > Field Level > "+t+" > "+extension.EditedAt+": Read yes"))
+	if read, _ := v.fieldAccess(t, record.FieldEditedAt); !read {
+		return one(warn("", "the API user may not read "+record.FieldEditedAt+"; edits are found by modifiedAt alone",
+			"Administration > Roles > (role of the API user) > Field Level > "+t+" > "+record.FieldEditedAt+": Read yes"))
 	}
-	return orOK(v.judgePackage(m), "the extension is installed; its formula marks edits in %s, and forms show the sync fields read-only. Whether roles let people write them otherwise (Field Level) cannot be seen from here", extension.EditedAt)
+	return orOK(v.judgePackage(m), "the extension is installed; its formula marks edits in %s, and forms show the sync fields read-only. Whether roles let people write them otherwise (Field Level) cannot be seen from here", record.FieldEditedAt)
 }
 
 func (v *visit) judgePackage(m *mapping.Mapping) []result.Finding {

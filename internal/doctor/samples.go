@@ -19,8 +19,8 @@ import (
 // nothing. What it says names fields and ids, never values.
 func (v *visit) checkSamples(ctx context.Context, m *mapping.Mapping) []result.Finding {
 	linked, err := v.espo.Find(ctx, m.EspoType(), record.Query{
-		Where:  []record.Condition{{Field: "advowareId", Op: record.IsNotNull}},
-		Select: append(m.EspoNames(), "id", "advowareId"), OrderBy: "id", Size: v.Samples,
+		Where:  []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNotNull}},
+		Select: append(m.EspoNames(), "id", record.FieldAdvowareID), OrderBy: "id", Size: v.Samples,
 	})
 	if err != nil {
 		return one(broken(err, ""))
@@ -123,7 +123,7 @@ func (s *samples) findings() []result.Finding {
 // pair looks at one linked record on both sides. The error is a system's.
 func (s *samples) pair(ctx context.Context, espo record.Object) error {
 	id, _ := espo.Text("id")
-	n, _ := espo.Int("advowareId")
+	n, _ := espo.Int(record.FieldAdvowareID)
 	advo, err := s.advo.Get(ctx, s.m.ReadPath(), strconv.FormatInt(n, 10))
 	if fault.Is(err, fault.NotFound) {
 		s.note(result.FindingWarn, id, "linked to a record that Advoware does not have", "advosync check --id says what a sync would do; sync.on_missing_in_advoware decides")

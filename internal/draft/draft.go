@@ -89,10 +89,7 @@ var typesOf = map[string][]mapping.Type{
 }
 
 // ownFields are the sync's and EspoCRM's own; a mapping may not have them.
-var ownFields = []string{
-	"advowareId", "advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage", "syncRetryCount", "advowareEditedAt",
-	"id", "versionNumber", "deleted", "modifiedAt", "createdAt", "streamUpdatedAt",
-}
+var ownFields = append(record.SyncFields(), "id", "versionNumber", "deleted", "modifiedAt", "createdAt", "streamUpdatedAt")
 
 // attributes are those that can be mapped, sorted.
 func (s *Source) attributes() []attribute {

@@ -135,7 +135,7 @@ func (c *Client) fill(r *request, patch record.Patch) error {
 		return c.http.Fault(r.op, fault.Rejected, fault.OwnerRecord, "a value is not JSON")
 	}
 	r.body = body
-	key, ok := patch["advowareId"]
+	key, ok := patch[record.FieldAdvowareID]
 	r.keyed = ok && string(key) != "null"
 	return nil
 }

@@ -26,7 +26,7 @@ const sightingsMost = 2000
 
 // telling are the fields that every sync writes.
 func telling() []string {
-	return []string{"advowareId", "advowareRowId", "advowareLastSync", "syncStatus"}
+	return []string{record.FieldAdvowareID, record.FieldRowID, record.FieldLastSync, record.FieldStatus}
 }
 
 // note keeps what an answer shows. One that does not show all is no sighting.

@@ -63,7 +63,7 @@ func (c *Client) writeTogether(ctx context.Context, entityType string, updates [
 			}
 			one := r
 			one.op, one.single = "update "+entityType+"/"+updates[i].ID, true
-			_, one.keyed = updates[i].Patch["advowareId"]
+			_, one.keyed = updates[i].Patch[record.FieldAdvowareID]
 			out[i] = c.became(one, updates[i], answer[n])
 			if answer[n].Result == "retry" {
 				again = append(again, i)

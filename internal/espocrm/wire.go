@@ -2,13 +2,12 @@ package espocrm
 
 import (
 	"time"
+
+	"advosync/internal/record"
 )
 
 // Forms and limits of EspoCRM's API.
 const (
-	// DateTimeLayout is a datetime on the wire, always UTC, whole seconds;
-	// fractions are refused.
-	DateTimeLayout = "2006-01-02 15:04:05"
 	// DateLayout is a date on the wire.
 	DateLayout = "2006-01-02"
 	// MaxPage is the largest page; one more is a 403.
@@ -21,12 +20,12 @@ const (
 )
 
 // FormatTime writes a datetime for the wire.
-func FormatTime(t time.Time) string { return t.UTC().Format(DateTimeLayout) }
+func FormatTime(t time.Time) string { return t.UTC().Format(record.StampLayout) }
 
 // ParseTime reads a datetime from the wire; EspoCRM echoes one sent without
 // seconds as it was sent.
 func ParseTime(s string) (time.Time, error) {
-	t, err := time.ParseInLocation(DateTimeLayout, s, time.UTC)
+	t, err := time.ParseInLocation(record.StampLayout, s, time.UTC)
 	if err != nil {
 		if short, err2 := time.ParseInLocation("2006-01-02 15:04", s, time.UTC); err2 == nil {
 			return short, nil

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 )
 
 // User is the API user whose own writes must not mark a record. One of the two
@@ -34,16 +35,6 @@ type Options struct {
 
 // DefaultVersion is the version of the first package.
 const DefaultVersion = "1.0.0"
-
-// EditedAt is the marker that only the formula writes: a status
-// written by the sync at the moment of an edit can bury the status that the
-// formula set, this field it cannot bury.
-const EditedAt = "advowareEditedAt"
-
-// Statuses are the values of syncStatus.
-func Statuses() []string {
-	return []string{"clean", "dirty", "pending_sync", "syncing", "failed", "conflict", "permanently_failed"}
-}
 
 // Name is the package's name in EspoCRM: one for all types, or, without the module,
 // one for each type.
@@ -180,7 +171,7 @@ func Formula(m *mapping.Mapping, u User) string {
     )
 ) {
     entity\setAttribute('syncStatus', ifThenElse(entity\attribute('advowareId') == null, 'pending_sync', 'dirty'));
-    entity\setAttribute('` + EditedAt + `', datetime\now());
+    entity\setAttribute('` + record.FieldEditedAt + `', datetime\now());
 }`
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -172,7 +173,7 @@ func TestMetadataForms(t *testing.T) {
 		}
 	}
 	if len(fields) != 7 {
-		t.Errorf("%d fields, want the six and %s", len(fields), EditedAt)
+		t.Errorf("%d fields, want the six and %s", len(fields), record.FieldEditedAt)
 	}
 	for _, raw := range defs["indexes"].(map[string]any) {
 		only(t, "index", raw.(map[string]any))
@@ -261,7 +262,7 @@ func TestLabelsAreComplete(t *testing.T) {
 				t.Errorf("%s: no label for %s", l.panel, f.name)
 			}
 		}
-		for _, s := range append([]string{""}, Statuses()...) {
+		for _, s := range append([]string{""}, record.Statuses()...) {
 			if l.statuses[s] == "" {
 				t.Errorf("%s: no label for status %q", l.panel, s)
 			}

@@ -1,5 +1,7 @@
 package extension
 
+import "advosync/internal/record"
+
 // panelLabel is the panel's label, and its key for translations.
 const panelLabel = "Advoware Sync"
 
@@ -14,9 +16,9 @@ func english() language {
 	return language{
 		panel: "Sync with Advoware",
 		fields: map[string]string{
-			"syncStatus": "Sync Status", "advowareId": "Advoware ID", "advowareRowId": "Advoware Row ID",
-			"advowareLastSync": "Last Sync with Advoware", "syncErrorMessage": "Sync Error", "syncRetryCount": "Failed Sync Attempts",
-			EditedAt: "Edited for Advoware at",
+			record.FieldStatus: "Sync Status", record.FieldAdvowareID: "Advoware ID", record.FieldRowID: "Advoware Row ID",
+			record.FieldLastSync: "Last Sync with Advoware", record.FieldErrorMessage: "Sync Error", record.FieldRetryCount: "Failed Sync Attempts",
+			record.FieldEditedAt: "Edited for Advoware at",
 		},
 		statuses: map[string]string{
 			"": "Not Synced", "clean": "In Step", "dirty": "Changed", "pending_sync": "Waits for First Sync", "syncing": "Syncing",
@@ -29,9 +31,9 @@ func german() language {
 	return language{
 		panel: "Abgleich mit Advoware",
 		fields: map[string]string{
-			"syncStatus": "Abgleichsstatus", "advowareId": "Advoware-Nummer", "advowareRowId": "Advoware-Zeilenkennung",
-			"advowareLastSync": "Letzter Abgleich mit Advoware", "syncErrorMessage": "Fehler beim Abgleich", "syncRetryCount": "Fehlgeschlagene Versuche",
-			EditedAt: "Für Advoware geändert am",
+			record.FieldStatus: "Abgleichsstatus", record.FieldAdvowareID: "Advoware-Nummer", record.FieldRowID: "Advoware-Zeilenkennung",
+			record.FieldLastSync: "Letzter Abgleich mit Advoware", record.FieldErrorMessage: "Fehler beim Abgleich", record.FieldRetryCount: "Fehlgeschlagene Versuche",
+			record.FieldEditedAt: "Für Advoware geändert am",
 		},
 		statuses: map[string]string{
 			"": "Nicht abgeglichen", "clean": "Abgeglichen", "dirty": "Geändert", "pending_sync": "Wartet auf ersten Abgleich", "syncing": "Wird abgeglichen",
@@ -43,7 +45,7 @@ func german() language {
 func labels(l language) object {
 	return object{
 		"fields":  l.fields,
-		"options": object{"syncStatus": l.statuses},
+		"options": object{record.FieldStatus: l.statuses},
 		"labels":  object{panelLabel: l.panel},
 	}
 }

@@ -1,5 +1,7 @@
 package extension
 
+import "advosync/internal/record"
+
 import "advosync/internal/mapping"
 
 type object map[string]any
@@ -22,14 +24,14 @@ func syncFields() []syncField {
 	return []syncField{
 		// An empty status is the default: records that are there when the package is
 		// installed must not all become dirty, and be created in Advoware.
-		field("syncStatus", object{"type": "enum", "options": append([]string{""}, Statuses()...), "default": ""}),
-		field("advowareId", object{"type": "int", "disableFormatting": true}),
-		field("advowareRowId", object{"type": "varchar", "maxLength": 50}),
-		field("advowareLastSync", object{"type": "datetime", "hasSeconds": true}),
+		field(record.FieldStatus, object{"type": "enum", "options": append([]string{""}, record.Statuses()...), "default": ""}),
+		field(record.FieldAdvowareID, object{"type": "int", "disableFormatting": true}),
+		field(record.FieldRowID, object{"type": "varchar", "maxLength": 50}),
+		field(record.FieldLastSync, object{"type": "datetime", "hasSeconds": true}),
 		// It quotes what systems say, and they quote values: raw text makes no links of it.
-		field("syncErrorMessage", object{"type": "text", "maxLength": 2000, "displayRawText": true}),
-		field("syncRetryCount", object{"type": "int"}),
-		field(EditedAt, object{"type": "datetime", "hasSeconds": true}),
+		field(record.FieldErrorMessage, object{"type": "text", "maxLength": 2000, "displayRawText": true}),
+		field(record.FieldRetryCount, object{"type": "int"}),
+		field(record.FieldEditedAt, object{"type": "datetime", "hasSeconds": true}),
 	}
 }
 
@@ -46,9 +48,9 @@ func entityDefs(m *mapping.Mapping, o Options) object {
 		"deleteId":                     true,
 		"optimisticConcurrencyControl": true,
 		"indexes": object{
-			"advosyncId":         object{"type": "unique", "columns": []string{"advowareId", "deleteId"}},
-			"advosyncStatus":     object{"columns": []string{"syncStatus", "modifiedAt"}},
-			"advosyncEditedAt":   object{"columns": []string{EditedAt, "id"}},
+			"advosyncId":         object{"type": "unique", "columns": []string{record.FieldAdvowareID, "deleteId"}},
+			"advosyncStatus":     object{"columns": []string{record.FieldStatus, "modifiedAt"}},
+			"advosyncEditedAt":   object{"columns": []string{record.FieldEditedAt, "id"}},
 			"advosyncModifiedAt": object{"columns": []string{"modifiedAt", "id"}},
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"advosync/internal/mapping/strictyaml"
+	"advosync/internal/record"
 )
 
 // Parse reads, compiles and checks one mapping file. file is only for messages.
@@ -418,9 +419,10 @@ func (p *parsing) field(n strictyaml.Node, kind int, m *Mapping) {
 }
 
 func (p *parsing) reserved(espoAt strictyaml.Node, espo string, advoAt strictyaml.Node, advo string, m *Mapping) {
-	switch espo {
-	case "advowareId", "advowareRowId", "syncStatus", "advowareLastSync", "syncErrorMessage", "syncRetryCount", "advowareEditedAt":
+	if slices.Contains(record.SyncFields(), espo) {
 		p.add(espoAt, "%s is the sync's own field and cannot be mapped", espo)
+	}
+	switch espo {
 	case "id", "versionNumber", "deleted", "modifiedAt", "modifiedById", "modifiedByName", "createdAt", "createdById", "createdByName":
 		p.add(espoAt, "%s is EspoCRM's own field and cannot be mapped", espo)
 	}

@@ -9,7 +9,10 @@ const (
 	FieldLastSync     = "advowareLastSync"
 	FieldErrorMessage = "syncErrorMessage"
 	FieldRetryCount   = "syncRetryCount"
-	FieldEditedAt     = "advowareEditedAt" // when the extension saw the last edit
+	// FieldEditedAt is the marker that only the extension's formula writes: a status written
+	// by the sync at the moment of an edit can bury the status that the formula set, this
+	// field it cannot bury.
+	FieldEditedAt = "advowareEditedAt"
 
 	FieldID         = "id"
 	FieldVersion    = "versionNumber"
@@ -17,6 +20,11 @@ const (
 	FieldModifiedBy = "modifiedById"
 	FieldCreatedAt  = "createdAt"
 )
+
+// SyncFields are the sync's own fields, which no mapping may have: the six and the marker.
+func SyncFields() []string {
+	return []string{FieldAdvowareID, FieldRowID, FieldStatus, FieldLastSync, FieldErrorMessage, FieldRetryCount, FieldEditedAt}
+}
 
 // The values of syncStatus.
 const (

@@ -11,11 +11,12 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"advosync/internal/fault"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 
 // statusOrder is the order in which states are listed; others follow by name.
-var statusOrder = []string{"clean", "dirty", "pending_sync", "syncing", "failed", "conflict", "permanently_failed"}
+var statusOrder = record.Statuses()
 
 func statusRank(s string) int {
 	if i := slices.Index(statusOrder, s); i >= 0 {

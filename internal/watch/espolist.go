@@ -20,8 +20,6 @@ const (
 	shortPage = 20
 	listPage  = 200
 	mostPages = 5 // one look reads; more has a pass look
-	markerKey = "advowareEditedAt"
-	stampForm = "2006-01-02 15:04:05"
 )
 
 // EspoCRM is what the list of edits is read from.
@@ -74,7 +72,7 @@ func (l *espoList) pause() time.Duration { return 3 * listEvery }
 func (l *espoList) start(ctx context.Context) bool {
 	state, ran, err := batch.LoadState(ctx, l.store, l.m.Entity())
 	l.marker, l.log = state.Marker, changeLog{at: state.Log, isNew: state.LogNew}
-	if l.since, _ = time.Parse(stampForm, state.Watermark); l.since.IsZero() && ran {
+	if l.since, _ = time.Parse(record.StampLayout, state.Watermark); l.since.IsZero() && ran {
 		l.since = l.espo.ServerTime()
 	}
 	return err == nil && !l.since.IsZero()
@@ -95,7 +93,7 @@ func (l *espoList) look(ctx context.Context, ear Ear) bool {
 // lookModified reads by their stamps what was modified since the last look; false: it
 // could not.
 func (l *espoList) lookModified(ctx context.Context, ear Ear) bool {
-	from := l.since.Add(-lookBack).UTC().Format(stampForm)
+	from := l.since.Add(-lookBack).UTC().Format(record.StampLayout)
 	var rows []record.Object
 	pages := 0
 	err := l.query(from).Each(func(q record.Query) ([]record.Object, error) {
@@ -130,8 +128,8 @@ func (l *espoList) query(from string) record.Query {
 	edited := record.Condition{Field: "modifiedAt", Op: record.GreaterThanOrEquals, Value: from}
 	q := record.Query{Select: []string{"id", "modifiedAt", "modifiedById"}, OrderBy: "modifiedAt", Size: listPage}
 	if l.marker {
-		q.Select = append(q.Select, markerKey)
-		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: markerKey, Op: record.GreaterThanOrEquals, Value: from}}}
+		q.Select = append(q.Select, record.FieldEditedAt)
+		edited = record.Condition{Op: record.Or, Any: []record.Condition{edited, {Field: record.FieldEditedAt, Op: record.GreaterThanOrEquals, Value: from}}}
 	}
 	q.Where = []record.Condition{edited}
 	return q
@@ -142,7 +140,7 @@ func (l *espoList) query(from string) record.Query {
 func (l *espoList) tell(ctx context.Context, ear Ear, rows []record.Object, from string, server time.Time) bool {
 	seen := make(map[string]string, len(rows))
 	for _, o := range rows {
-		id, marker := o.Plain("id"), o.Plain(markerKey)
+		id, marker := o.Plain("id"), o.Plain(record.FieldEditedAt)
 		stamps := o.Plain("modifiedAt") + "/" + marker
 		seen[id] = stamps
 		if l.seen[id] == stamps {
@@ -171,7 +169,7 @@ func markerOf(stamps string) string {
 
 // onThisClock is a stamp of EspoCRM's as a time of this host.
 func onThisClock(stamp string, server time.Time) time.Time {
-	at, err := time.Parse(stampForm, stamp)
+	at, err := time.Parse(record.StampLayout, stamp)
 	if err != nil || server.IsZero() {
 		return time.Time{}
 	}

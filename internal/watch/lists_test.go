@@ -63,7 +63,7 @@ func (f *fakeEspo) Changes(_ context.Context, _ string, after record.Place) (*re
 
 // logs adds a row to the log, without a trace in the list.
 func (f *fakeEspo) logs(id string, own bool) {
-	f.log = append(f.log, record.Change{Number: int64(len(f.log)) + 1, ID: id, Own: own, At: f.now().Format(stampForm)})
+	f.log = append(f.log, record.Change{Number: int64(len(f.log)) + 1, ID: id, Own: own, At: f.now().Format(record.StampLayout)})
 }
 
 func (f *fakeEspo) now() time.Time        { return time.Now().UTC().Add(-f.behind).Truncate(time.Second) }
@@ -101,7 +101,7 @@ func (f *fakeEspo) Find(_ context.Context, _ string, q record.Query) ([]record.O
 }
 
 func (f *fakeEspo) save(id, user, marker string) {
-	f.rows[id] = map[string]any{"modifiedAt": f.now().Format(stampForm), "modifiedById": user, "advowareEditedAt": marker}
+	f.rows[id] = map[string]any{"modifiedAt": f.now().Format(record.StampLayout), "modifiedById": user, "advowareEditedAt": marker}
 }
 
 func state(t *testing.T, st store.Store, s batch.EntityState) {
@@ -118,7 +118,7 @@ func TestEspoList(t *testing.T) {
 	for _, marker := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			f, st, e := &fakeEspo{rows: map[string]map[string]any{}, behind: time.Hour}, memory.New(nil), &ears{room: 1000}
-			state(t, st, batch.EntityState{Watermark: f.now().Format(stampForm), Marker: marker, LastRun: time.Now()})
+			state(t, st, batch.EntityState{Watermark: f.now().Format(record.StampLayout), Marker: marker, LastRun: time.Now()})
 			l := EspoList(mapping.Builtin(), f, st).(*espoList)
 			look := func(want ...string) {
 				t.Helper()
@@ -135,7 +135,7 @@ func TestEspoList(t *testing.T) {
 			}
 			mark := func() string {
 				if marker {
-					return f.now().Format(stampForm)
+					return f.now().Format(record.StampLayout)
 				}
 				return ""
 			}
@@ -183,7 +183,7 @@ func TestEspoLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, st, e := &fakeEspo{rows: map[string]map[string]any{}, keeps: true, behind: time.Hour}, memory.New(nil), &ears{room: 1000}
 		f.logs("old", false)
-		state(t, st, batch.EntityState{Watermark: f.now().Format(stampForm), Log: record.Place{Number: 1, Mark: "m1"}, LastRun: time.Now()})
+		state(t, st, batch.EntityState{Watermark: f.now().Format(record.StampLayout), Log: record.Place{Number: 1, Mark: "m1"}, LastRun: time.Now()})
 		l := EspoList(mapping.Builtin(), f, st).(*espoList)
 		look := func(list, log int, want ...string) {
 			t.Helper()

@@ -56,7 +56,7 @@ var layers = map[string][]string{
 	"internal/screen":       {"internal/record", "internal/report"},
 	"internal/test/browser": {},
 	"internal/test/pty":     {},
-	"internal/extension":    {"internal/mapping"},
+	"internal/extension":    {"internal/mapping", "internal/record"},
 	"internal/doctor": {"internal/config", "internal/mapping", "internal/extension", "internal/record", "internal/result", "internal/fault",
 		"internal/store", "internal/alert"},
 	// Suites over the whole: they stand above everything but the commands.
