@@ -295,19 +295,25 @@ func (x *explorer) landing(s *state, side, f int, v val) {
 	if s.faulty {
 		return
 	}
-	other := s.typed[1-side][f]
-	switch {
-	case x.sc.Policy == reconcile.Merge && (side == espo || !other),
-		x.sc.Policy == reconcile.EspoCRMWins && (side == espo || !anyTyped(s, espo)),
-		x.sc.Policy == reconcile.AdvowareWins && (side == advo || !anyTyped(s, advo)),
-		x.sc.Policy == reconcile.Manual:
-		x.violate("%s %q was somebody's edit and is overwritten against the policy %s", fieldName(f), old, x.sc.Policy)
+	policy, own := x.sc.policyOf(f)
+	loser := advo
+	if policy == reconcile.AdvowareWins {
+		loser = espo
+	}
+	rival := s.typed[1-side][f]
+	if x.sc.Group || !own && policy != reconcile.Merge {
+		rival = x.anyTyped(s, 1-side)
+	}
+	if policy == reconcile.Manual || side != loser || !rival {
+		x.violate("%s %q was somebody's edit and is overwritten against the policy %s", fieldName(f), old, policy)
 	}
 }
 
-func anyTyped(s *state, side int) bool {
+// anyTyped reports whether somebody has typed into a field that goes by the record's
+// policy.
+func (x *explorer) anyTyped(s *state, side int) bool {
 	for f := range fields {
-		if s.typed[side][f] {
+		if _, own := x.sc.policyOf(f); s.typed[side][f] && !own {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 )
@@ -37,6 +38,9 @@ func scenarios() (all []Scenario) {
 		add("an unknown form in Advoware", Scenario{AdvoForm: marked, UnknownForm: true, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Lost: 1}})
 		add("cut in Advoware", Scenario{AdvoForm: cutOff, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Lost: 2}})
 		add("an own form in EspoCRM", Scenario{EspoForm: marked, Budget: Budget{EspoEdits: 1, AdvoEdits: 2, Lost: 1}})
+		add("a field that goes by Advoware", Scenario{Own: mapping.AdvowareWins, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Deaths: 1}})
+		add("a field that goes by EspoCRM", Scenario{Own: mapping.EspoCRMWins, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Lost: 1}})
+		add("two fields that are one", Scenario{Group: true, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Deaths: 1}})
 		add("create", Scenario{Create: true, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1, Late: 1, Strangers: 1}})
 		add("create, in capitals", Scenario{Create: true, AdvoForm: capital, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1}})
 	}
@@ -164,6 +168,15 @@ func broken() map[string]Protocol {
 			if in.Policy == reconcile.Manual {
 				in.Policy = reconcile.Merge
 			}
+			return in
+		}),
+		"the record's policy reaches into a field": decide(func(in reconcile.Input) reconcile.Input {
+			var bare schema
+			for _, f := range in.Schema.Fields("") {
+				f.Policy = ""
+				bare = append(bare, f)
+			}
+			in.Schema = bare
 			return in
 		}),
 		"merge is record-wide": decide(func(in reconcile.Input) reconcile.Input {

@@ -43,7 +43,9 @@ type Scenario struct {
 	AdvoForm    func(val) val
 	EspoWords   []int // what people type in EspoCRM
 	AdvoWords   []int
-	TouchFields int // people edit the first n fields
+	TouchFields int            // people edit the first n fields
+	Own         mapping.Policy // of the second field alone; "": it has none
+	Group       bool           // both fields are one value
 	// UnknownForm: AdvoForm is none that record.OwnForm knows, so the protocol
 	// promises to tell, not to be fair.
 	UnknownForm bool
@@ -54,13 +56,25 @@ type schema []mapping.Field
 
 func (s schema) Fields(string) []mapping.Field { return s }
 
-var theSchema = func() (out schema) {
+func (sc Scenario) schema() (out schema) {
 	for f := range fields {
 		n := fieldName(f)
 		out = append(out, mapping.Field{Key: n, Espo: n, Advo: n, Type: mapping.String, Direction: mapping.Both, Def: "1"})
+		if sc.Group {
+			out[f].Group = "both"
+		}
 	}
+	out[fields-1].Policy = sc.Own
 	return out
-}()
+}
+
+// policyOf is the policy that decides a field, and whether it is the field's own.
+func (sc Scenario) policyOf(f int) (p reconcile.Policy, own bool) {
+	if f == fields-1 && sc.Own != "" {
+		return reconcile.Policy(sc.Own), true
+	}
+	return sc.Policy, false
+}
 
 func fieldOf(key string) int {
 	if key == fieldName(0) {
@@ -74,6 +88,7 @@ func fieldOf(key string) int {
 type explorer struct {
 	p        Protocol
 	sc       Scenario
+	schema   schema
 	settled  map[settleKey]settlement
 	decided  map[decideKey]plan
 	windows  int
@@ -90,7 +105,7 @@ func newExplorer(p Protocol, sc Scenario) *explorer {
 	if sc.TouchFields == 0 {
 		sc.TouchFields = fields
 	}
-	return &explorer{p: p, sc: sc, settled: map[settleKey]settlement{}, decided: map[decideKey]plan{}}
+	return &explorer{p: p, sc: sc, schema: sc.schema(), settled: map[settleKey]settlement{}, decided: map[decideKey]plan{}}
 }
 
 type settleKey struct {
@@ -179,7 +194,7 @@ func (x *explorer) decide(k decideKey) plan {
 	if got, ok := x.decided[k]; ok {
 		return got
 	}
-	in := reconcile.Input{Schema: theSchema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status],
+	in := reconcile.Input{Schema: x.schema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status],
 		RowStored: rowText(k.row[0]), RowCurrent: rowText(k.row[1]), ModifiedAt: "2026-01-02 00:00:00",
 		Espo: &mapping.View{Values: map[string]record.Value{}}}
 	if k.synced {
