@@ -1,19 +1,19 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
+	gosync "sync"
 	"sync/atomic"
+
+	"advosync/internal/desk"
 
 	"advosync/internal/advoware"
 	"advosync/internal/config"
 	"advosync/internal/console"
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
@@ -24,6 +24,7 @@ import (
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
+	"advosync/internal/sync"
 	"advosync/internal/watch"
 )
 
@@ -94,16 +95,16 @@ type opened struct {
 	espo   *espocrm.Client
 	advo   *advoware.Client
 	leases *lease.Manager
-	engine *engine.Engine
+	engine *sync.Engine
 	desk   *desk.Desk
 	// storeOnly: nothing is asked of the systems.
 	storeOnly bool
 
-	engineConfig engine.Config
+	engineConfig sync.Config
 	log          *slog.Logger
 
 	watching atomic.Pointer[watch.Watch] // nil: it does not watch
-	measured sync.Mutex
+	measured gosync.Mutex
 	snapshot metrics.Snapshot // as written last
 }
 
@@ -120,13 +121,13 @@ func (s *opened) connect(o openOptions) error {
 		espo.Close()
 		return err
 	}
-	s.engine = engine.New(s.engineConfig, engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
+	s.engine = sync.New(s.engineConfig, sync.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: o.Log})
 	s.desk = desk.New(s.engine)
 	return nil
 }
 
-func engineConfig(cfg *config.Config, o openOptions) engine.Config {
-	return engine.Config{
+func engineConfig(cfg *config.Config, o openOptions) sync.Config {
+	return sync.Config{
 		Policy: reconcile.Policy(cfg.Sync.Conflict), MaxRetries: cfg.Sync.MaxRetries, MarkSyncing: cfg.Sync.MarkSyncing,
 		OnMissingInAdvoware: cfg.Sync.OnMissingInAdvoware, OnMissingInEspocrm: cfg.Sync.OnMissingInEspocrm,
 		WriteTimeout: max(cfg.EspoCRM.Timeout, cfg.Advoware.Timeout), LateWrite: cfg.Sync.LateWrite, Run: o.RunID, Command: o.Command, Office: cfg.Office,
@@ -134,14 +135,14 @@ func engineConfig(cfg *config.Config, o openOptions) engine.Config {
 	}
 }
 
-func (s *opened) request(r request) engine.Request {
+func (s *opened) request(r request) sync.Request {
 	m, err := s.cfg.Mapping(r.Entity)
 	if err != nil { // the command line has checked it
 		panic("cmd: " + err.Error())
 	}
-	req := engine.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Pass: r.AsPass}
+	req := sync.Request{Mapping: m, ID: r.ID, Action: r.Action, Policy: reconcile.Policy(r.Policy), CreateAnyway: r.CreateAnyway, NoDelete: !r.Yes, Pass: r.AsPass}
 	if r.Explain {
-		req.Explain = func(ctx context.Context, r *engine.Record) { s.desk.TellOverwritten(ctx, r, m) }
+		req.Explain = func(ctx context.Context, r *sync.Record) { s.desk.TellOverwritten(ctx, r, m) }
 	}
 	return req
 }

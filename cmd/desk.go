@@ -17,17 +17,17 @@ import (
 	"advosync/internal/callcount"
 	"advosync/internal/config"
 	"advosync/internal/console"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // parts are what the repair commands work with, beyond Sync and Plan.
 type parts struct {
-	engine   *engine.Engine
+	engine   *sync.Engine
 	desk     *desk.Desk
 	store    store.Store
 	mappings []*mapping.Mapping

@@ -3,7 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
-	"sync"
+	gosync "sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,7 +11,6 @@ import (
 	"advosync/internal/batch"
 	"advosync/internal/config"
 	"advosync/internal/doctor"
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -19,6 +18,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
+	"advosync/internal/sync"
 )
 
 // doctorFlags are the flags of doctor.
@@ -74,7 +74,7 @@ count. --mapping examines a mapping file that is not configured yet.`,
 
 // examineOffices examines one office, or each and then all together.
 func (a *app) examineOffices(c *cobra.Command, o doctorFlags) error {
-	var mu sync.Mutex
+	var mu gosync.Mutex
 	skews := map[string]time.Duration{}
 	o.skew = func(office string, d time.Duration) {
 		mu.Lock()
@@ -154,7 +154,7 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
 	p.Redis, p.LastPass = redisSettings, lastPass
 	p.References = func(ctx context.Context, st store.Store) mapping.References {
-		return engine.New(engine.Config{}, engine.Deps{EspoCRM: *espo, Store: st, Now: a.now}).References(ctx)
+		return sync.New(sync.Config{}, sync.Deps{EspoCRM: *espo, Store: st, Now: a.now}).References(ctx)
 	}
 	p.EspoCRM = func() (doctor.EspoCRM, error) {
 		if err := cfg.Require(config.EspoCRM); err != nil {

@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"advosync/internal/console"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // The exit codes. They are a promise: docs and scripts of the
@@ -198,6 +198,6 @@ func needsYes(doc result.Document) error {
 	if !slices.ContainsFunc(doc.Results, unconfirmed) {
 		return nil
 	}
-	return &reported{code: exitUsage, err: &result.Error{Code: engine.ReasonNeedsYes, Message: "refuses to delete in Advoware without --yes",
+	return &reported{code: exitUsage, err: &result.Error{Code: sync.ReasonNeedsYes, Message: "refuses to delete in Advoware without --yes",
 		Hint: "look with --dry-run, then repeat the command with --yes", Owner: string(fault.OwnerSystem)}}
 }

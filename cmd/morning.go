@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"cmp"
 	"context"
 	"fmt"
@@ -9,10 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"advosync/internal/desk"
+
 	"golang.org/x/sync/errgroup"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
@@ -38,9 +38,9 @@ var recordNeeds = []struct {
 	kind   result.NeedKind
 	next   string
 }{
-	{engine.StatusConflict, result.NeedConflict, "advosync resolve"},
-	{engine.StatusPermanentlyFailed, result.NeedGivenUp, "advosync diff"},
-	{engine.StatusFailed, result.NeedFailing, "advosync diff"},
+	{record.StatusConflict, result.NeedConflict, "advosync resolve"},
+	{record.StatusPermanentlyFailed, result.NeedGivenUp, "advosync diff"},
+	{record.StatusFailed, result.NeedFailing, "advosync diff"},
 }
 
 // aheadCounter answers the counts of one entity, which are asked for side by side

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strconv"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // withNext names the command to type next for each record that waits for somebody
@@ -27,7 +27,7 @@ func nextStep(r result.Record) string {
 	switch {
 	case waits && r.Reason.Code == reconcile.ReasonLinkDoubtful:
 		return "both names side by side: advosync link --entity " + r.Entity + " --doubtful"
-	case r.Reason.Code == engine.ReasonOnHold && r.Outcome == result.Skipped:
+	case r.Reason.Code == sync.ReasonOnHold && r.Outcome == result.Skipped:
 		return fmt.Sprintf("advosync release --entity %s --id %s", r.Entity, r.ID)
 	case waits:
 		return fmt.Sprintf("decide field by field: advosync resolve --entity %s --id %s", r.Entity, r.ID)

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
-	"advosync/internal/record"
 	"context"
 	"fmt"
 	"slices"
@@ -10,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"advosync/internal/desk"
+	"advosync/internal/record"
+
 	"github.com/spf13/cobra"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
@@ -151,7 +151,7 @@ func (r *resetFlags) question(planned []result.Record) string {
 func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *resetFlags) ([]target, error) {
 	statuses := r.statuses
 	if len(statuses) == 0 {
-		statuses = []string{engine.StatusFailed, engine.StatusPermanentlyFailed}
+		statuses = []string{record.StatusFailed, record.StatusPermanentlyFailed}
 		if r.forget && len(r.causes) == 0 && r.older == "" {
 			return everyRecord(ctx, p, m)
 		}
@@ -173,9 +173,9 @@ func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *
 	}
 	imports, err := p.intake.Failed(ctx, m)
 	for _, f := range imports {
-		given := engine.StatusFailed
+		given := record.StatusFailed
 		if f.GivenUp(p.maxRetries) {
-			given = engine.StatusPermanentlyFailed
+			given = record.StatusPermanentlyFailed
 		}
 		if slices.Contains(statuses, given) && (len(r.causes) == 0 || slices.Contains(r.causes, f.Code)) && (r.age == 0 || f.At.Before(before)) {
 			out = append(out, target{m, strconv.FormatInt(f.Number, 10)})

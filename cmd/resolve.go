@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"bufio"
 	"context"
 	"errors"
@@ -11,15 +10,17 @@ import (
 	"strings"
 	"time"
 
+	"advosync/internal/desk"
+
 	"github.com/spf13/cobra"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/report"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 type resolveFlags struct {
@@ -179,7 +180,7 @@ func (r *resolveFlags) show(ctx context.Context, p parts, t target) result.Recor
 	if r.decides() {
 		take, _ = r.takeFor(t.m)
 	}
-	return p.engine.Plan(ctx, engine.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Manual, Taken: take})
+	return p.engine.Plan(ctx, sync.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Manual, Taken: take})
 }
 
 // targets are the named records, or all whose conflict waits; each entity has the

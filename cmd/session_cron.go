@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/metrics"
 	"advosync/internal/reconcile"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // Cron makes one pass, and lets the history forget what is too old.
@@ -19,7 +19,7 @@ func (s *opened) Cron(ctx context.Context, r cronRequest) (batch.Report, error) 
 	return s.cron(ctx, s.engineConfig, r)
 }
 
-func (s *opened) cron(ctx context.Context, of engine.Config, r cronRequest) (batch.Report, error) {
+func (s *opened) cron(ctx context.Context, of sync.Config, r cronRequest) (batch.Report, error) {
 	var entities []*mapping.Mapping
 	for _, name := range r.Entities {
 		m, err := s.cfg.Mapping(name)
@@ -93,7 +93,7 @@ func (s *opened) Measure(ctx context.Context, rep batch.Report, exit int) error 
 }
 
 // newPass is the pass as it is configured; fleet nil: this process syncs.
-func (s *opened) newPass(of engine.Config, fleet batch.Fleet) *batch.Pass {
+func (s *opened) newPass(of sync.Config, fleet batch.Fleet) *batch.Pass {
 	cron := s.cfg.Cron
 	return batch.New(batch.Config{Engine: of, Concurrency: cron.Concurrency, RecheckAfter: cron.RecheckAfter, RetryBackoff: cron.RetryBackoff,
 		MaxChangedShare: cron.MaxChangedShare, MaxDeletes: cron.MaxDeletes, MaxCreates: cron.MaxCreates},

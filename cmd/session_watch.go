@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/metrics"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 	"advosync/internal/transport"
 	"advosync/internal/watch"
 )
@@ -73,16 +73,16 @@ func (e seenEspo) Ours(ctx context.Context, user string) (bool, error) {
 func (s *opened) watchTool(r watchRequest) watch.Tool {
 	cfg := s.engineConfig
 	cfg.Run = r.NewRunID()
-	return &watchTool{s: s, r: r, cfg: cfg, creates: engine.NewCreateGuard(s.cfg.Cron.MaxCreates),
-		engine: engine.New(cfg, engine.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log})}
+	return &watchTool{s: s, r: r, cfg: cfg, creates: sync.NewCreateGuard(s.cfg.Cron.MaxCreates),
+		engine: sync.New(cfg, sync.Deps{EspoCRM: s.espo, Advoware: s.advo, Store: s.store, Leases: s.leases, Log: s.log})}
 }
 
 type watchTool struct {
 	s       *opened
 	r       watchRequest
-	cfg     engine.Config
-	engine  *engine.Engine
-	creates *engine.CreateGuard
+	cfg     sync.Config
+	engine  *sync.Engine
+	creates *sync.CreateGuard
 }
 
 // Sync takes the path of a named sync. As nobody has asked for it by name, it waits for
@@ -99,7 +99,7 @@ func (t *watchTool) Sync(ctx context.Context, entity, id string) result.Record {
 		}
 		id = ids[0]
 	}
-	res := t.engine.Sync(ctx, engine.Request{Mapping: m, ID: id, Pass: true, NoDelete: true, Creates: t.creates})
+	res := t.engine.Sync(ctx, sync.Request{Mapping: m, ID: id, Pass: true, NoDelete: true, Creates: t.creates})
 	t.r.Synced(t.cfg.Run, res)
 	return res
 }

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
+	gosync "sync"
 	"time"
+
+	"advosync/internal/record"
 
 	"github.com/spf13/cobra"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
@@ -63,7 +64,7 @@ var statusOrder = []int{exitInterrupted, exitHalted, exitCannotRun, exitConflict
 // statusOffices is the morning page of one office, or one of all: what needs somebody
 // anywhere, worst first, and a line for each office.
 func (a *app) statusOffices(c *cobra.Command, entity string, limit time.Duration) error {
-	var mu sync.Mutex
+	var mu gosync.Mutex
 	pages := map[string]result.Status{}
 	return a.eachOffice(c, round{turn: lookTurn, order: statusOrder, entities: given(entity), do: func(ctx context.Context, b *app) error {
 		doc, code, err := b.statusOf(ctx, entity, limit)
@@ -213,8 +214,8 @@ func fromLastPass(ctx context.Context, p parts, st *result.EntityStatus) error {
 		return err
 	}
 	st.NewInAdvoware = state.NewInAdvoware
-	st.StillOpen = st.StillOpen.Plus(result.StillOpen{Conflicts: st.ConflictsWaiting, Failed: st.Counts[engine.StatusFailed],
-		PermanentlyFailed: st.Counts[engine.StatusPermanentlyFailed], Held: state.StillOpen.Held}) // beside the imports, which have no status
+	st.StillOpen = st.StillOpen.Plus(result.StillOpen{Conflicts: st.ConflictsWaiting, Failed: st.Counts[record.StatusFailed],
+		PermanentlyFailed: st.Counts[record.StatusPermanentlyFailed], Held: state.StillOpen.Held}) // beside the imports, which have no status
 	if h := state.Halted; h != nil {
 		st.Halted = &result.Halted{Guard: h.Guard, Message: h.Message, Hint: h.Hint, Since: h.Since, Run: h.Run}
 	}

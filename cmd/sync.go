@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"advosync/internal/engine"
 	"advosync/internal/report"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 var actions = []string{"sync_check", "create", "update", "delete"}
@@ -66,7 +66,7 @@ where they do not fit the record.`,
 // unconfirmed is a record that was not deleted in Advoware because nobody has
 // confirmed it.
 func unconfirmed(r result.Record) bool {
-	return r.Outcome == result.Skipped && r.Reason.Code == engine.ReasonNeedsYes
+	return r.Outcome == result.Skipped && r.Reason.Code == sync.ReasonNeedsYes
 }
 
 // viewOf is the view of a sync: a dry run reads like a check.

@@ -2,7 +2,7 @@ package advoware_test
 
 import (
 	"advosync/internal/advoware"
-	"advosync/internal/engine"
+	"advosync/internal/sync"
 )
 
-var _ engine.Advoware = (*advoware.Client)(nil)
+var _ sync.Advoware = (*advoware.Client)(nil)

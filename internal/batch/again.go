@@ -4,9 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // maxAgain bounds what is looked at again in one pass.
@@ -69,7 +69,7 @@ func (r *run) lookAgain() {
 			return
 		}
 		ctx, t := withTicket(r.work)
-		res := r.engine.Sync(ctx, engine.Request{Mapping: a.m, ID: a.failed.ID, Pass: true, NoDelete: true})
+		res := r.engine.Sync(ctx, sync.Request{Mapping: a.m, ID: a.failed.ID, Pass: true, NoDelete: true})
 		r.systems.done(t)
 		if res.Outcome == result.Locked || systemsFault(res) != nil {
 			continue // the next pass

@@ -13,18 +13,18 @@ import (
 	"time"
 
 	"advosync/internal/callcount"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // Config is how passes are done (configuration sections sync and cron).
 type Config struct {
 	// Engine is how single records are synced; Run and Command name the run.
-	Engine engine.Config
+	Engine sync.Config
 	// Concurrency is how many calls may be in flight, to both systems together.
 	// Default 8.
 	Concurrency int
@@ -65,7 +65,7 @@ type Options struct {
 // Deps are the parts a Pass works with.
 type Deps struct {
 	EspoCRM  EspoCRM
-	Advoware engine.Advoware
+	Advoware sync.Advoware
 	Store    store.Store
 	Leases   *lease.Manager
 	Log      *slog.Logger

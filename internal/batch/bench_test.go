@@ -15,10 +15,10 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/desk"
-	"advosync/internal/engine"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store/sqlite"
+	"advosync/internal/sync"
 )
 
 // latencies are what a call takes in the measurements of virtual time.
@@ -206,7 +206,7 @@ func BenchmarkLink(b *testing.B) {
 			r := newRig(b, sandbox.WorldOptions{Empty: true})
 			r.base = c.Transport()
 			ec, ac := r.clients(r.transport(), 0)
-			e := engine.New(engine.Config{}, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store})
+			e := sync.New(sync.Config{}, sync.Deps{EspoCRM: ec, Advoware: ac, Store: r.store})
 			runtime.GC()
 			peak, cpu, runs := watchHeap(), cpuTime(), 0
 			for b.Loop() {

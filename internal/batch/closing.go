@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/record"
 	"advosync/internal/result"
 )
@@ -76,11 +75,11 @@ const (
 
 func openStatus(status string) openAs {
 	switch status {
-	case engine.StatusConflict:
+	case record.StatusConflict:
 		return openConflict
-	case engine.StatusFailed:
+	case record.StatusFailed:
 		return openFailed
-	case engine.StatusPermanentlyFailed:
+	case record.StatusPermanentlyFailed:
 		return openGivenUp
 	}
 	return openNot

@@ -9,20 +9,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	gosync "sync"
 	"testing"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/store/storetest"
+	"advosync/internal/sync"
 	"advosync/internal/test/oracle"
 	"advosync/internal/test/simulation"
 )
@@ -44,7 +44,7 @@ func newCrowd(t *testing.T, open func(now func() time.Time) store.Store, workers
 	now := func() time.Time { return c.moved }
 	c.rig = newRig(t, sandbox.WorldOptions{Empty: true, Clock: sandbox.NewClock(now)}, func(r *rig) {
 		r.now, r.cfg.Concurrency = now, workers
-		r.cfg.Engine = engine.Config{Policy: reconcile.EspoCRMWins, MarkSyncing: true, OnMissingInAdvoware: engine.MissingRecreate, WriteTimeout: 5 * time.Second}
+		r.cfg.Engine = sync.Config{Policy: reconcile.EspoCRMWins, MarkSyncing: true, OnMissingInAdvoware: sync.MissingRecreate, WriteTimeout: 5 * time.Second}
 	})
 	c.store = open(now)
 	c.o = oracle.New(c.m, c.w.EspoCRM, c.w.Advoware, string(c.cfg.Engine.Policy))
@@ -193,7 +193,7 @@ func passCrashAt(t *testing.T, b backend, workers, n int) bool {
 	t.Helper()
 	c := newCrowd(t, func(now func() time.Time) store.Store { return b.open(t, now) }, workers)
 	defer func() { _ = c.store.Close() }()
-	var mu sync.Mutex
+	var mu gosync.Mutex
 	seen, what := 0, ""
 	c.plan = func(e simulation.Effect) simulation.Fate {
 		mu.Lock()

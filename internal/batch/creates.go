@@ -3,11 +3,11 @@ package batch
 import (
 	"slices"
 
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // held counts the creates that a pass has held back, by what for.
@@ -30,7 +30,7 @@ func creates(m store.Memory) why {
 	switch {
 	case m.Open != nil && m.Open.Makes:
 		return whyPosted
-	case m.Pending == engine.PendingCreate:
+	case m.Pending == sync.PendingCreate:
 		return whyCreate | whyHeld
 	}
 	return 0
@@ -69,7 +69,7 @@ func (e *entityRun) guardCreates(list []candidate) error {
 	if n > most {
 		e.tooMany, most = n, 0
 	}
-	e.creates = engine.NewCreateGuard(most)
+	e.creates = sync.NewCreateGuard(most)
 	return nil
 }
 
@@ -79,7 +79,7 @@ func (e *executor) holds(c candidate, res result.Record) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h := &e.out.Held
-	if res.Reason.Code == engine.ReasonMatches {
+	if res.Reason.Code == sync.ReasonMatches {
 		h.Matching++
 		h.Pairs = append(h.Pairs, c.id)
 	} else {

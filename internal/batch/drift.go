@@ -10,11 +10,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/record"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // lookDrift is (d) where Advoware can list: EspoCRM's linked records and
@@ -226,7 +226,7 @@ func (e *entityRun) join(ctx context.Context, list *rows, last pair, p *pair) er
 	hash := maphash.String(e.seed, p.id)
 	e.ids = append(e.ids, hash)
 	switch p.status {
-	case engine.StatusFailed, engine.StatusPermanentlyFailed, engine.StatusConflict:
+	case record.StatusFailed, record.StatusPermanentlyFailed, record.StatusConflict:
 		e.resting = append(e.resting, hash)
 	}
 	if p.advoID == last.advoID {
@@ -281,7 +281,7 @@ func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
 // that only the memory can tell about.
 func (e *entityRun) weighShown(pairs []pair) (ask []pair) {
 	for _, p := range pairs {
-		clean := p.status == engine.StatusClean || p.status == ""
+		clean := p.status == record.StatusClean || p.status == ""
 		e.facts.Linked++
 		switch blind := e.blind(p); {
 		case clean && p.moved() && !blind:
@@ -336,17 +336,17 @@ func (e *entityRun) drifted(p pair) {
 // newer than what was seen then.
 func news(p pair, m store.Memory) bool {
 	switch p.status {
-	case engine.StatusFailed, engine.StatusPermanentlyFailed:
+	case record.StatusFailed, record.StatusPermanentlyFailed:
 		switch {
 		case m.Failure == nil:
-			return p.status == engine.StatusFailed
+			return p.status == record.StatusFailed
 		case p.missing():
 			return false // it was told, or it is due again some time
 		case m.Failure.RowID == "":
 			return m.Failure.Code == string(fault.NotFound)
 		}
 		return m.Failure.RowID != p.advo.row
-	case engine.StatusConflict:
+	case record.StatusConflict:
 		return m.Parked == nil || p.missing() || m.Parked.RowID != p.advo.row
 	}
 	return true
@@ -361,7 +361,7 @@ type agreement struct {
 }
 
 func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
-	if p.missing() || m.Open != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || engine.MayBeCut(e.m, p.o) {
+	if p.missing() || m.Open != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || sync.MayBeCut(e.m, p.o) {
 		return nil
 	}
 	if m.Base != nil && !ofLink(m.Base, p.o) { // another link: Sync asks what it is worth
@@ -370,7 +370,7 @@ func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
 	if m.Base != nil && m.Base.Mapping == e.m.Fingerprint() { // it differs from what was listed: it may be the newer one
 		return nil
 	}
-	return engine.Agreed(e.m, p.o, p.advo.obj, e.run.now())
+	return sync.Agreed(e.m, p.o, p.advo.obj, e.run.now())
 }
 
 // keep stores the bases of records that agree, under their locks. A record that

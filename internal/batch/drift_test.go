@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/store/memory"
+	"advosync/internal/sync"
 )
 
 // calls of the last pass besides sign-in.
@@ -98,9 +98,9 @@ func TestAPassKeepsNoBaseOlderThanTheLast(t *testing.T) {
 			r.editEspo(p.espo, map[string]any{"email": "neu@example.de"})
 			ec, ac := r.clients(r.w.Transport(), 0)
 			owner := store.Owner{Host: "test", PID: 99, Start: "s99", Command: "sync", Run: "between"}
-			e := engine.New(engine.Config{Run: "between"}, engine.Deps{EspoCRM: ec, Advoware: ac, Store: r.store,
+			e := sync.New(sync.Config{Run: "between"}, sync.Deps{EspoCRM: ec, Advoware: ac, Store: r.store,
 				Leases: lease.New(r.store, owner, 5*time.Minute, lease.Options{})})
-			if res := e.Sync(t.Context(), engine.Request{Mapping: r.m, ID: p.espo}); res.Outcome != result.UpdatedAdvoware {
+			if res := e.Sync(t.Context(), sync.Request{Mapping: r.m, ID: p.espo}); res.Outcome != result.UpdatedAdvoware {
 				t.Errorf("between: %s %+v", res.Outcome, res.Error)
 			}
 		}
@@ -453,7 +453,7 @@ func TestUnlistedFindsARestoredRecord(t *testing.T) {
 func TestUnlistedFindsARestoredRecordThatIsGoneFromAdvoware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{Unlinked: -1}, unlisted)
-		r.cfg.Engine.OnMissingInEspocrm = engine.MissingDelete
+		r.cfg.Engine.OnMissingInEspocrm = sync.MissingDelete
 		r.settled()
 		n := len(r.linked())
 		p := r.linked()[2]

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/record"
 )
 
@@ -79,7 +78,7 @@ func (e *entityRun) answered(page []record.Object) (err error) {
 		e.mindClock()
 		e.someUnclean = slices.ContainsFunc(page, func(o record.Object) bool {
 			status := textOf(o, record.FieldStatus)
-			return status == engine.StatusDirty || status == engine.StatusPending
+			return status == record.StatusDirty || status == record.StatusPending
 		})
 		close(e.accepted)
 	})

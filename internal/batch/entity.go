@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
-	"sync"
+	gosync "sync"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
@@ -63,7 +62,7 @@ type entityRun struct {
 	before   []kept // left by the last pass
 	unlisted unlisted
 
-	first       sync.Once
+	first       gosync.Once
 	accepted    chan struct{} // closed with EspoCRM's first answer
 	usKnown     chan struct{} // closed once it is known as whom this pass has signed in
 	someUnclean bool          // that answer shows records that were edited
@@ -293,7 +292,7 @@ func lostRace(err error) bool {
 // It is followed by no write to Advoware.
 func cleanPatch() record.Patch {
 	p := record.Patch{}
-	p.Put(record.FieldStatus, engine.StatusClean)
+	p.Put(record.FieldStatus, record.StatusClean)
 	p.Put(record.FieldErrorMessage, nil)
 	p.Put(record.FieldRetryCount, 0)
 	return p

@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	gosync "sync"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // executor syncs candidates that somebody has planned, chunk by chunk, and keeps what
@@ -25,7 +25,7 @@ type executor struct {
 	m    *mapping.Mapping
 	espo governedEspo
 
-	creates *engine.CreateGuard
+	creates *sync.CreateGuard
 	twin    map[string]string // by id: why two records of one number are not synced
 	early   *early
 	// lock is the pass's, while its planner is in this process.
@@ -40,12 +40,12 @@ type executor struct {
 	// deleteLate syncs what turned out to be gone while it was synced; nil: it is left.
 	deleteLate func(late []candidate) error
 
-	flying   sync.WaitGroup
+	flying   gosync.WaitGroup
 	noMass   bool // mass updates are forbidden
 	suspects []suspect
 	late     []candidate // deletes that nobody knew of when the guard was asked
 
-	mu  sync.Mutex
+	mu  gosync.Mutex
 	out outcome
 }
 
@@ -56,7 +56,7 @@ type chunk struct {
 	leases []*lease.Lease
 	err    error
 
-	mu     sync.Mutex
+	mu     gosync.Mutex
 	open   int // items that have not ended
 	cleans []behind
 }
@@ -181,14 +181,14 @@ func (e *executor) ends() bool {
 // calls one after the other. The calls in flight are bounded by the governor.
 type slots struct {
 	workers int
-	mu      sync.Mutex
-	free    *sync.Cond
+	mu      gosync.Mutex
+	free    *gosync.Cond
 	used    int
 }
 
 func newSlots(workers int) *slots {
 	s := &slots{workers: workers}
-	s.free = sync.NewCond(&s.mu)
+	s.free = gosync.NewCond(&s.mu)
 	return s
 }
 
@@ -303,7 +303,7 @@ func (e *executor) readItems(ctx context.Context, c *chunk) error {
 		return err
 	}
 	for _, o := range objs {
-		if it := byID[textOf(o, record.FieldID)]; it != nil && !engine.MayBeCut(e.m, o) { // a cut text is read singly
+		if it := byID[textOf(o, record.FieldID)]; it != nil && !sync.MayBeCut(e.m, o) { // a cut text is read singly
 			it.fresh = &o
 		}
 	}
@@ -364,7 +364,7 @@ func (e *executor) one(c *chunk, it *item) {
 // sync syncs a record that nobody else holds, or plans it.
 func (e *executor) sync(c *chunk, it *item) {
 	ctx, t := withTicket(e.run.work)
-	req := engine.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem, Creates: e.creates}
+	req := sync.Request{Mapping: e.m, ID: it.id, Pass: true, Held: it.held, Fresh: it.fresh, FreshAt: it.read, Memory: it.mem, Creates: e.creates}
 	if e.judged != nil {
 		req.Judge = func(v result.Verdict) error { return e.judged(v, it.why == whyStale || it.why == whyFirst) }
 	}
@@ -447,7 +447,7 @@ func (e *executor) count(c candidate, res result.Record) {
 	case result.Locked:
 		e.leaves(c)
 	case result.Skipped:
-		if res.Reason.Code == engine.ReasonHeld || res.Reason.Code == engine.ReasonMatches {
+		if res.Reason.Code == sync.ReasonHeld || res.Reason.Code == sync.ReasonMatches {
 			e.holds(c, res)
 		}
 		if res.Error != nil || res.Reason.Code == "keeps_changing" {
@@ -516,7 +516,7 @@ func (e *executor) settle(failure error) error {
 	for _, s := range e.suspects {
 		f := s.t.failed.fault
 		if e.isRecords(s, crowd) {
-			req := engine.Request{Mapping: e.m, ID: s.id, Pass: true}
+			req := sync.Request{Mapping: e.m, ID: s.id, Pass: true}
 			ctx, t := withTicket(e.run.work)
 			res := e.run.engine.CountAgainst(ctx, req, f)
 			e.run.systems.done(t)
@@ -634,5 +634,5 @@ func (e *executor) skipped(some bool) {
 
 // deletes: what is gone from EspoCRM is deleted in Advoware.
 func (e *executor) deletes() bool {
-	return e.run.p.cfg.Engine.OnMissingInEspocrm == engine.MissingDelete
+	return e.run.p.cfg.Engine.OnMissingInEspocrm == sync.MissingDelete
 }

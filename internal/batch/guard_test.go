@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // halts runs a pass that a guard has to stop before its first write, and again
@@ -164,7 +164,7 @@ func TestGuardDeletes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, sandbox.WorldOptions{Unlinked: -1}, change)
-				r.cfg.Engine.OnMissingInEspocrm = engine.MissingDelete
+				r.cfg.Engine.OnMissingInEspocrm = sync.MissingDelete
 				r.settled()
 				ids := r.linked()
 				for _, p := range ids[:3] {

@@ -2,12 +2,12 @@ package batch
 
 import (
 	"fmt"
-	"sync"
+	gosync "sync"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // GuardError halts a pass before its first write, or holds back its creates (exit
@@ -58,7 +58,7 @@ func guardError(entity string, h *reconcile.Halt) *GuardError {
 // pass has compared so far, and stops before the next write.
 type judge struct {
 	limits reconcile.PassLimits
-	mu     sync.Mutex
+	mu     gosync.Mutex
 	facts  reconcile.PassFacts
 	halt   *GuardError
 }
@@ -123,7 +123,7 @@ func (e *entityRun) guardLate(late []candidate) error {
 	}
 	for _, c := range late {
 		ctx, t := withTicket(e.run.work)
-		res := e.run.engine.Sync(ctx, engine.Request{Mapping: e.m, ID: c.id, Pass: true})
+		res := e.run.engine.Sync(ctx, sync.Request{Mapping: e.m, ID: c.id, Pass: true})
 		e.run.systems.done(t)
 		e.come(&item{candidate: c}, t, res)
 	}

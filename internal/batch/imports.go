@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // imports are Advoware's records of which the pass makes EspoCRM's (`import: always`).
@@ -76,11 +76,11 @@ func (e *entityRun) rest(unlinked []int64) ([]int64, error) {
 			}
 			continue
 		}
-		status, again := engine.StatusFailed, e.dueAt(&f.Failure, record.Object{})
+		status, again := record.StatusFailed, e.dueAt(&f.Failure, record.Object{})
 		if f.GivenUp(e.maxRetries()) {
-			status, again = engine.StatusPermanentlyFailed, time.Time{}
+			status, again = record.StatusPermanentlyFailed, time.Time{}
 		}
-		due := i.edited[n] || status == engine.StatusFailed && e.due(&f.Failure, record.Object{})
+		due := i.edited[n] || status == record.StatusFailed && e.due(&f.Failure, record.Object{})
 		if !due {
 			unlinked = slices.Delete(unlinked, at, at+1)
 		}
@@ -190,7 +190,7 @@ func (e *entityRun) wouldImport(n int64) result.Record {
 // matches names an unlinked record of each side that may be the same.
 func (e *entityRun) matches(n int64) result.Record {
 	ids := e.imports.matching[n]
-	return e.importResult(n, result.Skipped, engine.ReasonMatches, fmt.Sprintf(
+	return e.importResult(n, result.Skipped, sync.ReasonMatches, fmt.Sprintf(
 		"Not created in EspoCRM, because %s there is linked to nothing and agrees by match. The same one: advosync link --entity %s --id %s --advoware-id %d.",
 		strings.Join(ids, ", "), e.m.Entity(), ids[0], n))
 }
@@ -199,5 +199,5 @@ func (e *entityRun) matches(n int64) result.Record {
 // agrees by match, in each pass, and seldom tried again.
 func (e *entityRun) duplicate(n int64, message, hint string) result.Record {
 	e.imports.matching[n] = nil
-	return e.importResult(n, result.Skipped, engine.ReasonMatches, fmt.Sprintf("Not created in EspoCRM: %s; %s.", message, hint))
+	return e.importResult(n, result.Skipped, sync.ReasonMatches, fmt.Sprintf("Not created in EspoCRM: %s; %s.", message, hint))
 }

@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 const (
@@ -114,8 +114,8 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		Select:  []string{record.FieldID, record.FieldStatus, record.FieldAdvowareID, record.FieldRetryCount, record.FieldModifiedAt, record.FieldEditedAt},
 		OrderBy: record.FieldID,
 		Where: []record.Condition{{Op: record.Or, Any: []record.Condition{
-			{Field: record.FieldStatus, Op: record.In, Values: []string{engine.StatusPending, engine.StatusDirty, engine.StatusFailed, engine.StatusSyncing,
-				engine.StatusConflict, engine.StatusPermanentlyFailed}},
+			{Field: record.FieldStatus, Op: record.In, Values: []string{record.StatusPending, record.StatusDirty, record.StatusFailed, record.StatusSyncing,
+				record.StatusConflict, record.StatusPermanentlyFailed}},
 			{Op: record.And, Any: []record.Condition{{Field: record.FieldAdvowareID, Op: record.IsNotNull}, {Field: record.FieldLastSync, Op: record.IsNull}}},
 		}}},
 	}
@@ -130,18 +130,18 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			e.sees(o)
 			c := candidate{id: textOf(o, record.FieldID), since: waitsSince(o, mems[i])}
 			switch textOf(o, record.FieldStatus) {
-			case engine.StatusFailed:
+			case record.StatusFailed:
 				again := e.dueAt(mems[i].Failure, o)
-				e.opened(c.id, engine.StatusFailed, again)
+				e.opened(c.id, record.StatusFailed, again)
 				if c.why = whyRetry; e.clock(mems[i].Failure).Before(again) {
 					e.waits(c)
 					continue
 				}
-			case engine.StatusPending, engine.StatusDirty:
+			case record.StatusPending, record.StatusDirty:
 				c.why = whyUnclean
-			case engine.StatusSyncing:
+			case record.StatusSyncing:
 				c.why = whySyncing
-			case engine.StatusConflict, engine.StatusPermanentlyFailed:
+			case record.StatusConflict, record.StatusPermanentlyFailed:
 				e.opened(c.id, textOf(o, record.FieldStatus), time.Time{})
 				continue // they wait for an edit or a person
 			default:
@@ -228,7 +228,7 @@ func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store
 
 // fields is the select of a list whose records are compared by content.
 func (e *executor) fields() []string {
-	fs := append(engine.ReadFields(e.m), e.m.EspoNames()...)
+	fs := append(sync.ReadFields(e.m), e.m.EspoNames()...)
 	fs = append(fs, record.FieldEditedAt)
 	slices.Sort(fs)
 	return slices.Compact(fs)
@@ -237,28 +237,28 @@ func (e *executor) fields() []string {
 // quiet reports whether EspoCRM's side of a record shows nothing that has not
 // been dealt with. What Advoware holds is not its question.
 func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory) (bool, error) {
-	if engine.MayBeCut(e.m, o) {
+	if sync.MayBeCut(e.m, o) {
 		return false, nil
 	}
-	if mem.Open == nil && engine.Outdated(mem.Base, textOf(o, record.FieldRowID), textOf(o, record.FieldLastSync)) {
+	if mem.Open == nil && sync.Outdated(mem.Base, textOf(o, record.FieldRowID), textOf(o, record.FieldLastSync)) {
 		e.seesOutdated(textOf(o, record.FieldID))
 	}
 	view, err := e.m.ReadEspo(o)
 	if err != nil {
 		view.Values = nil
 	}
-	half := engine.Contents(e.m, &view)
+	half := sync.Contents(e.m, &view)
 	switch status := textOf(o, record.FieldStatus); status {
-	case engine.StatusFailed:
+	case record.StatusFailed:
 		return (mem.Failure == nil || espoHalf(mem.Failure.Seen) == half) && !e.due(mem.Failure, o), nil
-	case engine.StatusPermanentlyFailed:
+	case record.StatusPermanentlyFailed:
 		if mem.Failure == nil { // a lost store: it waits for an edit by somebody else
 			return e.byUs(ctx, o)
 		}
 		return espoHalf(mem.Failure.Seen) == half, nil
-	case engine.StatusConflict:
+	case record.StatusConflict:
 		return mem.Parked != nil && espoHalf(mem.Parked.Fingerprint) == half, nil
-	case engine.StatusClean:
+	case record.StatusClean:
 		if textOf(o, record.FieldAdvowareID) == "" {
 			return e.byUs(ctx, o) // unlinked by us: left alone until somebody edits it
 		}
@@ -269,7 +269,7 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 
 // asBased: EspoCRM shows what the base says it does, of the same link.
 func (e *entityRun) asBased(o record.Object, view mapping.View, b *store.Base) bool {
-	return textOf(o, record.FieldLastSync) != "" && engine.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
+	return textOf(o, record.FieldLastSync) != "" && sync.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
 }
 
 // ofLink: the base is of the link that EspoCRM carries.

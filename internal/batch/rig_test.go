@@ -18,7 +18,6 @@ import (
 
 	"advosync/internal/advoware"
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
@@ -27,6 +26,7 @@ import (
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/store/memory"
+	"advosync/internal/sync"
 	"advosync/internal/transport"
 )
 
@@ -65,7 +65,7 @@ func newRig(t testing.TB, o sandbox.WorldOptions, change ...func(*rig)) *rig {
 	r.w = sandbox.NewWorld(o)
 	r.store = memory.New(nil)
 	r.m = r.mapping(r.w.Mapping())
-	r.cfg = batch.Config{Engine: engine.Config{MarkSyncing: true}, Concurrency: 8, MaxChangedShare: 0.5, MaxCreates: 50}
+	r.cfg = batch.Config{Engine: sync.Config{MarkSyncing: true}, Concurrency: 8, MaxChangedShare: 0.5, MaxCreates: 50}
 	for _, c := range change {
 		c(r)
 	}

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"advosync/internal/batch"
-	"advosync/internal/engine"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // Cases in which one rule alone lets a pass find an edit, or keeps it from
@@ -146,7 +146,7 @@ func TestAnEditThatWasCommittedLate(t *testing.T) {
 func TestAnUnlinkedRecordIsNotGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, sandbox.WorldOptions{Unlinked: -1})
-		r.cfg.Engine.OnMissingInEspocrm = engine.MissingDelete
+		r.cfg.Engine.OnMissingInEspocrm = sync.MissingDelete
 		r.settled()
 		for _, p := range r.linked()[:3] {
 			r.w.EspoCRM.SetField(ct, p.espo, "advowareId", nil)
@@ -165,7 +165,7 @@ func TestACutTextIsReadSingly(t *testing.T) {
 			phone := "  - {espocrm: phone, advoware: telGesch}\n"
 			r.m = r.mapping(strings.Replace(r.w.Mapping(), phone, phone+"  - {espocrm: description, advoware: bemerkung}\n", 1))
 		})
-		r.cfg.Engine.OnMissingInEspocrm = engine.MissingDelete
+		r.cfg.Engine.OnMissingInEspocrm = sync.MissingDelete
 		r.cfg.Engine.MarkSyncing = false // whose answer would be whole
 		p, long := r.linked()[3], strings.Repeat("Akte ", 3000)+"Ende"
 		r.editEspo(p.espo, map[string]any{"description": long})

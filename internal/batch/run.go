@@ -4,15 +4,15 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
+	gosync "sync"
 	"time"
 
 	"advosync/internal/callcount"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // run is one invocation over one or more entities.
@@ -20,7 +20,7 @@ type run struct {
 	p       *Pass
 	opts    Options
 	systems *systems
-	engine  *engine.Engine
+	engine  *sync.Engine
 	intake  *intake.Intake
 	start   time.Time
 	until   time.Time // no record is begun after, but for the first; zero: no bound
@@ -33,7 +33,7 @@ type run struct {
 	work context.Context
 	end  func()
 
-	mu     sync.Mutex
+	mu     gosync.Mutex
 	sink   Sink
 	report Report
 	begun  int
@@ -54,7 +54,7 @@ func (p *Pass) newRun(ctx context.Context, opts Options, sink Sink) *run {
 	return p.newRunWith(ctx, opts, sink, s, e)
 }
 
-func (p *Pass) newRunWith(ctx context.Context, opts Options, sink Sink, s *systems, e *engine.Engine) *run {
+func (p *Pass) newRunWith(ctx context.Context, opts Options, sink Sink, s *systems, e *sync.Engine) *run {
 	if sink == nil {
 		sink = nobody{}
 	}
@@ -72,9 +72,9 @@ func (p *Pass) newRunWith(ctx context.Context, opts Options, sink Sink, s *syste
 }
 
 // connect puts governor and breakers between an engine and both systems.
-func (p *Pass) connect(cfg engine.Config, workers int) (*systems, *engine.Engine) {
+func (p *Pass) connect(cfg sync.Config, workers int) (*systems, *sync.Engine) {
 	s := newSystems(p.deps.EspoCRM, p.deps.Advoware, newGovernor(workers, p.deps.Log))
-	return s, engine.New(cfg, engine.Deps{EspoCRM: governedEspo{s}, Advoware: governedAdvo{s},
+	return s, sync.New(cfg, sync.Deps{EspoCRM: governedEspo{s}, Advoware: governedAdvo{s},
 		Store: p.deps.Store, Leases: p.deps.Leases, Log: p.deps.Log, Now: p.deps.Now})
 }
 
@@ -88,7 +88,7 @@ func (r *run) workers() int { return r.workersMost }
 // finished, but not for ever.
 func WithGrace(ctx context.Context, d time.Duration) (context.Context, func()) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var mu sync.Mutex
+	var mu gosync.Mutex
 	var timer *time.Timer
 	stop := context.AfterFunc(ctx, func() {
 		mu.Lock()

@@ -3,20 +3,20 @@ package batch
 import (
 	"context"
 	"errors"
-	"sync"
+	gosync "sync"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/intake"
 	"advosync/internal/record"
+	"advosync/internal/sync"
 )
 
 // EspoCRM is what a pass needs of EspoCRM besides what the engine needs.
 type EspoCRM interface {
-	engine.EspoCRM
+	sync.EspoCRM
 	intake.Creator
 	// ByIDs reads records, at most a hundred with one call; those that are not
 	// there, or that our role may not read, are missing in the answer.
@@ -54,16 +54,16 @@ const maxPause = 2 * time.Minute
 // through it, is held by the governor and watched by the breakers.
 type systems struct {
 	espo     EspoCRM
-	advo     engine.Advoware
+	advo     sync.Advoware
 	governor *governor
 	breakers map[fault.System]*breaker
 
-	gatherMu sync.Mutex
+	gatherMu gosync.Mutex
 	updates  map[string]*together // by type
 	notes    map[string]*together
 }
 
-func newSystems(espo EspoCRM, advo engine.Advoware, g *governor) *systems {
+func newSystems(espo EspoCRM, advo sync.Advoware, g *governor) *systems {
 	s := &systems{espo: espo, advo: advo, governor: g, breakers: map[fault.System]*breaker{},
 		updates: map[string]*together{}, notes: map[string]*together{}}
 	for _, name := range []fault.System{fault.EspoCRM, fault.Advoware} {
@@ -90,7 +90,7 @@ type breaker struct {
 	system  fault.System
 	circuit circuitbreaker.CircuitBreaker[any]
 
-	mu      sync.Mutex
+	mu      gosync.Mutex
 	why     *fault.Error
 	seq     int
 	unsaved int          // failed writes since the last one that passed

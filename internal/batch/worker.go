@@ -6,16 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	gosync "sync"
 
 	"advosync/internal/callcount"
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // ErrGivenBack says that a signal has kept a chunk from its end, and another worker has to sync
@@ -39,7 +39,7 @@ type Worker struct {
 	p        *Pass
 	mappings func(entity string) (*mapping.Mapping, error)
 
-	mu      sync.Mutex
+	mu      gosync.Mutex
 	engines map[string]*engines // by pass
 }
 
@@ -47,11 +47,11 @@ type Worker struct {
 // unlinked, how the systems do.
 type engines struct {
 	systems *systems
-	engine  *engine.Engine
+	engine  *sync.Engine
 	ctx     context.Context // counts the calls of all
 	calls   *callcount.Counter
 
-	mu   sync.Mutex
+	mu   gosync.Mutex
 	told result.Calls
 }
 
@@ -168,7 +168,7 @@ func (w *Worker) run(ctx context.Context, o order, list []candidate) (*chunkRepo
 	defer context.AfterFunc(signal, cancel)()
 	r := w.p.newRunWith(ctx, Options{}, nil, shared.systems, shared.engine)
 	defer r.close()
-	x := &executor{run: r, m: m, espo: governedEspo{shared.systems}, creates: engine.NewCreateGuard(o.Creates), rivals: w.p.deps.Leases.Owner().Command}
+	x := &executor{run: r, m: m, espo: governedEspo{shared.systems}, creates: sync.NewCreateGuard(o.Creates), rivals: w.p.deps.Leases.Owner().Command}
 	err = shared.systems.joinTogether(r.work, shared.ctx, m.EspoType())
 	if err == nil {
 		err = x.execute(list)

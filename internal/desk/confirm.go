@@ -6,12 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // Doubtful calls fn with the id of every record whose link waits to be confirmed,
@@ -47,9 +47,9 @@ func (d *Desk) LookDoubtful(ctx context.Context, m *mapping.Mapping) ([]result.D
 		return nil, err
 	}
 	found := make([]*result.Doubt, len(ids))
-	err = d.lookAtMany(ctx, m, links, func(i int, q engine.Request, _ map[int64][]string) (err error) {
+	err = d.lookAtMany(ctx, m, links, func(i int, q sync.Request, _ map[int64][]string) (err error) {
 		q.EvenOnHold = true
-		d.engine.Operate(ctx, q, true, func(ctx context.Context, r *engine.Record) error {
+		d.engine.Operate(ctx, q, true, func(ctx context.Context, r *sync.Record) error {
 			found[i], err = doubt(ctx, r, m)
 			return err
 		})
@@ -65,7 +65,7 @@ func (d *Desk) LookDoubtful(ctx context.Context, m *mapping.Mapping) ([]result.D
 }
 
 // doubt names both sides of a record's link in doubt; nil: it is none.
-func doubt(ctx context.Context, r *engine.Record, m *mapping.Mapping) (*result.Doubt, error) {
+func doubt(ctx context.Context, r *sync.Record, m *mapping.Mapping) (*result.Doubt, error) {
 	if err := r.Read(ctx); err != nil || r.Espo() == nil || r.Espo().AdvowareID == 0 || r.Memory().Parked == nil {
 		return nil, err
 	}
@@ -98,11 +98,11 @@ func naturalName(m *mapping.Mapping, v mapping.View) string {
 // Confirm takes an operator's word that a record and the one in Advoware that it
 // is linked to are the same. The next sync compares them as any other two.
 func (d *Desk) Confirm(ctx context.Context, m *mapping.Mapping, id string, dry bool) result.Record {
-	return d.confirmOne(ctx, engine.Request{Mapping: m, ID: id}, nil, dry)
+	return d.confirmOne(ctx, sync.Request{Mapping: m, ID: id}, nil, dry)
 }
 
-func (d *Desk) confirmOne(ctx context.Context, q engine.Request, made map[int64][]string, dry bool) result.Record {
-	return d.engine.Operate(ctx, q, dry, func(ctx context.Context, r *engine.Record) error { return d.confirm(ctx, r, q, made, dry) })
+func (d *Desk) confirmOne(ctx context.Context, q sync.Request, made map[int64][]string, dry bool) result.Record {
+	return d.engine.Operate(ctx, q, dry, func(ctx context.Context, r *sync.Record) error { return d.confirm(ctx, r, q, made, dry) })
 }
 
 // PlanConfirms is PlanLinks for Confirm.
@@ -111,12 +111,12 @@ func (d *Desk) PlanConfirms(ctx context.Context, m *mapping.Mapping, ids []strin
 	if err != nil {
 		return err
 	}
-	return d.lookAtMany(ctx, m, links, func(i int, q engine.Request, made map[int64][]string) error {
+	return d.lookAtMany(ctx, m, links, func(i int, q sync.Request, made map[int64][]string) error {
 		return fn(i, d.confirmOne(ctx, q, made, true))
 	})
 }
 
-func (d *Desk) confirm(ctx context.Context, r *engine.Record, q engine.Request, made map[int64][]string, dry bool) error {
+func (d *Desk) confirm(ctx context.Context, r *sync.Record, q sync.Request, made map[int64][]string, dry bool) error {
 	if err := r.Read(ctx); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (d *Desk) confirm(ctx context.Context, r *engine.Record, q engine.Request, 
 
 // putConfirmed remembers the word, and gives the record the status from before the
 // doubt, but none that would bury an edit.
-func putConfirmed(ctx context.Context, r *engine.Record, waits bool) error {
+func putConfirmed(ctx context.Context, r *sync.Record, waits bool) error {
 	next, status := r.Memory(), record.StatusDirty
 	if waits && next.Parked.Was == record.StatusClean && r.Espo().Status == record.StatusConflict {
 		if edited, err := r.Edited(ctx); err != nil { // since it waits

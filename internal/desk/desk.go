@@ -5,15 +5,15 @@
 package desk
 
 import (
-	"advosync/internal/engine"
 	"advosync/internal/intake"
+	"advosync/internal/sync"
 )
 
 // Desk carries out an operator's commands with an engine. Safe for concurrent use.
 type Desk struct {
-	engine *engine.Engine
+	engine *sync.Engine
 	intake *intake.Intake
 }
 
 // New makes a Desk.
-func New(e *engine.Engine) *Desk { return &Desk{engine: e, intake: intake.New(e)} }
+func New(e *sync.Engine) *Desk { return &Desk{engine: e, intake: intake.New(e)} }

@@ -3,10 +3,10 @@ package desk
 import (
 	"context"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // HoldRequest asks that nobody syncs a record, or that it is synced again.
@@ -22,12 +22,12 @@ type HoldRequest struct {
 // A record that is gone from EspoCRM can be put on hold too, so that no pass deletes it
 // in Advoware.
 func (d *Desk) Hold(ctx context.Context, q HoldRequest) result.Record {
-	return d.engine.Operate(ctx, engine.Request{Mapping: q.Mapping, ID: q.ID, EvenOnHold: true}, q.DryRun, func(ctx context.Context, r *engine.Record) error {
+	return d.engine.Operate(ctx, sync.Request{Mapping: q.Mapping, ID: q.ID, EvenOnHold: true}, q.DryRun, func(ctx context.Context, r *sync.Record) error {
 		return d.hold(ctx, r, q)
 	})
 }
 
-func (d *Desk) hold(ctx context.Context, r *engine.Record, q HoldRequest) error {
+func (d *Desk) hold(ctx context.Context, r *sync.Record, q HoldRequest) error {
 	if err := r.ReadStatus(ctx); err != nil {
 		return err
 	}
@@ -41,14 +41,14 @@ func (d *Desk) hold(ctx context.Context, r *engine.Record, q HoldRequest) error 
 		r.Say("not_on_hold", "It is not on hold.")
 		return nil
 	case q.Release:
-		next.Hold, next.Pending = nil, engine.PendingReleased
+		next.Hold, next.Pending = nil, sync.PendingReleased
 		r.Say("released", "Not on hold any more; the next pass looks at it.")
 	case next.Hold != nil && next.Hold.Reason == q.Reason:
 		r.SayOnHold()
 		return nil
 	default:
 		next.Hold = &store.Hold{At: d.engine.Now().UTC(), By: d.engine.By(), Reason: q.Reason}
-		r.Say(engine.ReasonOnHold, "On hold: no pass and no command syncs it until it is released.")
+		r.Say(sync.ReasonOnHold, "On hold: no pass and no command syncs it until it is released.")
 	}
 	if q.DryRun {
 		r.Result.Outcome, r.Result.Planned = result.Planned, result.Adopted

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // LinkRequest asks to link one pair by hand.
@@ -30,11 +30,11 @@ type LinkRequest struct {
 // then on; else only the link is written, and the next sync decides as at any
 // first contact. It ends a create that may have happened.
 func (d *Desk) Link(ctx context.Context, q LinkRequest) result.Record {
-	return d.linkOne(ctx, engine.Request{Mapping: q.Mapping, ID: q.ID}, q)
+	return d.linkOne(ctx, sync.Request{Mapping: q.Mapping, ID: q.ID}, q)
 }
 
-func (d *Desk) linkOne(ctx context.Context, req engine.Request, q LinkRequest) result.Record {
-	return d.engine.Operate(ctx, req, q.DryRun, func(ctx context.Context, r *engine.Record) error { return d.link(ctx, r, q) })
+func (d *Desk) linkOne(ctx context.Context, req sync.Request, q LinkRequest) result.Record {
+	return d.engine.Operate(ctx, req, q.DryRun, func(ctx context.Context, r *sync.Record) error { return d.link(ctx, r, q) })
 }
 
 // PlanLinks calls fn with what Link would do to each of these pairs, in any order;
@@ -45,12 +45,12 @@ func (d *Desk) PlanLinks(ctx context.Context, m *mapping.Mapping, pairs []reconc
 	for i, p := range pairs {
 		links[i] = linkPair{p.ID, p.Candidates[0]}
 	}
-	return d.lookAtMany(ctx, m, links, func(i int, req engine.Request, made map[int64][]string) error {
+	return d.lookAtMany(ctx, m, links, func(i int, req sync.Request, made map[int64][]string) error {
 		return fn(i, d.linkOne(ctx, req, LinkRequest{Mapping: m, ID: req.ID, AdvowareID: links[i].number, DryRun: true, made: made}))
 	})
 }
 
-func (d *Desk) link(ctx context.Context, r *engine.Record, q LinkRequest) error {
+func (d *Desk) link(ctx context.Context, r *sync.Record, q LinkRequest) error {
 	if err := r.Read(ctx); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (d *Desk) link(ctx context.Context, r *engine.Record, q LinkRequest) error 
 
 // linkable reads the Advoware record, and refuses a pair that may not be linked;
 // done says that it is linked already.
-func (d *Desk) linkable(ctx context.Context, r *engine.Record, q LinkRequest) (done bool, err error) {
+func (d *Desk) linkable(ctx context.Context, r *sync.Record, q LinkRequest) (done bool, err error) {
 	espo := r.Espo()
 	switch {
 	case espo == nil:
@@ -97,12 +97,12 @@ func (d *Desk) linkable(ctx context.Context, r *engine.Record, q LinkRequest) (d
 		return false, &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + r.What(),
 			Message: fmt.Sprintf("it is linked to Advoware %d already", espo.AdvowareID), Hint: "look at both in Advoware; --force replaces the link"}
 	}
-	return false, d.linkTarget(ctx, r, engine.Request{Mapping: q.Mapping, ID: q.ID}, q.made, q.AdvowareID)
+	return false, d.linkTarget(ctx, r, sync.Request{Mapping: q.Mapping, ID: q.ID}, q.made, q.AdvowareID)
 }
 
 // linkTarget reads the Advoware record, and refuses one that another EspoCRM
 // record carries. made is madeByInterrupted; nil: not asked yet.
-func (d *Desk) linkTarget(ctx context.Context, r *engine.Record, q engine.Request, made map[int64][]string, id int64) error {
+func (d *Desk) linkTarget(ctx context.Context, r *sync.Record, q sync.Request, made map[int64][]string, id int64) error {
 	err := r.ReadAdvoware(ctx, id)
 	if fault.Is(err, fault.NotFound) {
 		return &fault.Error{System: fault.Advoware, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "link " + r.What(),
@@ -125,7 +125,7 @@ func (d *Desk) linkTarget(ctx context.Context, r *engine.Record, q engine.Reques
 
 // madeForAnother refuses a record that another one's interrupted create is known
 // to have made: the next sync of that one links it.
-func (d *Desk) madeForAnother(ctx context.Context, r *engine.Record, q engine.Request, made map[int64][]string, id int64) (err error) {
+func (d *Desk) madeForAnother(ctx context.Context, r *sync.Record, q sync.Request, made map[int64][]string, id int64) (err error) {
 	if made == nil {
 		if made, err = d.madeByInterrupted(ctx, q.Mapping); err != nil {
 			return err
@@ -152,16 +152,16 @@ func (d *Desk) madeForAnother(ctx context.Context, r *engine.Record, q engine.Re
 }
 
 // compareForLink holds both sides against each other without any base.
-func compareForLink(r *engine.Record, m *mapping.Mapping) reconcile.Decision {
+func compareForLink(r *sync.Record, m *mapping.Mapping) reconcile.Decision {
 	espo, advo := r.Espo(), r.Advo()
 	return reconcile.Decide(reconcile.Input{Schema: m, Policy: reconcile.Merge, Espo: &espo.View, Advo: &advo.View, Linked: true, RowCurrent: advo.RowID})
 }
 
-func inStep(r *engine.Record, d reconcile.Decision) bool {
+func inStep(r *sync.Record, d reconcile.Decision) bool {
 	return d.Verdict == result.NoChange && len(d.ToAdvo)+len(d.ToEspo) == 0 && len(r.Espo().View.Broken)+len(r.Advo().View.Broken) == 0
 }
 
-func linkWords(r *engine.Record, d reconcile.Decision, q LinkRequest) {
+func linkWords(r *sync.Record, d reconcile.Decision, q LinkRequest) {
 	r.Result.Outcome = result.UpdatedEspocrm
 	text := fmt.Sprintf("Linked to Advoware %d. Contents differ (%s): the next sync takes EspoCRM's.", q.AdvowareID, changedNames(d))
 	if inStep(r, d) {

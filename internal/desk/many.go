@@ -3,12 +3,12 @@ package desk
 import (
 	"context"
 	"slices"
-	"sync"
+	gosync "sync"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // inOneList is how many ids one `in` list holds; longer ones meet the web server's
@@ -40,13 +40,13 @@ type manyLook struct {
 	// none it may leave out.
 	shown map[string]bool
 	rows  map[int64]listedAdvo // of the pairs that wait for their turn
-	fn    func(i int, q engine.Request, made map[int64][]string) error
+	fn    func(i int, q sync.Request, made map[int64][]string) error
 }
 
 // lookAtMany calls fn for each pair, in any order, with a Request that brings along
 // what was read of it, and what interrupted creates have made. A record that no list shows as it is is read singly by
 // whoever asks for it.
-func (d *Desk) lookAtMany(ctx context.Context, m *mapping.Mapping, pairs []linkPair, fn func(i int, q engine.Request, made map[int64][]string) error) error {
+func (d *Desk) lookAtMany(ctx context.Context, m *mapping.Mapping, pairs []linkPair, fn func(i int, q sync.Request, made map[int64][]string) error) error {
 	if len(pairs) == 0 {
 		return nil
 	}
@@ -143,12 +143,12 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 	if err != nil {
 		return store.Fault("load what is remembered of "+l.m.Entity(), err)
 	}
-	espo, err := l.d.espoByID(ctx, l.m, ids, slices.Concat(engine.ReadFields(l.m), l.m.EspoNames()))
+	espo, err := l.d.espoByID(ctx, l.m, ids, slices.Concat(sync.ReadFields(l.m), l.m.EspoNames()))
 	if err != nil {
 		return err
 	}
-	s := &engine.Listed{Advo: map[int64]record.Object{},
-		Carriers: sync.OnceValues(func() (map[int64][]string, error) { return l.d.engine.CarriersOf(ctx, l.m, numbers) })}
+	s := &sync.Listed{Advo: map[int64]record.Object{},
+		Carriers: gosync.OnceValues(func() (map[int64][]string, error) { return l.d.engine.CarriersOf(ctx, l.m, numbers) })}
 	for _, number := range numbers {
 		if row, ok := l.rows[number]; ok && !slices.ContainsFunc(row.lacks, func(name string) bool { return !l.shown[name] }) {
 			s.Advo[number] = row.o
@@ -156,8 +156,8 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 		delete(l.rows, number)
 	}
 	for n, i := range at {
-		q := engine.Request{Mapping: l.m, ID: ids[n], Memory: &mems[n], Listed: s}
-		if o, ok := espo[ids[n]]; ok && !engine.MayBeCut(l.m, o) {
+		q := sync.Request{Mapping: l.m, ID: ids[n], Memory: &mems[n], Listed: s}
+		if o, ok := espo[ids[n]]; ok && !sync.MayBeCut(l.m, o) {
 			q.Fresh = &o
 		}
 		if err := l.fn(i, q, l.made); err != nil {

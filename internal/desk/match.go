@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strconv"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // Matches is what first contact found.
@@ -87,7 +87,7 @@ func (d *Desk) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matche
 // unlinked records.
 func (d *Desk) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, keys *reconcile.Keys[string], progress func(espo, advo int)) (taken map[int64]bool, read int, err error) {
 	taken = map[int64]bool{}
-	shown := slices.Concat(engine.ReadFields(m), m.EspoNames())
+	shown := slices.Concat(sync.ReadFields(m), m.EspoNames())
 	err = d.engine.EachEspoCRM(ctx, m, shown, nil, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // ResetRequest asks to re-arm one record.
@@ -30,12 +30,12 @@ type ResetRequest struct {
 // its lock. The base stays, except with Forget; a create that is not linked yet
 // stays announced in any case.
 func (d *Desk) Reset(ctx context.Context, q ResetRequest) result.Record {
-	return d.engine.Operate(ctx, engine.Request{Mapping: q.Mapping, ID: q.ID}, q.DryRun, func(ctx context.Context, r *engine.Record) error {
+	return d.engine.Operate(ctx, sync.Request{Mapping: q.Mapping, ID: q.ID}, q.DryRun, func(ctx context.Context, r *sync.Record) error {
 		return reset(ctx, r, q)
 	})
 }
 
-func reset(ctx context.Context, r *engine.Record, q ResetRequest) error {
+func reset(ctx context.Context, r *sync.Record, q ResetRequest) error {
 	if err := r.ReadStatus(ctx); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func reset(ctx context.Context, r *engine.Record, q ResetRequest) error {
 }
 
 // sayConflict: a reset decides nothing.
-func sayConflict(r *engine.Record) {
+func sayConflict(r *sync.Record) {
 	r.Result.Outcome = result.Unchanged
 	how := r.Hint("resolve")
 	if p := r.Memory().Parked; p != nil && p.Doubtful {
@@ -84,7 +84,7 @@ func sayConflict(r *engine.Record) {
 // putReset tells EspoCRM first: a crash before the memory follows leaves a
 // record that the next sync treats with what is remembered, never one without
 // base that looks as if it had been synced.
-func putReset(ctx context.Context, r *engine.Record, p record.Patch, next store.Memory) error {
+func putReset(ctx context.Context, r *sync.Record, p record.Patch, next store.Memory) error {
 	if len(p) > 0 {
 		o, err := r.Put(ctx, p, nil)
 		if err != nil {
@@ -99,7 +99,7 @@ func putReset(ctx context.Context, r *engine.Record, p record.Patch, next store.
 }
 
 // rearm is what changes in EspoCRM, and the memory that goes with it.
-func rearm(r *engine.Record, forget bool) (record.Patch, store.Memory) {
+func rearm(r *sync.Record, forget bool) (record.Patch, store.Memory) {
 	p, espo := record.Patch{}, r.Espo()
 	if s := rearmed(espo, forget); s != espo.Status {
 		p.Put(record.FieldStatus, s)
@@ -128,7 +128,7 @@ func rearm(r *engine.Record, forget bool) (record.Patch, store.Memory) {
 
 // keptLink: a reset forgets contents, not that the link was proven. It says
 // nothing of one that waits to be confirmed.
-func keptLink(r *engine.Record) *store.Link {
+func keptLink(r *sync.Record) *store.Link {
 	id, parked := r.Espo().AdvowareID, r.Memory().Parked
 	if id == 0 || parked != nil && parked.Doubtful || !r.Proven() {
 		return nil
@@ -138,7 +138,7 @@ func keptLink(r *engine.Record) *store.Link {
 
 // rearmed is the status after a reset. A record without a link is never clean:
 // no pass would create it any more.
-func rearmed(espo *engine.Espo, forget bool) string {
+func rearmed(espo *sync.Espo, forget bool) string {
 	switch s := espo.Status; {
 	case forget && espo.AdvowareID != 0:
 		return record.StatusClean
@@ -152,7 +152,7 @@ func rearmed(espo *engine.Espo, forget bool) string {
 
 // endOpen lets the last write of an interrupted run land before its memory
 // is dropped, and closes that run's history.
-func endOpen(ctx context.Context, r *engine.Record, q ResetRequest) error {
+func endOpen(ctx context.Context, r *sync.Record, q ResetRequest) error {
 	if r.Memory().Open == nil || !q.Forget || q.DryRun || keptOpen(r, true) != nil {
 		return nil
 	}
@@ -168,7 +168,7 @@ func endOpen(ctx context.Context, r *engine.Record, q ResetRequest) error {
 // keptOpen is the announcement that a reset leaves: any without Forget, else a
 // create whose record is not linked yet. Forgetting that one would create it a
 // second time.
-func keptOpen(r *engine.Record, forget bool) *store.Announcement {
+func keptOpen(r *sync.Record, forget bool) *store.Announcement {
 	in := r.Memory().Open
 	if in == nil || !forget {
 		return in
@@ -181,7 +181,7 @@ func keptOpen(r *engine.Record, forget bool) *store.Announcement {
 
 // resetGone is the reset of a record that EspoCRM does not have any more: only
 // forgetting it makes sense.
-func resetGone(ctx context.Context, r *engine.Record, q ResetRequest) error {
+func resetGone(ctx context.Context, r *sync.Record, q ResetRequest) error {
 	next := r.Memory()
 	if !q.Forget || next.Rev == 0 {
 		return r.NotThere()
@@ -211,7 +211,7 @@ func (d *Desk) ResetImport(ctx context.Context, m *mapping.Mapping, id string, d
 		return result.Record{}, false
 	}
 	noLock := true // there is no record of EspoCRM
-	return d.engine.Operate(ctx, engine.Request{Mapping: m}, noLock, func(ctx context.Context, r *engine.Record) error {
+	return d.engine.Operate(ctx, sync.Request{Mapping: m}, noLock, func(ctx context.Context, r *sync.Record) error {
 		r.Result.AdvowareID = &number
 		if err != nil {
 			return err
@@ -234,7 +234,7 @@ func resetCode(forget bool) string {
 }
 
 // resetWords say what becomes of the record.
-func resetWords(r *engine.Record, p record.Patch, forget bool) string {
+func resetWords(r *sync.Record, p record.Patch, forget bool) string {
 	var parts []string
 	espo := r.Espo()
 	if _, ok := p[record.FieldStatus]; ok {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"slices"
 
-	"advosync/internal/engine"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // ResolveRequest is an operator's decision on a conflict that waits.
@@ -23,8 +23,8 @@ type ResolveRequest struct {
 // the contents that were parked: where they have changed since, the question is
 // asked anew instead. A clash for which no side is taken waits on.
 func (d *Desk) Resolve(ctx context.Context, q ResolveRequest) result.Record {
-	req := engine.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Manual}
-	return d.engine.Operate(ctx, req, false, func(ctx context.Context, r *engine.Record) error { return r.Resolve(ctx, q.Take) })
+	req := sync.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Manual}
+	return d.engine.Operate(ctx, req, false, func(ctx context.Context, r *sync.Record) error { return r.Resolve(ctx, q.Take) })
 }
 
 // FieldKeys finds the mapping's fields by the name that an operator gives: the

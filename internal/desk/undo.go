@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // UndoRequest asks to put back what one run overwrote in one record.
@@ -28,7 +28,7 @@ type UndoRequest struct {
 // undo is one undo of one record.
 type undo struct {
 	d          *Desk
-	r          *engine.Record
+	r          *sync.Record
 	m          *mapping.Mapping
 	q          UndoRequest
 	past       *overwrites
@@ -40,8 +40,8 @@ type undo struct {
 // them to Advoware, so that both sides agree afterwards. It is a sync like any other:
 // it can be undone as well, and a crash leaves what an edit in EspoCRM leaves.
 func (d *Desk) Undo(ctx context.Context, q UndoRequest) result.Record {
-	req := engine.Request{Mapping: q.Mapping, ID: q.ID, Pass: q.DryRun} // a pass never waits
-	return d.engine.Operate(ctx, req, q.DryRun, func(ctx context.Context, r *engine.Record) error {
+	req := sync.Request{Mapping: q.Mapping, ID: q.ID, Pass: q.DryRun} // a pass never waits
+	return d.engine.Operate(ctx, req, q.DryRun, func(ctx context.Context, r *sync.Record) error {
 		past, err := d.overwritten(ctx, q.Mapping, q.ID, q.Run)
 		if err != nil {
 			return err

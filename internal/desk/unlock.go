@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // HeldLock is a lock as it was seen. Unlock frees exactly this one.
@@ -140,7 +140,7 @@ func (d *Desk) Unstick(ctx context.Context, m *mapping.Mapping, id string, out *
 	if m == nil || id == store.PassLock || !recordID(id) {
 		return
 	}
-	res := d.engine.Operate(ctx, engine.Request{Mapping: m, ID: id}, false, func(ctx context.Context, r *engine.Record) error {
+	res := d.engine.Operate(ctx, sync.Request{Mapping: m, ID: id}, false, func(ctx context.Context, r *sync.Record) error {
 		if err := r.ReadStatus(ctx); err != nil || r.Espo() == nil {
 			return err
 		}

@@ -1,8 +1,8 @@
 package espocrm_test
 
 import (
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
+	"advosync/internal/sync"
 )
 
-var _ engine.EspoCRM = (*espocrm.Client)(nil)
+var _ sync.EspoCRM = (*espocrm.Client)(nil)

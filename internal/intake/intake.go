@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 
-	"advosync/internal/engine"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // Creator makes EspoCRM records; only an import asks for it. Its answer is the record as
@@ -27,15 +27,15 @@ type Creator interface {
 
 // Intake makes EspoCRM's records of those that are only in Advoware. Safe for concurrent
 // use.
-type Intake struct{ engine *engine.Engine }
+type Intake struct{ engine *sync.Engine }
 
 // New makes an Intake.
-func New(e *engine.Engine) *Intake { return &Intake{engine: e} }
+func New(e *sync.Engine) *Intake { return &Intake{engine: e} }
 
 // one is one record on its way into EspoCRM.
 type one struct {
 	in *Intake
-	r  *engine.Record
+	r  *sync.Record
 	m  *mapping.Mapping
 	id int64 // in Advoware
 
@@ -51,7 +51,7 @@ type one struct {
 func (in *Intake) Make(ctx context.Context, m *mapping.Mapping, id int64, into Creator) result.Record {
 	o := &one{in: in, m: m, id: id}
 	noLock := true // there is no record of EspoCRM yet
-	res := in.engine.Operate(ctx, engine.Request{Mapping: m}, noLock, func(ctx context.Context, r *engine.Record) (err error) {
+	res := in.engine.Operate(ctx, sync.Request{Mapping: m}, noLock, func(ctx context.Context, r *sync.Record) (err error) {
 		r.Result.AdvowareID = &id
 		o.r, o.m = r, r.Mapping()
 		if o.espoID, o.made, err = o.make(ctx, into); err != nil {
@@ -65,7 +65,7 @@ func (in *Intake) Make(ctx context.Context, m *mapping.Mapping, id int64, into C
 		}
 		return res
 	}
-	synced := in.engine.Sync(ctx, engine.Request{Mapping: m, ID: o.espoID, Linked: id})
+	synced := in.engine.Sync(ctx, sync.Request{Mapping: m, ID: o.espoID, Linked: id})
 	switch {
 	case !o.made:
 		synced.Warnings = append(synced.Warnings, fmt.Sprintf("not imported: it was linked to Advoware %d already", id))

@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/engine"
 	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/store"
 	"advosync/internal/store/memory"
+	"advosync/internal/sync"
 )
 
 // TestImportable: no number that was ever linked, and none that an open create may have
@@ -31,7 +31,7 @@ func TestImportable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e := engine.New(engine.Config{}, engine.Deps{Store: s})
+	e := sync.New(sync.Config{}, sync.Deps{Store: s})
 	may := func(want string) {
 		t.Helper()
 		got, err := intake.New(e).Importable(t.Context(), m, []int64{1, 5, 9, 10, 11, 12})

@@ -9,7 +9,6 @@ import (
 	"advosync/internal/advoware"
 	"advosync/internal/batch"
 	"advosync/internal/desk"
-	"advosync/internal/engine"
 	"advosync/internal/espocrm"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
@@ -17,6 +16,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 	"advosync/internal/watch"
 )
 
@@ -63,18 +63,18 @@ const (
 
 // Words of the tool in EspoCRM and in its configuration.
 const (
-	statusClean, statusConflict = engine.StatusClean, engine.StatusConflict
-	statusFailed, statusGivenUp = engine.StatusFailed, engine.StatusPermanentlyFailed
-	missingFail, missingUnlink  = engine.MissingFail, engine.MissingUnlink
-	missingRecreate             = engine.MissingRecreate
-	missingKeep, missingDelete  = engine.MissingKeep, engine.MissingDelete
+	statusClean, statusConflict = record.StatusClean, record.StatusConflict
+	statusFailed, statusGivenUp = record.StatusFailed, record.StatusPermanentlyFailed
+	missingFail, missingUnlink  = sync.MissingFail, sync.MissingUnlink
+	missingRecreate             = sync.MissingRecreate
+	missingKeep, missingDelete  = sync.MissingKeep, sync.MissingDelete
 	passLock                    = ":" + store.PassLock
 )
 
 // tool implements Engine.
 type tool struct {
 	m      *mapping.Mapping
-	engine *engine.Engine
+	engine *sync.Engine
 	desk   *desk.Desk
 	pass   *batch.Pass
 	espo   *espocrm.Client
@@ -84,9 +84,9 @@ type tool struct {
 
 // newEngine makes a process of the tool for the n-th run.
 func (t *Tool) newEngine(n int, command string, ec *espocrm.Client, ac *advoware.Client, st store.Store, leases *lease.Manager, now func() time.Time) Engine {
-	cfg := engine.Config{Policy: t.sim.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
+	cfg := sync.Config{Policy: t.sim.Policy, MaxRetries: 5, MarkSyncing: n%4 != 0, WriteTimeout: writeTime, Run: t.Run, Command: command,
 		OnMissingInAdvoware: t.sim.MissingInAdvoware, OnMissingInEspocrm: t.sim.MissingInEspocrm}
-	e := engine.New(cfg, engine.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now})
+	e := sync.New(cfg, sync.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: leases, Now: now})
 	return &tool{m: t.sim.Mapping, engine: e, desk: desk.New(e),
 		// So many may be in flight that none waits for another one: whose turn it is
 		// would be the Go scheduler's choice.
@@ -96,7 +96,7 @@ func (t *Tool) newEngine(n int, command string, ec *espocrm.Client, ac *advoware
 }
 
 func (t *tool) Sync(id string, pass, createAnyway bool) result.Record {
-	return t.engine.Sync(context.Background(), engine.Request{Mapping: t.m, ID: id, Pass: pass, CreateAnyway: createAnyway})
+	return t.engine.Sync(context.Background(), sync.Request{Mapping: t.m, ID: id, Pass: pass, CreateAnyway: createAnyway})
 }
 
 func (t *tool) Pass(allow *Allowed, heard func(result.Record)) PassEnd {
@@ -200,7 +200,7 @@ type follower struct {
 }
 
 func (f follower) Sync(ctx context.Context, _, id string) result.Record {
-	r := f.engine.Sync(ctx, engine.Request{Mapping: f.m, ID: id, Pass: true, NoDelete: true, Creates: engine.NewCreateGuard(1000)})
+	r := f.engine.Sync(ctx, sync.Request{Mapping: f.m, ID: id, Pass: true, NoDelete: true, Creates: sync.NewCreateGuard(1000)})
 	f.heard(r)
 	return r
 }
@@ -269,7 +269,7 @@ func (s *Sim) remembered(id string) remembered {
 
 func (s *Sim) inWords(mem store.Memory) remembered {
 	r := remembered{begun: mem.Open != nil, owed: len(mem.Notes) > 0, sent: map[string]string{},
-		doubtful: mem.Parked != nil && mem.Parked.Doubtful, held: mem.Pending == engine.PendingCreate}
+		doubtful: mem.Parked != nil && mem.Parked.Doubtful, held: mem.Pending == sync.PendingCreate}
 	if mem.Failure != nil {
 		r.failure = mem.Failure.Code
 	}

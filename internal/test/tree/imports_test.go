@@ -14,7 +14,7 @@ import (
 
 // layers says which packages of this module each package may import. Left may
 // import right, never back: main → cmd → {config, console, report, batch,
-// adapters} ; batch, desk → engine → reconcile → mapping → record ; adapters →
+// adapters} ; batch, desk → sync → reconcile → mapping → record ; adapters →
 // transport, record. fault, callcount, result and files are leaves that
 // all may share.
 var layers = map[string][]string{
@@ -33,12 +33,12 @@ var layers = map[string][]string{
 	"internal/store/memory":       {"internal/store", "internal/fault", "internal/record"},
 	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
 	"internal/lease":              {"internal/store", "internal/fault"},
-	"internal/engine": {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+	"internal/sync": {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},
-	"internal/intake": {"internal/engine", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault", "internal/store"},
-	"internal/desk": {"internal/engine", "internal/intake", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+	"internal/intake": {"internal/sync", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault", "internal/store"},
+	"internal/desk": {"internal/sync", "internal/intake", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/store", "internal/lease"},
-	"internal/batch": {"internal/engine", "internal/intake", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
+	"internal/batch": {"internal/sync", "internal/intake", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},
 	"internal/fleet": {},
 	"internal/watch": {"internal/batch", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",

@@ -1,0 +1,248 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// paused reports whether a write to Advoware was not sent because the system has
+// asked for a pause. After it the read that it rests on is old: whoever saves the
+// record meanwhile would be overwritten, so it is decided anew.
+func (w *work) paused(err error) bool {
+	f := fault.As(err)
+	return f != nil && f.Code == fault.RateLimited && !f.Doubt && f.RetryAfter > 0 && w.attempt < maxRounds
+}
+
+// afterDoubt looks once whether a write whose answer was lost has arrived. In
+// the run that met the doubt an unchanged rowId proves nothing: the write may
+// still land, so the announcement stays and the system's fault is told.
+func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
+	now, err := w.getAdvo(ctx, w.advo.id)
+	if err != nil || now.row == "" || now.row == w.advo.row {
+		return f
+	}
+	all, some := true, false // an emptied field may be somebody's
+	for key, a := range w.mem.Open.Fields {
+		if key == reconcile.KindKey {
+			continue
+		}
+		v := now.view.Values[key]
+		all = all && (v == a.Target || v != a.Shown.Advo && w.ownForm(key, a.Target, v))
+		some = some || a.Target.HasText() && v != a.Shown.Advo
+	}
+	if all && some {
+		return nil // ours is there
+	}
+	w.planSeen(ctx, now)
+	return f
+}
+
+// planSeen puts into the history what the read after a doubt shows of somebody's
+// save: a PUT that lands all the same replaces it, in fields that were not
+// sent, too, because the whole object goes over.
+func (w *work) planSeen(ctx context.Context, now *advoState) {
+	planned := len(w.entry.Writes)
+	for _, f := range w.m.Fields(now.view.Kind) {
+		v, after := now.view.Values[f.Key], w.advo.view.Values[f.Key]
+		if f.Clear || f.Computed || v.IsAbsent() || v == after {
+			continue
+		}
+		if a, ok := w.mem.Open.Fields[f.Key]; ok {
+			after = a.Target
+		}
+		w.entry.Writes = append(w.entry.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
+			Before: v, After: after, State: store.WritePlanned, Attempt: w.attempt})
+	}
+	if len(w.entry.Writes) == planned {
+		return
+	}
+	if err := w.commit(ctx, w.mem); err != nil {
+		w.warn("somebody has saved the record in Advoware meanwhile, which could not be put into the history: %v", err)
+	}
+}
+
+// takeAnswer moves a base to what EspoCRM has made of the values that it got, and
+// names those that it has not taken. What Advoware never held is EspoCRM's edit from
+// then on.
+func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *store.Base) (refused []string) {
+	for key, v := range d.ToEspo {
+		r := w.espo.view.Values[key]
+		own := w.ownForm(key, v, r)
+		if !own && (r == before.view.Values[key] || r.IsAbsent()) {
+			refused = append(refused, key)
+			continue
+		}
+		if !own && !d.Typed {
+			w.remember(key, v, r, surely)
+		}
+		p := record.Pair{Espo: r, Advo: w.advo.view.Values[key]}
+		if wish, ok := w.wishes[key]; ok && d.Typed {
+			wish.Typed, wish.Shown.Espo = true, r
+			w.wishes[key] = wish
+			p.Espo = record.Unknown()
+		}
+		if slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool { return f.Key == key }) {
+			w.setBase(planned, key, p)
+			if !d.Typed {
+				answered(planned, key)
+			}
+		}
+	}
+	return refused
+}
+
+// settleFinal compares the answer with what was sent, and ends the sync: base,
+// history and announcement in one transaction, then the notifications.
+func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.Patch, planned *store.Base, o record.Object) error {
+	after, err := readState(w.m, o, w.e.Now())
+	if err != nil {
+		return err
+	}
+	planned, refused := w.settle(planned, written{side: record.EspoCRM, advo: w.advo, sent: d.ToEspo, now: after.view.Values})
+	refused = append(refused, w.unset(p, after)...)
+	if len(refused) > 0 {
+		return w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, after.view.Values)
+	w.wroteEspo = w.wroteEspo || countReal(w.m, d.ToEspo) > 0
+	w.closeWrites(record.EspoCRM, store.WriteDone)
+	w.base = planned
+	w.res.RowID.After = after.row
+	w.res.RetryCount = 0
+	next := w.mem
+	next.Base, next.Open, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
+	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
+	next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	w.closeEntry(w.outcome())
+	w.res.Outcome = w.outcome()
+	w.marked = false
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	w.sendNotes(ctx)
+	return nil
+}
+
+// settleSome takes the answer to putSome for the read that the next round decides on, and
+// moves the base to it.
+func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *store.Base, o record.Object, began time.Time) error {
+	before := w.espo
+	if err := w.setEspo(ctx, o, began); err != nil {
+		return err
+	}
+	w.req.Fresh, w.req.FreshAt, w.ownAnswer = &o, began, true
+	w.wroteEspo = true
+	if refused := w.takeAnswer(d, before, planned); len(refused) > 0 {
+		return w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, w.espo.view.Values)
+	w.closeWrites(record.EspoCRM, store.WriteDone)
+	w.base, w.baseless = planned, false
+	next := w.mem
+	next.Base, next.Open, next.WaitsSince = planned, nil, w.waitsSince()
+	next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), nil
+	return w.commit(ctx, next)
+}
+
+// unset names the sync fields that the answer does not show as sent: EspoCRM
+// drops what it does not know or allow with a 200.
+func (w *work) unset(p record.Patch, after *espoState) []string {
+	var out []string
+	if _, ok := p[record.FieldAdvowareID]; ok && after.advowareID != w.linkID {
+		out = append(out, record.FieldAdvowareID)
+	}
+	if raw, ok := p[record.FieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.row) != string(raw) {
+		out = append(out, record.FieldRowID)
+	}
+	if after.status != record.StatusClean {
+		out = append(out, record.FieldStatus)
+	}
+	return out
+}
+
+// notTaken names the sync fields that an answer does not show as sent.
+func notTaken(p record.Patch, o record.Object) []string {
+	var out []string
+	for _, name := range []string{record.FieldStatus, record.FieldErrorMessage, record.FieldRetryCount, record.FieldLastSync, record.FieldRowID, record.FieldAdvowareID} {
+		raw, sent := p[name]
+		if !sent {
+			continue
+		}
+		if got, ok := o.Get(name); ok && !sameJSON(raw, got) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// sameJSON compares two scalars by what they mean: EspoCRM escapes slashes, and
+// answers an empty text for null.
+func sameJSON(sent, got json.RawMessage) bool {
+	var a, b any
+	if json.Unmarshal(sent, &a) != nil || json.Unmarshal(got, &b) != nil {
+		return false
+	}
+	return a == b || a == nil && b == ""
+}
+
+// outcome says what was written so far.
+func (w *work) outcome() result.Outcome {
+	switch {
+	case w.created:
+		return result.CreatedAdvoware
+	case w.wroteAdvo && w.wroteEspo:
+		return result.Merged
+	case w.wroteAdvo:
+		return result.UpdatedAdvoware
+	case w.wroteEspo:
+		return result.UpdatedEspocrm
+	default:
+		return result.Adopted
+	}
+}
+
+// countReal counts the values that somebody typed; computed fields and clears
+// only follow.
+func countReal(m *mapping.Mapping, values map[string]record.Value) int {
+	n := 0
+	for key := range values {
+		if f, ok := m.Field(key); ok && !f.Computed && !f.Clear {
+			n++
+		}
+	}
+	return n
+}
+
+// notAccepted is a value that a system answered with a success and did not take.
+func (w *work) notAccepted(sys fault.System, keys []string) error {
+	var names []string
+	for _, key := range keys {
+		name := key
+		if f, ok := w.m.Field(key); ok {
+			if name = f.Espo; sys == fault.Advoware {
+				name = f.Advo
+			}
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	field := strings.Join(names, ", ")
+	return &fault.Error{System: sys, Code: fault.NotAccepted, Owner: fault.OwnerRecord, Op: "write " + w.what(), Field: field,
+		Message: "answered with a success, but did not take the value of " + field,
+		Hint:    "check that the field exists there, is not read-only, and that the API user may edit it: advosync doctor"}
+}
+
+func (w *work) notAcceptedField(name string) error {
+	return w.notAccepted(fault.EspoCRM, []string{name})
+}

@@ -1,0 +1,93 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"advosync/internal/store"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+)
+
+// linkedElsewhere: while we created or found a record for this one, somebody
+// linked it to another.
+func (w *work) linkedElsewhere() error {
+	id := w.espo.advowareID
+	if w.linkID == 0 || id == 0 || id == w.linkID || id == w.prevID {
+		return nil
+	}
+	return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(),
+		Message: fmt.Sprintf("was linked to Advoware %d meanwhile; record %d was created for it too", id, w.linkID),
+		Hint:    fmt.Sprintf("look at both in Advoware and remove the one that is wrong; then %s", w.hint("sync"))}
+}
+
+// stillOurs asks after a 409 whether memory and lock are as we left them.
+func (w *work) stillOurs(ctx context.Context) error {
+	mem, err := w.e.Store.Load(ctx, w.key)
+	if err != nil {
+		return store.Fault("load what is remembered of "+w.what(), err)
+	}
+	if err := w.lease.Check(); err != nil {
+		return err
+	}
+	if mem.Rev == w.mem.Rev {
+		return nil
+	}
+	return &fault.Error{System: fault.Local, Code: fault.LeaseLost, Owner: fault.OwnerSystem, Transient: true, Op: "sync " + w.what(),
+		Message: "another process has worked on the record meanwhile", Hint: w.hint("sync")}
+}
+
+// clash500 explains EspoCRM's empty 500 for an advowareId that another record
+// carries already: that is this record's failure, not the server's.
+func (w *work) clash500(ctx context.Context, err error) error {
+	if w.linkID == 0 || !fault.Is(err, fault.ServerError) {
+		return err
+	}
+	if cerr := w.carriedElsewhere(ctx, w.linkID, err); cerr != nil && fault.Is(cerr, fault.Duplicate) {
+		w.fate = fateNotDone // the unique index has refused it
+		return cerr
+	}
+	return err
+}
+
+// carriedElsewhere is the failure of a record that is about to be linked to what
+// another EspoCRM record carries.
+func (w *work) carriedElsewhere(ctx context.Context, id int64, cause error) error {
+	ids, err := w.carriers(ctx, id)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(), Field: record.FieldAdvowareID,
+		Message: fmt.Sprintf("advowareId %d belongs to %s %s already", id, w.key.Entity, strings.Join(ids, ", ")),
+		Hint:    "remove the link from the record that is wrong, then " + w.hint("sync"), Err: cause}
+}
+
+// carriers are the other EspoCRM records that carry an Advoware id.
+func (w *work) carriers(ctx context.Context, id int64) ([]string, error) {
+	const most = 5
+	all, known, err := w.req.Listed.carriers(id)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: most, OrderBy: "id",
+			Where: []record.Condition{{Field: record.FieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(id, 10)}}})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			other, _ := o.Text("id")
+			all = append(all, other)
+		}
+	}
+	var ids []string
+	for _, other := range all[:min(len(all), most)] {
+		if other != w.key.ID {
+			ids = append(ids, other)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,405 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// create makes the record in Advoware: announce, POST, remember the id, read
+// back, and go on as with any linked record; the final PUT carries the link.
+func (w *work) create(ctx context.Context) (done bool, err error) {
+	if w.req.Action == ActionUpdate {
+		return false, &fault.Error{System: fault.EspoCRM, Code: fault.NotLinked, Owner: fault.OwnerRecord, Op: "update " + w.what(),
+			Message: "the record is not linked to Advoware", Hint: w.hint("sync") + " --action create"}
+	}
+	if why, err := w.holds(ctx); err != nil {
+		return false, err
+	} else if why != nil {
+		return true, w.hold(ctx, *why)
+	}
+	if err := w.keepOrigin(ctx); err != nil {
+		return false, err
+	}
+	if w.e.cfg.MarkSyncing {
+		if err := w.mark(ctx); err != nil {
+			return false, err
+		}
+		if w.espo.advowareID != 0 && w.espo.advowareID != w.prevID {
+			return false, nil // linked meanwhile
+		}
+	}
+	d, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if w.prevID != 0 {
+		w.res.Verdict = result.MissingInAdvoware
+	}
+	if found, err := w.lookFirst(ctx, d); found || err != nil {
+		return false, err
+	}
+	return w.post(ctx, d)
+}
+
+// post sends the new record. Whatever becomes of it, the announcement says what to
+// look for.
+func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	obj, err := w.overlay(record.Object{}, d.ToAdvo)
+	if err != nil {
+		return false, err
+	}
+	in := w.announcement(record.Advoware, d)
+	in.Makes, in.Match = true, w.m.MatchValues(w.espo.view, record.EspoCRM)
+	if in.Highest, err = w.highest(ctx); err != nil {
+		return false, err
+	}
+	if prev := w.prevID; prev != 0 { // the read that found it gone is some requests old
+		if err := w.cameBack(ctx, prev); err != nil {
+			return false, err
+		}
+		if w.prevID == 0 {
+			w.res.Verdict, w.res.Reason = "", result.Reason{}
+			return false, nil
+		}
+	}
+	if err := w.e.Advoware.Ready(ctx, w.m.ReadPath()); err != nil {
+		return false, err
+	}
+	if err := w.announce(ctx, in, d); err != nil {
+		return false, err
+	}
+	if err := w.lease.Check(); err != nil {
+		return false, err
+	}
+	wctx, cancel := w.until(ctx, w.givesUp(in))
+	defer cancel()
+	id, err := w.e.Advoware.Create(wctx, w.m.CreatePath(), w.m.AdvoID(), obj)
+	if err = w.told(err); err != nil {
+		return false, err
+	}
+	w.created, w.linkID = true, id
+	w.res.AdvowareID = &id
+	known := *in
+	known.AdvowareID, known.Deadline = id, time.Time{}
+	w.planCreated(d)
+	next := w.mem
+	next.Open = &known
+	if err := w.commit(ctx, next); err != nil {
+		return false, err
+	}
+	if err := w.readBack(ctx); err != nil {
+		return false, err
+	}
+	if w.wasThere(in, w.advo) {
+		return false, w.notOurs(ctx, in, id)
+	}
+	if err := w.advance(d.ToAdvo, &advoState{id: id}, w.advo); err != nil {
+		return false, err
+	}
+	return w.putLink(ctx)
+}
+
+// wasThere reports whether a record of Advoware cannot be the one that a POST made,
+// though the answer names it: it shows something else than was posted, and its number
+// was there before the POST, or, where that is not known, nothing of the natural key is
+// what was posted.
+func (w *work) wasThere(in *store.Announcement, s *advoState) bool {
+	if w.equalsPosted(postedValues(in), s) {
+		return false
+	}
+	if in.Highest > 0 {
+		return s.id <= in.Highest
+	}
+	shows, told := w.m.MatchValues(s.view, record.Advoware), false
+	for name, v := range in.Match {
+		if v.HasText() && v == shows[name] {
+			return false
+		}
+		told = told || v.HasText() && shows[name].HasText()
+	}
+	return told
+}
+
+// notOurs forgets the number that the answer named: it is another client's, and a link to
+// it would carry the one's values over the other's. What the POST has made, if anything,
+// is looked for by the next run.
+func (w *work) notOurs(ctx context.Context, in *store.Announcement, id int64) error {
+	if err := w.carriedElsewhere(ctx, id, nil); err != nil {
+		return err
+	}
+	w.created, w.linkID, w.advo, w.res.AdvowareID = false, 0, nil, nil
+	unknown := *in
+	unknown.Deadline = time.Time{}
+	next := w.mem
+	next.Open = &unknown
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	why := "it was there before"
+	if in.Highest == 0 {
+		why = "it shows another " + strings.Join(w.m.Match(), ", ")
+	}
+	return w.createDoubt(fmt.Sprintf("Advoware has answered the create with the number %d of another record: %s", id, why), nil)
+}
+
+// putLink tells EspoCRM which record of Advoware is this one, before anything else of
+// it is written; from then on it is a record like any other. Where both sides are in
+// step the same PUT says so.
+func (w *work) putLink(ctx context.Context) (done bool, err error) {
+	if err := w.linkedElsewhere(); err != nil {
+		return false, err
+	}
+	d, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if len(d.ToAdvo) > 0 { // it shows something else: Advoware may have answered with the number of another client
+		if err := w.carriedElsewhere(ctx, w.linkID, nil); err != nil {
+			return false, err
+		}
+	}
+	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && len(w.stuck) == 0
+	p, base := record.Patch{}, w.inForce()
+	if base == nil {
+		base = clone(nil)
+		base.Mapping, base.AdvowareID, base.StoredAt = w.m.Fingerprint(), w.linkID, w.e.Now()
+	}
+	if inStep {
+		if p, base, err = w.planFinal(d); err != nil {
+			return false, err
+		}
+	}
+	if base.RowID == "" {
+		p.Put(record.FieldRowID, nil)
+	}
+	p.Put(record.FieldAdvowareID, w.linkID)
+	began := w.e.Now()
+	o, err := w.putEspo(ctx, p, w.espo.version)
+	switch {
+	case fault.Is(err, fault.Modified):
+		return false, w.stillOurs(ctx)
+	case err != nil:
+		return false, w.clash500(ctx, err)
+	}
+	if refused := notTaken(p, o); len(refused) > 0 {
+		return false, w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.prevID, w.linkID = 0, 0
+	if err := w.setEspo(ctx, o, began); err != nil {
+		return false, err
+	}
+	w.req.Fresh, w.req.FreshAt = &o, began
+	w.base, w.baseless = base, false
+	return inStep, w.linked(ctx, inStep)
+}
+
+// linked concludes the create once EspoCRM carries the link.
+func (w *work) linked(ctx context.Context, inStep bool) error {
+	next := w.mem
+	next.Base, next.Open = w.base, nil
+	w.closeEntry(w.outcome())
+	if !inStep {
+		return w.commit(ctx, next)
+	}
+	next.Parked, next.Failure, next.Pending = nil, nil, ""
+	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
+	w.res.RowID.After, w.res.RetryCount, w.marked = w.espo.row, 0, false
+	w.res.Outcome = w.outcome()
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	w.sendNotes(ctx)
+	return nil
+}
+
+// planCreated lists what the new record got, so that the history says it.
+func (w *work) planCreated(d reconcile.Decision) {
+	e := w.history()
+	e.Created = true
+	for _, c := range d.Changes {
+		e.Writes = append(e.Writes, store.Write{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Field: c.Field.Key, Side: record.Advoware,
+			Before: record.Empty(), After: c.Espo, State: store.WriteDone, Attempt: w.attempt})
+	}
+}
+
+// lookFirst asks whether the record may have been created before by a run that
+// this store knows nothing of. found: it is there and will be linked.
+func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool, err error) {
+	switch {
+	case w.req.CreateAnyway || w.looked:
+		return false, nil
+	case w.prevID != 0: // what this store knows of that very pair it knows since a sync of it
+		if b := w.mem.Base; b != nil && b.AdvowareID == w.prevID && !w.e.replacedSince(ctx, b.LastSync) {
+			return false, nil
+		}
+	case w.isNew(ctx):
+		return false, nil
+	}
+	sent := map[string]record.Value{}
+	for key, v := range d.ToAdvo {
+		sent[key] = v
+	}
+	return w.candidates(ctx, sent, w.m.MatchValues(w.espo.view, record.EspoCRM), -1,
+		"the record is older than this tool's memory, so an earlier run may have created it in Advoware")
+}
+
+// candidates looks for the one unlinked Advoware record that an earlier POST
+// made: with the match values, or with an id above highest (-1: not
+// asked). Exactly one that equals what was posted is linked; none: not found;
+// anything else is for a person.
+func (w *work) candidates(ctx context.Context, sent, match map[string]record.Value, highest int64, why string) (found bool, err error) {
+	if w.m.List() == nil {
+		return false, w.createDoubt(why+"; Advoware cannot be searched from here", nil)
+	}
+	after := w.e.Now().Add(-catalogAge)
+	if in := w.mem.Open; in != nil {
+		after = in.Deadline // a late write may have landed until then
+		if after.Before(in.At) {
+			after = in.At // its end was known; what it made is in no older list
+		}
+	}
+	c := w.e.catalogOf(w.m)
+	ids, err := c.near(ctx, w.e, after, match, highest)
+	if err != nil || len(ids) == 0 {
+		return false, err
+	}
+	others, err := w.otherCreates(ctx) // before the links: one that is cleared meanwhile has left its link
+	if err != nil {
+		return false, err
+	}
+	if ids, err = w.e.unlinked(ctx, w.m, ids); err != nil || len(ids) == 0 {
+		return false, err
+	}
+	if len(ids) > 1 && len(others) == 0 {
+		return false, w.createDoubt(why, ids)
+	}
+	near, err := c.read(ctx, w.e, ids)
+	if err != nil {
+		return false, err
+	}
+	switch near = w.notAnothers(sent, near, others); {
+	case len(near) == 0:
+		return false, nil
+	case len(near) == 1 && w.equalsPosted(sent, near[0]):
+		w.takeOver(sent, near[0])
+		return true, nil
+	default:
+		return false, w.createDoubt(why, idsOf(near))
+	}
+}
+
+func idsOf(near []*advoState) []int64 {
+	ids := make([]int64, len(near))
+	for i, s := range near {
+		ids[i] = s.id
+	}
+	return ids
+}
+
+// otherCreates are the interrupted creates of other records of the entity.
+func (w *work) otherCreates(ctx context.Context) ([]*store.Announcement, error) {
+	var out []*store.Announcement
+	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
+		if id != w.key.ID && m.Open.Makes {
+			out = append(out, m.Open)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, store.Fault("read the interrupted creates of "+w.key.Entity, err)
+	}
+	return out, nil
+}
+
+// notAnothers drops the candidates that another record's interrupted create
+// explains: they are what that one posted, and not what this one did. A pass that
+// dies leaves several.
+func (w *work) notAnothers(sent map[string]record.Value, near []*advoState, others []*store.Announcement) []*advoState {
+	for _, in := range others {
+		theirs := postedValues(in)
+		near = slices.DeleteFunc(near, func(s *advoState) bool {
+			return !w.equalsPosted(sent, s) && (s.id == in.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
+		})
+	}
+	return near
+}
+
+// equalsPosted compares a candidate with what was posted, after folding.
+func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
+	for key, v := range sent {
+		f, ok := w.m.Field(key)
+		if !ok || f.Clear {
+			continue
+		}
+		if r := s.view.Values[key]; r != v && !(r.IsAbsent() && v.IsEmpty()) && !w.ownForm(key, v, r) {
+			return false
+		}
+	}
+	return true
+}
+
+// takeOver links a record that an earlier POST made: base (posted, read), then
+// decide.
+func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
+	w.linkID = s.id
+	b := clone(w.base)
+	b.Kind = w.kindPosted(posted, b.Kind)
+	for key, v := range posted {
+		r := s.view.Values[key]
+		if r.IsAbsent() {
+			r = v
+		}
+		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
+	}
+	w.base, w.baseless = b, false
+}
+
+// unlinked drops the candidates that an EspoCRM record carries already.
+func (e *Engine) unlinked(ctx context.Context, m *mapping.Mapping, near []int64) ([]int64, error) {
+	carried, err := e.CarriersOf(ctx, m, near)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(near), func(id int64) bool { return len(carried[id]) > 0 }), nil
+}
+
+func texts(ids []int64) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = strconv.FormatInt(id, 10)
+	}
+	return out
+}
+
+// createDoubt asks a person: it is never posted a second time on our own.
+func (w *work) createDoubt(why string, near []int64) error {
+	msg := why + "."
+	if len(near) > 0 {
+		ids := texts(near)
+		sort.Strings(ids)
+		if len(ids) > 10 {
+			ids = append(ids[:10], "…")
+		}
+		msg += " Candidates in Advoware: " + strings.Join(ids, ", ") + "."
+	}
+	names, all := strings.Join(w.m.Match(), ", "), ""
+	if w.m.List() == nil && w.mem.Open == nil {
+		all = fmt.Sprintf("; none of %[1]s without a link is there: advosync link --entity %[1]s --all-new --apply", w.key.Entity)
+	}
+	return &fault.Error{System: fault.Advoware, Code: fault.CreateDoubt, Owner: fault.OwnerRecord, Op: "create " + w.what(),
+		Message: msg + " Look in Advoware for a record with the same " + names + ".",
+		Hint: fmt.Sprintf("it is there: advosync link --entity %[1]s --id %[2]s --advoware-id N; it is not: advosync sync --entity %[1]s --id %[2]s --create-anyway%[3]s",
+			w.key.Entity, w.key.ID, all)}
+}

@@ -1,0 +1,157 @@
+package sync
+
+import (
+	"context"
+
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// waitsForAPerson reports whether somebody was asked about the conflict that both sides
+// show still. Nobody has answered, so whoever was not sent by name leaves it to him, also
+// where the policy is another one by now.
+func (w *work) waitsForAPerson() bool {
+	p := w.mem.Parked
+	return p != nil && !p.Doubtful && w.espo.status == record.StatusConflict && w.mem.Open == nil && p.Fingerprint == w.contents()
+}
+
+// firstContact is case 5: nothing was ever synced, so nobody asks who moved.
+func (w *work) firstContact() bool {
+	return w.espo.lastSync == "" && (w.base == nil || w.baseless)
+}
+
+// espoMoved reports whether EspoCRM holds something that may have to go to
+// Advoware.
+func (w *work) espoMoved() bool {
+	if !w.base.Kind.Espo.IsAbsent() && w.base.Kind.Espo.Text() != w.espo.view.Kind {
+		return true
+	}
+	for _, f := range w.m.Fields(w.espo.view.Kind) {
+		if f.Clear || f.Direction == mapping.ToEspocrm {
+			continue
+		}
+		v := w.espo.view.Values[f.Key]
+		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && reconcile.Moved(&f, fb.Pair, record.EspoCRM, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// marksFirst reports whether a record that is to be written is marked before.
+func (w *work) marksFirst() bool { return w.e.cfg.MarkSyncing }
+
+// judged is the decision of a round. The first one is held against what the pass has been
+// allowed to do.
+func (w *work) judged(ctx context.Context) (reconcile.Decision, error) {
+	if w.req.Pass && w.lease != nil && w.waitsForAPerson() {
+		w.policy = reconcile.Manual
+	}
+	d, err := w.decide(ctx)
+	if err == nil && w.req.Judge != nil && w.attempt == 1 {
+		err = w.req.Judge(d.Verdict)
+	}
+	return d, err
+}
+
+// markAndDecide marks the record, and decides on what both sides show after it.
+func (w *work) markAndDecide(ctx context.Context) (d reconcile.Decision, err error) {
+	if err := w.mark(ctx); err != nil {
+		return d, err
+	}
+	if err := w.readToDecide(ctx); err != nil {
+		return d, err
+	}
+	return w.decide(ctx)
+}
+
+// decide asks the pure function, and keeps what its verdict means for the
+// result.
+func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
+	w.asMeant()
+	in := w.input()
+	if w.needsModifier() {
+		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+		if err != nil {
+			return reconcile.Decision{}, err
+		}
+		in.ByUs = byUs
+	}
+	if len(w.req.Taken) > 0 {
+		w.wishes = reconcile.Take(in, w.req.Taken)
+		w.req.Taken, in.Wishes = nil, w.wishes
+	}
+	d, err := w.decided(in)
+	if err != nil {
+		return d, err
+	}
+	w.agree(d)
+	for key := range d.ToEspo {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			w.clearing = true
+		}
+	}
+	w.clashed = w.clashed || d.Clash
+	w.tell(d)
+	return d, nil
+}
+
+func (w *work) input() reconcile.Input {
+	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes, Stuck: w.stuckKeys(),
+		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
+	if w.baseless {
+		in.Base = nil
+	}
+	if w.espo != nil {
+		in.Espo = &w.espo.view
+		// Cases 8 and 9 take these from the last read before marking, which moves
+		// all three.
+		in.Status, in.ModifiedAt = w.prior, w.priorStamp[0]
+		in.RowStored, in.LastSync = w.espo.row, w.espo.lastSync
+	}
+	if w.advo != nil {
+		in.Advo, in.RowCurrent, in.AdvoChangedAt = &w.advo.view, w.advo.row, w.advo.changedAt
+		if in.RowCurrent == "" {
+			in.RowCurrent = in.RowStored
+		}
+	}
+	return in
+}
+
+// needsModifier: only cases 8 and 9 ask who modified the record last, so only
+// they pay for knowing who we are.
+func (w *work) needsModifier() bool {
+	if w.espo == nil || w.advo == nil || w.firstContact() || w.espo.row == w.advo.row && w.advo.row != "" {
+		return false
+	}
+	return w.lacksBase()
+}
+
+// lacksBase reports whether there is a field that no base can decide.
+func (w *work) lacksBase() bool {
+	if w.base == nil {
+		return true
+	}
+	for _, f := range w.m.Fields(w.espo.view.Kind) {
+		if _, ok := w.base.Fields[f.Key]; !ok && f.Direction == mapping.Both {
+			return true
+		}
+	}
+	return false
+}
+
+// tell keeps the first decision's verdict for the result; a conflict met later
+// replaces it.
+func (w *work) tell(d reconcile.Decision) {
+	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
+		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
+		before := w.res.Fields
+		if w.res.Fields = d.Fields(false); w.wroteAdvo || w.wroteEspo { // what came before has been carried out
+			w.res.Fields = mergeFields(w.res.Fields, before)
+		}
+		return
+	}
+	w.res.Fields = mergeFields(w.res.Fields, d.Fields(false))
+}

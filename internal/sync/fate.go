@@ -1,0 +1,98 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// fate is what the run that sent an announced write knows of it.
+type fate int
+
+const (
+	fateUnknown fate = iota // not sent yet, or no answer told
+	fateDone
+	fateNotDone // not sent, or refused
+)
+
+// told keeps what a client says of the write that was announced: its fault
+// without Doubt says that nothing was carried out.
+func (w *work) told(err error) error {
+	f := fault.As(err)
+	switch {
+	case err == nil:
+		w.fate = fateDone
+	case f != nil && !f.Doubt:
+		w.fate = fateNotDone
+	default:
+		w.fate = fateUnknown
+	}
+	return err
+}
+
+// noLateWrite is an announcement that stays open although its write's end is
+// known: nobody has to wait for anything to land.
+func (w *work) noLateWrite(in *store.Announcement) *store.Announcement {
+	if in == nil || w.fate == fateUnknown {
+		return in
+	}
+	known := *in
+	known.Deadline = time.Time{}
+	return &known
+}
+
+// closeAnnounced ends the announcement of an attempt that a system's failure has
+// ended. A write that was not carried out leaves everything as it was, so that
+// the next run begins anew. One that was carried out stays announced, for the
+// next run goes on from it.
+func (w *work) closeAnnounced(ctx context.Context) {
+	in := w.mem.Open
+	if in == nil || w.fate == fateUnknown {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	next := w.mem
+	next.Open = w.noLateWrite(in)
+	if in.Makes && w.linkID != 0 {
+		found := *next.Open
+		if found.AdvowareID != w.linkID { // found by its values: it was there
+			found.AdvowareID, found.Highest = w.linkID, min(found.Highest, w.linkID-1)
+		}
+		next.Open = &found
+	}
+	if w.fate == fateNotDone {
+		w.closeWrites(record.Advoware, store.WriteNotDone)
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		if !w.unlinkedYet(in) {
+			next.Open = nil
+		}
+		if w.learned || w.wroteAdvo {
+			w.keepBase(&next)
+		}
+		if w.wroteAdvo {
+			next.Notes = append(slices.Clone(next.Notes), w.owed...)
+		}
+		e := w.history()
+		e.Error, e.ErrorCode = w.res.Error.Message, w.res.Error.Code
+		w.closeEntry(result.Failed)
+	}
+	if err := w.commit(ctx, next); err != nil {
+		w.warn("what became of the write could not be remembered; the next run finds it out: %v", err)
+	}
+}
+
+// unlinkedYet reports whether an announcement is all that knows a record of
+// Advoware that was made for this one: it would be created twice.
+func (w *work) unlinkedYet(in *store.Announcement) bool {
+	made := in.AdvowareID
+	if made == 0 {
+		made = w.linkID // found by its values
+	}
+	return in.Makes && made != 0 && (w.espo == nil || w.espo.advowareID != made)
+}

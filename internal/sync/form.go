@@ -1,0 +1,292 @@
+package sync
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+const (
+	// mostForms is how many forms are remembered of one field.
+	mostForms = 4
+	// surely is how often one value has to come back as one other before that is the
+	// system's form of it: seen once it may as well be somebody's save.
+	surely = 2
+)
+
+// ownForm reports whether read is what a system is known to make of sent: by the
+// field's type, or because it was seen (docs/design/protocol.md, "Own form").
+func (w *work) ownForm(key string, sent, read record.Value) bool {
+	return w.formOf(key, sent, read).Own() || w.seen(key, sent, read) >= surely
+}
+
+func (w *work) formOf(key string, sent, read record.Value) record.Form {
+	if f, ok := w.m.Field(key); ok {
+		return f.FormOf(sent, read)
+	}
+	return record.FormOf(sent, read)
+}
+
+// seen is how often sent has come back as read.
+func (w *work) seen(key string, sent, read record.Value) int {
+	for _, f := range w.mem.Forms[key] {
+		if f.Sent == sent && f.Stored == read {
+			return f.Count
+		}
+	}
+	return 0
+}
+
+// remember takes note of what has come back for a value; the next commit stores it.
+func (w *work) remember(key string, sent, read record.Value, times int) {
+	form := store.Form{Sent: sent, Stored: read, Count: w.seen(key, sent, read) + times}
+	kept := slices.DeleteFunc(slices.Clone(w.mem.Forms[key]), func(f store.Form) bool { return f.Sent == sent && f.Stored == read })
+	kept = append(kept, form)
+	forms := maps.Clone(w.mem.Forms)
+	if forms == nil {
+		forms = map[string][]store.Form{}
+	}
+	forms[key] = kept[max(0, len(kept)-mostForms):]
+	w.mem.Forms = forms
+}
+
+// written is a write that was answered with success, and what its side shows right
+// after it.
+type written struct {
+	side record.Side
+	advo *advoState // Advoware as it was when the write was announced
+	sent map[string]record.Value
+	now  map[string]record.Value
+}
+
+// settle reads off the recovery table what such a write leaves of a base, and takes
+// over the forms that it teaches. refused are the fields that were not accepted.
+func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused []string) {
+	next = clone(base)
+	in := reconcile.Settling{Base: pairsOf(next), Fate: reconcile.FateDone, Now: wr.now, Answer: true,
+		Open: reconcile.Announcement{Side: wr.side, Fields: map[string]reconcile.Announced{}},
+		Form: func(key string, sent, read record.Value) bool { return w.hasMade(wr, key, sent, read) }}
+	for key, v := range wr.sent {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			if wr.now[key].HasText() {
+				refused = append(refused, key)
+			}
+			continue
+		}
+		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: w.espo.view.Values[key], Advo: wr.advo.view.Values[key]}}
+	}
+	got := reconcile.Settle(in)
+	w.learn(in, got)
+	for key, outcome := range got.Fields {
+		if outcome == reconcile.OutcomeNotAccepted {
+			refused = append(refused, key)
+			continue
+		}
+		w.tellUnheld(wr.side, key, in.Open.Fields[key].Target, wr.now[key])
+		w.setBase(next, key, got.Base[key])
+		if wr.side == record.EspoCRM {
+			answered(next, key)
+		}
+	}
+	return next, refused
+}
+
+// learn remembers the forms that a settled write teaches: what a read-back shows counts
+// once, what EspoCRM alone can have made of a value is surely its form.
+func (w *work) learn(in reconcile.Settling, got reconcile.Settlement) {
+	for key, outcome := range got.Fields {
+		sent, read := in.Open.Fields[key].Target, in.Now[key]
+		_, surelyIts := got.Learnt[key]
+		switch {
+		case outcome == reconcile.OutcomeNotAccepted, outcome == reconcile.OutcomeNotDone, read.IsAbsent(), w.formOf(key, sent, read).Own():
+		case surelyIts:
+			w.remember(key, sent, read, surely)
+		case in.Answer:
+			w.remember(key, sent, read, 1)
+		}
+	}
+}
+
+func pairsOf(b *store.Base) map[string]record.Pair {
+	out := make(map[string]record.Pair, len(b.Fields))
+	for key, fb := range b.Fields {
+		out[key] = fb.Pair
+	}
+	return out
+}
+
+// hasMade reports whether a side has made read of sent, right after it was sent. What
+// stood there before may look like a form of it, and not have been replaced at all: it
+// is one where the base knows the side to have made the same of another value.
+func (w *work) hasMade(wr written, key string, sent, read record.Value) bool {
+	form := w.formOf(key, sent, read)
+	before := wr.advo.view.Values[key]
+	if wr.side == record.EspoCRM {
+		before = w.espo.view.Values[key]
+	}
+	switch {
+	case form == record.Same, w.seen(key, sent, read) > 0:
+		return true
+	case read != before:
+		return form.Own()
+	}
+	return form.Own() && w.knownForm(w.base, wr.side, key, read)
+}
+
+// knownForm reports whether the base knows a side to show this form of another value.
+func (w *work) knownForm(base *store.Base, side record.Side, key string, read record.Value) bool {
+	if base == nil {
+		return false
+	}
+	b, ok := base.Fields[key]
+	from := b.On(side.Other())
+	return ok && b.On(side) == read && from != read && w.formOf(key, from, read).Own()
+}
+
+// tellUnheld says of a value that it came back poorer than it was sent: the other
+// side keeps the right one. It is said once for a field of a record, as long as it is
+// so; the history holds it of each write.
+func (w *work) tellUnheld(side record.Side, key string, sent, read record.Value) {
+	if w.formOf(key, sent, read) != record.Unheld {
+		return
+	}
+	if w.entry != nil {
+		for i := range w.entry.Writes {
+			if wr := &w.entry.Writes[i]; wr.Field == key && wr.Side == side && wr.State != store.WriteNotDone {
+				wr.CannotHold = true
+			}
+		}
+	}
+	f, ok := w.m.Field(key)
+	if !ok {
+		return
+	}
+	for i := range w.res.Fields {
+		if r := &w.res.Fields[i]; r.Espocrm == f.Espo && r.Advoware == f.Advo {
+			r.CannotHold = side
+		}
+	}
+	if w.base != nil {
+		if b, ok := w.base.Fields[key]; ok && w.formOf(key, b.On(side.Other()), b.On(side)) == record.Unheld {
+			return // said before
+		}
+	}
+	name, there := f.Advo, f.Espo
+	if side == record.EspoCRM {
+		name, there = f.Espo, f.Advo
+	}
+	w.warn("%s cannot hold the value of %s and shows it in a form of its own; %s keeps the right one%s",
+		fault.System(side).Title(), name, fault.System(side.Other()).Title(), inField(there, name))
+}
+
+func inField(there, name string) string {
+	if there == "" || there == name {
+		return ""
+	}
+	return " (" + there + ")"
+}
+
+// asMeant lets computed fields follow the values that were meant: what Advoware cannot
+// hold, and shows in a form of its own, does not come back through an expression.
+func (w *work) asMeant() {
+	if w.base == nil || w.advo == nil {
+		return
+	}
+	meant := map[string]record.Value{}
+	for key, fb := range w.base.Fields {
+		if f, ok := w.m.Field(key); ok && f.Direction == mapping.Both && !f.Computed && fb.Espo != fb.Advo && fb.Espo.HasText() &&
+			w.advo.view.Values[key] == fb.Advo && w.ownForm(key, fb.Espo, fb.Advo) {
+			meant[key] = fb.Espo
+		}
+	}
+	if len(meant) == 0 {
+		return
+	}
+	obj, err := w.overlay(w.advo.obj, meant)
+	if err != nil {
+		return
+	}
+	view, err := w.m.ReadAdvo(obj)
+	if err != nil || view.Kind != w.advo.view.Kind {
+		return
+	}
+	for _, f := range w.m.Fields(view.Kind) {
+		if v := view.Values[f.Key]; f.Computed && f.Direction == mapping.ToEspocrm && !v.IsAbsent() {
+			w.advo.view.Values[f.Key] = v
+		}
+	}
+}
+
+// answered marks EspoCRM's half of a field's base as one that no read has shown yet.
+func answered(b *store.Base, key string) {
+	if fb, ok := b.Fields[key]; ok {
+		fb.Answered = true
+		b.Fields[key] = fb
+	}
+}
+
+// readAnswers holds a read of EspoCRM against what it has answered to our PUTs, which
+// is what was set and not always what is stored: the spelling of an e-mail address
+// that it knows, fewer decimals. A difference of form takes the place of the answer,
+// whoever has modified the record last; any other is an edit.
+func (w *work) readAnswers() {
+	if w.base == nil || w.espo == nil {
+		return
+	}
+	var next *store.Base
+	for key, fb := range w.base.Fields {
+		v := w.espo.view.Values[key]
+		if !fb.Answered || v.IsAbsent() {
+			continue
+		}
+		if next == nil {
+			next = clone(w.base)
+		}
+		fb.Answered = false
+		if f, ok := w.m.Field(key); ok && v != fb.Espo && storedAs(f, fb.Espo, v) {
+			w.tellUnheld(record.EspoCRM, key, fb.Espo, v)
+			fb.Espo = v
+		}
+		next.Fields[key] = fb
+	}
+	if next != nil {
+		w.base, w.answersRead = next, true
+	}
+}
+
+// storedAs reports whether EspoCRM may store what it has answered as what it shows
+// now. The case of letters in a plain text is somebody's edit, and so is a text that
+// was cut.
+func storedAs(f mapping.Field, answered, read record.Value) bool {
+	switch f.FormOf(answered, read) {
+	case record.Unheld:
+		return true
+	case record.Same:
+		plain := f.Type == "" || f.Type == mapping.String || f.Type == mapping.Text
+		return !plain || strings.Contains(read.Text(), "@") || strings.ToUpper(read.Text()) == strings.ToLower(read.Text())
+	default:
+		return false
+	}
+}
+
+// syncedSince drops a base that is older than EspoCRM's own stamps: the record
+// carries another rowId and was synced later, by somebody whose memory is not this
+// store, or by this tool before its store was restored. What that base holds is no
+// proof of who has moved.
+func (w *work) syncedSince() {
+	if w.mem.Open == nil && Outdated(w.base, w.espo.row, w.espo.lastSync) {
+		w.base, w.baseless = nil, false
+	}
+}
+
+// Outdated reports whether a base rests on another rowId and an older sync than those
+// that EspoCRM carries. It says nothing where either is not known.
+func Outdated(b *store.Base, rowID, lastSync string) bool {
+	return b != nil && b.RowID != "" && rowID != "" && b.RowID != rowID && b.LastSync != "" && lastSync > b.LastSync
+}

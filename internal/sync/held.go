@@ -1,0 +1,125 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// The reasons of a record that a pass does not create.
+const (
+	ReasonHeld    = "create_held"    // too many creates in one pass
+	ReasonMatches = "create_matches" // an unlinked record of Advoware agrees by match
+)
+
+// PendingCreate is Memory.Pending of a record whose create was held back.
+const PendingCreate = "create held back"
+
+// CreateGuard is how many records a pass may still create. Safe for concurrent
+// use.
+type CreateGuard struct{ left atomic.Int64 }
+
+// NewCreateGuard lets so many be created.
+func NewCreateGuard(most int) *CreateGuard {
+	g := &CreateGuard{}
+	g.left.Store(int64(most))
+	return g
+}
+
+// Matched lists, by EspoCRM id, the unlinked records of Advoware that each of the
+// unlinked records agrees with by the mapping's match; records without any are
+// left out. Nothing is known where Advoware cannot list.
+func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.Object) (map[string][]int64, error) {
+	if m.List() == nil || len(m.Match()) == 0 {
+		return nil, nil
+	}
+	c := e.catalogOf(m)
+	out := map[string][]int64{}
+	var all []int64
+	for _, o := range objs {
+		s, err := readState(m, o, time.Time{})
+		if err != nil || s.advowareID != 0 {
+			continue
+		}
+		ids, err := c.near(ctx, e, e.Now().Add(-catalogAge), m.MatchValues(s.view, record.EspoCRM), -1)
+		if err != nil {
+			return nil, err
+		}
+		if len(ids) > 0 {
+			id, _ := o.Text("id")
+			out[id], all = ids, append(all, ids...)
+		}
+	}
+	free, err := c.free(ctx, e, all)
+	if err != nil {
+		return nil, err
+	}
+	for id, ids := range out {
+		var left []int64
+		for _, n := range ids {
+			if free[n] {
+				left = append(left, n)
+			}
+		}
+		if out[id] = left; len(left) == 0 {
+			delete(out, id)
+		}
+	}
+	return out, nil
+}
+
+// holds is why a pass does not create a record now; nil: it may. What an
+// interrupted run has begun, and what an operator wants, is not held back.
+func (w *work) holds(ctx context.Context) (*result.Reason, error) {
+	g := w.req.Creates
+	if g == nil || w.looked || w.req.CreateAnyway || w.letThrough {
+		return nil, nil
+	}
+	found, err := w.e.Matched(ctx, w.m, []record.Object{w.espo.obj})
+	if err != nil {
+		return nil, err
+	}
+	switch ids := found[w.key.ID]; {
+	case len(ids) > 0 && !w.isNew(ctx): // it is looked for first, and linked or asked about
+	case len(ids) > 0:
+		return &result.Reason{Code: ReasonMatches, Text: w.matchText(ids)}, nil
+	case g.left.Add(-1) < 0:
+		return &result.Reason{Code: ReasonHeld, Text: "Not created: more records would be created in one pass than are allowed (cron.max_creates)."}, nil
+	}
+	w.letThrough = true
+	return nil, nil
+}
+
+func (w *work) matchText(ids []int64) string {
+	shown, which := strings.Join(texts(ids[:min(len(ids), 10)]), ", "), "N"
+	if len(ids) == 1 {
+		which = shown
+	}
+	return fmt.Sprintf("Not created: Advoware %s, linked to nothing, agrees in %s. The same one: advosync link --entity %s --id %s --advoware-id %s; another one: %s",
+		shown, strings.Join(w.m.Match(), ", "), w.key.Entity, w.key.ID, which, w.hint("sync"))
+}
+
+// hold leaves the record as it is, to the next pass.
+func (w *work) hold(ctx context.Context, why result.Reason) error {
+	w.res.Outcome, w.res.Reason, w.res.Verdict = result.Skipped, why, result.Create
+	if w.mem.Pending != PendingCreate {
+		next := w.mem
+		next.Pending, next.WaitsSince = PendingCreate, w.waitsSince()
+		if err := w.commit(ctx, next); err != nil {
+			return err
+		}
+		w.originDue = false
+	}
+	if !w.marked {
+		return nil
+	}
+	w.marked = false
+	_, err := w.putEspo(ctx, statusPatch(w.before()), nil)
+	return err
+}

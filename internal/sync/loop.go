@@ -1,0 +1,282 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"advosync/internal/fault"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// maxRounds bounds how often one sync decides anew because somebody edited the
+// record meanwhile.
+const maxRounds = 4
+
+// errKeepsMoving ends an attempt that met a new edit in every round.
+var errKeepsMoving = errors.New("the record kept changing while it was synced")
+
+// sync reads, recovers, decides and writes, until the record is in step or the
+// rounds are used up. The order is that of docs/architecture.md, "How one record is synced".
+func (w *work) sync(ctx context.Context) error {
+	if err := w.load(ctx); err != nil {
+		return err
+	}
+	if err := w.readEspo(ctx); err != nil {
+		return err
+	}
+	if w.espo == nil {
+		return w.goneFromEspo(ctx)
+	}
+	if w.req.Action == ActionDelete {
+		return w.stillThere()
+	}
+	if doubt, err := w.recoverFirst(ctx); err != nil {
+		return err
+	} else if doubt != "" {
+		return w.parkDoubtful(ctx, doubt)
+	}
+	if w.espo == nil {
+		return w.goneFromEspo(ctx)
+	}
+	w.attempt = 1
+	return w.rounds(ctx)
+}
+
+// rounds decides and acts until the record is in step, waits, or has kept changing
+// for too long.
+func (w *work) rounds(ctx context.Context) error {
+	for ; w.attempt <= maxRounds; w.attempt++ {
+		done, err := w.round(ctx)
+		if done || err != nil {
+			return err
+		}
+	}
+	return errKeepsMoving
+}
+
+// round is one pass over the record: read, decide, act. done: nothing is left
+// to do. Not done, no error: somebody edited meanwhile, decide anew.
+func (w *work) round(ctx context.Context) (done bool, err error) {
+	marked, err := w.readAgain(ctx)
+	if err != nil {
+		return false, err
+	}
+	if w.espo == nil {
+		return true, w.goneFromEspo(ctx)
+	}
+	if w.advowareID() == 0 {
+		return w.create(ctx)
+	}
+	if s, err := w.sharers(ctx); err != nil || w.proven() && s.double != nil {
+		return false, errors.Join(err, s.double)
+	}
+	if !marked && w.base != nil && w.marksFirst() && w.espo.status != record.StatusConflict && w.espoMoved() {
+		if err := w.mark(ctx); err != nil {
+			return false, err
+		}
+		marked = true
+	}
+	if err := w.readToDecide(ctx); err != nil {
+		return false, err
+	}
+	if doubt, err := w.doubtful(ctx); err != nil {
+		return false, err
+	} else if doubt != "" {
+		return true, w.parkDoubtful(ctx, doubt)
+	}
+	if w.linkID != 0 && w.advo != nil {
+		return w.putLink(ctx)
+	}
+	d, err := w.judged(ctx)
+	if err == nil && !marked && w.marksFirst() && d.Action == reconcile.Write && len(d.ToAdvo) > 0 {
+		d, err = w.markAndDecide(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	return w.act(ctx, d)
+}
+
+// act carries out one decision.
+func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	switch d.Action {
+	case reconcile.None, reconcile.Adopt:
+		if err := w.stuckFault(); err != nil {
+			w.baseless = false // what agrees is known from now on, though the record is not in step
+			return false, err
+		}
+		if w.wroteAdvo {
+			return w.final(ctx, d)
+		}
+		return w.adopt(ctx, d)
+	case reconcile.Park:
+		return w.park(ctx, d)
+	case reconcile.Missing:
+		return w.missingInAdvoware(ctx)
+	case reconcile.Write:
+		if len(d.ToAdvo) == 0 {
+			return w.final(ctx, d)
+		}
+		return w.write(ctx, d)
+	default:
+		return false, fmt.Errorf("decision %q has no action here", d.Action)
+	}
+}
+
+// write sends values to Advoware, reads back, and decides again on what is
+// there: what belongs to EspoCRM by then goes along in the final PUT.
+func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	before := w.advo
+	if err := w.putAdvo(ctx, d); w.paused(err) {
+		w.closeWrites(record.Advoware, store.WriteNotDone)
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	if err := w.readBack(ctx); err != nil {
+		return false, err
+	}
+	if err := w.advance(d.ToAdvo, before, w.advo); err != nil {
+		if !w.stick(err, d.ToAdvo) {
+			return false, err
+		}
+		if !w.tookSome(fault.As(err)) {
+			w.owed = nil // it has overruled nobody
+		}
+	}
+	w.arrived(record.Advoware, d.Kind, d.ToAdvo, w.advo.view.Values)
+	w.closeWrites(record.Advoware, store.WriteDone)
+	w.wroteAdvo = true
+	again, err := w.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	if again.Action == reconcile.Write && len(again.ToAdvo) > 0 {
+		return false, nil // a person wrote meanwhile: from marking anew
+	}
+	return w.act(ctx, again)
+}
+
+// putAdvo announces the write, then sends the whole object.
+func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
+	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
+	if err != nil {
+		return err
+	}
+	if err := w.pingPong(record.Advoware, d.Kind, d.ToAdvo); err != nil {
+		return err
+	}
+	in := w.announcement(record.Advoware, d)
+	if err := w.announce(ctx, in, d); err != nil {
+		return err
+	}
+	if err := w.lease.Check(); err != nil {
+		return err
+	}
+	wctx, cancel := w.until(ctx, w.givesUp(in))
+	defer cancel()
+	err = w.told(w.e.Advoware.Update(wctx, w.m.UpdatePath(), strconv.FormatInt(w.advo.id, 10), w.m.Sent(obj)))
+	if f := fault.As(err); f != nil && f.Doubt {
+		return w.told(w.afterDoubt(ctx, f))
+	}
+	return err
+}
+
+// announce stores, in one transaction, what is about to be written, the values that it
+// replaces, and the base in force; what a dead run had announced is closed with it.
+func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile.Decision) error {
+	if !in.Makes {
+		w.planWrites(in.Side, d)
+	}
+	in.HistoryID = w.history().ID
+	next := w.mem
+	next.Open, next.WaitsSince = in, w.waitsSince()
+	if !in.Makes { // else the base is of the record that is gone, should it come back
+		next.Base = w.inForce()
+	}
+	if w.wroteAdvo { // what they tell has happened, whatever becomes of the next write
+		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	} else {
+		w.toldOf = nil // what an earlier round was to tell has not happened
+	}
+	w.owed = nil
+	if w.clashesAnew(d) {
+		w.owed = []store.Note{w.conflictNote(d)}
+	}
+	in.Notes = w.owed
+	w.recovered, w.fate = true, fateUnknown
+	return w.commit(ctx, next)
+}
+
+// final is the one PUT to EspoCRM that ends a sync: mapped values, rowId, status and
+// time together. A stale version number means that somebody edited meanwhile: not
+// done, decide anew.
+func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	if again, err := w.staleRead(ctx, d); again || err != nil {
+		return false, err
+	}
+	if d.Typed || d.Waits || len(w.stuck) > 0 {
+		return false, w.putSome(ctx, d)
+	}
+	p, planned, err := w.planFinal(d)
+	if err != nil {
+		return false, err
+	}
+	if err := w.pingPong(record.EspoCRM, d.Kind, d.ToEspo); err != nil {
+		return false, err
+	}
+	in := w.announcement(record.EspoCRM, d)
+	in.RowID = planned.RowID
+	if err := w.announce(ctx, in, d); err != nil {
+		return false, err
+	}
+	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
+	switch w.told(err); {
+	case fault.Is(err, fault.Modified):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return false, w.stillOurs(ctx)
+	case w.refusedByName(err, d.ToEspo):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, w.settleFinal(ctx, d, p, planned, o)
+}
+
+// putSome is a PUT to EspoCRM that leaves the sides apart: an operator's values, which
+// have still to go to Advoware, or what is decided while the rest waits. It tells
+// neither a rowId nor clean, and its answer is the read that the next round decides on.
+func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
+	p, err := w.patch(d.ToEspo)
+	if err != nil {
+		return err
+	}
+	if d.Typed { // a pass finds the record, whatever comes
+		p.Put(record.FieldStatus, record.StatusDirty)
+	}
+	planned := clone(w.base)
+	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
+	in := w.announcement(record.EspoCRM, d)
+	if err := w.announce(ctx, in, d); err != nil {
+		return err
+	}
+	began := w.e.Now()
+	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
+	switch w.told(err); {
+	case fault.Is(err, fault.Modified):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return w.stillOurs(ctx)
+	case !d.Typed && w.refusedByName(err, d.ToEspo):
+		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		return nil
+	case err != nil:
+		return err
+	}
+	return w.settleSome(ctx, d, planned, o, began)
+}

@@ -1,0 +1,117 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// statusPatch is a PUT that changes nothing but the status.
+func statusPatch(status string) record.Patch {
+	p := record.Patch{}
+	p.Put(record.FieldStatus, status)
+	return p
+}
+
+// cleanPatch is what a success writes into the sync fields. lastSync is the
+// server's time of the read that was decided on, never our clock: what is
+// saved after that read has no older stamp.
+func (w *work) cleanPatch() record.Patch {
+	p := statusPatch(record.StatusClean)
+	p.Put(record.FieldLastSync, max(w.espo.modifiedAt, w.espo.asOf))
+	p.Put(record.FieldErrorMessage, nil)
+	p.Put(record.FieldRetryCount, 0)
+	return p
+}
+
+// putEspo is a partial update of EspoCRM, bounded by the lease.
+func (w *work) putEspo(ctx context.Context, p record.Patch, version *int64) (record.Object, error) {
+	return w.putEspoUntil(ctx, p, version, w.lease.Until())
+}
+
+// putEspoUntil gives up at the end, which an announced write's deadline rests on.
+func (w *work) putEspoUntil(ctx context.Context, p record.Patch, version *int64, end time.Time) (record.Object, error) {
+	if err := w.lease.Check(); err != nil {
+		return record.Object{}, err
+	}
+	ctx, cancel := w.until(ctx, end)
+	defer cancel()
+	return w.e.EspoCRM.Update(ctx, w.m.EspoType(), w.key.ID, p, version)
+}
+
+// overlay puts values on an Advoware object, everything unmapped untouched.
+func (w *work) overlay(o record.Object, values map[string]record.Value) (record.Object, error) {
+	plain := map[string]record.Value{}
+	var clears []string
+	for key, v := range values {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			clears = append(clears, f.Advo)
+			continue
+		}
+		plain[key] = v
+	}
+	slices.Sort(clears)
+	return w.m.Overlay(o, plain, clears)
+}
+
+// patch is the wire form of values for EspoCRM.
+func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
+	plain := map[string]record.Value{}
+	cleared := record.Patch{}
+	for key, v := range values {
+		if f, ok := w.m.Field(key); ok && f.Clear {
+			cleared.Put(f.Espo, nil)
+			continue
+		}
+		plain[key] = v
+	}
+	p, err := w.m.EspoPatch(w.espo.obj, plain)
+	for name, raw := range cleared {
+		p[name] = raw
+	}
+	return p, err
+}
+
+// planFinal builds the final PUT and the base that will hold once it happened
+// .
+func (w *work) planFinal(d reconcile.Decision) (record.Patch, *store.Base, error) {
+	p, err := w.patch(d.ToEspo)
+	if err != nil {
+		return nil, nil, err
+	}
+	planned := clone(w.base)
+	for key, v := range d.ToEspo {
+		w.setBase(planned, key, record.Pair{Espo: v, Advo: w.advo.view.Values[key]})
+		answered(planned, key)
+	}
+	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
+	planned.LastSync, planned.StoredAt = w.espo.modifiedAt, w.e.Now()
+	planned.Kind = w.kindAfter(d)
+	for name, raw := range w.cleanPatch() {
+		p[name] = raw
+	}
+	planned.RowID = ""
+	if w.matches(planned, w.advo) {
+		planned.RowID = w.advo.row
+	}
+	if planned.RowID != "" {
+		p.Put(record.FieldRowID, planned.RowID)
+	}
+	return p, planned, nil
+}
+
+// kindAfter is both sides' kinds once ToEspo has been written.
+func (w *work) kindAfter(d reconcile.Decision) record.Pair {
+	if w.advo.view.Kind == "" {
+		return record.Pair{}
+	}
+	espo := w.espo.view.Kind
+	if len(d.ToEspo) > 0 {
+		espo = d.Kind
+	}
+	return record.Pair{Espo: record.Of(espo), Advo: record.Of(w.advo.view.Kind)}
+}

@@ -1,0 +1,93 @@
+package sync
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// The ping-pong breaker parks a record when one field has, within three hours and
+// more than 6 times, been given a value that this tool had already written and seen
+// arrive in that time. A busy person writes new values; two programs that undo each
+// other write the same ones again.
+const (
+	pingPongWindow = 3 * time.Hour
+	pingPongMost   = 6
+)
+
+// clockSlack is how far clocks of hosts that work together may be apart. What is
+// dated further ahead than that was dated by a clock that was wrong.
+const clockSlack = time.Minute
+
+// pingPong refuses a write that would give a field the same values once more than
+// two people would.
+func (w *work) pingPong(to record.Side, kind string, values map[string]record.Value) error {
+	marks := w.marks()
+	var fields []string
+	for _, f := range w.m.Fields(kind) {
+		v, ok := values[f.Key]
+		if !ok || !typed(f) || !known(marks, f.Key, to, v) {
+			continue
+		}
+		repeats := 1
+		for _, m := range marks {
+			if m.Field == f.Key && m.Repeat {
+				repeats++
+			}
+		}
+		if repeats > pingPongMost {
+			fields = append(fields, cmp.Or(f.Espo, f.Advo))
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	return &fault.Error{System: fault.Local, Code: fault.PingPong, Owner: fault.OwnerRecord, Op: "sync " + w.what(), Field: strings.Join(fields, ", "),
+		Message: "the same values keep being written back and forth: " + strings.Join(fields, ", ") + "; another program undoes what this one writes",
+		Hint:    "find what else writes the field (a workflow, an import), then " + w.hint("reset")}
+}
+
+// arrived remembers the values of a write that the other side has shown since; the
+// next commit stores them.
+func (w *work) arrived(at record.Side, kind string, sent, read map[string]record.Value) {
+	marks := w.marks()
+	for _, f := range w.m.Fields(kind) {
+		v, ok := sent[f.Key]
+		if !ok || !typed(f) || !w.ownForm(f.Key, v, read[f.Key]) {
+			continue
+		}
+		marks = append(marks, store.WriteMark{Field: f.Key, Side: at, Hash: hashValue(v), At: w.e.Now(), Repeat: known(marks, f.Key, at, v)})
+	}
+	w.mem.Writes = marks
+}
+
+// marks are the writes of the last hours.
+func (w *work) marks() []store.WriteMark {
+	now := w.e.Now()
+	return slices.DeleteFunc(slices.Clone(w.mem.Writes), func(m store.WriteMark) bool {
+		age := now.Sub(m.At)
+		return age > pingPongWindow || age < -clockSlack
+	})
+}
+
+// typed reports whether somebody types the field's values; computed ones and clears
+// only follow.
+func typed(f mapping.Field) bool { return !f.Computed && !f.Clear }
+
+func known(marks []store.WriteMark, field string, side record.Side, v record.Value) bool {
+	hash := hashValue(v)
+	return slices.ContainsFunc(marks, func(m store.WriteMark) bool { return m.Field == field && m.Side == side && m.Hash == hash })
+}
+
+func hashValue(v record.Value) string {
+	sum := sha256.Sum256([]byte(v.Text()))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,207 @@
+package sync
+
+import (
+	"context"
+	"slices"
+
+	"advosync/internal/callcount"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+)
+
+// Plan says what Sync would do now and why, and writes nothing anywhere. The
+// values of the fields that differ are in the result, for `diff`. An announcement of a
+// dead run is taken into account as Sync would.
+func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
+	start := e.Now()
+	ctx, calls := callcount.With(ctx)
+	w := e.newWork(ctx, req)
+	if err := w.plan(ctx); err != nil {
+		w.res.Outcome = result.Failed
+		w.res.Error = result.FromFault(err)
+		w.reasonFrom(err)
+	} else if w.mem.Hold != nil {
+		w.res.Outcome, w.res.Planned = result.Skipped, ""
+		w.sayOnHold()
+	}
+	w.explain(ctx)
+	return w.finish(start, calls)
+}
+
+// plan is sync up to the first write.
+func (w *work) plan(ctx context.Context) error {
+	byName := !w.req.Pass
+	w.req.Pass, w.req.EvenOnHold = true, true // never waits; what differs is shown of a record on hold, too
+	if err := w.load(ctx); err != nil {
+		return err
+	}
+	if err := w.readEspo(ctx); err != nil {
+		return err
+	}
+	if w.espo == nil {
+		return w.planGone()
+	}
+	if w.req.Action == ActionDelete {
+		return w.stillThere()
+	}
+	if doubt, err := w.vet(ctx); err != nil {
+		return err
+	} else if doubt != "" {
+		w.planDoubtful(doubt)
+		return nil
+	}
+	if w.mem.Open != nil {
+		if err := w.recover(ctx); err != nil {
+			return err
+		}
+		w.warn("an earlier run was interrupted; its last write is taken into account")
+	}
+	if w.advowareID() != 0 {
+		if err := w.readAdvo(ctx); err != nil {
+			return err
+		}
+		if doubt, err := w.doubtful(ctx); err != nil {
+			return err
+		} else if doubt != "" {
+			w.planDoubtful(doubt)
+			return nil
+		}
+	}
+	if !byName && w.waitsForAPerson() {
+		w.policy = reconcile.Manual
+	}
+	d, err := w.decide(ctx)
+	if err != nil {
+		return err
+	}
+	if d.Action == reconcile.Post {
+		if why, err := w.holds(ctx); err != nil {
+			return err
+		} else if why != nil {
+			w.res.Outcome, w.res.Reason = result.Skipped, *why
+			return nil
+		}
+		if found, err := w.lookFirst(ctx, d); err != nil {
+			return err
+		} else if found {
+			w.warn("Advoware %d equals it and is linked instead of creating another one", w.linkID)
+		}
+	}
+	w.predict(d)
+	return w.stuckFault()
+}
+
+// predict fills the result with what the decision leads to.
+func (w *work) predict(d reconcile.Decision) {
+	w.res.Outcome = result.Planned
+	switch d.Action {
+	case reconcile.None:
+		w.res.Outcome = result.Unchanged
+	case reconcile.Adopt:
+		w.res.Planned = result.Adopted
+	case reconcile.Post:
+		w.res.Planned = result.CreatedAdvoware
+	case reconcile.Park:
+		w.res.Planned = result.ConflictWaits
+		if w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
+			w.res.Outcome, w.res.Planned = result.ConflictWaits, ""
+		}
+	case reconcile.Missing:
+		w.res.Planned = result.Failed
+		if how := w.e.cfg.OnMissingInAdvoware; how == MissingUnlink {
+			w.res.Planned = result.Skipped
+		} else if how == MissingRecreate {
+			w.res.Planned = result.CreatedAdvoware
+		}
+	case reconcile.Write:
+		d = w.foresee(d)
+		w.wroteAdvo, w.wroteEspo = len(d.ToAdvo) > 0, countReal(w.m, d.ToEspo) > 0
+		w.res.Planned = w.outcome()
+		w.res.Waits = d.Waits
+	}
+	w.res.Fields = d.Fields(true)
+}
+
+// foresee adds what belongs to EspoCRM once Advoware holds the new values:
+// computed fields are computed from those.
+func (w *work) foresee(d reconcile.Decision) reconcile.Decision {
+	if len(d.ToAdvo) == 0 {
+		return d
+	}
+	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
+	if err != nil {
+		return d
+	}
+	next, err := readAdvoState(w.m, w.advo.id, obj)
+	if err != nil {
+		return d
+	}
+	now := *w
+	now.advo = next
+	now.base = clone(w.base)
+	for key, v := range d.ToAdvo {
+		now.setBase(now.base, key, record.Pair{Espo: w.espo.view.Values[key], Advo: v})
+	}
+	again := reconcile.Decide(now.input())
+	d.ToEspo = again.ToEspo
+	var kept []reconcile.Change
+	for _, c := range d.Changes {
+		if _, computed := again.ToEspo[c.Field.Key]; c.Target == record.EspoCRM && !computed {
+			continue
+		}
+		kept = append(kept, c)
+	}
+	for _, c := range again.Changes {
+		if !hasField(kept, c.Field.Key) {
+			kept = append(kept, c)
+		}
+	}
+	d.Changes = kept
+	return d
+}
+
+func hasField(cs []reconcile.Change, key string) bool {
+	for _, c := range cs {
+		if c.Field.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// planGone is goneFromEspo without its writes.
+func (w *work) planGone() error {
+	d := reconcile.Decide(w.input())
+	w.tell(d)
+	if w.mem.Base == nil && w.mem.Open == nil {
+		return w.unknownRecord()
+	}
+	w.res.Outcome = result.Skipped
+	deletes := w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
+	if deletes {
+		w.res.Outcome, w.res.Planned = result.Planned, result.UpdatedAdvoware
+		w.res.Reason.Text += " The record in Advoware would be deleted."
+	}
+	if w.mem.Base != nil {
+		id := w.mem.Base.AdvowareID
+		w.res.AdvowareID = &id
+		if !deletes {
+			w.res.Reason.Text += keptText(id)
+		}
+	}
+	return nil
+}
+
+// mergeFields adds the fields that a later decision of the same sync brought.
+func mergeFields(have, more []result.Field) []result.Field {
+	for _, f := range more {
+		i := slices.IndexFunc(have, func(h result.Field) bool { return h.Espocrm == f.Espocrm && h.Advoware == f.Advoware })
+		if i < 0 {
+			have = append(have, f)
+		} else if have[i].Overruled == "" {
+			have[i].Overruled = f.Overruled
+		}
+	}
+	return have
+}

@@ -1,0 +1,270 @@
+package sync
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"advosync/internal/fault"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// doubtful asks reconcile what the link is worth that EspoCRM carries, once both
+// sides were read; "": it is proven, or there is none to judge.
+func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
+	id := w.espo.advowareID
+	if w.advo == nil || w.linkID != 0 || id == 0 || id != w.advo.id {
+		return "", nil
+	}
+	l := reconcile.Link{Based: w.based(id), Told: w.linkMade(id), RowStored: w.espo.row, RowCurrent: w.advo.row,
+		Espo: w.m.MatchValues(w.espo.view, record.EspoCRM), Advo: w.m.MatchValues(w.advo.view, record.Advoware)}
+	if link := w.mem.Link; link != nil && link.AdvowareID == id {
+		l.Confirmed = link.Key != "" && link.Key == keyPrint(l.Advo)
+	}
+	if l.Based && w.base != nil {
+		l.Before = w.baseKey()
+	}
+	known, err := w.sharers(ctx)
+	if err != nil {
+		return "", err
+	}
+	l.Elsewhere = known.before
+	if b := suspect(l); b != "" {
+		return b, nil
+	}
+	return "", known.double
+}
+
+// sharing is what is known of other records with the same number.
+type sharing struct {
+	number int64
+	before bool  // the store knows it, or knew it, under another record
+	double error // another record in EspoCRM carries it now
+}
+
+// sharers looks for other records with the number that EspoCRM carries: in the
+// store, and where it knows one, in EspoCRM. Of a link that is proven EspoCRM is asked
+// only while the number is noted as carried twice. It is called before Advoware is read
+// for a decision, because a PUT may rest on that read.
+func (w *work) sharers(ctx context.Context) (sharing, error) {
+	id := w.espo.advowareID
+	if id == 0 || w.linkID != 0 {
+		return sharing{}, nil
+	}
+	if w.shared.number == id {
+		return w.shared, nil
+	}
+	s := sharing{number: id}
+	ask, err := w.e.carriedTwice(ctx, w.key.Entity, id)
+	if !w.proven() && err == nil {
+		var others []string
+		others, err = w.knownElsewhere(ctx, id)
+		s.before = len(others) > 0
+	}
+	if (ask || s.before) && err == nil {
+		s.double = w.carriedElsewhere(ctx, id, nil)
+		if s.double != nil && !fault.Is(s.double, fault.Duplicate) {
+			return s, s.double
+		}
+		if twice := s.double != nil; twice != ask && w.lease != nil { // a plan writes nothing
+			err = w.e.NoteCarriedTwice(ctx, w.m, id, twice)
+		}
+	}
+	if err == nil {
+		w.shared = s
+	}
+	return s, err
+}
+
+// twiceKey is the value that notes a number which more than one record of EspoCRM
+// carries. It stands until EspoCRM shows that only one does.
+func twiceKey(entity string, number int64) string {
+	return fmt.Sprintf("twice:%s:%d", strings.ToLower(entity), number)
+}
+
+func (e *Engine) carriedTwice(ctx context.Context, entity string, number int64) (bool, error) {
+	_, twice, err := e.Store.Get(ctx, twiceKey(entity, number))
+	if err != nil {
+		return false, store.Fault("look for other records of Advoware "+fmt.Sprint(number), err)
+	}
+	return twice, nil
+}
+
+// NoteCarriedTwice notes that more than one record of EspoCRM carries an Advoware
+// number, so that none of them is synced, the one with a proven link neither; or that
+// it is so no more.
+func (e *Engine) NoteCarriedTwice(ctx context.Context, m *mapping.Mapping, number int64, twice bool) error {
+	key := twiceKey(m.Entity(), number)
+	var err error
+	if twice {
+		err = e.Store.Put(ctx, key, []byte("{}"), 0)
+	} else {
+		err = e.Store.Delete(ctx, key)
+	}
+	if err != nil {
+		return store.Fault("note who carries Advoware "+fmt.Sprint(number), err)
+	}
+	return nil
+}
+
+func suspect(l reconcile.Link) reconcile.Belief {
+	if b := l.Judge(); b != reconcile.Proven {
+		return b
+	}
+	return ""
+}
+
+// based: the base is of this very pair.
+func (w *work) based(id int64) bool { return w.mem.Base != nil && w.mem.Base.AdvowareID == id }
+
+// proven: the link that EspoCRM carries needs no other proof.
+func (w *work) proven() bool { return w.based(w.espo.advowareID) || w.linkMade(w.espo.advowareID) }
+
+// linkMade: this tool has made the link or was about to, or an operator has said so.
+func (w *work) linkMade(id int64) bool {
+	return w.mem.Link != nil && w.mem.Link.AdvowareID == id || w.mem.Open != nil && w.mem.Open.AdvowareID == id
+}
+
+// baseKey is Advoware's natural key in the base.
+func (w *work) baseKey() map[string]record.Value {
+	v := mapping.View{Kind: w.base.Kind.Advo.Text(), Values: make(map[string]record.Value, len(w.base.Fields))}
+	for key, fb := range w.base.Fields {
+		v.Values[key] = fb.Advo
+	}
+	return w.m.MatchValues(v, record.Advoware)
+}
+
+// keyPrint is the fingerprint of a natural key.
+func keyPrint(key map[string]record.Value) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(key)) {
+		fmt.Fprintf(h, "%q=%q\n", name, key[name].Text())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// knownElsewhere are the other records under which the store knows a number.
+func (w *work) knownElsewhere(ctx context.Context, id int64) ([]string, error) {
+	const most = 5
+	var ids []string
+	errEnough := errors.New("enough")
+	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{AdvowareID: id}, func(other string, _ store.Memory) error {
+		if other != w.key.ID {
+			ids = append(ids, other)
+		}
+		if len(ids) == most {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, store.Fault("look for other records of Advoware "+fmt.Sprint(id), err)
+	}
+	return ids, nil
+}
+
+// vet looks at a link that nothing in the memory proves before an interrupted
+// write is recovered, which compares with what the link leads to.
+func (w *work) vet(ctx context.Context) (reconcile.Belief, error) {
+	if id := w.espo.advowareID; w.mem.Open == nil || id == 0 || w.based(id) || w.linkMade(id) {
+		return "", nil
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return "", err
+	}
+	return w.doubtful(ctx)
+}
+
+// sayDoubtful is the verdict on a link in doubt. Nothing that was read through it
+// is told: not a value, not a rowId.
+func (w *work) sayDoubtful(b reconcile.Belief) {
+	w.res.Verdict, w.res.Outcome, w.res.Fields = result.Conflict, result.ConflictWaits, []result.Field{}
+	w.res.RowID.Current = ""
+	w.res.Reason = reconcile.ReasonDoubtful(b, w.advo.id)
+}
+
+func (w *work) planDoubtful(b reconcile.Belief) {
+	waits := w.doubtKnown()
+	w.sayDoubtful(b)
+	if !waits {
+		w.res.Outcome, w.res.Planned = result.Planned, result.ConflictWaits
+	}
+}
+
+// skipDoubtful: an undo puts nothing back over a link in doubt.
+func (w *work) skipDoubtful(b reconcile.Belief) {
+	w.sayDoubtful(b)
+	w.res.Outcome = result.Skipped
+}
+
+// doubtKnown: this doubt was told, and EspoCRM shows it.
+func (w *work) doubtKnown() bool {
+	p := w.mem.Parked
+	return p != nil && p.Doubtful && p.AdvowareID == w.advo.id && w.espo.status == record.StatusConflict
+}
+
+// parkDoubtful leaves a link in doubt to a person. What is remembered of the link
+// before stays; no attempt is counted.
+func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
+	if w.req.Judge != nil && w.attempt <= 1 {
+		if err := w.req.Judge(result.Conflict); err != nil {
+			return err
+		}
+	}
+	known := w.doubtKnown()
+	w.sayDoubtful(b)
+	hint := result.CommandOf(fmt.Sprintf("advosync link --entity %s --doubtful", w.key.Entity), w.e.cfg.Office)
+	if known {
+		w.sendNotes(ctx)
+		return nil
+	}
+	was, err := w.unedited(ctx, w.prior)
+	if err != nil {
+		return err
+	}
+	next := w.mem
+	told := next.Parked != nil && next.Parked.Doubtful && next.Parked.AdvowareID == w.advo.id
+	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true, Was: was}
+	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
+	if !told && !w.e.doubtTold.Swap(true) {
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.words().ofDoubt(b, w.advo.id, w.res.Reason)+"\n"+w.words().doubts+hint))
+	}
+	w.closeEntry(result.ConflictWaits)
+	w.entry.RowBefore, w.entry.RowAfter = "", ""
+	if err := w.commit(ctx, next); err != nil {
+		return err
+	}
+	p := statusPatch(record.StatusConflict)
+	p.Put(record.FieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
+	if _, err := w.putEspo(ctx, p, w.espo.version); fault.Is(err, fault.Modified) {
+		return w.stillOurs(ctx) // the next sync says it, of what it reads then
+	} else if err != nil {
+		return err
+	}
+	w.marked = false
+	w.sendNotes(ctx)
+	return nil
+}
+
+// unedited is a status, or dirty in the place of clean where EspoCRM's stamps show
+// that somebody has saved the record since it was last in step. A status that we
+// set ourselves buries those stamps, and without a base nothing else tells.
+func (w *work) unedited(ctx context.Context, status string) (string, error) {
+	if status != record.StatusClean {
+		return status, nil
+	}
+	byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+	if err == nil && !byUs && w.priorStamp[0] >= w.espo.lastSync {
+		status = record.StatusDirty
+	}
+	return status, err
+}

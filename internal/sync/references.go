@@ -1,0 +1,142 @@
+package sync
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+	"advosync/internal/store"
+)
+
+// references tells a mapping what a record's fields name of other records: by what this
+// store knows of their links, and of EspoCRM's users by a list of them. It is one
+// record's, and asks the store once for each.
+type references struct {
+	ctx   context.Context
+	e     *Engine
+	links map[linkName]linkName
+}
+
+// linkName names a link by one side or both.
+type linkName struct {
+	entity, id string
+	number     int64
+}
+
+// References is what a mapping needs to read references, for as long as ctx lives: by
+// what this store knows of links, and of EspoCRM's users by a list of them. It only reads.
+func (e *Engine) References(ctx context.Context) mapping.References {
+	return &references{ctx: ctx, e: e}
+}
+
+// remember keeps what the store has answered; most records lead nowhere.
+func (r *references) remember(name linkName, p linkName) {
+	if r.links == nil {
+		r.links = map[linkName]linkName{}
+	}
+	r.links[name] = p
+}
+
+// EspoID is the one record that this store knows as linked to a number.
+func (r *references) EspoID(entity string, number int64) (string, error) {
+	name := linkName{entity: entity, number: number}
+	if p, known := r.links[name]; known {
+		return p.id, nil
+	}
+	var ids []string
+	err := r.e.Store.Scan(r.ctx, entity, store.ScanFilter{AdvowareID: number}, func(id string, m store.Memory) error {
+		if linkedTo(m) == number {
+			ids = append(ids, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", store.Fault("look for a linked record of "+entity, err)
+	}
+	p := linkName{number: number}
+	if len(ids) == 1 { // two with one number: neither is known to be the one
+		p.id = ids[0]
+	}
+	r.remember(name, p)
+	return p.id, nil
+}
+
+// Number is the number that this store knows a record as linked to.
+func (r *references) Number(entity, espoID string) (int64, error) {
+	name := linkName{entity: entity, id: espoID}
+	if p, known := r.links[name]; known {
+		return p.number, nil
+	}
+	m, err := r.e.Store.Load(r.ctx, store.Key{Entity: entity, ID: espoID})
+	if err != nil {
+		return 0, store.Fault("look for a linked record of "+entity, err)
+	}
+	p := linkName{id: espoID, number: linkedTo(m)}
+	r.remember(name, p)
+	return p.number, nil
+}
+
+// linkedTo is the number that a memory knows its record as linked to; 0: none.
+func linkedTo(m store.Memory) int64 {
+	switch {
+	case m.Base != nil && m.Base.AdvowareID != 0:
+		return m.Base.AdvowareID
+	case m.Link != nil:
+		return m.Link.AdvowareID
+	}
+	return 0
+}
+
+// UserID is a user of EspoCRM by a word in an attribute, without regard to case.
+func (r *references) UserID(attribute, word string) (string, error) {
+	users, err := r.e.people.all(r.ctx, r.e)
+	for _, u := range users {
+		if text, _ := u.Text(attribute); err == nil && strings.EqualFold(strings.TrimSpace(text), word) {
+			id, _ := u.Text("id")
+			return id, nil
+		}
+	}
+	return "", err
+}
+
+// UserWord is an attribute of a user.
+func (r *references) UserWord(attribute, id string) (string, error) {
+	users, err := r.e.people.all(r.ctx, r.e)
+	for _, u := range users {
+		if has, _ := u.Text("id"); err == nil && has == id {
+			text, _ := u.Text(attribute)
+			return strings.TrimSpace(text), nil
+		}
+	}
+	return "", err
+}
+
+// people are EspoCRM's users, asked for when somebody wants to know, and again when the
+// answer is old.
+type people struct {
+	mu    sync.Mutex
+	begun time.Time
+	users []record.Object
+}
+
+func (p *people) all(ctx context.Context, e *Engine) ([]record.Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := e.Now()
+	if age := now.Sub(p.begun); !p.begun.IsZero() && age >= 0 && age < catalogAge {
+		return p.users, nil
+	}
+	var users []record.Object
+	q := record.Query{Select: []string{"id", "userName", "emailAddress"}, OrderBy: "id", Size: pageSize}
+	err := q.Each(func(q record.Query) ([]record.Object, error) { return e.EspoCRM.Find(ctx, "User", q) }, func(page []record.Object) error {
+		users = append(users, page...)
+		return nil
+	})
+	if err == nil {
+		p.users, p.begun = users, now
+	}
+	return users, err
+}

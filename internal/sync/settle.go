@@ -1,0 +1,162 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"advosync/internal/record"
+
+	"advosync/internal/fault"
+	"advosync/internal/reconcile"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// adopt brings the memory up to date where both sides agree already: the base
+// first, it is true now; then at most one PUT to EspoCRM.
+func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	put := d.PutNeeded || w.marked
+	if d.Action == reconcile.None && !put && w.mem.Open == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 && !w.answersRead {
+		w.res.Outcome = result.Unchanged
+		return true, w.checked(ctx)
+	}
+	if again, err := w.staleRead(ctx, d); again || err != nil {
+		return false, err
+	}
+	_, next, err := w.planFinal(d)
+	if err != nil {
+		return false, err
+	}
+	if next.RowID == "" && !w.marked && w.prior == record.StatusClean && w.espo.lastSync != "" {
+		put = false // only the rowId lags, and the base has not all that it stands for
+	}
+	w.base, w.baseless = next, false
+	mem := w.mem
+	mem.Base, mem.Open, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
+	mem.WaitsSince = time.Time{}
+	w.res.Outcome = result.Unchanged
+	if put || d.Action == reconcile.Adopt && !d.PutNeeded {
+		w.res.Outcome = result.Adopted
+		w.closeEntry(result.Adopted)
+	}
+	if err := w.commit(ctx, mem); err != nil {
+		return false, err
+	}
+	if put {
+		if again, err := w.putClean(ctx, next); again || err != nil {
+			return false, err
+		}
+	}
+	w.res.RetryCount = 0
+	w.sendNotes(ctx)
+	return true, nil
+}
+
+// checked remembers when an unchanged record was last compared, only where a
+// pass asks for it: a named sync of a record in step writes nothing.
+func (w *work) checked(ctx context.Context) error {
+	if !w.req.Pass {
+		return nil
+	}
+	next := w.mem
+	next.CheckedAt = w.e.Now()
+	return w.commit(ctx, next)
+}
+
+// putClean tells EspoCRM that an adopted record is clean. Under a version
+// number, so that it cannot bury an edit made meanwhile: then decide anew.
+func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err error) {
+	onlyStatus := w.espo.row == base.RowID && w.espo.lastSync != ""
+	if onlyStatus && w.req.DeferClean != nil {
+		w.req.DeferClean(w.key.ID, w.espo.version)
+		w.marked = false
+		return false, nil
+	}
+	p := w.cleanPatch()
+	if base.RowID != "" {
+		p.Put(record.FieldRowID, base.RowID)
+	}
+	o, err := w.putEspo(ctx, p, w.espo.version)
+	if fault.Is(err, fault.Modified) {
+		w.entry = nil // told once it is true
+		return true, w.stillOurs(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	after, err := readState(w.m, o, w.e.Now())
+	if err != nil {
+		return false, err
+	}
+	if refused := w.unset(p, after); len(refused) > 0 {
+		return false, w.notAccepted(fault.EspoCRM, refused)
+	}
+	w.marked = false
+	w.res.RowID.After = after.row
+	return false, nil
+}
+
+// park leaves a conflict to a person: once, until the contents change.
+func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+	w.res.Outcome = result.ConflictWaits
+	contents := w.contents()
+	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == contents
+	if same && w.espo.status == record.StatusConflict && w.mem.Open == nil {
+		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve")
+		w.sendNotes(ctx) // a run that died in between still owes it
+		return true, nil
+	}
+	next := w.mem
+	if slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { _, lapsed := w.wishes[c.Field.Key]; return lapsed }) {
+		w.warn("somebody edited the record while it was resolved: it has to be decided again")
+	}
+	if w.base != nil {
+		b := clone(w.base)
+		b.Mapping, b.AdvowareID = w.m.Fingerprint(), w.advo.id
+		next.Base = b
+	}
+	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
+	if w.wroteAdvo { // what went over beside it
+		next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), nil
+	}
+	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
+	for _, c := range d.Changes {
+		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
+	}
+	if !same && !w.asked(d) {
+		next.Notes = append(slices.Clone(next.Notes), w.conflictNote(d))
+	}
+	w.closeEntry(result.ConflictWaits)
+	if err := w.commit(ctx, next); err != nil {
+		return false, err
+	}
+	p := statusPatch(record.StatusConflict)
+	p.Put(record.FieldErrorMessage, cut(w.res.Reason.Text, maxErrorMessage))
+	if _, err := w.putEspo(ctx, p, nil); err != nil {
+		return false, err
+	}
+	w.marked = false
+	w.sendNotes(ctx)
+	return true, nil
+}
+
+// asked reports whether a person was asked about every clash that waits: some of them
+// he has decided just now, and the others are as they were.
+func (w *work) asked(d reconcile.Decision) bool {
+	if len(w.wishes) == 0 || w.mem.Parked == nil {
+		return false
+	}
+	for _, c := range d.Changes {
+		if _, lapsed := w.wishes[c.Field.Key]; lapsed || !slices.Contains(w.mem.Parked.Fields, c.Field.Key) {
+			return false
+		}
+	}
+	return true
+}
+
+// contents is the fingerprint of what both sides hold now, EspoCRM's half first.
+func (w *work) contents() string {
+	return Contents(w.m, w.espoView()) + ":" + Contents(w.m, w.advoView())
+}

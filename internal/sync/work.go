@@ -1,0 +1,113 @@
+package sync
+
+import (
+	"fmt"
+
+	"advosync/internal/fault"
+	"advosync/internal/lease"
+	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
+	"advosync/internal/result"
+	"advosync/internal/store"
+)
+
+// work is one record's sync from lock to unlock.
+type work struct {
+	e      *Engine
+	req    Request
+	m      *mapping.Mapping
+	key    store.Key
+	policy reconcile.Policy
+	lease  *lease.Lease
+	res    result.Record
+
+	mem   store.Memory // as it stands in the store
+	base  *store.Base  // the working base
+	espo  *espoState   // the read of EspoCRM decided on; nil: not in EspoCRM
+	advo  *advoState   // the last read of Advoware; nil: not read, or not there
+	entry *store.Entry // this sync's history entry; nil until something is to be told
+	// closing are entries of a dead run that the next commit closes.
+	closing  []store.Entry
+	closeErr error // why they could not be read
+	// baseless: the working base holds nothing but what agreed at a decision made
+	// without a base. It is no base for the next decision before something was
+	// written, or deciding again after marking would fall under other cases than
+	// the decision before.
+	baseless bool
+	// answersRead: a read has shown what EspoCRM had only answered before, which the
+	// stored base does not know yet.
+	answersRead bool
+	// relinked: what is remembered is of another link than the one that stands.
+	relinked bool
+	// shared is what is known of other records with this one's number.
+	shared sharing
+	// clearing: clears in EspoCRM are owed by a decision of this sync, or of the run
+	// whose announcement was recovered.
+	clearing bool
+	// recovered: w.mem.Open has been taken into account.
+	recovered bool
+	// looked: recoverCreate has looked for what an interrupted create made.
+	looked bool
+	// toldOf are the fields whose overruled edits this run has told of, or will.
+	toldOf []string
+	// ownAnswer: req.Fresh is the answer to our own PUT of mapped values.
+	ownAnswer bool
+
+	// letThrough: the guard over creates has let the record pass.
+	letThrough bool
+	// originDue: what w.mem.Origin says is not stored yet.
+	originDue  bool
+	marked     bool
+	prior      string // status before marking
+	priorStamp [2]string
+	linkID     int64 // an Advoware record that EspoCRM does not carry yet
+	prevID     int64 // recreate: the link that EspoCRM still carries
+	attempt    int
+	owed       []store.Note // told once what they tell has happened
+	wroteAdvo  bool
+	wroteEspo  bool
+	created    bool
+	fate       fate // of the write that was announced last
+	// learned: a dead run's write was looked into, or values were put back, so that
+	// the working base knows more than the stored one.
+	learned bool
+	clashed bool
+	// wishes are an operator's words (docs/design/protocol.md, "A wish").
+	wishes map[string]reconcile.Wish
+	// stuck are the fields that cannot be brought over, and why.
+	stuck map[string]*fault.Error
+}
+
+// advowareID is the record that this one is, or is about to be, linked to.
+func (w *work) advowareID() int64 {
+	switch {
+	case w.linkID != 0:
+		return w.linkID
+	case w.espo == nil && w.mem.Base != nil:
+		return w.mem.Base.AdvowareID
+	case w.espo == nil || w.espo.advowareID == w.prevID:
+		return 0
+	default:
+		return w.espo.advowareID
+	}
+}
+
+func (w *work) espoView() *mapping.View {
+	if w.espo == nil {
+		return nil
+	}
+	return &w.espo.view
+}
+
+func (w *work) advoView() *mapping.View {
+	if w.advo == nil {
+		return nil
+	}
+	return &w.advo.view
+}
+
+func (w *work) what() string { return w.key.Entity + " " + w.key.ID }
+
+func (w *work) hint(command string) string {
+	return result.CommandOf(fmt.Sprintf("advosync %s --entity %s --id %s", command, w.key.Entity, w.key.ID), w.e.cfg.Office)
+}
