@@ -53,6 +53,10 @@ func TestReferences(t *testing.T) {
 			t.Errorf("%s: EspoCRM %q, Advoware %q", key, e.Values[key].Text(), a.Values[key].Text())
 		}
 	}
+	patch, err := m.EspoPatch(record.Object{}, map[string]record.Value{firm: record.Of("e7"), user: record.Of("u2"), owner: record.Of("u1")})
+	if err != nil || string(patch["accountId"])+string(patch["assignedUserId"])+string(patch["ownerId"]) != `"e7""u2""u1"` {
+		t.Errorf("to EspoCRM: %s, %v", patch, err)
+	}
 	if a.Values[seen] != record.Of("e7") || e.Values[seen] != record.Of("nobody knows") {
 		t.Errorf("one way: %q %q", e.Values[seen].Text(), a.Values[seen].Text())
 	}

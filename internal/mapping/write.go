@@ -31,7 +31,7 @@ func (m *Mapping) EspoPatch(o record.Object, values map[string]record.Value) (re
 			continue
 		}
 		raw := l.espoWire(values[l.Key], o)
-		if back, _ := l.standing(record.EspoCRM, scalarOfRaw(raw)); values[l.Key].HasText() && back != values[l.Key] {
+		if back, _ := l.standing(record.EspoCRM, scalarOfRaw(raw)); l.ref == nil && values[l.Key].HasText() && back != values[l.Key] {
 			return nil, m.shifted(record.EspoCRM, l)
 		}
 		if old, ok := patch[l.Espo]; ok && string(old) != string(raw) {
