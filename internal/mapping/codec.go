@@ -54,8 +54,8 @@ func (c *codec) canonical(s scalar) (v record.Value, why string) {
 		}
 		return record.Empty(), ""
 	}
-	if c.typ == Int && s.kind == scalarText && thousands(text) {
-		return record.Absent(), notInt
+	if s.kind == scalarText && c.fewerThan(3) && thousands(text) {
+		return record.Absent(), map[Type]string{Int: notInt, Decimal: notNumber}[c.typ]
 	}
 	if text, why = c.text(text); text == "" {
 		return record.Absent(), why
@@ -103,6 +103,11 @@ func (c *codec) advo(s scalar) (record.Value, string) {
 		s.text = st.in(c.zone).UTC().Format(time.RFC3339)
 	}
 	return c.canonical(s)
+}
+
+// fewerThan reports whether a number of the field has fewer digits behind the point than n.
+func (c *codec) fewerThan(n int) bool {
+	return c.typ == Int || c.typ == Decimal && c.scale >= 0 && c.scale < n
 }
 
 // emptyDay: a day that Advoware writes for none is none on both sides.

@@ -63,6 +63,9 @@ func TestOddData(t *testing.T) {
 		{"number~lfd", `{"lfd":"12a"}`, "!"},
 		{"wert~wert", `{"wert":"1234,50"}`, "!"},
 		{"wert~wert", `{"wert":1234.5049}`, "1234.5"},
+		{"wert~wert", `{"wert":"1.000"}`, "!"}, // of cents there are two
+		{"wert~wert", `{"wert":"0.125"}`, "0.13"},
+		{"wert~wert", `{"wert":1.000}`, "1"},
 		{"gebiete~gebiete", `{"gebiete":"A; B;A ;;"}`, "A; B"},
 		{"gebiete~gebiete", `{"gebiete":["A"]}`, "!"},
 		{"rollen~rollen", `{"rollen":["A",null,"A","B\\;C"]}`, `A; B\\\;C`},
