@@ -41,6 +41,25 @@ func (s *Sim) backup() {
 	}
 }
 
+// spoilLog cleans up the log of changes of EspoCRM's module, or installs the module once
+// more: what was edited before that is not in it.
+func (s *Sim) spoilLog() {
+	if !s.companion {
+		return
+	}
+	r := s.random("log", 0)
+	for range r.IntN(4) {
+		nap(r, time.Minute)
+		if r.IntN(2) == 0 {
+			s.count("logs cleaned up")
+			s.Espo.DropChanges()
+		} else {
+			s.count("modules installed again")
+			s.Espo.InstallCompanion()
+		}
+	}
+}
+
 // advoRows is all of Advoware, by id.
 func (s *Sim) advoRows() map[int64][]byte {
 	out := map[int64][]byte{}

@@ -103,6 +103,7 @@ func (s *Sim) run(trace bool) Report {
 	all.Go(s.operator)
 	all.Go(s.desk)
 	all.Go(s.backup)
+	all.Go(s.spoilLog)
 	if s.watched {
 		all.Go(s.watcher)
 	}
