@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -56,8 +57,30 @@ func (w *work) judged(ctx context.Context) (reconcile.Decision, error) {
 	return d, err
 }
 
-// markAndDecide marks the record, and decides on what both sides show after it.
-func (w *work) markAndDecide(ctx context.Context) (d reconcile.Decision, err error) {
+// carriedOnce fails where another record of EspoCRM carries the number, too.
+func (w *work) carriedOnce(ctx context.Context) error {
+	s, err := w.sharers(ctx)
+	if err != nil || w.proven() {
+		return errors.Join(err, s.double)
+	}
+	return nil
+}
+
+// markEdited marks a record that was edited in EspoCRM, before Advoware is read; marked:
+// it is, and EspoCRM was read after it.
+func (w *work) markEdited(ctx context.Context, marked bool) (bool, error) {
+	if !marked && w.base != nil && w.marksFirst() && w.espo.status != record.StatusConflict && w.espoMoved() {
+		return true, w.mark(ctx)
+	}
+	return marked, nil
+}
+
+// markWritten marks a record that Advoware is to get something of, and decides on what
+// both sides show after it.
+func (w *work) markWritten(ctx context.Context, d reconcile.Decision) (reconcile.Decision, error) {
+	if !w.marksFirst() || d.Action != reconcile.Write || len(d.ToAdvo) == 0 {
+		return d, nil
+	}
 	if err := w.mark(ctx); err != nil {
 		return d, err
 	}

@@ -198,13 +198,7 @@ func (w *work) asMeant() {
 	if w.base == nil || w.advo == nil {
 		return
 	}
-	meant := map[string]record.Value{}
-	for key, fb := range w.base.Fields {
-		if f, ok := w.m.Field(key); ok && f.Direction == mapping.Both && !f.Computed && fb.Espo != fb.Advo && fb.Espo.HasText() &&
-			w.advo.view.Values[key] == fb.Advo && w.ownForm(key, fb.Espo, fb.Advo) {
-			meant[key] = fb.Espo
-		}
-	}
+	meant := w.meant()
 	if len(meant) == 0 {
 		return
 	}
@@ -221,6 +215,18 @@ func (w *work) asMeant() {
 			w.advo.view.Values[f.Key] = v
 		}
 	}
+}
+
+// meant are EspoCRM's values of the fields that Advoware shows in a form of its own.
+func (w *work) meant() map[string]record.Value {
+	out := map[string]record.Value{}
+	for key, fb := range w.base.Fields {
+		if f, ok := w.m.Field(key); ok && f.Direction == mapping.Both && !f.Computed && fb.Espo != fb.Advo && fb.Espo.HasText() &&
+			w.advo.view.Values[key] == fb.Advo && w.ownForm(key, fb.Espo, fb.Advo) {
+			out[key] = fb.Espo
+		}
+	}
+	return out
 }
 
 // answered marks EspoCRM's half of a field's base as one that no read has shown yet.

@@ -72,14 +72,11 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if w.advowareID() == 0 {
 		return w.create(ctx)
 	}
-	if s, err := w.sharers(ctx); err != nil || w.proven() && s.double != nil {
-		return false, errors.Join(err, s.double)
+	if err := w.carriedOnce(ctx); err != nil {
+		return false, err
 	}
-	if !marked && w.base != nil && w.marksFirst() && w.espo.status != record.StatusConflict && w.espoMoved() {
-		if err := w.mark(ctx); err != nil {
-			return false, err
-		}
-		marked = true
+	if marked, err = w.markEdited(ctx, marked); err != nil {
+		return false, err
 	}
 	if err := w.readToDecide(ctx); err != nil {
 		return false, err
@@ -93,8 +90,8 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		return w.putLink(ctx)
 	}
 	d, err := w.judged(ctx)
-	if err == nil && !marked && w.marksFirst() && d.Action == reconcile.Write && len(d.ToAdvo) > 0 {
-		d, err = w.markAndDecide(ctx)
+	if err == nil && !marked {
+		d, err = w.markWritten(ctx, d)
 	}
 	if err != nil {
 		return false, err

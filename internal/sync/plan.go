@@ -45,28 +45,11 @@ func (w *work) plan(ctx context.Context) error {
 	if w.req.Action == ActionDelete {
 		return w.stillThere()
 	}
-	if doubt, err := w.vet(ctx); err != nil {
+	if doubt, err := w.foreseeLink(ctx); err != nil {
 		return err
 	} else if doubt != "" {
 		w.planDoubtful(doubt)
 		return nil
-	}
-	if w.mem.Open != nil {
-		if err := w.recover(ctx); err != nil {
-			return err
-		}
-		w.warn("an earlier run was interrupted; its last write is taken into account")
-	}
-	if w.advowareID() != 0 {
-		if err := w.readAdvo(ctx); err != nil {
-			return err
-		}
-		if doubt, err := w.doubtful(ctx); err != nil {
-			return err
-		} else if doubt != "" {
-			w.planDoubtful(doubt)
-			return nil
-		}
 	}
 	if !byName && w.waitsForAPerson() {
 		w.policy = reconcile.Manual
@@ -76,20 +59,48 @@ func (w *work) plan(ctx context.Context) error {
 		return err
 	}
 	if d.Action == reconcile.Post {
-		if why, err := w.holds(ctx); err != nil {
+		if held, err := w.foreseeCreate(ctx, d); held || err != nil {
 			return err
-		} else if why != nil {
-			w.res.Outcome, w.res.Reason = result.Skipped, *why
-			return nil
-		}
-		if found, err := w.lookFirst(ctx, d); err != nil {
-			return err
-		} else if found {
-			w.warn("Advoware %d equals it and is linked instead of creating another one", w.linkID)
 		}
 	}
 	w.predict(d)
 	return w.stuckFault()
+}
+
+// foreseeLink takes an interrupted run's write into account, and reads what the record is
+// linked to. doubt: nobody can believe that link.
+func (w *work) foreseeLink(ctx context.Context) (doubt reconcile.Belief, err error) {
+	if doubt, err := w.vet(ctx); doubt != "" || err != nil {
+		return doubt, err
+	}
+	if w.mem.Open != nil {
+		if err := w.recover(ctx); err != nil {
+			return "", err
+		}
+		w.warn("an earlier run was interrupted; its last write is taken into account")
+	}
+	if w.advowareID() == 0 {
+		return "", nil
+	}
+	if err := w.readAdvo(ctx); err != nil {
+		return "", err
+	}
+	return w.doubtful(ctx)
+}
+
+// foreseeCreate asks the guard over creates, and looks for what would be linked instead.
+func (w *work) foreseeCreate(ctx context.Context, d reconcile.Decision) (held bool, err error) {
+	if why, err := w.holds(ctx); err != nil {
+		return false, err
+	} else if why != nil {
+		w.res.Outcome, w.res.Reason = result.Skipped, *why
+		return true, nil
+	}
+	found, err := w.lookFirst(ctx, d)
+	if found {
+		w.warn("Advoware %d equals it and is linked instead of creating another one", w.linkID)
+	}
+	return false, err
 }
 
 // predict fills the result with what the decision leads to.

@@ -309,6 +309,11 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 			return err
 		}
 	}
+	return w.lookForMade(ctx, in)
+}
+
+// lookForMade looks for what an interrupted create has made by what it sent.
+func (w *work) lookForMade(ctx context.Context, in *store.Announcement) error {
 	w.base = nil
 	found := false
 	if !w.req.CreateAnyway { // else the operator has looked; one that is known to have been made is gone

@@ -18,7 +18,7 @@ import (
 // first, it is true now; then at most one PUT to EspoCRM.
 func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	put := d.PutNeeded || w.marked
-	if d.Action == reconcile.None && !put && w.mem.Open == nil && w.mem.Parked == nil && w.mem.Pending == "" && w.mem.WaitsSince.IsZero() && len(w.mem.Notes) == 0 && !w.answersRead {
+	if d.Action == reconcile.None && !put && w.atRest() {
 		w.res.Outcome = result.Unchanged
 		return true, w.checked(ctx)
 	}
@@ -29,7 +29,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if err != nil {
 		return false, err
 	}
-	if next.RowID == "" && !w.marked && w.prior == record.StatusClean && w.espo.lastSync != "" {
+	if next.RowID == "" && w.foundClean() {
 		put = false // only the rowId lags, and the base has not all that it stands for
 	}
 	w.base, w.baseless = next, false
@@ -41,17 +41,32 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 		w.res.Outcome = result.Adopted
 		w.closeEntry(result.Adopted)
 	}
-	if err := w.commit(ctx, mem); err != nil {
+	if again, err := w.remembered(ctx, mem, put); again || err != nil {
 		return false, err
-	}
-	if put {
-		if again, err := w.putClean(ctx, next); again || err != nil {
-			return false, err
-		}
 	}
 	w.res.RetryCount = 0
 	w.sendNotes(ctx)
 	return true, nil
+}
+
+// atRest reports whether the memory says of the record that nothing is left to do.
+func (w *work) atRest() bool {
+	m := &w.mem
+	return m.Open == nil && m.Parked == nil && m.Pending == "" && m.WaitsSince.IsZero() && len(m.Notes) == 0 && !w.answersRead
+}
+
+// foundClean reports whether EspoCRM called the record synced before this sync, and still
+// does.
+func (w *work) foundClean() bool {
+	return !w.marked && w.prior == record.StatusClean && w.espo.lastSync != ""
+}
+
+// remembered stores what an adoption has found, and tells EspoCRM where put says so.
+func (w *work) remembered(ctx context.Context, mem store.Memory, put bool) (again bool, err error) {
+	if err := w.commit(ctx, mem); err != nil || !put {
+		return false, err
+	}
+	return w.putClean(ctx, mem.Base)
 }
 
 // checked remembers when an unchanged record was last compared, only where a
