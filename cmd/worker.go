@@ -57,9 +57,12 @@ systemctl enable --now advosync-worker@1.`,
 
 // officeConfigs are the configurations of the offices that are named, of all where none is.
 func (a *app) officeConfigs(names []string) ([]*config.Config, error) {
-	cfg, err := a.settings(loadOptions{File: a.flags.config})
+	cfg, err := readWhole(loadOptions{File: a.flags.config, read: a.read})
 	if err != nil {
 		return nil, configFault(err, "correct it, then: advosync doctor")
+	}
+	if a.flags.office != "" { // --office is one of them
+		names = append(names, a.flags.office)
 	}
 	if len(names) == 0 {
 		return cfg.Offices(), nil

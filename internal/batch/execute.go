@@ -30,8 +30,6 @@ type executor struct {
 	early   *early
 	// lock is the pass's, while its planner is in this process.
 	lock *lease.Lease
-	// rivals is the command of those who may be given the same chunk; "": nobody is.
-	rivals string
 	// halted says that a guard has halted the pass meanwhile; nil: none can.
 	halted func() bool
 	// judged is told of every comparison of an entity that Advoware cannot list, before
@@ -269,9 +267,6 @@ func (e *executor) lockItems(ctx context.Context, c *chunk) error {
 		}
 		for i := range held {
 			byKey[held[i].Key].locked = &held[i]
-			if e.rivals != "" && held[i].Owner.Command == e.rivals {
-				return ErrElsewhere
-			}
 		}
 	}
 	mems, err := e.run.p.deps.Store.LoadMany(ctx, e.m.Entity(), ids)

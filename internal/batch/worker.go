@@ -22,9 +22,9 @@ import (
 // it.
 var ErrGivenBack = errors.New("given back: the worker ends")
 
-// ErrElsewhere says that another worker is at work on the same chunk, or has died over it and its
-// locks have not run out.
-var ErrElsewhere = errors.New("another worker has the records of the chunk")
+// ErrElsewhere says that another worker is at work on the same chunk, or has died over it
+// and its lock has not run out.
+var ErrElsewhere = errors.New("another worker has the chunk")
 
 // Bounds of what the report of one chunk keeps, so that ten thousand of them stay small.
 const (
@@ -89,6 +89,16 @@ func (w *Worker) Work(ctx context.Context, body []byte, last bool) (*Report, err
 		w.p.deps.Log.Debug("a chunk of a pass that is over", "pass", o.Pass, "chunk", o.N)
 		return nil, nil
 	}
+	// Of a chunk that is doubled one is carried out at a time, so that the first report is
+	// that of who did it. What keeps its records safe is their own locks.
+	lock, err := w.p.deps.Leases.Acquire(context.WithoutCancel(ctx), store.LockKey(o.Entity, fmt.Sprint("cron-run:", o.N)))
+	switch {
+	case errors.As(err, new(*lease.HeldError)):
+		return nil, ErrElsewhere
+	case err != nil:
+		return nil, store.Fault("lock a chunk", err)
+	}
+	defer func() { _ = lock.Release() }()
 	if known, err := w.p.reports(ctx, o.Pass, []int{o.N}); err != nil {
 		return nil, err
 	} else if known[0] != nil { // a doubled chunk
@@ -98,14 +108,19 @@ func (w *Worker) Work(ctx context.Context, body []byte, last bool) (*Report, err
 	if err != nil {
 		return nil, err
 	}
+	return w.report(context.WithoutCancel(ctx), o, rep)
+}
+
+// report stores what became of a chunk, and ends the pass where it was the last one.
+func (w *Worker) report(ctx context.Context, o order, rep *chunkReport) (*Report, error) {
 	doc, err := json.Marshal(rep)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.p.tallies().Report(context.WithoutCancel(ctx), o.Pass, o.N, doc); err != nil {
+	if _, err := w.p.tallies().Report(ctx, o.Pass, o.N, doc); err != nil {
 		return nil, err
 	}
-	return w.end(context.WithoutCancel(ctx), o)
+	return w.end(ctx, o)
 }
 
 // sync syncs the records of a chunk, unless the pass was stopped.
@@ -126,8 +141,6 @@ func (w *Worker) sync(ctx context.Context, o order, last bool) (*chunkReport, er
 		return rep, nil
 	case ctx.Err() != nil:
 		return nil, ErrGivenBack
-	case errors.Is(why, ErrElsewhere):
-		return nil, ErrElsewhere
 	case !last:
 		return nil, why
 	}
@@ -168,15 +181,13 @@ func (w *Worker) run(ctx context.Context, o order, list []candidate) (*chunkRepo
 	defer context.AfterFunc(signal, cancel)()
 	r := w.p.newRunWith(ctx, Options{}, nil, shared.systems, shared.engine)
 	defer r.close()
-	x := &executor{run: r, m: m, espo: governedEspo{shared.systems}, creates: sync.NewCreateGuard(o.Creates), rivals: w.p.deps.Leases.Owner().Command}
+	x := &executor{run: r, m: m, espo: governedEspo{shared.systems}, creates: sync.NewCreateGuard(o.Creates)}
 	err = shared.systems.joinTogether(r.work, shared.ctx, m.EspoType())
 	if err == nil {
 		err = x.execute(list)
 	}
 	var why *fault.Error
 	switch broken := shared.systems.broken(); {
-	case errors.Is(err, ErrElsewhere):
-		return nil, &fault.Error{System: fault.Local, Owner: fault.OwnerSystem, Err: ErrElsewhere}
 	case err != nil:
 		why = asFault(fault.EspoCRM, err)
 	case broken != nil:

@@ -61,6 +61,8 @@ var layers = map[string][]string{
 		"internal/store", "internal/alert"},
 	// Suites over the whole: they stand above everything but the commands.
 	"internal/test/simulation": {"*"},
+	// A command that drives the built program; of the parts it knows the simulators.
+	"internal/test/fleet": {"internal/sandbox"},
 	// The oracle knows nothing of the tool but its mapping and its history.
 	"internal/test/oracle": {"internal/mapping", "internal/record", "internal/sandbox", "internal/store"},
 	// The protocol's explorer knows the pure functions and no more.
