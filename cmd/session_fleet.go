@@ -147,16 +147,25 @@ func (o fleetOffice) status(ctx context.Context) (result.FleetOffice, []fleet.Wo
 		out.State = result.FleetPaused
 	}
 	for _, name := range o.cfg.EntityNames() {
-		u, err := batch.LoadUnderway(ctx, o.store, name)
+		u, err := underway(ctx, o.store, name)
 		if err != nil {
 			return out, nil, err
 		}
 		if u != nil {
-			out.Passes = append(out.Passes, result.FleetPass{Entity: u.Entity, Run: u.Run, StartedAt: u.StartedAt, Planner: u.Planner,
-				Records: u.Records, Chunks: u.Chunks, Reported: u.Reported, HandedOut: u.Whole})
+			out.Passes = append(out.Passes, *u)
 		}
 	}
 	return out, s.Workers, nil
+}
+
+// underway is the pass over an entity whose chunks are out; nil: there is none.
+func underway(ctx context.Context, s store.Store, entity string) (*result.FleetPass, error) {
+	u, err := batch.LoadUnderway(ctx, s, entity)
+	if err != nil || u == nil {
+		return nil, err
+	}
+	return &result.FleetPass{Entity: u.Entity, Run: u.Run, StartedAt: u.StartedAt, Planner: u.Planner,
+		Records: u.Records, Chunks: u.Chunks, Reported: u.Reported, HandedOut: u.Whole}, nil
 }
 
 // drain has planners hand out nothing more; undone by resume.

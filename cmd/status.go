@@ -219,7 +219,8 @@ func fromLastPass(ctx context.Context, p parts, st *result.EntityStatus) error {
 	if h := state.Halted; h != nil {
 		st.Halted = &result.Halted{Guard: h.Guard, Message: h.Message, Hint: h.Hint, Since: h.Since, Run: h.Run}
 	}
-	return nil
+	st.Underway, err = underway(ctx, p.store, st.Entity)
+	return err
 }
 
 // trouble is the worst of what the page shows, with its exit code: a guard's halt,

@@ -250,6 +250,9 @@ func (p *page) entityStatus(e result.EntityStatus) {
 	if e.FromStore {
 		p.labelled("", "EspoCRM could not be asked: this is what the store knows")
 	}
+	if u := e.Underway; u != nil {
+		p.labelled("under way", fmt.Sprintf("a pass since %s, %d of %s done: advosync fleet status", p.ago(u.StartedAt), u.Reported, plural(u.Chunks, "chunk", "chunks")))
+	}
 	p.line("")
 }
 

@@ -159,6 +159,8 @@ type EntityStatus struct {
 	NewInAdvoware    int            `json:"newInAdvoware"`
 	// Halted: a guard has halted the last pass; nil: none has.
 	Halted *Halted `json:"halted,omitempty"`
+	// Underway is a pass whose chunks the workers of a fleet sync; nil: none is.
+	Underway *FleetPass `json:"underway,omitempty"`
 	// Error: this entity cannot be read in EspoCRM.
 	Error *Error `json:"error,omitempty"`
 	// FromStore: EspoCRM could not be asked, the counts are what the store knows.
