@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"advosync/internal/record"
 )
 
 // Catalogue is both systems with N records each, made up as they are asked for: for
@@ -117,15 +119,15 @@ func (c *Catalogue) espo(w *bytes.Buffer, search string) {
 	_ = json.Unmarshal([]byte(search), &s)
 	from, to := 0, 0
 	switch {
-	case s.OrderBy == "advowareId":
+	case s.OrderBy == record.FieldAdvowareID:
 		to = c.N
-		if n, ok := bound(search, "lessThanOrEquals", "advowareId"); ok {
+		if n, ok := bound(search, "lessThanOrEquals", record.FieldAdvowareID); ok {
 			to = min(to, n-firstListed+1)
 		}
-		if n, ok := bound(search, "greaterThanOrEquals", "advowareId"); ok {
+		if n, ok := bound(search, "greaterThanOrEquals", record.FieldAdvowareID); ok {
 			from = max(from, n-firstListed)
 		}
-		if n, ok := bound(search, "greaterThan", "advowareId"); ok {
+		if n, ok := bound(search, "greaterThan", record.FieldAdvowareID); ok {
 			from = max(from, n-firstListed+1)
 		}
 		to = max(to, from)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"advosync/internal/record"
 )
 
 func parseLatency(s string) (time.Duration, error) {
@@ -192,8 +194,8 @@ func (e *EspoCRM) behaveCompanion(b espoBehaviour) {
 // stockFormula is the extension's formula for CBeteiligte.
 func (e *EspoCRM) stockFormula() Formula {
 	marker := ""
-	if d, ok := e.defs["CBeteiligte"]; ok && d.field("advowareEditedAt") != nil {
-		marker = "advowareEditedAt"
+	if d, ok := e.defs["CBeteiligte"]; ok && d.field(record.FieldEditedAt) != nil {
+		marker = record.FieldEditedAt
 	}
 	return ExtensionFormula("CBeteiligte", e.formulaFor, marker, BeteiligteFields()...)
 }

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"net/http"
 	"strings"
+
+	"advosync/internal/record"
 )
 
 // version of the EspoCRM that was recorded.
@@ -114,7 +116,7 @@ func (c *call) entityDefs() map[string]any {
 		if c.e.opts.UniqueWithDeleteID {
 			def["deleteId"] = true
 		}
-		if d.field(editedAt) != nil {
+		if d.field(record.FieldEditedAt) != nil {
 			def["advosync"] = c.e.extension()
 		}
 		out[name] = def

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"advosync/internal/record"
 )
 
 // companion is the module of advosync's extension (docs/extension.md), held against recordings of the real one
@@ -53,7 +55,7 @@ var closedAttributes = []string{"id", "deleted", "createdAt", "createdById", "mo
 var stamps = []string{"modifiedAt", "modifiedById", "modifiedByName", "versionNumber", "streamUpdatedAt"}
 
 func syncAttributes() []string {
-	names := []string{editedAt}
+	names := []string{record.FieldEditedAt}
 	for _, f := range SyncFields() {
 		names = append(names, f.Name)
 	}
@@ -73,11 +75,11 @@ func (e *EspoCRM) installCompanion() {
 	e.companion.Install++
 	e.opts.UniqueWithDeleteID = true
 	for _, d := range e.defs {
-		if d.field("advowareId") == nil {
+		if d.field(record.FieldAdvowareID) == nil {
 			continue
 		}
 		d.OptimisticConcurrency = true
-		if d.field(editedAt) == nil {
+		if d.field(record.FieldEditedAt) == nil {
 			d.Fields = append(d.Fields, EditedAtField())
 		}
 	}
@@ -93,7 +95,7 @@ func (e *EspoCRM) hasCompanion() bool {
 }
 
 func (e *EspoCRM) serves(d *EntityDef) bool {
-	return e.companion.on && d.field("advowareId") != nil
+	return e.companion.on && d.field(record.FieldAdvowareID) != nil
 }
 
 // hasCompanionRight: administrators have every right, KEY-A the one that was given to it.

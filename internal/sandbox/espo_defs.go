@@ -1,5 +1,7 @@
 package sandbox
 
+import "advosync/internal/record"
+
 // FieldType is an EspoCRM field type, by its name in entityDefs.
 type FieldType string
 
@@ -89,12 +91,12 @@ func SyncStatuses() []string {
 // SyncFields returns the six fields that every synced type has.
 func SyncFields() []Field {
 	return []Field{
-		{Name: "advowareId", Type: Int, Unique: true},
-		{Name: "advowareRowId", Type: Varchar, MaxLength: 50},
-		{Name: "syncStatus", Type: Enum, Options: SyncStatuses(), Default: "dirty"},
-		{Name: "advowareLastSync", Type: Datetime},
-		{Name: "syncErrorMessage", Type: Text, MaxLength: 2000},
-		{Name: "syncRetryCount", Type: Int},
+		{Name: record.FieldAdvowareID, Type: Int, Unique: true},
+		{Name: record.FieldRowID, Type: Varchar, MaxLength: 50},
+		{Name: record.FieldStatus, Type: Enum, Options: SyncStatuses(), Default: "dirty"},
+		{Name: record.FieldLastSync, Type: Datetime},
+		{Name: record.FieldErrorMessage, Type: Text, MaxLength: 2000},
+		{Name: record.FieldRetryCount, Type: Int},
 	}
 }
 
@@ -114,9 +116,7 @@ func BeteiligteDef() EntityDef {
 }
 
 // EditedAtField is the marker column of the extension: set by the formula alone, never by the API user.
-func EditedAtField() Field { return Field{Name: editedAt, Type: Datetime} }
-
-const editedAt = "advowareEditedAt"
+func EditedAtField() Field { return Field{Name: record.FieldEditedAt, Type: Datetime} }
 
 // ContactDef returns Contact with the sync fields, as far as the recordings show it.
 func ContactDef() EntityDef {

@@ -1,5 +1,7 @@
 package sandbox
 
+import "advosync/internal/record"
+
 import "slices"
 
 // Save is what a before-save formula sees: the record as it will be stored, and what changed.
@@ -26,7 +28,7 @@ func DirtyFormula(entityType, exempt, editedAt string, fields ...string) Formula
 // pending_sync.
 func ExtensionFormula(entityType, exempt, editedAt string, fields ...string) Formula {
 	return marking(entityType, exempt, editedAt, fields, func(s *Save) string {
-		if s.Values["advowareId"] == nil {
+		if s.Values[record.FieldAdvowareID] == nil {
 			return "pending_sync"
 		}
 		return "dirty"
@@ -38,7 +40,7 @@ func marking(entityType, exempt, editedAt string, fields []string, status func(*
 		if s.Type != entityType || s.User.UserName == exempt || !slices.ContainsFunc(fields, s.Changed) {
 			return
 		}
-		s.Values["syncStatus"] = status(s)
+		s.Values[record.FieldStatus] = status(s)
 		if editedAt != "" {
 			s.Values[editedAt] = s.Now
 		}

@@ -154,7 +154,7 @@ func (w *World) fillPlayed(m *mapping.Mapping) {
 	}
 	for i := range playedAlone {
 		if raw, ok := w.playedAdvo(m, playedPairs+playedAlone+i); ok {
-			w.seedPlayed(m, with(playedEspo(m, raw), "syncStatus", "pending_sync"))
+			w.seedPlayed(m, with(playedEspo(m, raw), record.FieldStatus, "pending_sync"))
 		}
 	}
 }
@@ -246,9 +246,9 @@ func playedEspo(m *mapping.Mapping, raw []byte) map[string]any {
 func (w *World) linkPlayed(m *mapping.Mapping, raw []byte) {
 	synced := w.EspoCRM.now().Add(-2 * time.Hour).Format(stampFormat)
 	values := playedEspo(m, raw)
-	values["advowareId"] = gjson.GetBytes(raw, m.AdvoID()).Int()
-	values["advowareRowId"] = gjson.GetBytes(raw, m.AdvoRowID()).String()
-	values["syncStatus"], values["advowareLastSync"] = "clean", synced
+	values[record.FieldAdvowareID] = gjson.GetBytes(raw, m.AdvoID()).Int()
+	values[record.FieldRowID] = gjson.GetBytes(raw, m.AdvoRowID()).String()
+	values[record.FieldStatus], values[record.FieldLastSync] = "clean", synced
 	values["createdAt"], values["modifiedAt"], values["modifiedById"] = synced, synced, APIUserID
 	w.seedPlayed(m, values)
 }

@@ -19,7 +19,7 @@ func (r playedReferences) linked(entity string) (records []map[string]any) {
 			continue
 		}
 		for _, o := range r.w.EspoCRM.Records(m.EspoType()) {
-			if o["advowareId"] != nil {
+			if o[record.FieldAdvowareID] != nil {
 				records = append(records, o)
 			}
 		}
@@ -30,7 +30,7 @@ func (r playedReferences) linked(entity string) (records []map[string]any) {
 // EspoID implements mapping.References.
 func (r playedReferences) EspoID(entity string, number int64) (string, error) {
 	for _, o := range r.linked(entity) {
-		if fmt.Sprint(o["advowareId"]) == fmt.Sprint(number) {
+		if fmt.Sprint(o[record.FieldAdvowareID]) == fmt.Sprint(number) {
 			return fmt.Sprint(o["id"]), nil
 		}
 	}
@@ -40,7 +40,7 @@ func (r playedReferences) EspoID(entity string, number int64) (string, error) {
 // Number implements mapping.References.
 func (r playedReferences) Number(entity, espoID string) (int64, error) {
 	for _, o := range r.linked(entity) {
-		if n, ok := o["advowareId"].(int64); ok && o["id"] == espoID {
+		if n, ok := o[record.FieldAdvowareID].(int64); ok && o["id"] == espoID {
 			return n, nil
 		}
 	}

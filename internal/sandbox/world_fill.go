@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"advosync/internal/record"
 )
 
 // fill puts EspoCRM's records beside Advoware's.
@@ -20,7 +22,7 @@ func (w *World) fill(opts WorldOptions) {
 		switch {
 		case i < only:
 		case i < only+twins:
-			w.seed(with(mapped(records[at]), "syncStatus", "pending_sync"))
+			w.seed(with(mapped(records[at]), record.FieldStatus, "pending_sync"))
 		default:
 			w.link(records[at])
 		}
@@ -54,9 +56,9 @@ func orDefault(n, fallback int) int {
 func (w *World) link(raw []byte) {
 	synced := w.EspoCRM.now().Add(-2 * time.Hour).Format(stampFormat)
 	values := mapped(raw)
-	values["advowareId"] = gjson.GetBytes(raw, "betNr").Int()
-	values["advowareRowId"] = gjson.GetBytes(raw, "rowId").String()
-	values["syncStatus"], values["advowareLastSync"] = "clean", synced
+	values[record.FieldAdvowareID] = gjson.GetBytes(raw, "betNr").Int()
+	values[record.FieldRowID] = gjson.GetBytes(raw, "rowId").String()
+	values[record.FieldStatus], values[record.FieldLastSync] = "clean", synced
 	values["createdAt"], values["modifiedAt"], values["modifiedById"] = synced, synced, APIUserID
 	values["versionNumber"] = 2
 	w.seed(values)
@@ -93,13 +95,13 @@ func newcomer(i int, random *rand.Rand) map[string]any {
 	status := []string{"pending_sync", "dirty"}[i%2]
 	if i%3 == 2 {
 		name := []string{"Neubau Kollwitz GmbH", "Öztürk & Söhne OHG", "Café Zentral e. K."}[i/3%3] + numbered(i/9)
-		return map[string]any{"name": name, "firmenname": name, "email": fmt.Sprintf("post%d@firma.example", i), "syncStatus": status, "createdById": AnnaID}
+		return map[string]any{"name": name, "firmenname": name, "email": fmt.Sprintf("post%d@firma.example", i), record.FieldStatus: status, "createdById": AnnaID}
 	}
 	first := []string{"Friederike", "Matthias", "Aylin", "Jörg"}[random.IntN(4)]
 	last := []string{"Großmann", "Schäfer", "Weiß", "van Dyk", "Yıldız", "Löffler"}[i%6] + numbered(i/6)
 	return map[string]any{"name": first + " " + last, "firstName": first, "lastName": last,
 		"email": fmt.Sprintf("neu%d@example.org", i), "phone": fmt.Sprintf("0511 70%04d", i),
-		"geburtsdatum": fmt.Sprintf("19%02d-%02d-%02d", 50+random.IntN(50), 1+random.IntN(12), 1+random.IntN(28)), "syncStatus": status, "createdById": AnnaID}
+		"geburtsdatum": fmt.Sprintf("19%02d-%02d-%02d", 50+random.IntN(50), 1+random.IntN(12), 1+random.IntN(28)), record.FieldStatus: status, "createdById": AnnaID}
 }
 
 func numbered(n int) string {
