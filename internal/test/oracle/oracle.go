@@ -95,9 +95,9 @@ type Oracle struct {
 	back    map[string]bool // Advoware ids that a backup brought back, and that no process has read since
 	makers  map[string]string
 	carrier map[string]string // by Advoware id: the EspoCRM record that was seen to carry it last
-	// imported are EspoCRM ids of records that the tool has made: Advoware's values were
-	// there first, so a first contact of theirs is none.
-	imported map[string]bool
+	// imported is, by EspoCRM id of a record that the tool has made, Advoware's number: its
+	// values were there first, so a first contact of those two is none.
+	imported map[string]string
 
 	problems []string
 	counts   map[string]int
@@ -108,7 +108,7 @@ type Oracle struct {
 func New(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy string) *Oracle {
 	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true,
 		now: map[key]snapshot{}, gone: map[key]snapshot{}, reads: map[string]map[key]snapshot{}, typed: map[cell]bool{}, had: map[cell][]record.Value{},
-		settled: map[cell]bool{}, leftOut: map[cell]bool{}, orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, back: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, imported: map[string]bool{}, counts: map[string]int{}}
+		settled: map[cell]bool{}, leftOut: map[cell]bool{}, orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, back: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, imported: map[string]string{}, counts: map[string]int{}}
 	o.now, _ = o.look()
 	o.compareAll()
 	return o
@@ -268,7 +268,7 @@ func (o *Oracle) settle(seen map[key]snapshot) {
 		}
 		if _, came := o.gone[k]; !there && !came && k.side == record.EspoCRM {
 			o.note("%s makes EspoCRM %s of Advoware %s", o.actor, k.id, is.link)
-			o.imported[k.id] = true
+			o.imported[k.id] = is.link
 			o.counts[Imported]++
 			for other, s := range o.now {
 				if other.side == record.EspoCRM && other != k && s.link == is.link {

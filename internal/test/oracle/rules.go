@@ -53,6 +53,7 @@ func (o *Oracle) Ordered(id string, order Order) (done func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.orders[id] = &order
+	delete(o.imported, id) // link and reset --forget make it a first contact
 	o.forgive(OrderedBeforeTold, func(l loss) bool { return l.of == id })
 	return func() {
 		o.Settle()
@@ -129,7 +130,7 @@ func (o *Oracle) replaced(before, seen map[key]snapshot, c cell, was, is record.
 	if !ordered {
 		order = &Order{}
 	}
-	first := c.side == record.Advoware && firstContact(before[other]) ||
+	first := c.side == record.Advoware && firstContact(before[other]) && o.imported[other.id] != c.id ||
 		c.side == record.EspoCRM && firstContact(before[c.key]) && !was.HasText() // what EspoCRM lacks comes from Advoware
 	if o.typed[c] && !was.IsAbsent() && o.travels(c, before[c.key].kind) && !o.bothHad(c, was) {
 		if l.untold = !ordered && !first; l.untold {
