@@ -13,7 +13,7 @@ import (
 // announcement describes a write before it is sent, so that a later run can tell
 // whether it happened.
 func (w *work) announcement(side record.Side, d reconcile.Decision) *store.Announcement {
-	in := &store.Announcement{Side: side, AdvowareID: w.advowareID(), PrevID: w.prevID, RowBefore: w.espo.row, Run: w.e.cfg.Run,
+	in := &store.Announcement{Side: side, AdvowareID: w.advowareID(), PrevID: w.did.prevID, RowBefore: w.espo.row, Run: w.e.cfg.Run,
 		At: w.e.Now(), Deadline: w.deadline(), Fields: map[string]store.Announced{}}
 	values := d.ToAdvo
 	if side == record.EspoCRM {
@@ -56,8 +56,8 @@ func (w *work) clashesAnew(d reconcile.Decision) (anew bool) {
 		if c.Overruled() == "" || !d.Clash {
 			continue
 		}
-		anew = anew || !slices.Contains(w.toldOf, c.Field.Key)
-		w.toldOf = append(w.toldOf, c.Field.Key)
+		anew = anew || !slices.Contains(w.tells.toldOf, c.Field.Key)
+		w.tells.toldOf = append(w.tells.toldOf, c.Field.Key)
 	}
 	return anew
 }
@@ -65,12 +65,12 @@ func (w *work) clashesAnew(d reconcile.Decision) (anew bool) {
 // inForce is the working base as the store keeps it beside an announcement: true
 // whatever becomes of the write. A first contact stays one until it succeeds.
 func (w *work) inForce() *store.Base {
-	if w.base == nil || w.baseless {
+	if w.base == nil || w.knows.baseless {
 		return nil
 	}
 	b := clone(w.base)
 	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
-	if w.wroteAdvo || w.created {
+	if w.did.wroteAdvo || w.did.created {
 		b.RowID = "" // EspoCRM has not been told of the new one
 	}
 	return b
@@ -79,19 +79,19 @@ func (w *work) inForce() *store.Base {
 // commit writes memory and history in one transaction, and keeps in mind what
 // stands in the store now.
 func (w *work) commit(ctx context.Context, next store.Memory) error {
-	if w.linkID != 0 && (next.Link == nil || next.Link.AdvowareID != w.linkID) {
-		next.Link = &store.Link{AdvowareID: w.linkID}
+	if w.did.linkID != 0 && (next.Link == nil || next.Link.AdvowareID != w.did.linkID) {
+		next.Link = &store.Link{AdvowareID: w.did.linkID}
 	}
-	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Memory: &next, History: w.closing}
-	if w.entry != nil {
-		c.History = append(slices.Clone(c.History), *w.entry)
+	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Memory: &next, History: w.tells.closing}
+	if w.tells.entry != nil {
+		c.History = append(slices.Clone(c.History), *w.tells.entry)
 	}
 	rev, err := w.e.Store.Commit(ctx, c)
 	if err != nil {
 		return store.Fault("remember "+w.what(), err)
 	}
 	next.Rev, next.Lost = rev, false
-	w.mem, w.closing = next, nil
+	w.mem, w.tells.closing = next, nil
 	return nil
 }
 

@@ -21,7 +21,7 @@ import (
 // record meanwhile would be overwritten, so it is decided anew.
 func (w *work) paused(err error) bool {
 	f := fault.As(err)
-	return f != nil && f.Code == fault.RateLimited && !f.Doubt && f.RetryAfter > 0 && w.attempt < maxRounds
+	return f != nil && f.Code == fault.RateLimited && !f.Doubt && f.RetryAfter > 0 && w.did.attempt < maxRounds
 }
 
 // afterDoubt looks once whether a write whose answer was lost has arrived. In
@@ -52,7 +52,7 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 // save: a PUT that lands all the same replaces it, in fields that were not
 // sent, too, because the whole object goes over.
 func (w *work) planSeen(ctx context.Context, now *advoState) {
-	planned := len(w.entry.Writes)
+	planned := len(w.tells.entry.Writes)
 	for _, f := range w.m.Fields(now.view.Kind) {
 		v, after := now.view.Values[f.Key], w.advo.view.Values[f.Key]
 		if f.Clear || f.Computed || v.IsAbsent() || v == after {
@@ -61,10 +61,10 @@ func (w *work) planSeen(ctx context.Context, now *advoState) {
 		if a, ok := w.mem.Open.Fields[f.Key]; ok {
 			after = a.Target
 		}
-		w.entry.Writes = append(w.entry.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
-			Before: v, After: after, State: store.WritePlanned, Attempt: w.attempt})
+		w.tells.entry.Writes = append(w.tells.entry.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
+			Before: v, After: after, State: store.WritePlanned, Attempt: w.did.attempt})
 	}
-	if len(w.entry.Writes) == planned {
+	if len(w.tells.entry.Writes) == planned {
 		return
 	}
 	if err := w.commit(ctx, w.mem); err != nil {
@@ -87,9 +87,9 @@ func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *stor
 			w.remember(key, v, r, surely)
 		}
 		p := record.Pair{Espo: r, Advo: w.advo.view.Values[key]}
-		if wish, ok := w.wishes[key]; ok && d.Typed {
+		if wish, ok := w.by.wishes[key]; ok && d.Typed {
 			wish.Typed, wish.Shown.Espo = true, r
-			w.wishes[key] = wish
+			w.by.wishes[key] = wish
 			p.Espo = record.Unknown()
 		}
 		if slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool { return f.Key == key }) {
@@ -115,7 +115,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 		return w.notAccepted(fault.EspoCRM, refused)
 	}
 	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, after.view.Values)
-	w.wroteEspo = w.wroteEspo || countReal(w.m, d.ToEspo) > 0
+	w.did.wroteEspo = w.did.wroteEspo || countReal(w.m, d.ToEspo) > 0
 	w.closeWrites(record.EspoCRM, store.WriteDone)
 	w.base = planned
 	w.res.RowID.After = after.row
@@ -123,10 +123,10 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	next := w.mem
 	next.Base, next.Open, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
 	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
-	next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	w.closeEntry(w.outcome())
 	w.res.Outcome = w.outcome()
-	w.marked = false
+	w.did.marked = false
 	if err := w.commit(ctx, next); err != nil {
 		return err
 	}
@@ -141,17 +141,17 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	if err := w.setEspo(ctx, o, began); err != nil {
 		return err
 	}
-	w.req.Fresh, w.req.FreshAt, w.ownAnswer = &o, began, true
-	w.wroteEspo = true
+	w.req.Fresh, w.req.FreshAt, w.did.ownAnswer = &o, began, true
+	w.did.wroteEspo = true
 	if refused := w.takeAnswer(d, before, planned); len(refused) > 0 {
 		return w.notAccepted(fault.EspoCRM, refused)
 	}
 	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, w.espo.view.Values)
 	w.closeWrites(record.EspoCRM, store.WriteDone)
-	w.base, w.baseless = planned, false
+	w.base, w.knows.baseless = planned, false
 	next := w.mem
 	next.Base, next.Open, next.WaitsSince = planned, nil, w.waitsSince()
-	next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), nil
+	next.Notes, w.tells.owed = append(slices.Clone(next.Notes), w.tells.owed...), nil
 	return w.commit(ctx, next)
 }
 
@@ -159,7 +159,7 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 // drops what it does not know or allow with a 200.
 func (w *work) unset(p record.Patch, after *espoState) []string {
 	var out []string
-	if _, ok := p[record.FieldAdvowareID]; ok && after.advowareID != w.linkID {
+	if _, ok := p[record.FieldAdvowareID]; ok && after.advowareID != w.did.linkID {
 		out = append(out, record.FieldAdvowareID)
 	}
 	if raw, ok := p[record.FieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.row) != string(raw) {
@@ -199,13 +199,13 @@ func sameJSON(sent, got json.RawMessage) bool {
 // outcome says what was written so far.
 func (w *work) outcome() result.Outcome {
 	switch {
-	case w.created:
+	case w.did.created:
 		return result.CreatedAdvoware
-	case w.wroteAdvo && w.wroteEspo:
+	case w.did.wroteAdvo && w.did.wroteEspo:
 		return result.Merged
-	case w.wroteAdvo:
+	case w.did.wroteAdvo:
 		return result.UpdatedAdvoware
-	case w.wroteEspo:
+	case w.did.wroteEspo:
 		return result.UpdatedEspocrm
 	default:
 		return result.Adopted

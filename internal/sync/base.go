@@ -77,7 +77,7 @@ func (w *work) agree(d reconcile.Decision) {
 	if len(d.Agreed) == 0 {
 		return
 	}
-	w.baseless = w.baseless || w.base == nil
+	w.knows.baseless = w.knows.baseless || w.base == nil
 	w.base = clone(w.base)
 	for key, p := range d.Agreed {
 		w.setBase(w.base, key, p)
@@ -92,8 +92,8 @@ func (w *work) advance(sent map[string]record.Value, before, after *advoState) e
 	if k := w.espo.view.Kind; len(refused) == 0 && k != "" && k == after.view.Kind && w.ownInStep(sent, &before.view, k) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}
-	if len(refused) == 0 || w.base != nil && !w.baseless { // a first contact stays one until it succeeds
-		w.base, w.baseless = next, false
+	if len(refused) == 0 || w.base != nil && !w.knows.baseless { // a first contact stays one until it succeeds
+		w.base, w.knows.baseless = next, false
 	}
 	if len(refused) > 0 {
 		w.closeUntaken(before, after)
@@ -118,11 +118,11 @@ func (w *work) ownInStep(sent map[string]record.Value, before *mapping.View, kin
 // closeUntaken closes the history of a write that was not taken: what still
 // stands was not overwritten, the rest was.
 func (w *work) closeUntaken(before, after *advoState) {
-	if w.entry == nil {
+	if w.tells.entry == nil {
 		return
 	}
-	for i := range w.entry.Writes {
-		wr := &w.entry.Writes[i]
+	for i := range w.tells.entry.Writes {
+		wr := &w.tells.entry.Writes[i]
 		if wr.Side != record.Advoware || wr.State != store.WritePlanned {
 			continue
 		}

@@ -16,11 +16,11 @@ import (
 // linked it to another.
 func (w *work) linkedElsewhere() error {
 	id := w.espo.advowareID
-	if w.linkID == 0 || id == 0 || id == w.linkID || id == w.prevID {
+	if w.did.linkID == 0 || id == 0 || id == w.did.linkID || id == w.did.prevID {
 		return nil
 	}
 	return &fault.Error{System: fault.EspoCRM, Code: fault.Duplicate, Owner: fault.OwnerRecord, Op: "link " + w.what(),
-		Message: fmt.Sprintf("was linked to Advoware %d meanwhile; record %d was created for it too", id, w.linkID),
+		Message: fmt.Sprintf("was linked to Advoware %d meanwhile; record %d was created for it too", id, w.did.linkID),
 		Hint:    fmt.Sprintf("look at both in Advoware and remove the one that is wrong; then %s", w.hint("sync"))}
 }
 
@@ -43,11 +43,11 @@ func (w *work) stillOurs(ctx context.Context) error {
 // clash500 explains EspoCRM's empty 500 for an advowareId that another record
 // carries already: that is this record's failure, not the server's.
 func (w *work) clash500(ctx context.Context, err error) error {
-	if w.linkID == 0 || !fault.Is(err, fault.ServerError) {
+	if w.did.linkID == 0 || !fault.Is(err, fault.ServerError) {
 		return err
 	}
-	if cerr := w.carriedElsewhere(ctx, w.linkID, err); cerr != nil && fault.Is(cerr, fault.Duplicate) {
-		w.fate = fateNotDone // the unique index has refused it
+	if cerr := w.carriedElsewhere(ctx, w.did.linkID, err); cerr != nil && fault.Is(cerr, fault.Duplicate) {
+		w.did.fate = fateNotDone // the unique index has refused it
 		return cerr
 	}
 	return err

@@ -74,7 +74,7 @@ func (w *work) reasonFrom(err error) {
 // counted.
 func (w *work) unmark(ctx context.Context, err error) {
 	f := fault.As(err)
-	if !w.marked || w.espo == nil || f != nil && f.System == fault.EspoCRM {
+	if !w.did.marked || w.espo == nil || f != nil && f.System == fault.EspoCRM {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
@@ -89,7 +89,7 @@ func (w *work) unmark(ctx context.Context, err error) {
 // announced of it: then it may be in Advoware, which a store that replaces this one
 // has to be told by its status (newHere).
 func (w *work) before() string {
-	status := w.prior
+	status := w.did.prior
 	switch {
 	case status == "" && w.espo.advowareID == 0:
 		status = record.StatusPending
@@ -116,8 +116,8 @@ func (w *work) keepsMoving(ctx context.Context) {
 	if next.Open != nil && !next.Open.Makes {
 		next.Open = nil
 	}
-	if w.wroteAdvo {
-		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	if w.did.wroteAdvo {
+		next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	}
 	w.closeEntry(result.Skipped)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
@@ -138,10 +138,10 @@ func (w *work) waitsSince() time.Time {
 	if since := w.mem.WaitsSince; !since.IsZero() && since.Sub(w.e.Now()) <= clockSlack {
 		return since
 	}
-	if w.prior == record.StatusClean && w.espo != nil && EspoUnmoved(w.m, w.espo.view, w.mem.Base) {
+	if w.did.prior == record.StatusClean && w.espo != nil && EspoUnmoved(w.m, w.espo.view, w.mem.Base) {
 		return w.e.Now().UTC()
 	}
-	t, err := time.Parse(record.StampLayout, w.priorStamp[0])
+	t, err := time.Parse(record.StampLayout, w.did.priorStamp[0])
 	if err != nil {
 		return w.e.Now().UTC()
 	}
@@ -210,9 +210,9 @@ func (w *work) fail(ctx context.Context, err error) {
 	w.keepBase(&next)
 	if next.Open = w.noLateWrite(next.Open); w.endsOpen(f) {
 		next.Open = nil
-	} else if in := next.Open; in != nil && in.Makes && w.linkID != 0 { // it may have been found only now
+	} else if in := next.Open; in != nil && in.Makes && w.did.linkID != 0 { // it may have been found only now
 		found := *in
-		found.AdvowareID = w.linkID
+		found.AdvowareID = w.did.linkID
 		next.Open = &found
 	}
 	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
@@ -220,10 +220,10 @@ func (w *work) fail(ctx context.Context, err error) {
 		next.Failure.RowID = w.advo.row
 	}
 	next.CheckedAt, next.Pending, next.WaitsSince = w.e.Now(), "", w.waitsSince()
-	if w.wroteAdvo || w.tookSome(f) {
-		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	if w.did.wroteAdvo || w.tookSome(f) {
+		next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	}
-	if status == record.StatusPermanentlyFailed && w.prior != record.StatusPermanentlyFailed {
+	if status == record.StatusPermanentlyFailed && w.did.prior != record.StatusPermanentlyFailed {
 		next.Notes = append(slices.Clone(next.Notes), w.note(fmt.Sprintf(w.words().givenUp, count, w.res.Error.Message)+"\n"+w.words().again+w.hint("reset")))
 	}
 	w.history().Error, w.history().ErrorCode = w.res.Error.Message, w.res.Error.Code
@@ -243,7 +243,7 @@ func (w *work) fail(ctx context.Context, err error) {
 // all the same, of which somebody is owed a word.
 func (w *work) tookSome(f *fault.Error) bool {
 	untaken := splitNames(f.Field)
-	return f.Code == fault.NotAccepted && slices.ContainsFunc(w.toldOf, func(key string) bool {
+	return f.Code == fault.NotAccepted && slices.ContainsFunc(w.tells.toldOf, func(key string) bool {
 		fd, ok := w.m.Field(key)
 		return ok && !slices.Contains(untaken, fd.Espo) && !slices.Contains(untaken, fd.Advo)
 	})
@@ -253,7 +253,7 @@ func (w *work) tookSome(f *fault.Error) bool {
 // given up starts anew once its contents have changed on either side.
 func (w *work) count() (int, string) {
 	n := w.espo.retries + 1
-	if w.prior == record.StatusPermanentlyFailed {
+	if w.did.prior == record.StatusPermanentlyFailed {
 		if w.mem.Failure != nil && w.mem.Failure.Seen == w.contents() {
 			return max(w.espo.retries, w.e.cfg.MaxRetries), record.StatusPermanentlyFailed
 		}
@@ -267,11 +267,11 @@ func (w *work) count() (int, string) {
 
 // closeRefused says in the history which planned writes did not happen.
 func (w *work) closeRefused(f *fault.Error) {
-	if w.entry == nil {
+	if w.tells.entry == nil {
 		return
 	}
-	for i := range w.entry.Writes {
-		wr := &w.entry.Writes[i]
+	for i := range w.tells.entry.Writes {
+		wr := &w.tells.entry.Writes[i]
 		if wr.State != store.WritePlanned {
 			continue
 		}
@@ -297,7 +297,7 @@ func (w *work) endsOpen(f *fault.Error) bool {
 	if in == nil || f.Code == fault.CreateDoubt || f.Doubt {
 		return false
 	}
-	return w.recovered && !w.unproven(in) && !w.unlinkedYet(in)
+	return w.knows.recovered && !w.unproven(in) && !w.unlinkedYet(in)
 }
 
 // putFailure tells EspoCRM. A link that exists already goes along, so that the
@@ -307,8 +307,8 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	p := statusPatch(status)
 	p.Put(record.FieldErrorMessage, cut(fault.Clean(f.Error(), 0)+hintText(f), maxErrorMessage))
 	p.Put(record.FieldRetryCount, count)
-	if w.linkID != 0 && f.Code != fault.Duplicate {
-		p.Put(record.FieldAdvowareID, w.linkID)
+	if w.did.linkID != 0 && f.Code != fault.Duplicate {
+		p.Put(record.FieldAdvowareID, w.did.linkID)
 	}
 	if f.Code == fault.NotAccepted && f.System == fault.EspoCRM {
 		p.Put(record.FieldRowID, nil)
@@ -320,7 +320,7 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 		w.warn("the failure could not be written to EspoCRM: %v", err)
 		return
 	}
-	w.marked = false
+	w.did.marked = false
 }
 
 func hintText(f *fault.Error) string {

@@ -36,7 +36,7 @@ func (w *work) create(ctx context.Context) (done bool, err error) {
 		if err := w.mark(ctx); err != nil {
 			return false, err
 		}
-		if w.espo.advowareID != 0 && w.espo.advowareID != w.prevID {
+		if w.espo.advowareID != 0 && w.espo.advowareID != w.did.prevID {
 			return false, nil // linked meanwhile
 		}
 	}
@@ -44,7 +44,7 @@ func (w *work) create(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if w.prevID != 0 {
+	if w.did.prevID != 0 {
 		w.res.Verdict = result.MissingInAdvoware
 	}
 	if found, err := w.lookFirst(ctx, d); found || err != nil {
@@ -65,11 +65,11 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if in.Highest, err = w.highest(ctx); err != nil {
 		return false, err
 	}
-	if prev := w.prevID; prev != 0 { // the read that found it gone is some requests old
+	if prev := w.did.prevID; prev != 0 { // the read that found it gone is some requests old
 		if err := w.cameBack(ctx, prev); err != nil {
 			return false, err
 		}
-		if w.prevID == 0 {
+		if w.did.prevID == 0 {
 			w.res.Verdict, w.res.Reason = "", result.Reason{}
 			return false, nil
 		}
@@ -89,7 +89,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err = w.told(err); err != nil {
 		return false, err
 	}
-	w.created, w.linkID = true, id
+	w.did.created, w.did.linkID = true, id
 	w.res.AdvowareID = &id
 	known := *in
 	known.AdvowareID, known.Deadline = id, time.Time{}
@@ -139,7 +139,7 @@ func (w *work) notOurs(ctx context.Context, in *store.Announcement, id int64) er
 	if err := w.carriedElsewhere(ctx, id, nil); err != nil {
 		return err
 	}
-	w.created, w.linkID, w.advo, w.res.AdvowareID = false, 0, nil, nil
+	w.did.created, w.did.linkID, w.advo, w.res.AdvowareID = false, 0, nil, nil
 	unknown := *in
 	unknown.Deadline = time.Time{}
 	next := w.mem
@@ -166,15 +166,15 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	if len(d.ToAdvo) > 0 { // it shows something else: Advoware may have answered with the number of another client
-		if err := w.carriedElsewhere(ctx, w.linkID, nil); err != nil {
+		if err := w.carriedElsewhere(ctx, w.did.linkID, nil); err != nil {
 			return false, err
 		}
 	}
-	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && len(w.stuck) == 0
+	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && len(w.by.stuck) == 0
 	p, base := record.Patch{}, w.inForce()
 	if base == nil {
 		base = clone(nil)
-		base.Mapping, base.AdvowareID, base.StoredAt = w.m.Fingerprint(), w.linkID, w.e.Now()
+		base.Mapping, base.AdvowareID, base.StoredAt = w.m.Fingerprint(), w.did.linkID, w.e.Now()
 	}
 	if inStep {
 		if p, base, err = w.planFinal(d); err != nil {
@@ -184,7 +184,7 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 	if base.RowID == "" {
 		p.Put(record.FieldRowID, nil)
 	}
-	p.Put(record.FieldAdvowareID, w.linkID)
+	p.Put(record.FieldAdvowareID, w.did.linkID)
 	began := w.e.Now()
 	o, err := w.putEspo(ctx, p, w.espo.version)
 	switch {
@@ -196,12 +196,12 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 	if refused := notTaken(p, o); len(refused) > 0 {
 		return false, w.notAccepted(fault.EspoCRM, refused)
 	}
-	w.prevID, w.linkID = 0, 0
+	w.did.prevID, w.did.linkID = 0, 0
 	if err := w.setEspo(ctx, o, began); err != nil {
 		return false, err
 	}
 	w.req.Fresh, w.req.FreshAt = &o, began
-	w.base, w.baseless = base, false
+	w.base, w.knows.baseless = base, false
 	return inStep, w.linked(ctx, inStep)
 }
 
@@ -215,7 +215,7 @@ func (w *work) linked(ctx context.Context, inStep bool) error {
 	}
 	next.Parked, next.Failure, next.Pending = nil, nil, ""
 	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
-	w.res.RowID.After, w.res.RetryCount, w.marked = w.espo.row, 0, false
+	w.res.RowID.After, w.res.RetryCount, w.did.marked = w.espo.row, 0, false
 	w.res.Outcome = w.outcome()
 	if err := w.commit(ctx, next); err != nil {
 		return err
@@ -230,7 +230,7 @@ func (w *work) planCreated(d reconcile.Decision) {
 	e.Created = true
 	for _, c := range d.Changes {
 		e.Writes = append(e.Writes, store.Write{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Field: c.Field.Key, Side: record.Advoware,
-			Before: record.Empty(), After: c.Espo, State: store.WriteDone, Attempt: w.attempt})
+			Before: record.Empty(), After: c.Espo, State: store.WriteDone, Attempt: w.did.attempt})
 	}
 }
 
@@ -238,10 +238,10 @@ func (w *work) planCreated(d reconcile.Decision) {
 // this store knows nothing of. found: it is there and will be linked.
 func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool, err error) {
 	switch {
-	case w.req.CreateAnyway || w.looked:
+	case w.req.CreateAnyway || w.knows.looked:
 		return false, nil
-	case w.prevID != 0: // what this store knows of that very pair it knows since a sync of it
-		if b := w.mem.Base; b != nil && b.AdvowareID == w.prevID && !w.e.replacedSince(ctx, b.LastSync) {
+	case w.did.prevID != 0: // what this store knows of that very pair it knows since a sync of it
+		if b := w.mem.Base; b != nil && b.AdvowareID == w.did.prevID && !w.e.replacedSince(ctx, b.LastSync) {
 			return false, nil
 		}
 	case w.isNew(ctx):
@@ -353,7 +353,7 @@ func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
 // takeOver links a record that an earlier POST made: base (posted, read), then
 // decide.
 func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
-	w.linkID = s.id
+	w.did.linkID = s.id
 	b := clone(w.base)
 	b.Kind = w.kindPosted(posted, b.Kind)
 	for key, v := range posted {
@@ -363,7 +363,7 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
 		}
 		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
 	}
-	w.base, w.baseless = b, false
+	w.base, w.knows.baseless = b, false
 }
 
 // unlinked drops the candidates that an EspoCRM record carries already.

@@ -20,7 +20,7 @@ func (w *work) waitsForAPerson() bool {
 
 // firstContact is case 5: nothing was ever synced, so nobody asks who moved.
 func (w *work) firstContact() bool {
-	return w.espo.lastSync == "" && (w.base == nil || w.baseless)
+	return w.espo.lastSync == "" && (w.base == nil || w.knows.baseless)
 }
 
 // espoMoved reports whether EspoCRM holds something that may have to go to
@@ -48,10 +48,10 @@ func (w *work) marksFirst() bool { return w.e.cfg.MarkSyncing }
 // allowed to do.
 func (w *work) judged(ctx context.Context) (reconcile.Decision, error) {
 	if w.req.Pass && w.lease != nil && w.waitsForAPerson() {
-		w.policy = reconcile.Manual
+		w.by.policy = reconcile.Manual
 	}
 	d, err := w.decide(ctx)
-	if err == nil && w.req.Judge != nil && w.attempt == 1 {
+	if err == nil && w.req.Judge != nil && w.did.attempt == 1 {
 		err = w.req.Judge(d.Verdict)
 	}
 	return d, err
@@ -96,15 +96,15 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 	w.asMeant()
 	in := w.input()
 	if w.needsModifier() {
-		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+		byUs, err := w.e.Ours(ctx, w.did.priorStamp[1])
 		if err != nil {
 			return reconcile.Decision{}, err
 		}
 		in.ByUs = byUs
 	}
 	if len(w.req.Taken) > 0 {
-		w.wishes = reconcile.Take(in, w.req.Taken)
-		w.req.Taken, in.Wishes = nil, w.wishes
+		w.by.wishes = reconcile.Take(in, w.req.Taken)
+		w.req.Taken, in.Wishes = nil, w.by.wishes
 	}
 	d, err := w.decided(in)
 	if err != nil {
@@ -113,25 +113,25 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 	w.agree(d)
 	for key := range d.ToEspo {
 		if f, ok := w.m.Field(key); ok && f.Clear {
-			w.clearing = true
+			w.knows.clearing = true
 		}
 	}
-	w.clashed = w.clashed || d.Clash
+	w.tells.clashed = w.tells.clashed || d.Clash
 	w.tell(d)
 	return d, nil
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.clearing, Relinked: w.relinked, Schema: w.m, Policy: w.policy, Base: w.forDecision(), Wishes: w.wishes, Stuck: w.stuckKeys(),
+	in := reconcile.Input{Clearing: w.knows.clearing, Relinked: w.knows.relinked, Schema: w.m, Policy: w.by.policy, Base: w.forDecision(), Wishes: w.by.wishes, Stuck: w.stuckKeys(),
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
-	if w.baseless {
+	if w.knows.baseless {
 		in.Base = nil
 	}
 	if w.espo != nil {
 		in.Espo = &w.espo.view
 		// Cases 8 and 9 take these from the last read before marking, which moves
 		// all three.
-		in.Status, in.ModifiedAt = w.prior, w.priorStamp[0]
+		in.Status, in.ModifiedAt = w.did.prior, w.did.priorStamp[0]
 		in.RowStored, in.LastSync = w.espo.row, w.espo.lastSync
 	}
 	if w.advo != nil {
@@ -171,7 +171,7 @@ func (w *work) tell(d reconcile.Decision) {
 	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
 		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
 		before := w.res.Fields
-		if w.res.Fields = d.Fields(false); w.wroteAdvo || w.wroteEspo { // what came before has been carried out
+		if w.res.Fields = d.Fields(false); w.did.wroteAdvo || w.did.wroteEspo { // what came before has been carried out
 			w.res.Fields = mergeFields(w.res.Fields, before)
 		}
 		return

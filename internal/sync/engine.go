@@ -218,9 +218,9 @@ func (w *work) locked(err error) {
 func (e *Engine) newWork(ctx context.Context, req Request) *work {
 	w := &work{e: e, req: req, m: req.Mapping.With(e.References(ctx)), key: req.key()}
 	w.res = result.Record{Entity: w.key.Entity, ID: req.ID, Fields: []result.Field{}}
-	w.policy = req.Policy
-	if w.policy == "" {
-		w.policy = e.cfg.Policy
+	w.by.policy = req.Policy
+	if w.by.policy == "" {
+		w.by.policy = e.cfg.Policy
 	}
 	return w
 }
@@ -241,7 +241,7 @@ func (w *work) notOverruled() {
 	}
 	for i := range w.res.Fields {
 		f := &w.res.Fields[i]
-		if f.Overruled == record.Advoware && !w.wroteAdvo || f.Overruled == record.EspoCRM && !w.wroteEspo {
+		if f.Overruled == record.Advoware && !w.did.wroteAdvo || f.Overruled == record.EspoCRM && !w.did.wroteEspo {
 			f.Overruled = ""
 		}
 	}

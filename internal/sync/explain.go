@@ -29,11 +29,11 @@ func (w *work) explain(ctx context.Context) {
 // modifiedAt beyond the lastSync that it carries.
 func (w *work) savedByUs(ctx context.Context) {
 	t := &w.res.Timestamps
-	if t.LastSync == "" || t.ModifiedAt <= t.LastSync || w.priorStamp[1] == "" {
+	if t.LastSync == "" || t.ModifiedAt <= t.LastSync || w.did.priorStamp[1] == "" {
 		return
 	}
 	us, err := w.e.EspoCRM.UserID(ctx)
-	t.ByUs = err == nil && us == w.priorStamp[1]
+	t.ByUs = err == nil && us == w.did.priorStamp[1]
 }
 
 // lastError is the failure that EspoCRM shows of this record.

@@ -26,11 +26,11 @@ func (w *work) told(err error) error {
 	f := fault.As(err)
 	switch {
 	case err == nil:
-		w.fate = fateDone
+		w.did.fate = fateDone
 	case f != nil && !f.Doubt:
-		w.fate = fateNotDone
+		w.did.fate = fateNotDone
 	default:
-		w.fate = fateUnknown
+		w.did.fate = fateUnknown
 	}
 	return err
 }
@@ -38,7 +38,7 @@ func (w *work) told(err error) error {
 // noLateWrite is an announcement that stays open although its write's end is
 // known: nobody has to wait for anything to land.
 func (w *work) noLateWrite(in *store.Announcement) *store.Announcement {
-	if in == nil || w.fate == fateUnknown {
+	if in == nil || w.did.fate == fateUnknown {
 		return in
 	}
 	known := *in
@@ -52,31 +52,31 @@ func (w *work) noLateWrite(in *store.Announcement) *store.Announcement {
 // next run goes on from it.
 func (w *work) closeAnnounced(ctx context.Context) {
 	in := w.mem.Open
-	if in == nil || w.fate == fateUnknown {
+	if in == nil || w.did.fate == fateUnknown {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	next := w.mem
 	next.Open = w.noLateWrite(in)
-	if in.Makes && w.linkID != 0 {
+	if in.Makes && w.did.linkID != 0 {
 		found := *next.Open
-		if found.AdvowareID != w.linkID { // found by its values: it was there
-			found.AdvowareID, found.Highest = w.linkID, min(found.Highest, w.linkID-1)
+		if found.AdvowareID != w.did.linkID { // found by its values: it was there
+			found.AdvowareID, found.Highest = w.did.linkID, min(found.Highest, w.did.linkID-1)
 		}
 		next.Open = &found
 	}
-	if w.fate == fateNotDone {
+	if w.did.fate == fateNotDone {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
 		if !w.unlinkedYet(in) {
 			next.Open = nil
 		}
-		if w.learned || w.wroteAdvo {
+		if w.knows.learned || w.did.wroteAdvo {
 			w.keepBase(&next)
 		}
-		if w.wroteAdvo {
-			next.Notes = append(slices.Clone(next.Notes), w.owed...)
+		if w.did.wroteAdvo {
+			next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 		}
 		e := w.history()
 		e.Error, e.ErrorCode = w.res.Error.Message, w.res.Error.Code
@@ -92,7 +92,7 @@ func (w *work) closeAnnounced(ctx context.Context) {
 func (w *work) unlinkedYet(in *store.Announcement) bool {
 	made := in.AdvowareID
 	if made == 0 {
-		made = w.linkID // found by its values
+		made = w.did.linkID // found by its values
 	}
 	return in.Makes && made != 0 && (w.espo == nil || w.espo.advowareID != made)
 }

@@ -156,9 +156,9 @@ func (w *work) tellUnheld(side record.Side, key string, sent, read record.Value)
 	if w.formOf(key, sent, read) != record.Unheld {
 		return
 	}
-	if w.entry != nil {
-		for i := range w.entry.Writes {
-			if wr := &w.entry.Writes[i]; wr.Field == key && wr.Side == side && wr.State != store.WriteNotDone {
+	if w.tells.entry != nil {
+		for i := range w.tells.entry.Writes {
+			if wr := &w.tells.entry.Writes[i]; wr.Field == key && wr.Side == side && wr.State != store.WriteNotDone {
 				wr.CannotHold = true
 			}
 		}
@@ -262,7 +262,7 @@ func (w *work) readAnswers() {
 		next.Fields[key] = fb
 	}
 	if next != nil {
-		w.base, w.answersRead = next, true
+		w.base, w.knows.answersRead = next, true
 	}
 }
 
@@ -287,7 +287,7 @@ func storedAs(f mapping.Field, answered, read record.Value) bool {
 // proof of who has moved.
 func (w *work) syncedSince() {
 	if w.mem.Open == nil && Outdated(w.base, w.espo.row, w.espo.lastSync) {
-		w.base, w.baseless = nil, false
+		w.base, w.knows.baseless = nil, false
 	}
 }
 

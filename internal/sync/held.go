@@ -78,7 +78,7 @@ func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.
 // interrupted run has begun, and what an operator wants, is not held back.
 func (w *work) holds(ctx context.Context) (*result.Reason, error) {
 	g := w.req.Creates
-	if g == nil || w.looked || w.req.CreateAnyway || w.letThrough {
+	if g == nil || w.knows.looked || w.req.CreateAnyway || w.did.letThrough {
 		return nil, nil
 	}
 	found, err := w.e.Matched(ctx, w.m, []record.Object{w.espo.obj})
@@ -92,7 +92,7 @@ func (w *work) holds(ctx context.Context) (*result.Reason, error) {
 	case g.left.Add(-1) < 0:
 		return &result.Reason{Code: ReasonHeld, Text: "Not created: more records would be created in one pass than are allowed (cron.max_creates)."}, nil
 	}
-	w.letThrough = true
+	w.did.letThrough = true
 	return nil, nil
 }
 
@@ -114,12 +114,12 @@ func (w *work) hold(ctx context.Context, why result.Reason) error {
 		if err := w.commit(ctx, next); err != nil {
 			return err
 		}
-		w.originDue = false
+		w.did.originDue = false
 	}
-	if !w.marked {
+	if !w.did.marked {
 		return nil
 	}
-	w.marked = false
+	w.did.marked = false
 	_, err := w.putEspo(ctx, statusPatch(w.before()), nil)
 	return err
 }

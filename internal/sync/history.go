@@ -12,15 +12,15 @@ import (
 
 // history is this sync's entry, begun when there is something to tell.
 func (w *work) history() *store.Entry {
-	if w.entry == nil {
+	if w.tells.entry == nil {
 		begun := w.e.Entry(w.key.Entity, w.key.ID)
 		begun.Outcome = string(result.Planned)
-		w.entry = &begun
+		w.tells.entry = &begun
 	}
-	e := w.entry
+	e := w.tells.entry
 	e.AdvowareID = w.advowareID()
 	e.Verdict, e.ReasonCode, e.ReasonText = string(w.res.Verdict), w.res.Reason.Code, w.res.Reason.Text
-	e.Conflict = e.Conflict || w.clashed
+	e.Conflict = e.Conflict || w.tells.clashed
 	if w.advo != nil && e.RowBefore == "" {
 		e.RowBefore = w.advo.row
 	}
@@ -44,7 +44,7 @@ func (w *work) planWrites(side record.Side, d reconcile.Decision) {
 		if !ok {
 			continue
 		}
-		wr := store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: side, After: v, State: store.WritePlanned, Attempt: w.attempt}
+		wr := store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: side, After: v, State: store.WritePlanned, Attempt: w.did.attempt}
 		wr.Before = record.Empty()
 		if view != nil {
 			wr.Before = view.Stands(f.Key)
@@ -57,8 +57,8 @@ func (w *work) planWrites(side record.Side, d reconcile.Decision) {
 
 // closeWrites says what became of the writes that are still planned on a side.
 func (w *work) closeWrites(side record.Side, state store.WriteState) {
-	if w.entry != nil {
-		closeWrites(w.entry, side, state)
+	if w.tells.entry != nil {
+		closeWrites(w.tells.entry, side, state)
 	}
 }
 
@@ -82,11 +82,11 @@ func (w *work) tellOfEdits(e *store.Entry) {
 			e.Clashed = append(e.Clashed, name)
 		}
 	}
-	if !w.wroteAdvo {
+	if !w.did.wroteAdvo {
 		return
 	}
 	if e.Edited = w.mem.WaitsSince; e.Edited.IsZero() {
-		e.Edited, _ = time.Parse(record.StampLayout, w.priorStamp[0])
+		e.Edited, _ = time.Parse(record.StampLayout, w.did.priorStamp[0])
 	}
 }
 

@@ -15,14 +15,14 @@ func (w *work) setLink(ctx context.Context, id int64, d reconcile.Decision, inSt
 	if in := w.mem.Open; in != nil {
 		w.owe(in)
 		w.closeRun(ctx, in, bySide(createState(in, id), store.WriteNotDone))
-		if w.closeErr != nil {
-			return w.closeErr
+		if w.tells.closeErr != nil {
+			return w.tells.closeErr
 		}
-		w.recovered = true
+		w.knows.recovered = true
 	}
 	p := record.Patch{}
 	next := store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes}
-	w.linkID = id
+	w.did.linkID = id
 	if inStep {
 		w.base = nil
 		w.agree(d)

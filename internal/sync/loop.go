@@ -43,14 +43,14 @@ func (w *work) sync(ctx context.Context) error {
 	if w.espo == nil {
 		return w.goneFromEspo(ctx)
 	}
-	w.attempt = 1
+	w.did.attempt = 1
 	return w.rounds(ctx)
 }
 
 // rounds decides and acts until the record is in step, waits, or has kept changing
 // for too long.
 func (w *work) rounds(ctx context.Context) error {
-	for ; w.attempt <= maxRounds; w.attempt++ {
+	for ; w.did.attempt <= maxRounds; w.did.attempt++ {
 		done, err := w.round(ctx)
 		if done || err != nil {
 			return err
@@ -86,7 +86,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	} else if doubt != "" {
 		return true, w.parkDoubtful(ctx, doubt)
 	}
-	if w.linkID != 0 && w.advo != nil {
+	if w.did.linkID != 0 && w.advo != nil {
 		return w.putLink(ctx)
 	}
 	d, err := w.judged(ctx)
@@ -104,10 +104,10 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 	switch d.Action {
 	case reconcile.None, reconcile.Adopt:
 		if err := w.stuckFault(); err != nil {
-			w.baseless = false // what agrees is known from now on, though the record is not in step
+			w.knows.baseless = false // what agrees is known from now on, though the record is not in step
 			return false, err
 		}
-		if w.wroteAdvo {
+		if w.did.wroteAdvo {
 			return w.final(ctx, d)
 		}
 		return w.adopt(ctx, d)
@@ -143,12 +143,12 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 			return false, err
 		}
 		if !w.tookSome(fault.As(err)) {
-			w.owed = nil // it has overruled nobody
+			w.tells.owed = nil // it has overruled nobody
 		}
 	}
 	w.arrived(record.Advoware, d.Kind, d.ToAdvo, w.advo.view.Values)
 	w.closeWrites(record.Advoware, store.WriteDone)
-	w.wroteAdvo = true
+	w.did.wroteAdvo = true
 	again, err := w.decide(ctx)
 	if err != nil {
 		return false, err
@@ -196,17 +196,17 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	if !in.Makes { // else the base is of the record that is gone, should it come back
 		next.Base = w.inForce()
 	}
-	if w.wroteAdvo { // what they tell has happened, whatever becomes of the next write
-		next.Notes = append(slices.Clone(next.Notes), w.owed...)
+	if w.did.wroteAdvo { // what they tell has happened, whatever becomes of the next write
+		next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	} else {
-		w.toldOf = nil // what an earlier round was to tell has not happened
+		w.tells.toldOf = nil // what an earlier round was to tell has not happened
 	}
-	w.owed = nil
+	w.tells.owed = nil
 	if w.clashesAnew(d) {
-		w.owed = []store.Note{w.conflictNote(d)}
+		w.tells.owed = []store.Note{w.conflictNote(d)}
 	}
-	in.Notes = w.owed
-	w.recovered, w.fate = true, fateUnknown
+	in.Notes = w.tells.owed
+	w.knows.recovered, w.did.fate = true, fateUnknown
 	return w.commit(ctx, next)
 }
 
@@ -217,7 +217,7 @@ func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if again, err := w.staleRead(ctx, d); again || err != nil {
 		return false, err
 	}
-	if d.Typed || d.Waits || len(w.stuck) > 0 {
+	if d.Typed || d.Waits || len(w.by.stuck) > 0 {
 		return false, w.putSome(ctx, d)
 	}
 	p, planned, err := w.planFinal(d)

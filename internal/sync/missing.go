@@ -22,7 +22,7 @@ func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
 	case MissingUnlink:
 		return w.unlink(ctx)
 	case MissingRecreate:
-		w.prevID, w.linkID, w.base, w.baseless = w.espo.advowareID, 0, nil, false
+		w.did.prevID, w.did.linkID, w.base, w.knows.baseless = w.espo.advowareID, 0, nil, false
 		w.res.Verdict = result.MissingInAdvoware
 		return false, nil // the next round creates it
 	}
@@ -48,9 +48,9 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 		}
 		return false, err
 	}
-	w.marked = false
+	w.did.marked = false
 	next := store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()}
-	if w.relinked { // the record of the link before may be there still
+	if w.knows.relinked { // the record of the link before may be there still
 		server, _, err := w.e.server(ctx)
 		if err != nil {
 			return true, store.Fault("ask which server keeps the store", err)
@@ -168,8 +168,8 @@ func (w *work) closeOrphan(ctx context.Context) error {
 	e.ReasonText = w.res.Reason.Text
 	w.closeEntry(result.Skipped)
 	w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteUnknown))
-	if w.closeErr != nil {
-		return w.closeErr
+	if w.tells.closeErr != nil {
+		return w.tells.closeErr
 	}
 	next := w.mem
 	next.Open = nil
@@ -223,7 +223,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	err = w.e.Advoware.Delete(wctx, w.m.DeletePath(), strconv.FormatInt(w.advo.id, 10))
 	if w.told(err); w.paused(err) {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
-		w.attempt++
+		w.did.attempt++
 		return w.deleteAdvo(ctx)
 	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
@@ -254,7 +254,7 @@ func (w *work) announceDelete(ctx context.Context) error {
 	for _, f := range w.m.Fields(w.advo.view.Kind) {
 		if v := w.advo.view.Values[f.Key]; v.HasText() && f.Advo != "" {
 			e.Writes = append(e.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
-				Before: v, After: record.Empty(), State: store.WritePlanned, Attempt: w.attempt})
+				Before: v, After: record.Empty(), State: store.WritePlanned, Attempt: w.did.attempt})
 		}
 	}
 	in := &store.Announcement{Side: record.Advoware, Removes: true, AdvowareID: w.advo.id, Run: w.e.cfg.Run, At: w.e.Now(), Deadline: w.deadline()}
@@ -263,9 +263,9 @@ func (w *work) announceDelete(ctx context.Context) error {
 
 // dropMemory forgets the record, keeping its history.
 func (w *work) dropMemory(ctx context.Context) error {
-	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Rev: w.mem.Rev, History: w.closing}
-	if w.entry != nil {
-		c.History = append(c.History, *w.entry)
+	c := store.Commit{Key: w.key, Lease: w.lease.Handle(), Rev: w.mem.Rev, History: w.tells.closing}
+	if w.tells.entry != nil {
+		c.History = append(c.History, *w.tells.entry)
 	}
 	if _, err := w.e.Store.Commit(ctx, c); err != nil {
 		return store.Fault("forget "+w.what(), err)

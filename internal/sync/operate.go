@@ -123,7 +123,7 @@ func (r *Record) Doubtful(ctx context.Context) (reconcile.Belief, error) { retur
 
 // Number is the Advoware record that this one is linked to, or, not linked yet, was made
 // for it by an interrupted run; 0: none.
-func (r *Record) Number() (id int64, linked bool) { return r.w.advowareID(), r.w.linkID == 0 }
+func (r *Record) Number() (id int64, linked bool) { return r.w.advowareID(), r.w.did.linkID == 0 }
 
 // InAdvoware reports whether a record of Advoware is there.
 func (r *Record) InAdvoware(ctx context.Context, id int64) (bool, error) {
@@ -179,8 +179,8 @@ func (r *Record) EndOpen(ctx context.Context) error {
 	r.w.owe(in)
 	advo, espo := r.w.leftStates(in)
 	r.w.closeRun(ctx, in, bySide(advo, espo))
-	r.w.recovered = true
-	return r.w.closeErr
+	r.w.knows.recovered = true
+	return r.w.tells.closeErr
 }
 
 // LinkTo links the record, as d without a base says of both sides: where they are inStep

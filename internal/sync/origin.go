@@ -173,7 +173,7 @@ func (w *work) seeOrigin(ctx context.Context) error {
 		return nil
 	}
 	w.mem.Origin = &store.Origin{New: w.newHere(ctx, later), At: w.e.Now(), Server: server}
-	w.originDue = true
+	w.did.originDue = true
 	return nil
 }
 
@@ -187,19 +187,19 @@ func (w *work) newHere(ctx context.Context, later bool) bool {
 	case w.e.olderThan(ctx, w.espo.createdAt), !w.e.saidAllNew(ctx, w.key.Entity).IsZero():
 		return true
 	}
-	return w.e.cfg.MarkSyncing && !later && w.mem.Base == nil && (w.prior == "" || w.prior == record.StatusPending)
+	return w.e.cfg.MarkSyncing && !later && w.mem.Base == nil && (w.did.prior == "" || w.did.prior == record.StatusPending)
 }
 
 // keepOrigin stores what seeOrigin has fixed, before the mark takes away the
 // status that it may rest on. An announcement knows more.
 func (w *work) keepOrigin(ctx context.Context) error {
-	if !w.originDue || w.mem.Open != nil {
+	if !w.did.originDue || w.mem.Open != nil {
 		return nil
 	}
 	if err := w.commit(ctx, w.mem); err != nil {
 		return err
 	}
-	w.originDue = false
+	w.did.originDue = false
 	return nil
 }
 

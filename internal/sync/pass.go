@@ -132,6 +132,6 @@ func (e *Engine) CountAgainst(ctx context.Context, req Request, f *fault.Error) 
 // knownFailure: a pass met a record that was given up, and nothing has changed
 // on either side since: nothing is written and nobody is told again.
 func (w *work) knownFailure() bool {
-	return w.req.Pass && !w.marked && w.prior == record.StatusPermanentlyFailed &&
+	return w.req.Pass && !w.did.marked && w.did.prior == record.StatusPermanentlyFailed &&
 		w.mem.Failure != nil && w.mem.Failure.Seen == w.contents()
 }

@@ -52,7 +52,7 @@ func (w *work) plan(ctx context.Context) error {
 		return nil
 	}
 	if !byName && w.waitsForAPerson() {
-		w.policy = reconcile.Manual
+		w.by.policy = reconcile.Manual
 	}
 	d, err := w.decide(ctx)
 	if err != nil {
@@ -98,7 +98,7 @@ func (w *work) foreseeCreate(ctx context.Context, d reconcile.Decision) (held bo
 	}
 	found, err := w.lookFirst(ctx, d)
 	if found {
-		w.warn("Advoware %d equals it and is linked instead of creating another one", w.linkID)
+		w.warn("Advoware %d equals it and is linked instead of creating another one", w.did.linkID)
 	}
 	return false, err
 }
@@ -127,7 +127,7 @@ func (w *work) predict(d reconcile.Decision) {
 		}
 	case reconcile.Write:
 		d = w.foresee(d)
-		w.wroteAdvo, w.wroteEspo = len(d.ToAdvo) > 0, countReal(w.m, d.ToEspo) > 0
+		w.did.wroteAdvo, w.did.wroteEspo = len(d.ToAdvo) > 0, countReal(w.m, d.ToEspo) > 0
 		w.res.Planned = w.outcome()
 		w.res.Waits = d.Waits
 	}

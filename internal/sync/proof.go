@@ -22,7 +22,7 @@ import (
 // sides were read; "": it is proven, or there is none to judge.
 func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
 	id := w.espo.advowareID
-	if w.advo == nil || w.linkID != 0 || id == 0 || id != w.advo.id {
+	if w.advo == nil || w.did.linkID != 0 || id == 0 || id != w.advo.id {
 		return "", nil
 	}
 	l := reconcile.Link{Based: w.based(id), Told: w.linkMade(id), RowStored: w.espo.row, RowCurrent: w.advo.row,
@@ -57,11 +57,11 @@ type sharing struct {
 // for a decision, because a PUT may rest on that read.
 func (w *work) sharers(ctx context.Context) (sharing, error) {
 	id := w.espo.advowareID
-	if id == 0 || w.linkID != 0 {
+	if id == 0 || w.did.linkID != 0 {
 		return sharing{}, nil
 	}
-	if w.shared.number == id {
-		return w.shared, nil
+	if w.knows.shared.number == id {
+		return w.knows.shared, nil
 	}
 	s := sharing{number: id}
 	ask, err := w.e.carriedTwice(ctx, w.key.Entity, id)
@@ -80,7 +80,7 @@ func (w *work) sharers(ctx context.Context) (sharing, error) {
 		}
 	}
 	if err == nil {
-		w.shared = s
+		w.knows.shared = s
 	}
 	return s, err
 }
@@ -215,7 +215,7 @@ func (w *work) doubtKnown() bool {
 // parkDoubtful leaves a link in doubt to a person. What is remembered of the link
 // before stays; no attempt is counted.
 func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
-	if w.req.Judge != nil && w.attempt <= 1 {
+	if w.req.Judge != nil && w.did.attempt <= 1 {
 		if err := w.req.Judge(result.Conflict); err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 		w.sendNotes(ctx)
 		return nil
 	}
-	was, err := w.unedited(ctx, w.prior)
+	was, err := w.unedited(ctx, w.did.prior)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 		next.Notes = append(slices.Clone(next.Notes), w.note(w.words().ofDoubt(b, w.advo.id, w.res.Reason)+"\n"+w.words().doubts+hint))
 	}
 	w.closeEntry(result.ConflictWaits)
-	w.entry.RowBefore, w.entry.RowAfter = "", ""
+	w.tells.entry.RowBefore, w.tells.entry.RowAfter = "", ""
 	if err := w.commit(ctx, next); err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	} else if err != nil {
 		return err
 	}
-	w.marked = false
+	w.did.marked = false
 	w.sendNotes(ctx)
 	return nil
 }
@@ -262,8 +262,8 @@ func (w *work) unedited(ctx context.Context, status string) (string, error) {
 	if status != record.StatusClean {
 		return status, nil
 	}
-	byUs, err := w.e.Ours(ctx, w.priorStamp[1])
-	if err == nil && !byUs && w.priorStamp[0] >= w.espo.lastSync {
+	byUs, err := w.e.Ours(ctx, w.did.priorStamp[1])
+	if err == nil && !byUs && w.did.priorStamp[0] >= w.espo.lastSync {
 		status = record.StatusDirty
 	}
 	return status, err

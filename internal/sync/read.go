@@ -44,8 +44,8 @@ func (w *work) readEspo(ctx context.Context) error {
 		o := *w.req.Fresh
 		w.req.Fresh = nil
 		set := w.setRead
-		if w.ownAnswer {
-			set, w.ownAnswer = w.setEspo, false
+		if w.did.ownAnswer {
+			set, w.did.ownAnswer = w.setEspo, false
 		}
 		err := set(ctx, o, w.req.FreshAt)
 		if !w.req.FreshAt.IsZero() {
@@ -67,10 +67,10 @@ func (w *work) readEspo(ctx context.Context) error {
 
 // readAgain reads EspoCRM for another round. marked: that read shows our own mark already.
 func (w *work) readAgain(ctx context.Context) (marked bool, err error) {
-	if w.attempt <= 1 {
+	if w.did.attempt <= 1 {
 		return false, nil
 	}
-	marked = w.marked && w.req.Fresh != nil
+	marked = w.did.marked && w.req.Fresh != nil
 	return marked, w.readEspo(ctx)
 }
 
@@ -104,15 +104,15 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 	}
 	s, err := readState(w.m, o, now)
 	s.asOf = w.e.serverAt(began, now)
-	if w.espo == nil && w.prior == "" {
-		w.prior, w.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
+	if w.espo == nil && w.did.prior == "" {
+		w.did.prior, w.did.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
 	}
 	w.espo = s
 	w.res.Name, _ = o.Text(w.m.Title())
 	w.linkMoved()
-	w.res.Status, w.res.RetryCount = w.prior, s.retries
+	w.res.Status, w.res.RetryCount = w.did.prior, s.retries
 	w.res.RowID.Stored = s.row
-	w.res.Timestamps = result.Timestamps{ModifiedAt: rfc3339(w.priorStamp[0]), LastSync: rfc3339(s.lastSync)}
+	w.res.Timestamps = result.Timestamps{ModifiedAt: rfc3339(w.did.priorStamp[0]), LastSync: rfc3339(s.lastSync)}
 	if id := w.advowareID(); id != 0 {
 		w.res.AdvowareID = &id
 	}
@@ -128,8 +128,8 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 // nothing of this one.
 func (w *work) linkMoved() {
 	id := w.espo.advowareID
-	if b := w.base; b != nil && b.AdvowareID != 0 && w.linkID == 0 && id != 0 && id != w.prevID && id != b.AdvowareID {
-		w.base, w.baseless, w.relinked = nil, false, true
+	if b := w.base; b != nil && b.AdvowareID != 0 && w.did.linkID == 0 && id != 0 && id != w.did.prevID && id != b.AdvowareID {
+		w.base, w.knows.baseless, w.knows.relinked = nil, false, true
 		if p := w.mem.Parked; p != nil && p.AdvowareID != id {
 			w.mem.Parked = nil
 		}
@@ -237,7 +237,7 @@ func (w *work) staleRead(ctx context.Context, d reconcile.Decision) (again bool,
 // mark sets the status syncing; its answer is a fresh read, and what is decided
 // on from here.
 func (w *work) mark(ctx context.Context) error {
-	w.marked = true // also where the answer gets lost: better unmarked once too often
+	w.did.marked = true // also where the answer gets lost: better unmarked once too often
 	began := w.e.Now()
 	o, err := w.putEspo(ctx, statusPatch(record.StatusSyncing), nil)
 	if err != nil {

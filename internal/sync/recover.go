@@ -28,28 +28,28 @@ func (w *work) recover(ctx context.Context) error {
 		w.owe(in)
 		advo, espo := w.leftStates(in)
 		w.closeRun(ctx, in, bySide(advo, espo))
-		w.recovered = true
-		return w.closeErr
+		w.knows.recovered = true
+		return w.tells.closeErr
 	}
 	if in.Removes { // the record is in EspoCRM again
 		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
-		w.recovered = true
-		return w.closeErr
+		w.knows.recovered = true
+		return w.tells.closeErr
 	}
 	if in.Makes {
 		if err := w.recoverCreate(ctx, in); err != nil {
 			return err
 		}
-		w.looked = true
-		w.recovered = true
-		return w.closeErr
+		w.knows.looked = true
+		w.knows.recovered = true
+		return w.tells.closeErr
 	}
 	if err := w.readAdvo(ctx); err != nil {
 		return err
 	}
 	w.replay(ctx, in)
-	w.recovered = true
-	return w.closeErr
+	w.knows.recovered = true
+	return w.tells.closeErr
 }
 
 // waitForDeadline: a late write may still land. A pass leaves the record to a later
@@ -103,7 +103,7 @@ func (w *work) cutDeadline(ctx context.Context, in *store.Announcement) (*store.
 func (w *work) replay(ctx context.Context, in *store.Announcement) {
 	asked := w.settling(ctx, in)
 	got := reconcile.Settle(asked)
-	w.clearing = w.clearing || w.clears(in)
+	w.knows.clearing = w.knows.clearing || w.clears(in)
 	if got.Open {
 		w.closeRun(ctx, in, func(store.Write) store.WriteState { return store.WriteUnknown })
 		return
@@ -126,7 +126,7 @@ func (w *work) replay(ctx context.Context, in *store.Announcement) {
 	}
 	if moved {
 		w.owe(in)
-		w.base, w.baseless = next, false
+		w.base, w.knows.baseless = next, false
 	}
 	if asked.BroughtRowID() {
 		next.RowID, next.LastSync = in.RowID, w.espo.lastSync
@@ -161,10 +161,10 @@ func (w *work) settling(ctx context.Context, in *store.Announcement) reconcile.S
 	out := reconcile.Settling{Base: pairsOf(clone(w.base)), RowNow: w.espo.row, Form: w.ownForm,
 		Open: reconcile.Announcement{Side: in.Side, RowID: in.RowID, RowBefore: in.RowBefore, Fields: map[string]reconcile.Announced{}}}
 	if in.Side == record.EspoCRM {
-		byUs, err := w.e.Ours(ctx, w.priorStamp[1])
+		byUs, err := w.e.Ours(ctx, w.did.priorStamp[1])
 		// Clean is what the PUT has set: any later one of ours has set another status,
 		// and has buried who saved before it.
-		out.ByUs = byUs && err == nil && w.prior == record.StatusClean && out.BroughtRowID()
+		out.ByUs = byUs && err == nil && w.did.prior == record.StatusClean && out.BroughtRowID()
 		out.Now = withKind(w.espo.view)
 	} else if w.advo != nil {
 		out.Now = withKind(w.advo.view)
@@ -240,12 +240,12 @@ func (w *work) closeRun(ctx context.Context, in *store.Announcement, state func(
 		if e.Outcome == string(result.Planned) {
 			e.Outcome = "interrupted"
 		}
-		w.closing = append(w.closing, e)
+		w.tells.closing = append(w.tells.closing, e)
 		return nil
 	})
-	if errs != nil && w.closeErr == nil {
+	if errs != nil && w.tells.closeErr == nil {
 		// Going on would replace the announcement, and the entry stayed planned for ever.
-		w.closeErr = store.Fault("close the history of "+w.what(), errs)
+		w.tells.closeErr = store.Fault("close the history of "+w.what(), errs)
 	}
 }
 
@@ -271,18 +271,18 @@ func bySide(advo, espo store.WriteState) func(store.Write) store.WriteState {
 // recoverCreate finds the record that an interrupted create has made. What it finds is
 // linked next.
 func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error {
-	w.prevID = in.PrevID
+	w.did.prevID = in.PrevID
 	id := w.espo.advowareID
 	switch linked := id != 0 && id != in.PrevID; {
 	case linked && in.AdvowareID != id: // by hand, to another one or to what may be ours
-		w.base, w.prevID = nil, 0
+		w.base, w.did.prevID = nil, 0
 		if in.AdvowareID != 0 {
 			w.warnLeftOver(in)
 		}
 		w.closeRun(ctx, in, bySide(store.WriteUnknown, store.WriteNotDone))
 		return nil
 	case linked: // the link has arrived
-		w.prevID = 0
+		w.did.prevID = 0
 		if err := w.readAdvo(ctx); err != nil {
 			return err
 		}
@@ -299,7 +299,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 			if err := w.carriedElsewhere(ctx, in.AdvowareID, nil); err != nil {
 				return err
 			}
-			w.linkID = s.id
+			w.did.linkID = s.id
 			w.owe(in)
 			w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
 			w.baseOfPosted(in, s)
@@ -343,7 +343,7 @@ func (w *work) cameBack(ctx context.Context, prev int64) error {
 	} else if err != nil {
 		return err
 	}
-	w.prevID = 0
+	w.did.prevID = 0
 	if b := w.mem.Base; b != nil && b.AdvowareID == prev {
 		w.base = usable(w.m, b)
 	}
@@ -367,7 +367,7 @@ func (w *work) baseOfPosted(in *store.Announcement, s *advoState) {
 		}
 		w.setBase(w.base, key, p)
 	}
-	w.baseless = false
+	w.knows.baseless = false
 }
 
 // kindPosted is the kind under which values were posted, as both sides see it.

@@ -17,7 +17,7 @@ import (
 // adopt brings the memory up to date where both sides agree already: the base
 // first, it is true now; then at most one PUT to EspoCRM.
 func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err error) {
-	put := d.PutNeeded || w.marked
+	put := d.PutNeeded || w.did.marked
 	if d.Action == reconcile.None && !put && w.atRest() {
 		w.res.Outcome = result.Unchanged
 		return true, w.checked(ctx)
@@ -32,7 +32,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if next.RowID == "" && w.foundClean() {
 		put = false // only the rowId lags, and the base has not all that it stands for
 	}
-	w.base, w.baseless = next, false
+	w.base, w.knows.baseless = next, false
 	mem := w.mem
 	mem.Base, mem.Open, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
 	mem.WaitsSince = time.Time{}
@@ -52,13 +52,13 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 // atRest reports whether the memory says of the record that nothing is left to do.
 func (w *work) atRest() bool {
 	m := &w.mem
-	return m.Open == nil && m.Parked == nil && m.Pending == "" && m.WaitsSince.IsZero() && len(m.Notes) == 0 && !w.answersRead
+	return m.Open == nil && m.Parked == nil && m.Pending == "" && m.WaitsSince.IsZero() && len(m.Notes) == 0 && !w.knows.answersRead
 }
 
 // foundClean reports whether EspoCRM called the record synced before this sync, and still
 // does.
 func (w *work) foundClean() bool {
-	return !w.marked && w.prior == record.StatusClean && w.espo.lastSync != ""
+	return !w.did.marked && w.did.prior == record.StatusClean && w.espo.lastSync != ""
 }
 
 // remembered stores what an adoption has found, and tells EspoCRM where put says so.
@@ -86,7 +86,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	onlyStatus := w.espo.row == base.RowID && w.espo.lastSync != ""
 	if onlyStatus && w.req.DeferClean != nil {
 		w.req.DeferClean(w.key.ID, w.espo.version)
-		w.marked = false
+		w.did.marked = false
 		return false, nil
 	}
 	p := w.cleanPatch()
@@ -95,7 +95,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	}
 	o, err := w.putEspo(ctx, p, w.espo.version)
 	if fault.Is(err, fault.Modified) {
-		w.entry = nil // told once it is true
+		w.tells.entry = nil // told once it is true
 		return true, w.stillOurs(ctx)
 	}
 	if err != nil {
@@ -108,7 +108,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	if refused := w.unset(p, after); len(refused) > 0 {
 		return false, w.notAccepted(fault.EspoCRM, refused)
 	}
-	w.marked = false
+	w.did.marked = false
 	w.res.RowID.After = after.row
 	return false, nil
 }
@@ -124,7 +124,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		return true, nil
 	}
 	next := w.mem
-	if slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { _, lapsed := w.wishes[c.Field.Key]; return lapsed }) {
+	if slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { _, lapsed := w.by.wishes[c.Field.Key]; return lapsed }) {
 		w.warn("somebody edited the record while it was resolved: it has to be decided again")
 	}
 	if w.base != nil {
@@ -133,8 +133,8 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Base = b
 	}
 	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
-	if w.wroteAdvo { // what went over beside it
-		next.Notes, w.owed = append(slices.Clone(next.Notes), w.owed...), nil
+	if w.did.wroteAdvo { // what went over beside it
+		next.Notes, w.tells.owed = append(slices.Clone(next.Notes), w.tells.owed...), nil
 	}
 	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
 	for _, c := range d.Changes {
@@ -152,7 +152,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if _, err := w.putEspo(ctx, p, nil); err != nil {
 		return false, err
 	}
-	w.marked = false
+	w.did.marked = false
 	w.sendNotes(ctx)
 	return true, nil
 }
@@ -160,11 +160,11 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 // asked reports whether a person was asked about every clash that waits: some of them
 // he has decided just now, and the others are as they were.
 func (w *work) asked(d reconcile.Decision) bool {
-	if len(w.wishes) == 0 || w.mem.Parked == nil {
+	if len(w.by.wishes) == 0 || w.mem.Parked == nil {
 		return false
 	}
 	for _, c := range d.Changes {
-		if _, lapsed := w.wishes[c.Field.Key]; lapsed || !slices.Contains(w.mem.Parked.Fields, c.Field.Key) {
+		if _, lapsed := w.by.wishes[c.Field.Key]; lapsed || !slices.Contains(w.mem.Parked.Fields, c.Field.Key) {
 			return false
 		}
 	}

@@ -40,15 +40,15 @@ func (w *work) stick(err error, sent map[string]record.Value) bool {
 func (w *work) leaveOut(f *fault.Error, keys []string) bool {
 	for _, key := range keys {
 		fd, ok := w.m.Field(key)
-		if !ok || w.stuck[key] != nil || fd.Kind != "" && w.kindsDiffer() || w.advowareID() == 0 && slices.Contains(w.m.Match(), fd.Espo) {
+		if !ok || w.by.stuck[key] != nil || fd.Kind != "" && w.kindsDiffer() || w.advowareID() == 0 && slices.Contains(w.m.Match(), fd.Espo) {
 			return false
 		}
 	}
-	if w.stuck == nil {
-		w.stuck = map[string]*fault.Error{}
+	if w.by.stuck == nil {
+		w.by.stuck = map[string]*fault.Error{}
 	}
 	for _, key := range keys {
-		w.stuck[key] = f
+		w.by.stuck[key] = f
 	}
 	return true
 }
@@ -68,11 +68,11 @@ func (w *work) keysNamed(name string, sent map[string]record.Value) (keys []stri
 }
 
 func (w *work) stuckKeys() map[string]bool {
-	if len(w.stuck) == 0 {
+	if len(w.by.stuck) == 0 {
 		return nil
 	}
-	keys := make(map[string]bool, len(w.stuck))
-	for key := range w.stuck {
+	keys := make(map[string]bool, len(w.by.stuck))
+	for key := range w.by.stuck {
 		keys[key] = true
 	}
 	return keys
@@ -80,14 +80,14 @@ func (w *work) stuckKeys() map[string]bool {
 
 // stuckFault is the record's failure once all else has travelled; nil: nothing is stuck.
 func (w *work) stuckFault() error {
-	keys := slices.Sorted(maps.Keys(w.stuck))
+	keys := slices.Sorted(maps.Keys(w.by.stuck))
 	if len(keys) == 0 {
 		return nil
 	}
-	f := *w.stuck[keys[0]]
+	f := *w.by.stuck[keys[0]]
 	fields, words := splitNames(f.Field), []string{f.Message}
 	for _, key := range keys[1:] {
-		if other := w.stuck[key]; !slices.Contains(words, other.Message) {
+		if other := w.by.stuck[key]; !slices.Contains(words, other.Message) {
 			words = append(words, other.Message)
 			fields = append(fields, splitNames(other.Field)...)
 		}
@@ -100,7 +100,7 @@ func (w *work) stuckFault() error {
 func (w *work) readable(kind string) error {
 	for _, f := range w.m.Fields(kind) {
 		err := w.broken(f)
-		if err == nil || w.stuck[f.Key] != nil {
+		if err == nil || w.by.stuck[f.Key] != nil {
 			continue
 		}
 		if fe := fault.As(err); fe == nil || fe.Owner != fault.OwnerRecord || !w.leaveOut(fe, []string{f.Key}) {
@@ -154,7 +154,7 @@ func (w *work) refusedByName(err error, sent map[string]record.Value) bool {
 	if !fault.Is(err, fault.Validation) || !w.stick(err, sent) {
 		return false
 	}
-	w.attempt = max(w.attempt-1, 1)
+	w.did.attempt = max(w.did.attempt-1, 1)
 	return true
 }
 

@@ -52,11 +52,11 @@ func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
 		return w.parkDoubtful(ctx, doubt)
 	}
 	if w.advo != nil && w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
-		w.wishes = reconcile.Take(w.input(), take)
+		w.by.wishes = reconcile.Take(w.input(), take)
 	} else {
 		w.warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
 	}
-	w.attempt = 1
+	w.did.attempt = 1
 	return w.rounds(ctx)
 }
 
@@ -79,7 +79,7 @@ func (w *work) recoverFirst(ctx context.Context) (doubt reconcile.Belief, err er
 	if err := w.recover(ctx); err != nil {
 		return "", err
 	}
-	w.learned = true
+	w.knows.learned = true
 	return "", nil
 }
 
@@ -89,7 +89,7 @@ func (w *work) recoverFirst(ctx context.Context) (doubt reconcile.Belief, err er
 // how it ended.
 func (r *Record) PutBack(ctx context.Context, run string, ask func(context.Context) (map[string]reconcile.Wish, error)) (done bool, err error) {
 	w := r.w
-	for w.attempt = 1; w.attempt <= maxRounds; w.attempt++ {
+	for w.did.attempt = 1; w.did.attempt <= maxRounds; w.did.attempt++ {
 		again, done, err := w.putBack(ctx, run, ask)
 		if err == nil && again {
 			err = w.readEspo(ctx)
@@ -117,7 +117,7 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 	if wishes == nil || err != nil {
 		return false, false, err
 	}
-	w.wishes = wishes
+	w.by.wishes = wishes
 	w.history().Of = run
 	d, err := w.decide(ctx)
 	if err != nil {
@@ -128,10 +128,10 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 			w.putBackFailed(ctx, err)
 			return false, true, nil
 		}
-		if !w.wroteEspo {
+		if !w.did.wroteEspo {
 			return true, false, nil
 		}
-		w.attempt++
+		w.did.attempt++
 	}
 	w.conclude(ctx, w.rounds(ctx))
 	return false, true, nil
@@ -143,7 +143,7 @@ func (w *work) putBackFailed(ctx context.Context, err error) {
 	w.refuse(err)
 	if fault.Is(err, fault.NotAccepted) { // answered, and some values were not taken
 		w.closeRefused(fault.As(err))
-		w.fate = fateNotDone
+		w.did.fate = fateNotDone
 	}
 	w.closeAnnounced(ctx)
 }
