@@ -152,7 +152,7 @@ func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.E
 		if st.Counts[k.status] == 0 {
 			continue
 		}
-		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title(), record.FieldAdvowareID, "modifiedAt", record.FieldErrorMessage, record.FieldRetryCount},
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title(), record.FieldAdvowareID, record.FieldModifiedAt, record.FieldErrorMessage, record.FieldRetryCount},
 			OrderBy: "id", Size: needsListed, Where: []record.Condition{{Field: record.FieldStatus, Op: record.Equals, Value: k.status}}})
 		if err != nil {
 			return nil, err
@@ -270,7 +270,7 @@ func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store
 		}
 	}
 	if since.IsZero() {
-		since, _ = time.Parse("2006-01-02 15:04:05", o.Plain("modifiedAt"))
+		since, _ = time.Parse(record.StampLayout, o.Plain(record.FieldModifiedAt))
 	}
 	if !since.IsZero() {
 		n.Since = stamp(since)

@@ -207,7 +207,7 @@ func (c *closing) next(now time.Time, s result.Summary, h *HaltState, failed boo
 	c.seen(&next)
 	ended := !c.Outcome.Left && !c.Over && c.Outcome.Waiting == 0
 	if ended || c.Bounded && !c.Outcome.Left {
-		next.Watermark = c.Began.UTC().Format(stampFormat)
+		next.Watermark = c.Began.UTC().Format(record.StampLayout)
 		next.Log, next.LogNew = c.Log, c.LogNew
 		if c.Deep {
 			next.ComparedAt = now

@@ -6,14 +6,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"advosync/internal/record"
 )
 
 // maxQueue bounds the candidates of one pass: at about a hundred bytes each,
 // 10 MB. What is newer than the oldest that fit waits for the next pass.
 const maxQueue = 100_000
-
-// stampFormat is EspoCRM's datetime: UTC, whole seconds.
-const stampFormat = "2006-01-02 15:04:05"
 
 // why says which rules made a record a candidate.
 type why uint16
@@ -142,7 +141,7 @@ func older(a, b int64) int64 {
 
 // moment reads EspoCRM's stamp; 0 where there is none.
 func moment(stamp string) int64 {
-	t, err := time.Parse(stampFormat, stamp)
+	t, err := time.Parse(record.StampLayout, stamp)
 	if err != nil {
 		return 0
 	}
@@ -153,5 +152,5 @@ func stampOf(moment int64) string {
 	if moment == 0 {
 		return ""
 	}
-	return time.Unix(moment, 0).UTC().Format(stampFormat)
+	return time.Unix(moment, 0).UTC().Format(record.StampLayout)
 }

@@ -97,7 +97,7 @@ type EntityState struct {
 
 // Oldest is OldestUnsynced as a time; zero: nothing waits.
 func (s EntityState) Oldest() time.Time {
-	t, err := time.Parse(stampFormat, s.OldestUnsynced)
+	t, err := time.Parse(record.StampLayout, s.OldestUnsynced)
 	if err != nil {
 		return time.Time{}
 	}
