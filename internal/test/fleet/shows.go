@@ -37,15 +37,6 @@ func (s *stage) editAll(latency time.Duration) error {
 	return nil
 }
 
-// names are the offices that are not measured for speed.
-func (s *stage) names() string {
-	var names []string
-	for _, o := range s.offices {
-		names = append(names, o.name)
-	}
-	return strings.Join(names, ",")
-}
-
 // settle makes passes until one has nothing to do, and judges the ends.
 func (s *stage) settle(what string) error {
 	for try := 1; ; try++ {
