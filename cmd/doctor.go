@@ -94,7 +94,7 @@ func (a *app) examineOffices(c *cobra.Command, o doctorFlags) error {
 // examine runs the checks and reports them; a failed one is exit code 1.
 func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	cfg, err := a.settings(loadOptions{File: a.flags.config, Mapping: o.mapping})
-	if _, usage := err.(*usageError); usage {
+	if isUsage(err) {
 		return err
 	}
 	if err == nil && o.entity != "" {

@@ -303,7 +303,12 @@ func (a *app) collect(c *cobra.Command, runs []*officeRun, r round) error {
 	if c.Context().Err() != nil && !r.live { // a signal is how a service ends
 		codes[exitInterrupted] = true
 	}
-	if code := mostSerious(codes, r.order); code != exitOK {
+	return mostSeriousOf(codes, r.order)
+}
+
+// mostSeriousOf ends a command with the code that wins; nil where all went well.
+func mostSeriousOf(codes map[int]bool, order []int) error {
+	if code := mostSerious(codes, order); code != exitOK {
 		return &reported{code: code}
 	}
 	return nil

@@ -95,7 +95,7 @@ func TestOfficeOfACommand(t *testing.T) {
 		t.Errorf("%v: %+v", err, usage)
 	}
 	other := errors.New("x")
-	if a.whichOffice(other) != other || a.whichOffice(nil) != nil {
+	if !errors.Is(a.whichOffice(other), other) || a.whichOffice(nil) != nil {
 		t.Error("another error became one about offices")
 	}
 }

@@ -45,8 +45,8 @@ func BenchmarkReal(b *testing.B) {
 	b.Run("log", benchRealLog)
 }
 
-// real is an EspoCRM for tests and a hundred linked records in it.
-type real struct {
+// realCRM is an EspoCRM for tests and a hundred linked records in it.
+type realCRM struct {
 	*program
 	w      *sandbox.World
 	url    string
@@ -110,14 +110,14 @@ func (p *person) put(id string, version int64, values map[string]any) (int, gjso
 	return p.call("PUT", sandboxType+"/"+id, values, "X-Version-Number", strconv.FormatInt(version, 10))
 }
 
-func newReal(b *testing.B, records int) *real {
+func newReal(b *testing.B, records int) *realCRM {
 	b.Helper()
 	w := sandbox.NewWorld(sandbox.WorldOptions{Seed: 1, Unlinked: -1, OnlyAdvoware: -1})
 	advo, err := w.Advoware.Start(b.Context(), "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &real{w: w, url: os.Getenv("REAL_ESPOCRM"), nums: map[string]int64{}}
+	r := &realCRM{w: w, url: os.Getenv("REAL_ESPOCRM"), nums: map[string]int64{}}
 	r.program = newProgram(b, w, r.url, advo)
 	r.env = append(r.env, "ADVOSYNC_ESPOCRM_API_KEY="+os.Getenv("REAL_KEY"))
 	r.us = r.signIn("X-Api-Key", os.Getenv("REAL_KEY"))
@@ -138,7 +138,7 @@ func newReal(b *testing.B, records int) *real {
 	return r
 }
 
-func (r *real) signIn(header ...string) *person {
+func (r *realCRM) signIn(header ...string) *person {
 	p := &person{b: r.b, url: r.url, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}, header: http.Header{}}
 	for i := 0; i+1 < len(header); i += 2 {
 		p.header.Set(header[i], header[i+1])
@@ -148,7 +148,7 @@ func (r *real) signIn(header ...string) *person {
 }
 
 // empty deletes what was made.
-func (r *real) empty() {
+func (r *realCRM) empty() {
 	for {
 		list := r.us.must("GET", sandboxType+"?maxSize=200&select=id", nil).Get("list").Array()
 		for _, o := range list {
@@ -161,7 +161,7 @@ func (r *real) empty() {
 }
 
 // fill makes records, and has them created in Advoware.
-func (r *real) fill(n int) {
+func (r *realCRM) fill(n int) {
 	r.b.Helper()
 	for i := range n {
 		o := r.people[0].create(map[string]any{"name": fmt.Sprintf("Person %04d", i), "firstName": "P", "lastName": fmt.Sprintf("Person%04d", i), "syncStatus": "pending_sync",
@@ -181,14 +181,14 @@ func (r *real) fill(n int) {
 	}
 }
 
-func (r *real) editAdvo(id string, values map[string]any) {
+func (r *realCRM) editAdvo(id string, values map[string]any) {
 	if err := r.w.Advoware.Edit(sandbox.BeteiligtePath, r.nums[id], values); err != nil {
 		r.b.Error(err)
 	}
 }
 
 // editAll is what people change in EspoCRM, four at a time.
-func (r *real) editAll(field, form string, round int) {
+func (r *realCRM) editAll(field, form string, round int) {
 	var all sync.WaitGroup
 	for k := range 4 {
 		all.Go(func() {
@@ -433,7 +433,7 @@ func benchRealEdits(b *testing.B) {
 // lost counts the last values that do not stand on both sides. Those that somebody saved
 // in Advoware between a read and the write that rests on it are buried: Advoware cannot
 // refuse that write.
-func (r *real) lost(d *diary) (lost, buried int) {
+func (r *realCRM) lost(d *diary) (lost, buried int) {
 	advo := map[string]string{"phone": "telGesch", "email": "emailGesch", "firstName": "vorname", "lastName": "name"}
 	for _, id := range r.ids {
 		o := r.us.must("GET", sandboxType+"/"+id, nil)
@@ -455,7 +455,7 @@ func (r *real) lost(d *diary) (lost, buried int) {
 
 // between reports whether a moment lay between a read of Advoware's record and the write
 // after it.
-func (r *real) between(id string, at time.Time) bool {
+func (r *realCRM) between(id string, at time.Time) bool {
 	var read time.Time
 	for _, e := range r.w.Log.Entries() {
 		if !strings.HasSuffix(e.Path, fmt.Sprint("/", r.nums[id])) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"advosync/internal/desk"
+	"advosync/internal/intake"
 	"advosync/internal/record"
 
 	"github.com/spf13/cobra"
@@ -159,29 +160,42 @@ func (a *app) resetTargets(ctx context.Context, p parts, m *mapping.Mapping, r *
 	var out []target
 	before := a.now().Add(-r.age)
 	err := p.desk.ByStatus(ctx, m, statuses, func(s desk.Standing) error {
-		if len(r.causes) > 0 && (s.Failure == nil || !slices.Contains(r.causes, s.Failure.Code)) {
-			return nil
+		code := ""
+		if s.Failure != nil {
+			code = s.Failure.Code
 		}
-		if r.age > 0 && !s.FailedSince().Before(before) {
-			return nil
+		if r.names(code) && (r.age == 0 || s.FailedSince().Before(before)) {
+			out = append(out, target{m, s.ID})
 		}
-		out = append(out, target{m, s.ID})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	imports, err := p.intake.Failed(ctx, m)
+	imports, err := failedImports(ctx, p, m, statuses)
 	for _, f := range imports {
-		given := record.StatusFailed
-		if f.GivenUp(p.maxRetries) {
-			given = record.StatusPermanentlyFailed
-		}
-		if slices.Contains(statuses, given) && (len(r.causes) == 0 || slices.Contains(r.causes, f.Code)) && (r.age == 0 || f.At.Before(before)) {
+		if r.names(f.Code) && (r.age == 0 || f.At.Before(before)) {
 			out = append(out, target{m, strconv.FormatInt(f.Number, 10)})
 		}
 	}
 	return out, err
+}
+
+// names reports whether a failure of this code was asked for; without --cause any is.
+func (r *resetFlags) names(code string) bool {
+	return len(r.causes) == 0 || slices.Contains(r.causes, code)
+}
+
+// failedImports are those whose standing is one of the statuses.
+func failedImports(ctx context.Context, p parts, m *mapping.Mapping, statuses []string) ([]intake.Failed, error) {
+	imports, err := p.intake.Failed(ctx, m)
+	return slices.DeleteFunc(imports, func(f intake.Failed) bool {
+		given := record.StatusFailed
+		if f.GivenUp(p.maxRetries) {
+			given = record.StatusPermanentlyFailed
+		}
+		return !slices.Contains(statuses, given)
+	}), err
 }
 
 func everyRecord(ctx context.Context, p parts, m *mapping.Mapping) ([]target, error) {

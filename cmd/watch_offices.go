@@ -106,7 +106,7 @@ func (a *app) watchOffices(c *cobra.Command, entities []string) error {
 		}
 		for said := ""; ; {
 			err := b.watch(ctx, all.of(b.office), entities)
-			if _, usage := err.(*usageError); usage || ctx.Err() != nil || err == nil || errors.Is(err, context.Canceled) {
+			if isUsage(err) || ctx.Err() != nil || err == nil || errors.Is(err, context.Canceled) {
 				return err
 			}
 			if text := err.Error(); text != said { // the same every half a minute tells nobody anything

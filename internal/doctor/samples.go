@@ -256,14 +256,7 @@ func (s *samples) read(side record.Side, id string, o record.Object) (mapping.Vi
 	}
 	for _, f := range s.m.Fields(view.Kind) {
 		if broken := view.Broken[f.Key]; broken != nil {
-			text, hint := broken.Error(), "correct the record, or type in the mapping"
-			if fb := fault.As(broken); fb != nil {
-				text = fb.Message
-				if f.Reference && fb.Hint != "" {
-					hint = fb.Hint
-				}
-			}
-			s.note(result.FindingWarn, id, string(side)+": "+text, hint)
+			s.broken(side, id, f, broken)
 		}
 		if view.Values[f.Key].IsUnmapped() && !f.Reference {
 			name := f.Espo
@@ -274,6 +267,18 @@ func (s *samples) read(side record.Side, id string, o record.Object) (mapping.Vi
 		}
 	}
 	return view, true
+}
+
+// broken says of a value that it cannot be read.
+func (s *samples) broken(side record.Side, id string, f mapping.Field, err error) {
+	text, hint := err.Error(), "correct the record, or type in the mapping"
+	if fb := fault.As(err); fb != nil {
+		text = fb.Message
+		if f.Reference && fb.Hint != "" {
+			hint = fb.Hint
+		}
+	}
+	s.note(result.FindingWarn, id, string(side)+": "+text, hint)
 }
 
 // sendable are the values of the fields that are written to a side.

@@ -236,7 +236,7 @@ func TestModuleIsForgotten(t *testing.T) {
 		"no right":    find(t, "companion/9.2.7.json", "write without the right").response(),
 	} {
 		answers := 0
-		c, s := module(t, appUserWithRight, recordedInfo(t), func(r *http.Request) *http.Response {
+		c, s := module(t, appUserWithRight, recordedInfo(t), func(*http.Request) *http.Response {
 			if answers++; answers == 1 {
 				return gone
 			}

@@ -299,9 +299,14 @@ func withoutBase(in Input) (moved string, doubtful bool) {
 // create is case 1: everything that EspoCRM has goes over.
 func create(in Input) Decision {
 	d := Decision{Verdict: result.Create, Action: Post, Kind: in.Espo.Kind, ToAdvo: map[string]record.Value{}, Reason: reasonCreate()}
-	for _, f := range in.Schema.Fields(in.Espo.Kind) {
+	in.Advo = &mapping.View{}
+	c := &comparison{in: in}
+	fields := in.Schema.Fields(in.Espo.Kind)
+	c.leaveOut(fields)
+	for i := range fields {
+		f := fields[i]
 		v := in.Espo.Values[f.Key]
-		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() || in.Stuck[f.Key] {
+		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() || c.isStuck(&f) {
 			continue
 		}
 		d.ToAdvo[f.Key] = v

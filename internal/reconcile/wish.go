@@ -80,10 +80,16 @@ func (c *comparison) wait() {
 	c.rest(func(it *item) { it.waits, it.source = true, "" })
 }
 
-// waiting reports whether fields wait for a person, and whether all that differ do.
+// waiting reports whether fields wait for a person, and whether all that differ do. A
+// field that belongs to one side waits with the record only, not with another field.
 func (c *comparison) waiting() (some, all bool) {
-	all = true
-	c.twoWay(func(it *item) { some, all = some || it.waits, all && it.waits })
+	all, own := true, true
+	c.twoWay(func(it *item) {
+		some, all, own = some || it.waits, all && it.waits, own && it.f.Policy != ""
+	})
+	for i := range c.items {
+		all = all && !(own && c.items[i].differs && c.items[i].oneWay())
+	}
 	return some, some && all
 }
 

@@ -7,7 +7,7 @@ type Place struct {
 	Mark   string `json:"mark"`
 }
 
-// IsZero: it is no place.
+// IsZero reports whether it is no place.
 func (p Place) IsZero() bool { return p == Place{} }
 
 // Change is a row of the log: a record was saved, or removed.

@@ -52,7 +52,7 @@ func nameIn(v reflect.Value, office string) {
 			v.Set(copied)
 		}
 	case reflect.Slice:
-		if v.Type().Elem().Kind() != reflect.Struct && v.Type().Elem().Kind() != reflect.Pointer {
+		if of := v.Type().Elem().Kind(); v.IsNil() || of != reflect.Struct && of != reflect.Pointer {
 			return
 		}
 		copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
@@ -60,21 +60,23 @@ func nameIn(v reflect.Value, office string) {
 		for i := range v.Len() {
 			nameIn(copied.Index(i), office)
 		}
-		if !v.IsNil() {
-			v.Set(copied)
-		}
+		v.Set(copied)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			switch {
-			case !f.IsExported():
-			case f.Name == "Office" && f.Type.Kind() == reflect.String:
-				v.Field(i).SetString(office)
-			case f.Type.Kind() == reflect.String && slices.Contains(commandFields, f.Name):
-				v.Field(i).SetString(CommandOf(v.Field(i).String(), office))
-			default:
-				nameIn(v.Field(i), office)
-			}
+		nameInFields(v, office)
+	}
+}
+
+func nameInFields(v reflect.Value, office string) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		switch {
+		case !f.IsExported():
+		case f.Name == "Office" && f.Type.Kind() == reflect.String:
+			v.Field(i).SetString(office)
+		case f.Type.Kind() == reflect.String && slices.Contains(commandFields, f.Name):
+			v.Field(i).SetString(CommandOf(v.Field(i).String(), office))
+		default:
+			nameIn(v.Field(i), office)
 		}
 	}
 }

@@ -190,7 +190,10 @@ type Parked struct {
 	Fingerprint string    `json:"fingerprint"`
 	At          time.Time `json:"at"`
 	Fields      []string  `json:"fields"`
-	RowID       string    `json:"rowId,omitempty"` // Advoware's at that time
+	// Asked is the fingerprint of the clashes that somebody was told of, "" from an earlier
+	// version: an edit beside them does not ask again.
+	Asked string `json:"asked,omitempty"`
+	RowID string `json:"rowId,omitempty"` // Advoware's at that time
 	// AdvowareID is the record that EspoCRM was linked to; 0: not known, from an earlier
 	// version. A question about another link than the one that stands is asked anew.
 	AdvowareID int64 `json:"advowareId,omitempty"`

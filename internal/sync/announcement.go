@@ -50,10 +50,11 @@ func (w *work) kinds() (p record.Pair) {
 	return p
 }
 
-// clashesAnew reports whether an edit gives way of which this run has not told yet.
-func (w *work) clashesAnew(d reconcile.Decision) (anew bool) {
+// clashesAnew reports whether an edit gives way to a write to the side, of which this run
+// has not told yet.
+func (w *work) clashesAnew(side record.Side, d reconcile.Decision) (anew bool) {
 	for _, c := range d.Changes {
-		if c.Overruled() == "" || !d.Clash {
+		if c.Overruled() != side || !d.Clash {
 			continue
 		}
 		anew = anew || !slices.Contains(w.tells.toldOf, c.Field.Key)

@@ -112,6 +112,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	planned, refused := w.settle(planned, written{side: record.EspoCRM, advo: w.advo, sent: d.ToEspo, now: after.view.Values})
 	refused = append(refused, w.unset(p, after)...)
 	if len(refused) > 0 {
+		w.keepTaken(d, planned, refused)
 		return w.notAccepted(fault.EspoCRM, refused)
 	}
 	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, after.view.Values)
@@ -144,6 +145,7 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	w.req.Fresh, w.req.FreshAt, w.did.ownAnswer = &o, began, true
 	w.did.wroteEspo = true
 	if refused := w.takeAnswer(d, before, planned); len(refused) > 0 {
+		w.keepTaken(d, planned, refused)
 		return w.notAccepted(fault.EspoCRM, refused)
 	}
 	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, w.espo.view.Values)
@@ -153,6 +155,20 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	next.Base, next.Open, next.WaitsSince = planned, nil, w.waitsSince()
 	next.Notes, w.tells.owed = append(slices.Clone(next.Notes), w.tells.owed...), nil
 	return w.commit(ctx, next)
+}
+
+// keepTaken moves the working base to what EspoCRM has taken of a PUT that it did not
+// take whole.
+func (w *work) keepTaken(d reconcile.Decision, planned *store.Base, refused []string) {
+	if w.base == nil || w.knows.baseless {
+		return
+	}
+	w.base = clone(w.base)
+	for key := range d.ToEspo {
+		if fb, ok := planned.Fields[key]; ok && !slices.Contains(refused, key) {
+			w.base.Fields[key] = fb
+		}
+	}
 }
 
 // unset names the sync fields that the answer does not show as sent: EspoCRM

@@ -177,7 +177,9 @@ func (w *work) keepBase(next *store.Memory) {
 	}
 	b := clone(w.base)
 	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
-	b.RowID = "" // EspoCRM is not told of one
+	if b.RowID = ""; w.espo != nil { // EspoCRM is not told of another one than it carries
+		b.RowID = w.espo.row
+	}
 	if b.LastSync == "" && w.mem.Base != nil {
 		b.LastSync = w.mem.Base.LastSync
 	}
@@ -245,7 +247,7 @@ func (w *work) tookSome(f *fault.Error) bool {
 	untaken := splitNames(f.Field)
 	return f.Code == fault.NotAccepted && slices.ContainsFunc(w.tells.toldOf, func(key string) bool {
 		fd, ok := w.m.Field(key)
-		return ok && !slices.Contains(untaken, fd.Espo) && !slices.Contains(untaken, fd.Advo)
+		return ok && !slices.ContainsFunc(untaken, func(name string) bool { return isNamed(fd, f.System, name) })
 	})
 }
 

@@ -104,6 +104,11 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 	switch d.Action {
 	case reconcile.None, reconcile.Adopt:
 		if err := w.stuckFault(); err != nil {
+			w.seenStuck()
+			if w.base != nil {
+				w.base = clone(w.base)
+				w.base.Kind = d.AgreedKind
+			}
 			w.knows.baseless = false // what agrees is known from now on, though the record is not in step
 			return false, err
 		}
@@ -202,8 +207,8 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 		w.tells.toldOf = nil // what an earlier round was to tell has not happened
 	}
 	w.tells.owed = nil
-	if w.clashesAnew(d) {
-		w.tells.owed = []store.Note{w.conflictNote(d)}
+	if w.clashesAnew(in.Side, d) {
+		w.tells.owed = []store.Note{w.conflictNote(in.Side, d)}
 	}
 	in.Notes = w.tells.owed
 	w.knows.recovered, w.did.fate = true, fateUnknown
@@ -256,6 +261,8 @@ func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
 	}
 	if d.Typed { // a pass finds the record, whatever comes
 		p.Put(record.FieldStatus, record.StatusDirty)
+	} else if err := w.pingPong(record.EspoCRM, d.Kind, d.ToEspo); err != nil {
+		return err
 	}
 	planned := clone(w.base)
 	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id

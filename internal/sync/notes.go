@@ -17,11 +17,11 @@ import (
 
 // conflictNote tells the people in EspoCRM which fields clashed and what was
 // kept; what was overruled is in the history.
-func (w *work) conflictNote(d reconcile.Decision) store.Note {
+func (w *work) conflictNote(side record.Side, d reconcile.Decision) store.Note {
 	var lines []string
 	words := w.words()
 	for _, c := range d.Changes {
-		if line := words.line(c, d.Action == reconcile.Park); line != "" {
+		if line := words.line(c, d.Action == reconcile.Park); line != "" && (side == "" || c.Overruled() == side) {
 			lines = append(lines, line)
 		}
 	}

@@ -64,6 +64,9 @@ func (w *work) plan(ctx context.Context) error {
 		}
 	}
 	w.predict(d)
+	if d.Action == reconcile.Park || d.Waits { // that is what the record says
+		return nil
+	}
 	return w.stuckFault()
 }
 

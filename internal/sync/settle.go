@@ -2,14 +2,16 @@ package sync
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"advosync/internal/record"
-
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
 )
@@ -129,7 +131,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	if w.base != nil {
 		b := clone(w.base)
-		b.Mapping, b.AdvowareID = w.m.Fingerprint(), w.advo.id
+		b.Mapping, b.AdvowareID, b.Kind = w.m.Fingerprint(), w.advo.id, d.AgreedKind
 		next.Base = b
 	}
 	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
@@ -140,8 +142,9 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
 	}
-	if !same && !w.asked(d) {
-		next.Notes = append(slices.Clone(next.Notes), w.conflictNote(d))
+	next.Parked.Asked = fingerprint(d.Changes)
+	if before := w.mem.Parked; !same && !w.asked(d) && (before == nil || before.Asked != next.Parked.Asked) {
+		next.Notes = append(slices.Clone(next.Notes), w.conflictNote("", d))
 	}
 	w.closeEntry(result.ConflictWaits)
 	if err := w.commit(ctx, next); err != nil {
@@ -155,6 +158,15 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	w.did.marked = false
 	w.sendNotes(ctx)
 	return true, nil
+}
+
+// fingerprint is that of the clashes that wait: the fields, and what both sides hold.
+func fingerprint(changes []reconcile.Change) string {
+	h := sha256.New()
+	for _, c := range changes {
+		fmt.Fprintf(h, "%q %q %q %q %q\n", c.Field.Key, c.Espo, c.Espo.Text(), c.Advo, c.Advo.Text())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // asked reports whether a person was asked about every clash that waits: some of them

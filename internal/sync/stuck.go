@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ func (w *work) stick(err error, sent map[string]record.Value) bool {
 	}
 	stuck := map[string]bool{}
 	for _, name := range splitNames(f.Field) {
-		keys := w.keysNamed(name, sent)
+		keys := w.keysNamed(f.System, name, sent)
 		if len(keys) == 0 {
 			return false
 		}
@@ -40,7 +41,7 @@ func (w *work) stick(err error, sent map[string]record.Value) bool {
 func (w *work) leaveOut(f *fault.Error, keys []string) bool {
 	for _, key := range keys {
 		fd, ok := w.m.Field(key)
-		if !ok || w.by.stuck[key] != nil || fd.Kind != "" && w.kindsDiffer() || w.advowareID() == 0 && slices.Contains(w.m.Match(), fd.Espo) {
+		if !ok || w.by.stuck[key] != nil || fd.Kind != "" && w.kindsDiffer() || w.advowareID() == 0 && w.known(fd) {
 			return false
 		}
 	}
@@ -53,18 +54,65 @@ func (w *work) leaveOut(f *fault.Error, keys []string) bool {
 	return true
 }
 
+// known reports whether a record is known by the field, or by one of its group.
+func (w *work) known(fd mapping.Field) bool {
+	return slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool {
+		return (f.Key == fd.Key || f.Group != "" && f.Group == fd.Group) && slices.Contains(w.m.Match(), f.Espo)
+	})
+}
+
+// seenStuck remembers what Advoware shows of fields that a first contact leaves out:
+// EspoCRM's value has still to go over, but not over what is saved there meanwhile. What
+// EspoCRM lacks is still filled from there.
+func (w *work) seenStuck() {
+	if w.espo.lastSync != "" || w.advo == nil {
+		return
+	}
+	w.base = clone(w.base)
+	for _, f := range w.m.Fields(w.espo.view.Kind) {
+		_, known := w.base.Fields[f.Key]
+		filled := f.Group == "" && !w.espo.view.Values[f.Key].HasText() && w.espo.view.Broken[f.Key] == nil
+		if known || filled || f.Direction != mapping.Both || !w.leftOut(f) {
+			continue
+		}
+		a := w.advo.view.Values[f.Key]
+		switch {
+		case w.advo.view.Broken[f.Key] != nil:
+			a = record.Unknown()
+		case a.IsAbsent():
+			a = record.Empty()
+		}
+		w.setBase(w.base, f.Key, record.Pair{Espo: record.Unknown(), Advo: a})
+	}
+}
+
+// leftOut reports whether a field, or one of its group, is stuck.
+func (w *work) leftOut(fd mapping.Field) bool {
+	for key := range w.by.stuck {
+		if f, ok := w.m.Field(key); ok && (f.Key == fd.Key || f.Group != "" && f.Group == fd.Group) {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *work) kindsDiffer() bool {
 	return w.espo != nil && w.advo != nil && w.espo.view.Kind != w.advo.view.Kind
 }
 
-// keysNamed are those of the sent fields that have this name in a system, or as a key.
-func (w *work) keysNamed(name string, sent map[string]record.Value) (keys []string) {
+// keysNamed are those of the sent fields that have this name in the system, or as a key.
+func (w *work) keysNamed(sys fault.System, name string, sent map[string]record.Value) (keys []string) {
 	for key := range sent {
-		if f, ok := w.m.Field(key); ok && !f.Clear && (key == name || f.Espo == name || f.Advo == name) {
+		if f, ok := w.m.Field(key); ok && !f.Clear && (key == name || isNamed(f, sys, name)) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// isNamed reports whether a system calls the field so; both may use a name for another one.
+func isNamed(f mapping.Field, sys fault.System, name string) bool {
+	return name == cmp.Or(f.Espo, f.Advo) && sys != fault.Advoware || name == cmp.Or(f.Advo, f.Espo) && sys != fault.EspoCRM
 }
 
 func (w *work) stuckKeys() map[string]bool {
@@ -154,6 +202,8 @@ func (w *work) refusedByName(err error, sent map[string]record.Value) bool {
 	if !fault.Is(err, fault.Validation) || !w.stick(err, sent) {
 		return false
 	}
+	w.tells.owed = nil // nothing has given way to it
+	w.tells.toldOf = slices.DeleteFunc(w.tells.toldOf, func(key string) bool { _, ok := sent[key]; return ok })
 	w.did.attempt = max(w.did.attempt-1, 1)
 	return true
 }

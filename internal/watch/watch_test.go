@@ -435,7 +435,7 @@ func TestWhatTakesLongIsNoHang(t *testing.T) {
 				last = time.Now()
 			}
 		}
-		o.sync = func(id string) result.Record {
+		o.sync = func(string) result.Record {
 			time.Sleep(5 * time.Minute)
 			return result.Record{Outcome: result.Unchanged}
 		}
