@@ -283,10 +283,7 @@ func (a *app) collect(c *cobra.Command, runs []*officeRun, r round) error {
 		}
 	}
 	if r.last != nil && c.Context().Err() == nil {
-		all := &officeRun{}
-		all.app = a.forOffice("", all, false)
-		all.err = r.last(c.Context(), all.app)
-		all.end(c, a.args)
+		all := a.lastOf(c, r)
 		codes[all.code] = true
 		if broken == nil {
 			broken = together.Add(allOffices, all.code, all.out.Bytes())
@@ -304,6 +301,15 @@ func (a *app) collect(c *cobra.Command, runs []*officeRun, r round) error {
 		codes[exitInterrupted] = true
 	}
 	return mostSeriousOf(codes, r.order)
+}
+
+// lastOf is what a command says of all offices together, after each.
+func (a *app) lastOf(c *cobra.Command, r round) *officeRun {
+	all := &officeRun{}
+	all.app = a.forOffice("", all, false)
+	all.err = r.last(c.Context(), all.app)
+	all.end(c, a.args)
+	return all
 }
 
 // mostSeriousOf ends a command with the code that wins; nil where all went well.
