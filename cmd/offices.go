@@ -272,7 +272,7 @@ func (r *officeRun) end(c *cobra.Command, args []string) {
 // collect waits for all offices, passes on what they print, and finds the exit code.
 func (a *app) collect(c *cobra.Command, runs []*officeRun, r round) error {
 	codes := map[int]bool{}
-	merged := r.merge != nil && a.tables()
+	merged := r.merge != nil && a.showsNames()
 	together := report.Offices{Out: a.console.Out, Options: a.reportOptions("")}
 	var broken error
 	for _, run := range runs {
@@ -302,9 +302,6 @@ func (a *app) collect(c *cobra.Command, runs []*officeRun, r round) error {
 	}
 	return mostSeriousOf(codes, r.order)
 }
-
-// tables reports whether a person reads tables on a terminal.
-func (a *app) tables() bool { return a.format == report.Table && a.console.OutFacts.Rich }
 
 // lastOf is what a command says of all offices together, after each.
 func (a *app) lastOf(c *cobra.Command, r round) *officeRun {
