@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -122,15 +123,14 @@ func (o *outageOffice) kinds() []outageKind {
 	}
 }
 
+var outagesFlag = flag.Int("outages", 10, "how many outages TestAThousandOutagesTellNoValue plays")
+
 // TestAThousandOutagesTellNoValue: outages and recoveries of the built program, with a
 // process that dies in between: none is missed, none is told twice but where the process
 // died between sending and remembering, and no value and no name is in an alert, a ping or
-// the log. Without -everything ten of them.
+// the log. -outages says how many; a thousand: go test ./cmd -run TestAThousandOutages -outages 1000.
 func TestAThousandOutagesTellNoValue(t *testing.T) {
-	outages := 10
-	if *everything {
-		outages = 1000
-	}
+	outages := *outagesFlag
 	for name, value := range map[string]string{"ALERTS_AFTER": "0s", "SYNC_MAX_RETRIES": "1", "SYNC_LATE_WRITE": "0s", "ADVOWARE_TIMEOUT": "2s", "ESPOCRM_TIMEOUT": "2s"} {
 		t.Setenv("ADVOSYNC_"+name, value)
 	}

@@ -37,12 +37,18 @@ func newBucket(system fault.System, rate config.RateSettings, st store.Store, lo
 	return b
 }
 
+// unlimited is the pace at a time without a rate: a pause that the system has asked others for holds then, too.
+const unlimited = 100_000
+
 // Draw implements transport.Bucket. At a time without a rate all is granted.
 func (b *bucket) Draw(ctx context.Context, want, least int, back []int64) transport.Drawn {
 	now := time.Now()
 	d := store.Drawing{Pace: store.Pace{PerSecond: b.rate.At(now), Burst: b.rate.Burst}, Want: want, Least: least, Back: back}
 	if d.PerSecond == 0 {
-		return transport.Drawn{Granted: want}
+		if b.shared == nil {
+			return transport.Drawn{Granted: want}
+		}
+		d.Pace = store.Pace{PerSecond: unlimited, Burst: unlimited}
 	}
 	if b.shared != nil {
 		got, err := b.shared.DrawCalls(ctx, string(b.system), d)

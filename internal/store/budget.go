@@ -144,5 +144,9 @@ func (b *Bucket) wait(perSecond float64, room, least int) time.Duration {
 
 // Pause has nobody draw for a while; a longer pause that was asked for before holds.
 func (b *Bucket) Pause(pause time.Duration, now time.Time) {
-	b.Until = max(b.Until, now.Add(pause).UnixMilli())
+	ms := now.UnixMilli()
+	if back := b.At - ms; back > 0 { // a clock was set back since the last draw
+		b.At, b.Until = ms, b.Until-back
+	}
+	b.Until = max(b.Until, ms+pause.Milliseconds())
 }

@@ -105,12 +105,12 @@ func (b *budget) take(ctx context.Context, call Call) error {
 	}
 	b.mu.Lock()
 	b.expire(time.Now())
-	if n := len(b.kept); call.Prompt && n > 0 {
-		b.kept = b.kept[:n-1]
-		b.mu.Unlock()
-		return nil
-	}
 	w := &waiter{need: 1, turn: make(chan error, 1)}
+	n := len(b.kept)
+	ahead := call.Prompt && n > 0
+	if ahead { // it counts when it is made: what was drawn ahead is given back by the draw that it makes, and so is granted
+		b.back, b.kept = append(b.back, b.kept[n-1].mark), b.kept[:n-1]
+	}
 	class := 1
 	switch lazy, _ := ctx.Value(lazyKey{}).(bool); {
 	case call.write():
@@ -121,7 +121,13 @@ func (b *budget) take(ctx context.Context, call Call) error {
 	if call.Ahead {
 		w.need = 2
 	}
-	b.queue[class] = append(b.queue[class], w)
+	if b.queue[class] = append(b.queue[class], w); ahead {
+		b.queue[class] = slices.Insert(b.queue[class][:len(b.queue[class])-1], 0, w)
+		select {
+		case b.gone <- struct{}{}: // it need not wait for what the others wait for
+		default:
+		}
+	}
 	if !b.asking {
 		b.asking = true
 		go b.ask(context.WithoutCancel(ctx))

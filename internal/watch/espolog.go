@@ -16,6 +16,9 @@ type changeLog struct {
 	heard map[int64]bool
 	// isNew: what was modified before at, the list tells once more.
 	isNew bool
+	// sure: something was read behind a place. Where none ever holds (PostgreSQL) a gap
+	// says nothing, and the list tells.
+	sure  bool
 	rests int // looks for which it is not asked
 }
 
@@ -37,11 +40,17 @@ func (l *espoList) lookLog(ctx context.Context, ear Ear) bool {
 		if l.log.at = c.Next; begins {
 			return false
 		}
+		if c.Gap && !l.log.sure {
+			l.log = changeLog{rests: withoutLog}
+			return false
+		}
 		if c.Gap {
+			l.log.sure = false
 			l.log.heard = nil // numbers may be given anew
 			ear.Missed("EspoCRM's log of changes has a gap")
 			return true
 		}
+		l.log.sure = true
 		l.tellChanges(ear, c.Rows)
 		if isNew {
 			return false

@@ -55,6 +55,7 @@ func (p *pokes) Run(ctx context.Context, ear Ear) error {
 	if err != nil {
 		return fmt.Errorf("pokes are not taken: %w", err)
 	}
+	defer func() { _ = l.Close() }() // also where taking fails: else it would be found as another process's when it is tried again
 	few := &few{Listener: l, room: make(chan struct{}, maxConns)}
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"os"
 	"sync"
 	"time"
+
+	lib "modernc.org/sqlite/lib"
 
 	"advosync/internal/store"
 )
@@ -33,6 +36,21 @@ func (b *budgets) open(ctx context.Context, path string) (*sql.DB, error) {
 		return nil, errNoStore
 	}
 	path += "-calls"
+	db, err := openCalls(ctx, path)
+	if c := code(err) & 0xff; c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB { // a power cut: what it held is over in seconds
+		if err := errors.Join(os.Remove(path), os.RemoveAll(path+"-journal")); err != nil {
+			return nil, err
+		}
+		db, err = openCalls(ctx, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.db = db
+	return db, nil
+}
+
+func openCalls(ctx context.Context, path string) (*sql.DB, error) {
 	if err := prepareFile(path); err != nil {
 		return nil, err
 	}
@@ -44,7 +62,6 @@ func (b *budgets) open(ctx context.Context, path string) (*sql.DB, error) {
 	if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS budget (system TEXT PRIMARY KEY, bucket TEXT NOT NULL) STRICT"); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	b.db = db
 	return db, nil
 }
 

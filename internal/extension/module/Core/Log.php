@@ -194,7 +194,8 @@ class Log
 
     /**
      * Which installation of the module this is: what was saved between two of them is
-     * not in the log.
+     * not in the log. One that is removed and installed again from EspoCRM's list keeps its
+     * id; its files are new.
      */
     private function install(): string
     {
@@ -209,7 +210,7 @@ class Log
             ->order('createdAt', 'DESC')
             ->findOne();
 
-        return $extension ? $extension->getId() : '';
+        return $extension ? substr($extension->getId(), 0, 24) . '-' . (int) filemtime(__FILE__) : '';
     }
 
     /**

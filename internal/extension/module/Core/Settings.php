@@ -76,10 +76,11 @@ class Settings
     }
 
     /**
-     * Who may write the fields of the sync: the API user, administrators, and EspoCRM itself.
+     * Who may write the fields of the sync: the API user and administrators. Not the system user: in its name EspoCRM's
+     * jobs save what any person has asked for (a mass update or an import in the background).
      */
     public function mayWriteSync(User $user): bool
     {
-        return $this->isApiUser($user) || $user->isAdmin() || $user->isSystem();
+        return $this->isApiUser($user) || ($user->isAdmin() && !$user->isSystem());
     }
 }
