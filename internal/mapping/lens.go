@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"strings"
 
 	"advosync/internal/mapping/strictyaml"
 	"advosync/internal/record"
@@ -35,7 +36,7 @@ func (p *parsing) lens(n strictyaml.Node, l *line) {
 	}
 	need := func(key string, has *expression, ways ...Direction) {
 		for _, way := range ways {
-			if way == l.Direction && has == nil {
+			if v, _ := n.Get(key); way == l.Direction && has == nil && strings.TrimSpace(v.Value) == "" {
 				p.add(strictyaml.Node{Line: n.Line, Column: n.Column, Key: strictyaml.Join(n.Key, key)}, "is missing: direction %s needs it", l.Direction)
 			}
 		}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"io"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 		if b.Len() == 0 && o.View != Undo {
 			plainLine(&b, "entity", "id", "advowareId", "verdict", "outcome", "reason", "error", "next")
 		}
-		plainLine(&b, r.Entity, r.ID, advowareID(r), string(r.Verdict), string(would(r)), r.Reason.Text, message, r.Next)
+		plainLine(&b, r.Entity, r.ID, advowareID(r), string(r.Verdict), string(would(r)), r.Reason.Text, message, cmp.Or(r.Next, errorHint(r.Error)))
 		if o.View == Undo {
 			plainUndo(&b, r)
 		}
@@ -38,6 +39,13 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func errorHint(e *result.Error) string {
+	if e == nil {
+		return ""
+	}
+	return e.Hint
 }
 
 // plainDiff writes lines that begin with what they are.

@@ -386,3 +386,25 @@ func TestPolicyOfAField(t *testing.T) {
 	}
 	r.quiet(id)
 }
+
+// TestAnUndoLeavesWhatWaits: one of two clashes was resolved, the other one waits for a
+// person; putting the first one back decides nothing of it.
+func TestAnUndoLeavesWhatWaits(t *testing.T) {
+	r := newRig(t, flat(emailField, phoneField), policy(reconcile.Manual))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"email": "espo@example.de", "phone": "0511 1"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "telGesch": "0511 2"})
+	r.want(r.sync(id), result.Conflict, result.ConflictWaits)
+	r.next()
+	r.decided(func() { r.resolve(id, map[string]record.Side{"email~emailGesch": record.Advoware}) })
+	r.cfg.Policy = reconcile.Merge // it was parked under another policy
+	run := r.next()
+	r.decided(func() { r.outcome(r.undo(id, run), result.ConflictWaits) })
+	if e, a := r.espoField(id, "phone"), r.advoField(advo, "telGesch"); e != "0511 1" || a != "0511 2" {
+		t.Errorf("phone %v, telGesch %q", e, a)
+	}
+	if e := r.espoField(id, "email"); e != "espo@example.de" {
+		t.Errorf("email %v", e)
+	}
+	r.close()
+}

@@ -118,6 +118,9 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 		return false, false, err
 	}
 	w.by.wishes = wishes
+	if w.waitsForAPerson() { // nobody has decided what is not put back
+		w.by.policy = reconcile.Manual
+	}
 	w.history().Of = run
 	d, err := w.decide(ctx)
 	if err != nil {
