@@ -1,6 +1,10 @@
 package mapping
 
-import "advosync/internal/mapping/strictyaml"
+import (
+	"slices"
+
+	"advosync/internal/mapping/strictyaml"
+)
 
 // groupSource is one entry of `groups` and where it stands.
 type groupSource struct {
@@ -67,8 +71,13 @@ func (p *parsing) lintGroups(m *Mapping) {
 		}
 	}
 	for _, name := range names {
-		if size[name] == 1 {
-			m.warnings = append(m.warnings, p.prefix()+"group "+name+" has one field only; a group joins several")
+		if size[name] != 1 {
+			continue
 		}
+		others, meant := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return other == name }), ""
+		if near := strictyaml.Nearest(name, others); near != "" {
+			meant = " (did you mean " + near + "?)"
+		}
+		m.warnings = append(m.warnings, p.prefix()+"group "+name+" has one field only; a group joins several"+meant)
 	}
 }

@@ -66,6 +66,10 @@ func TestGroupWarnsAboutASingleField(t *testing.T) {
 	if got := strings.Join(m.Warnings(), "\n"); got != "m.yaml: group g has one field only; a group joins several" {
 		t.Errorf("warnings: %s", got)
 	}
+	m = parsed(t, "fields: [{espocrm: a, advoware: b, group: ort}, {espocrm: c, advoware: d, group: ort}, {espocrm: e, advoware: f, group: ortt}]\n")
+	if got := strings.Join(m.Warnings(), "\n"); got != "m.yaml: group ortt has one field only; a group joins several (did you mean ort?)" {
+		t.Errorf("warnings: %s", got)
+	}
 }
 
 func TestGroupRefuses(t *testing.T) {
