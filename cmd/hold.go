@@ -1,12 +1,12 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/desk"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"advosync/internal/desk"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/report"

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"advosync/internal/desk"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/desk"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"

@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"advosync/internal/store"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
+	"advosync/internal/store"
 )
 
 // How a planner hands out, and waits.

@@ -1,11 +1,11 @@
 package batch
 
 import (
-	"advosync/internal/store"
 	"context"
 	"slices"
 
 	"advosync/internal/record"
+	"advosync/internal/store"
 )
 
 // kept is a candidate that a pass has left to the next one. Where a bound of the

@@ -242,6 +242,29 @@ func TestEspoLog(t *testing.T) {
 	})
 }
 
+// TestEspoLogThatIsAlwaysAGap: on PostgreSQL no place in the log ever holds. The list tells
+// then, and no pass is made for it.
+func TestEspoLogThatIsAlwaysAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, st, e := &fakeEspo{rows: map[string]map[string]any{}, keeps: true, cut: 1 << 40}, memory.New(nil), &ears{room: 1000}
+		state(t, st, batch.EntityState{Watermark: f.now().Format(record.StampLayout), Log: record.Place{Number: 7, Mark: "x:y"}, LastRun: time.Now()})
+		l := EspoList(mapping.Builtin(), f, st).(*espoList)
+		for n := range 3 * withoutLog {
+			id := fmt.Sprint("p", n)
+			time.Sleep(listEvery)
+			f.save(id, "anna", "")
+			l.look(t.Context(), e)
+			if got := e.ids(); !slices.Contains(got, id) {
+				t.Fatalf("look %d told %v, not %s", n, got, id)
+			}
+			e.hints = nil
+		}
+		if len(e.why) > 0 {
+			t.Errorf("missed %v", e.why)
+		}
+	})
+}
+
 func TestEspoListSaysWhatItMisses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, st, e := &fakeEspo{rows: map[string]map[string]any{}}, memory.New(nil), &ears{room: 1000}
