@@ -370,7 +370,9 @@ func TestAPlannerThatDies(t *testing.T) {
 		q.done(tk, false)
 		var rep batch.Report
 		r.withWorkers(q, 1, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
-		if s := looked(rep); s.UpdatedAdvoware+s.UpdatedEspocrm != 130 || len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], "was not finished") {
+		// What a worker takes of the dead planner's second chunk before that pass is dropped it
+		// syncs, and this pass finds it done.
+		if s := looked(rep); s.UpdatedAdvoware+s.UpdatedEspocrm+s.Unchanged != 130 || s.Unchanged%100 != 0 || len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], "was not finished") {
 			t.Errorf("%+v %q", s, rep.Warnings)
 		}
 		if r.watermark() == before || r.underway() != nil {
