@@ -127,7 +127,7 @@ func (s *stage) configure(driver string, rate float64) error {
 	fmt.Fprintf(&b, "store: {driver: redis}\nredis: {url: %q}\nfleet: {driver: %q}\n", "redis://"+s.redis+"/0", driver)
 	fmt.Fprintf(&b, "cron: {concurrency: 16, max_changed_share: 1}\nsync: {late_write: 5s}\nentities: [%q]\n", filepath.Join(s.dir, "entities", "*.yaml"))
 	fmt.Fprintf(&b, "espocrm: {api_key: %q}\n", sandbox.KeyA)
-	fmt.Fprintf(&b, "advoware: {timeout: 5s, kanzlei: %q, user: %q, password: %q, app_id: %q, api_key: %q}\noffices:\n", sandbox.Kanzlei, sandbox.AdvowareUser, sandbox.AdvowarePass, sandbox.AppID, sandbox.AdvowareKey)
+	fmt.Fprintf(&b, "advoware: {kanzlei: %q, user: %q, password: %q, app_id: %q, api_key: %q}\noffices:\n", sandbox.Kanzlei, sandbox.AdvowareUser, sandbox.AdvowarePass, sandbox.AppID, sandbox.AdvowareKey)
 	for _, o := range s.all() {
 		budget := ""
 		if rate > 0 {
