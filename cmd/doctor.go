@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"slices"
 	gosync "sync"
 	"time"
 
@@ -27,8 +28,39 @@ type doctorFlags struct {
 	samples int
 	timeout time.Duration
 	mapping string // file to examine instead of the configured mappings
-	// skew is told by how much an office's EspoCRM is ahead.
-	skew func(office string, d time.Duration)
+	// seen is what the offices have in common, as far as each has met it.
+	seen *commonGround
+}
+
+// commonGround gathers what is told of all offices together.
+type commonGround struct {
+	mu    gosync.Mutex
+	skews map[string]time.Duration // by how much EspoCRM is ahead, by office
+	fleet *doctor.Fleet            // nil: none has answered
+}
+
+// skew takes by how much an office's EspoCRM is ahead.
+func (g *commonGround) skew(office string, d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.skews[office] = d
+}
+
+// hosts takes the workers of an office; one that works for several is one.
+func (g *commonGround) hosts(f doctor.Fleet) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.fleet == nil {
+		g.fleet = &doctor.Fleet{Here: f.Here}
+	}
+	for _, w := range f.Workers {
+		same := func(x doctor.Worker) bool { return x.Host == w.Host && x.PID == w.PID }
+		if i := slices.IndexFunc(g.fleet.Workers, same); i < 0 {
+			g.fleet.Workers = append(g.fleet.Workers, w)
+		} else if g.fleet.Workers[i].Told == nil {
+			g.fleet.Workers[i] = w
+		}
+	}
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -74,20 +106,18 @@ count. --mapping examines a mapping file that is not configured yet.`,
 
 // examineOffices examines one office, or each and then all together.
 func (a *app) examineOffices(c *cobra.Command, o doctorFlags) error {
-	var mu gosync.Mutex
-	skews := map[string]time.Duration{}
-	o.skew = func(office string, d time.Duration) {
-		mu.Lock()
-		defer mu.Unlock()
-		skews[office] = d
-	}
+	o.seen = &commonGround{skews: map[string]time.Duration{}}
 	return a.eachOffice(c, round{turn: lookTurn, entities: given(o.entity), do: func(ctx context.Context, b *app) error { return b.examine(ctx, o) },
 		last: func(_ context.Context, b *app) error {
 			cfg, err := readWhole(loadOptions{File: a.flags.config, Mapping: o.mapping, read: a.read})
 			if err != nil {
 				return err
 			}
-			return report.Findings(b.console.Out, result.Findings{Findings: doctor.Offices(cfg.Offices(), skews)}, b.reportOptions(""))
+			findings := doctor.Offices(cfg, cfg.Offices(), o.seen.skews)
+			if f := o.seen.fleet; f != nil {
+				findings = append(findings, doctor.Hosts(*f)...)
+			}
+			return report.Findings(b.console.Out, result.Findings{Findings: findings}, b.reportOptions(""))
 		}})
 }
 
@@ -102,7 +132,7 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 			return err
 		}
 	}
-	p := doctor.Patient{Config: cfg, ConfigErr: err, Now: a.now}
+	p := doctor.Patient{Config: cfg, ConfigErr: err, Now: a.now, OfMany: a.oneOfMany}
 	if o.mapping != "" {
 		p.Beside = a.configured()
 	}
@@ -121,7 +151,7 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	}
 	if espo != nil {
 		if d, known := espo.Skew(); known {
-			o.skew(a.office, d)
+			o.seen.skew(a.office, d)
 		}
 	}
 	if err := report.Findings(a.console.Out, result.OfOffice(result.Findings{Findings: findings}, a.office), a.reportOptions("")); err != nil {
@@ -153,6 +183,13 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	budgets := a.openBudgets(cfg, &closers)
 	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
 	p.Redis, p.LastPass = redisSettings, lastPass
+	p.Fleet = func(ctx context.Context, st store.Store) (doctor.Fleet, error) {
+		f, err := a.fleetHosts(ctx, cfg, st)
+		if err == nil {
+			o.seen.hosts(f)
+		}
+		return f, err
+	}
 	p.References = func(ctx context.Context, st store.Store) mapping.References {
 		return sync.New(sync.Config{}, sync.Deps{EspoCRM: *espo, Store: st, Now: a.now}).References(ctx)
 	}

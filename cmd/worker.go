@@ -143,22 +143,32 @@ func (a *app) labor(ctx context.Context, queue fleet.Queue, byQueue map[string]*
 	notify(daemon.SdNotifyReady + "\nSTATUS=takes chunks of " + strings.Join(work.Offices, ", "))
 	defer notify(daemon.SdNotifyStopping)
 	defer a.onSignal(ctx)()
-	beat := time.NewTicker(workerPulse)
-	defer beat.Stop()
 	beating, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
-		for {
-			select {
-			case <-beating.Done():
-				return
-			case <-beat.C:
-				notify(daemon.SdNotifyWatchdog)
-			}
+	go every(beating, workerPulse, func() { notify(daemon.SdNotifyWatchdog) })
+	tell := func() {
+		for _, o := range byQueue {
+			a.tellHost(beating, o)
 		}
-	}()
+	}
+	tell()
+	go every(beating, hostTold, tell)
 	a.log.Info("worker takes chunks", "offices", strings.Join(work.Offices, ","), "slots", slots)
 	return queueFault(queue.Work(ctx, work))
+}
+
+// every does something again and again until ctx ends.
+func every(ctx context.Context, d time.Duration, do func()) {
+	beat := time.NewTicker(d)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+			do()
+		}
+	}
 }
 
 // workChunk syncs one chunk. Where that was the last one of a pass whose planner has gone,

@@ -22,30 +22,52 @@ func (v *visit) checkBudget(context.Context) []result.Finding {
 		if !s.rate.Set() {
 			continue
 		}
-		key, low, shown := s.name+".rate", s.rate.PerSecond, perSecond(s.rate.PerSecond)+" calls per second"
-		if low == 0 {
-			shown = "no budget"
-		}
+		key, low := s.name+".rate", s.rate.PerSecond
 		for _, h := range s.rate.Hours {
 			if low == 0 || h.PerSecond < low {
 				low = h.PerSecond
 			}
-			shown += fmt.Sprintf(", %s from %02d:%02d to %02d:%02d", perSecond(h.PerSecond), int(h.From.Hours()), int(h.From.Minutes())%60, int(h.To.Hours()), int(h.To.Minutes())%60)
 		}
 		wrong := len(found)
 		if low < 1 {
 			found = append(found, warn("", fmt.Sprintf("%s lets a pass write %.0f records an hour at its lowest", key, low*3600/callsPerRecord),
 				"edits wait for each other then; ask the vendor for more, or raise it at night with "+key+".hours"))
 		}
-		if most := low * 10; float64(s.rate.Burst) > most && low >= 1 {
-			found = append(found, warn("", fmt.Sprintf("%s.burst is %d, more than the %.0f calls that ten seconds may have", key, s.rate.Burst, most),
+		if ten := low * 10; float64(s.rate.Burst) > ten && low >= 1 {
+			found = append(found, warn("", fmt.Sprintf("%s.burst is %d, more than the %.0f calls that ten seconds may have", key, s.rate.Burst, ten),
 				"a smaller "+key+".burst spreads the calls; what goes beyond the ten seconds waits all the same"))
 		}
 		if len(found) == wrong {
-			found = append(found, ok("%s: %s, shared by all who use the store", key, shown))
+			found = append(found, ok("%s: %s, shared by all who use the store", key, budgetWords(s.rate)))
 		}
 	}
 	return found
+}
+
+// budgetWords are a budget in words; "": there is none.
+func budgetWords(r config.RateSettings) string {
+	if !r.Set() {
+		return ""
+	}
+	words := perSecond(r.PerSecond) + " calls per second"
+	if r.PerSecond == 0 {
+		words = "no budget"
+	}
+	for _, h := range r.Hours {
+		words += fmt.Sprintf(", %s from %02d:%02d to %02d:%02d", perSecond(h.PerSecond), int(h.From.Hours()), int(h.From.Minutes())%60, int(h.To.Hours()), int(h.To.Minutes())%60)
+	}
+	return words
+}
+
+// highest is the highest rate of a day; 0: at some time there is no bound.
+func highest(r config.RateSettings) float64 {
+	top := r.PerSecond
+	for _, h := range r.Hours {
+		if top > 0 {
+			top = max(top, h.PerSecond)
+		}
+	}
+	return top
 }
 
 func perSecond(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }

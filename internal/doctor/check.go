@@ -43,6 +43,7 @@ const (
 	nameConfig   = "configuration"
 	nameStore    = "store"
 	nameRedis    = "Redis"
+	nameFleet    = "fleet"
 	nameBudget   = "budget of calls"
 	nameEspo     = "EspoCRM"
 	nameVersion  = "EspoCRM version"
@@ -66,6 +67,9 @@ func (v *visit) table() []check {
 	checks = append(checks, check{nameStore, nil, v.checkStore})
 	if v.Config.Store.Driver == "redis" {
 		checks = append(checks, check{nameRedis, []string{nameStore}, v.checkRedis})
+	}
+	if v.Config.Fleet.Driver != "" && v.Fleet != nil {
+		checks = append(checks, check{nameFleet, []string{nameStore}, v.checkFleet})
 	}
 	if v.Config.EspoCRM.Rate.Set() || v.Config.Advoware.Rate.Set() {
 		checks = append(checks, check{nameBudget, nil, v.checkBudget})

@@ -70,6 +70,11 @@ type Patient struct {
 	Advoware func() (Advoware, error)
 	// LastPass reads what the pass has left in the store; false: it never ran.
 	LastPass func(ctx context.Context, s store.Store, entity string) (Pass, bool, error)
+	// Fleet asks the queue for the hosts that share the passes; nil: that is not tried.
+	Fleet func(context.Context, store.Store) (Fleet, error)
+	// OfMany: the office is one of several that are examined. What concerns all of them
+	// is told by Offices and Hosts.
+	OfMany bool
 	// References tells which records and users a record's fields lead to, by what the
 	// store remembers and by EspoCRM's users; nil: that is not tried. It is asked after
 	// EspoCRM has answered.

@@ -15,10 +15,10 @@ import (
 const clocksApart = 30 * time.Second
 
 // Offices is what no office shows alone: their memories, their budgets where several ask
-// one system, and their clocks. skews is by how much the EspoCRM of an office is ahead of
-// this machine, of those that have answered.
-func Offices(all []*config.Config, skews map[string]time.Duration) []result.Finding {
-	return slices.Concat([]result.Finding{memories(all)}, sharedBudgets(all), clocks(skews))
+// one system, and their clocks. top is what is said for all of them; skews is by how much
+// the EspoCRM of an office is ahead of this machine, of those that have answered.
+func Offices(top *config.Config, all []*config.Config, skews map[string]time.Duration) []result.Finding {
+	return slices.Concat([]result.Finding{memories(all)}, sharedAccounts(top, all), sharedBudgets(all), clocks(skews))
 }
 
 func memories(all []*config.Config) result.Finding {
@@ -38,6 +38,58 @@ func memories(all []*config.Config) result.Finding {
 	return f
 }
 
+// sharedAccounts looks whether offices that sign in as the same user may together ask more
+// than is said for one: what stands at the top level holds for each of them. Where nothing
+// does, each office has said its part itself.
+func sharedAccounts(top *config.Config, all []*config.Config) (found []result.Finding) {
+	for _, s := range []struct {
+		key, as string
+		account func(c *config.Config) string
+		rate    func(c *config.Config) config.RateSettings
+	}{
+		{"espocrm.rate", "the same API key to the same EspoCRM",
+			func(c *config.Config) string {
+				return join(strings.ToLower(strings.TrimRight(c.EspoCRM.URL, "/")), c.EspoCRM.APIKey.Reveal())
+			},
+			func(c *config.Config) config.RateSettings { return c.EspoCRM.Rate }},
+		{"advoware.rate", "the same user to the same Kanzlei in Advoware",
+			func(c *config.Config) string {
+				return join(strings.ToLower(c.Advoware.Kanzlei), strings.ToLower(c.Advoware.User))
+			},
+			func(c *config.Config) config.RateSettings { return c.Advoware.Rate }},
+	} {
+		allowed := highest(s.rate(top))
+		if allowed == 0 {
+			continue
+		}
+		for i, c := range all {
+			account, sum, with := s.account(c), 0.0, []string{}
+			for j, o := range all {
+				if account == "" || s.account(o) != account || highest(s.rate(o)) == 0 {
+					continue
+				}
+				if j < i { // told already
+					break
+				}
+				with, sum = append(with, o.Office), sum+highest(s.rate(o))
+			}
+			if len(with) > 1 && sum > allowed {
+				found = append(found, warn("budgets", fmt.Sprintf("%s sign in with %s, and may ask up to %s calls per second together; %s says %s",
+					strings.Join(with, ", "), s.as, perSecond(sum), s.key, perSecond(allowed)), "give each of them its part: "+s.key+" under offices; the one at the top level holds for each"))
+			}
+		}
+	}
+	return found
+}
+
+// join is "" where one of both is.
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return ""
+	}
+	return a + "\x00" + b
+}
+
 // sharedBudgets sums up what several offices may ask of one host.
 func sharedBudgets(all []*config.Config) (found []result.Finding) {
 	type share struct {
@@ -55,8 +107,8 @@ func sharedBudgets(all []*config.Config) (found []result.Finding) {
 		if i < 0 {
 			i, shares = len(shares), append(shares, &share{key: key, host: u.Host})
 		}
-		if s := shares[i]; rate.PerSecond > 0 {
-			s.with, s.sum = append(s.with, office), s.sum+rate.PerSecond
+		if s := shares[i]; highest(rate) > 0 {
+			s.with, s.sum = append(s.with, office), s.sum+highest(rate)
 		} else {
 			s.without = append(s.without, office)
 		}

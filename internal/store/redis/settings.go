@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -46,6 +47,20 @@ func ReadSettings(ctx context.Context, s store.Store) (settings Settings, ok boo
 		return nil
 	})
 	return settings, true, err
+}
+
+// ServerTime asks the server behind a store that Open returned for its clock; ok is false
+// for another kind of store.
+func ServerTime(ctx context.Context, s store.Store) (t time.Time, ok bool, err error) {
+	r, ok := store.Unwrap(s).(*Store)
+	if !ok {
+		return t, false, nil
+	}
+	err = r.read(ctx, "ask Redis for the time", func(ctx context.Context) (err error) {
+		t, err = r.c.Time(ctx).Result()
+		return err
+	})
+	return t, true, err
 }
 
 // Incarnation is the id of the data's history, which Redis changes with every

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"testing"
+	"time"
 
 	"advosync/internal/store/memory"
 	"advosync/internal/store/redis"
@@ -20,9 +21,16 @@ func TestSettings(t *testing.T) {
 		if err != nil || !ok || got != want || got.Version == "" {
 			t.Errorf("%+v, %v, %v", got, ok, err)
 		}
+		before := time.Now()
+		if at, ok, err := redis.ServerTime(t.Context(), s); err != nil || !ok || at.Before(before.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
+			t.Errorf("the time is %v, %v, %v", at, ok, err)
+		}
 		_ = s.Close()
 	}
 	if _, ok, err := redis.ReadSettings(t.Context(), memory.New(nil)); ok || err != nil {
 		t.Errorf("another store: %v, %v", ok, err)
+	}
+	if _, ok, err := redis.ServerTime(t.Context(), memory.New(nil)); ok || err != nil {
+		t.Errorf("another store has a clock: %v, %v", ok, err)
 	}
 }
