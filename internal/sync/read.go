@@ -10,7 +10,6 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
-	"advosync/internal/result"
 	"advosync/internal/store"
 )
 
@@ -105,14 +104,12 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 	s, err := readState(w.m, o, now)
 	s.asOf = w.e.serverAt(began, now)
 	if w.espo == nil && w.did.prior == "" {
-		w.did.prior, w.did.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
+		w.found(s)
 	}
 	w.espo = s
 	w.res.Name, _ = o.Text(w.m.Title())
 	w.linkMoved()
-	w.res.Status, w.res.RetryCount = w.did.prior, s.retries
-	w.res.RowID.Stored = s.row
-	w.res.Timestamps = result.Timestamps{ModifiedAt: rfc3339(w.did.priorStamp[0]), LastSync: rfc3339(s.lastSync)}
+	w.res.RetryCount, w.res.RowID.Stored, w.res.Timestamps.LastSync = s.retries, s.row, rfc3339(s.lastSync)
 	if id := w.advowareID(); id != 0 {
 		w.res.AdvowareID = &id
 	}
@@ -120,6 +117,12 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 		err = oerr
 	}
 	return err
+}
+
+// found keeps what EspoCRM shows before this sync has written anything there.
+func (w *work) found(s *espoState) {
+	w.did.prior, w.did.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
+	w.res.Status, w.res.Timestamps.ModifiedAt = s.status, rfc3339(s.modifiedAt)
 }
 
 // linkMoved drops what is known of another Advoware record than the one that

@@ -76,7 +76,11 @@ func (w *work) waitForDeadline(ctx context.Context, in *store.Announcement) erro
 	case <-ctx.Done():
 		return interrupted(ctx)
 	}
-	return w.readEspo(ctx) // the read before the wait is stale
+	if err := w.readEspo(ctx); err != nil || w.espo == nil {
+		return err
+	}
+	w.found(w.espo) // the read before the wait is stale, and so is who it says has saved last
+	return nil
 }
 
 // cutDeadline shortens a deadline that a clock which was ahead has set: further

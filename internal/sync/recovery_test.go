@@ -222,6 +222,28 @@ func TestALateWriteIsWaitedFor(t *testing.T) {
 	r.quiet(id)
 }
 
+// TestAnEditWhileALateWriteIsWaitedFor: a PUT to EspoCRM has arrived unanswered, and
+// somebody edits its field while the next sync waits for the deadline. EspoCRM's first
+// read was ours; what it shows after the wait is not, and no form of what was sent.
+func TestAnEditWhileALateWriteIsWaitedFor(t *testing.T) {
+	r := newRig(t)
+	id, advo := r.linked()
+	r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	r.proc.Plan = on("PUT /api/v1/"+ct, 1, func() simulation.Fate { return simulation.DiesAfter })
+	r.sync(id)
+	r.tick(r.cfg.WriteTimeout - 10*time.Millisecond)
+	r.start()
+	r.proc.Plan = on("GET /api/v1/"+ct, 2, func() simulation.Fate {
+		r.editEspo(id, map[string]any{"email": "espo@example.de"})
+		return simulation.Passes
+	})
+	r.sync(id)
+	if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != "espo@example.de" || a != e {
+		t.Errorf("email %v, emailGesch %q", e, a)
+	}
+	r.quiet(id)
+}
+
 // TestANamedSyncWaitsForALateWrite, and reads EspoCRM after it, not before.
 func TestANamedSyncWaitsForALateWrite(t *testing.T) {
 	r := newRig(t)
