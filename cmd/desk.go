@@ -111,7 +111,7 @@ func (a *app) runRepair(ctx context.Context, r repair) error {
 		return err
 	}
 	if r.question != nil && r.askFrom == 0 && !r.yes && !r.dryRun && !a.canAsk() {
-		return &console.NeedsYesError{Question: r.question(nil)}
+		return &console.NeedsYesError{Question: a.inOffice(r.question(nil))}
 	}
 	start := a.now()
 	doc := result.Document{Run: a.runOf(r.command, start, r.dryRun)}
@@ -281,7 +281,17 @@ func (a *app) ask(ctx context.Context, question string, planned []result.Record,
 // canAsk reports whether somebody is there to answer a question.
 func (a *app) canAsk() bool { return a.console.InTerminal && a.console.ErrFacts.Terminal }
 
+// inOffice is a question with the office that it is about, which may have been found by a
+// run that was named.
+func (a *app) inOffice(question string) string {
+	if a.office == "" {
+		return question
+	}
+	return a.office + ": " + question
+}
+
 func (a *app) confirm(ctx context.Context, question string) error {
+	question = a.inOffice(question)
 	ok, err := a.console.Confirm(ctx, report.Line(question, a.console.ErrFacts.UTF8))
 	if err != nil {
 		return err

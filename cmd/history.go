@@ -63,6 +63,9 @@ clears that too.`,
 		if h.forget {
 			return a.forgetHistory(c.Context(), &h)
 		}
+		if err := a.officeOfRun(c.Context(), h.run); err != nil {
+			return err
+		}
 		if len(h.ids) > 0 {
 			return a.history(c.Context(), &h)
 		}

@@ -78,13 +78,15 @@ that the named ones, or --all of them, are right.`,
 		}
 		switch {
 		case l.doubtful:
-			return a.linkDoubtful(c.Context(), &l)
+			return a.eachOffice(c, round{turn: lookTurn, entities: given(l.entity), do: func(ctx context.Context, b *app) error { return b.linkDoubtful(ctx, &l) }})
 		case l.confirm:
 			return a.runRepair(c.Context(), l.confirmed())
 		case len(l.ids) > 0:
 			return a.runRepair(c.Context(), l.byHand())
+		case l.apply: // what is linked, is linked in one office
+			return a.link(c.Context(), &l)
 		}
-		return a.link(c.Context(), &l)
+		return a.eachOffice(c, round{turn: lookTurn, entities: given(l.entity), do: func(ctx context.Context, b *app) error { return b.link(ctx, &l) }})
 	}
 	return c
 }

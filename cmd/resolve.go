@@ -45,7 +45,8 @@ func (a *app) resolveCommand() *cobra.Command {
 		Short: "Decide conflicts that wait",
 		Long: `Decide conflicts that wait (policy manual). On a terminal: all of them, or those
 named, on one screen, with a key for each decision and nothing written before the
-last one; ? there shows the keys. Elsewhere: show what waits.
+last one; ? there shows the keys. Elsewhere, and where several offices are
+configured and none is named: show what waits.
 
 --take decides all fields that were edited on both sides, --field single ones.
 Fields that only one side edited keep that edit. A record whose contents have
@@ -78,10 +79,17 @@ key what should not have.`,
 		if err != nil {
 			return err
 		}
+		work := (*app).resolve
 		if r.overruled {
-			return a.overruled(c.Context(), &r, ids)
+			work = (*app).overruled
 		}
-		return a.resolve(c.Context(), &r, ids)
+		if r.decides() || len(ids) > 0 { // what is decided, is decided of one office
+			return work(a, c.Context(), &r, ids)
+		}
+		return a.eachOffice(c, round{turn: lookTurn, entities: given(r.entity), do: func(ctx context.Context, b *app) error {
+			own := r
+			return work(b, ctx, &own, nil)
+		}})
 	}
 	return c
 }

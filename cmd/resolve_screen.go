@@ -254,7 +254,7 @@ func (a *app) listOverruled(ctx context.Context, r *resolveFlags, ids []string) 
 	o.None = a.nothingOverruled(r)
 	return report.History(a.console.Out, func(yield func(result.HistoryEntry, error) bool) {
 		err := all(func(e store.Entry) error {
-			if !yield(historyEntry(e, true, names), nil) {
+			if !yield(result.OfOffice(historyEntry(e, true, names), a.office), nil) {
 				return errEnough
 			}
 			return nil

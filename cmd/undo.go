@@ -51,6 +51,9 @@ Nothing is created or deleted by undo.`,
 			e.hint = "runs are shown by: advosync history --runs"
 			return e
 		}
+		if err := a.officeOfRun(c.Context(), strings.TrimSpace(u.run)); err != nil {
+			return err
+		}
 		ids, err := a.collectIDs(c.Context(), u.ids)
 		if err != nil {
 			return err

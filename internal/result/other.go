@@ -259,6 +259,7 @@ type Doubts struct {
 
 // Doubt is one of them, with by what a person knows either side.
 type Doubt struct {
+	Office     string `json:"office,omitempty"`
 	ID         string `json:"id"`
 	AdvowareID int64  `json:"advowareId"`
 	Espocrm    string `json:"espocrm"`
