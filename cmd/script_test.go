@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // storeScripts are those in which the store matters: on Redis they are played always,
 // the others only with -everything.
-var storeScripts = regexp.MustCompile(`^(cron|lock|repair|store|whose|link|create|duplicate|status|offices)_|^(fleet|tokens|hold|late_write|interrupted|budget|doctor_redis|two_entities|race_edits|readonly|watch|failure_system|overruled)\.`)
+var storeScripts = regexp.MustCompile(`^(cron|lock|repair|store|whose|link|create|duplicate|status|offices|fleet)_|^(fleet|tokens|hold|late_write|interrupted|budget|doctor_redis|two_entities|race_edits|readonly|watch|failure_system|overruled)\.`)
 
 // TestScripts runs every script on a SQLite file, and those of the store on Redis. The
 // commands that the scripts have beside testscript's own are in script_world_test.go.

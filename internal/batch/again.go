@@ -21,6 +21,13 @@ type again struct {
 	written int
 }
 
+// waiting is one of them as a chunk reports it: a result by itself does not carry which
+// fields it is about.
+type waiting struct {
+	Failed result.Record `json:"failed"`
+	Fields string        `json:"fields"`
+}
+
 // leadsOn takes note of a record that waits for a link. Two records may lead to each
 // other: the first one is made without its link, and looked at again once the second one is
 // there. It is called under the lock of the report.
@@ -37,14 +44,29 @@ func (r *run) leadsOn(m *mapping.Mapping, res result.Record) {
 		}
 	}
 	if leads != nil {
-		r.again = append(r.again, again{m, res, leads, r.writtenOf(leads)})
+		r.again = append(r.again, again{m, res, leads, writtenOf(r.report.Entities, leads)})
 	}
 }
 
-// writtenOf is how many records of some entities the pass has written.
-func (r *run) writtenOf(entities []string) (n int) {
+// leadOn takes note of what waits for a link where others have synced it. before are the
+// summaries of when they began.
+func (r *run) leadOn(m *mapping.Mapping, list []waiting, before map[string]result.Summary) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range list {
+		n := len(r.again)
+		w.Failed.Error.Field = w.Fields
+		r.leadsOn(m, w.Failed)
+		if len(r.again) > n {
+			r.again[n].written = writtenOf(before, r.again[n].leads)
+		}
+	}
+}
+
+// writtenOf is how many records of some entities were written.
+func writtenOf(summaries map[string]result.Summary, entities []string) (n int) {
 	for _, e := range entities {
-		s := r.report.Entities[e]
+		s := summaries[e]
 		n += s.Created + s.CreatedEspocrm + s.UpdatedAdvoware + s.UpdatedEspocrm + s.Merged + s.Adopted
 	}
 	return n
@@ -57,7 +79,7 @@ func (r *run) lookAgain() {
 	r.mu.Unlock()
 	for _, a := range list {
 		r.mu.Lock()
-		moved := r.writtenOf(a.leads) > a.written
+		moved := writtenOf(r.report.Entities, a.leads) > a.written
 		r.mu.Unlock()
 		moved = moved || slices.ContainsFunc(list, func(x again) bool { // made side by side, each without the other one
 			return x.failed.ID != a.failed.ID && x.failed.Verdict == result.Create && x.failed.AdvowareID != nil && slices.Contains(a.leads, x.m.Entity())

@@ -61,8 +61,10 @@ type chunkReport struct {
 	Results         []result.Record `json:"results,omitempty"`
 	Dropped         int             `json:"dropped,omitempty"` // results that are not in Results
 	Warnings        []string        `json:"warnings,omitempty"`
-	Outcome         outcome         `json:"outcome"`
-	Failure         *failureForm    `json:"failure,omitempty"`
+	// Again are records that wait for a link which the pass may make yet.
+	Again   []waiting    `json:"again,omitempty"`
+	Outcome outcome      `json:"outcome"`
+	Failure *failureForm `json:"failure,omitempty"`
 }
 
 // failureForm is a system's failure that has kept a chunk, and the pass, from its end.
@@ -95,6 +97,7 @@ func (c *chunkReport) add(o *chunkReport) {
 			c.Warnings = append(c.Warnings, text)
 		}
 	}
+	c.Again = append(c.Again, o.Again[:min(len(o.Again), maxAgain-len(c.Again))]...)
 	c.Outcome.add(o.Outcome)
 	if c.Failure == nil {
 		c.Failure = o.Failure

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -140,6 +141,8 @@ type handing struct {
 	// others: the pass is an earlier planner's; its reports are only counted.
 	others bool
 
+	before map[string]result.Summary // what the run had done when it began
+
 	list []candidate // of the chunks, in their order
 	out  []int       // chunks that have not reported
 	left int         // how many
@@ -164,7 +167,7 @@ func (e *entityRun) distribute(list []candidate) error {
 		list = list[:room]
 	}
 	me := r.p.deps.Leases.Owner()
-	h := &handing{run: r, entity: e.m.Entity(), lock: e.lock, list: list}
+	h := &handing{run: r, entity: e.m.Entity(), lock: e.lock, before: maps.Clone(r.report.Entities), list: list}
 	h.u = &Underway{Pass: r.p.cfg.Engine.Run + ":" + e.m.Entity(), Run: r.p.cfg.Engine.Run, Entity: e.m.Entity(), StartedAt: r.now().UTC(),
 		Planner: fmt.Sprintf("%s, process %d", me.Host, me.PID), Records: len(list), Chunks: (len(list) + chunkSize - 1) / chunkSize}
 	err := save(r.ctx, r.p.deps.Store, underwayKey(h.entity), h.u)
@@ -206,6 +209,7 @@ func (h *handing) end(e *entityRun, err error) error {
 		e.leaveAll(h.chunk(n))
 	}
 	r.absorb(h.entity, &h.got)
+	r.leadOn(e.m, h.got.Again, h.before)
 	e.mu.Lock()
 	e.out.add(h.got.Outcome)
 	e.mu.Unlock()

@@ -207,6 +207,9 @@ func (r *run) chunkReport(o order, out outcome, calls result.Calls) *chunkReport
 	rep := &r.report
 	c := &chunkReport{Worker: workerName(r.p.deps.Leases.Owner()), Calls: calls, Summary: rep.Document.Summary, Seen: rep.Seen, WrittenEspocrm: rep.WrittenEspocrm,
 		WrittenAdvoware: rep.WrittenAdvoware, Warnings: rep.Warnings, Outcome: out}
+	for _, a := range r.again {
+		c.Again = append(c.Again, waiting{a.failed, a.failed.Error.Field})
+	}
 	for _, res := range rep.Document.Results {
 		if o.N < wholeReports || len(c.Results) < laterResults && needsSomebody(res) {
 			c.Results = append(c.Results, res)
