@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"advosync/internal/config"
+	"advosync/internal/directory"
 	"advosync/internal/espocrm"
-	"advosync/internal/sync"
 )
 
 // bear lets the store know since when it is there, where no pass has done so yet:
@@ -26,7 +26,7 @@ func (a *app) bear(ctx context.Context, cfg *config.Config, espo *espocrm.Client
 			a.log.Debug("store not opened", "error", err.Error())
 			return
 		}
-		known := sync.New(sync.Config{}, sync.Deps{EspoCRM: espo, Store: s}).Born(ctx)
+		known := directory.New(espo, nil, s, a.log, a.now).Born(ctx)
 		if err := s.Close(); err != nil {
 			a.log.Warn("closing failed", "error", err.Error())
 		}

@@ -9,11 +9,10 @@ import (
 	gosync "sync"
 	"sync/atomic"
 
-	"advosync/internal/desk"
-
 	"advosync/internal/advoware"
 	"advosync/internal/config"
 	"advosync/internal/console"
+	"advosync/internal/desk"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
 	"advosync/internal/lease"

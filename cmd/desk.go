@@ -7,9 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/desk"
-	"advosync/internal/intake"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -17,7 +14,9 @@ import (
 	"advosync/internal/callcount"
 	"advosync/internal/config"
 	"advosync/internal/console"
+	"advosync/internal/desk"
 	"advosync/internal/fault"
+	"advosync/internal/intake"
 	"advosync/internal/mapping"
 	"advosync/internal/report"
 	"advosync/internal/result"

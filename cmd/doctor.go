@@ -11,6 +11,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/config"
+	"advosync/internal/directory"
 	"advosync/internal/doctor"
 	"advosync/internal/espocrm"
 	"advosync/internal/fault"
@@ -19,7 +20,6 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
-	"advosync/internal/sync"
 )
 
 // doctorFlags are the flags of doctor.
@@ -191,7 +191,7 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 		return f, err
 	}
 	p.References = func(ctx context.Context, st store.Store) mapping.References {
-		return sync.New(sync.Config{}, sync.Deps{EspoCRM: *espo, Store: st, Now: a.now}).References(ctx)
+		return directory.New(*espo, nil, st, a.log, a.now).References(ctx)
 	}
 	p.EspoCRM = func() (doctor.EspoCRM, error) {
 		if err := cfg.Require(config.EspoCRM); err != nil {

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	"advosync/internal/desk"
-
 	"github.com/spf13/cobra"
 
 	"advosync/internal/callcount"
 	"advosync/internal/console"
+	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/report"

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/desk"
-
 	"golang.org/x/sync/errgroup"
 
 	"advosync/internal/batch"
+	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"

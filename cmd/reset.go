@@ -8,14 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/desk"
-	"advosync/internal/intake"
-	"advosync/internal/record"
-
 	"github.com/spf13/cobra"
 
+	"advosync/internal/desk"
 	"advosync/internal/fault"
+	"advosync/internal/intake"
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )

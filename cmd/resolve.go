@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"advosync/internal/desk"
-
 	"github.com/spf13/cobra"
 
+	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"

@@ -9,13 +9,12 @@ import (
 	gosync "sync"
 	"time"
 
-	"advosync/internal/record"
-
 	"github.com/spf13/cobra"
 
 	"advosync/internal/batch"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/record"
 	"advosync/internal/report"
 	"advosync/internal/result"
 )

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"advosync/internal/directory"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/record"
@@ -361,7 +362,7 @@ type agreement struct {
 }
 
 func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
-	if p.missing() || m.Open != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || sync.MayBeCut(e.m, p.o) {
+	if p.missing() || m.Open != nil || m.Parked != nil || m.Failure != nil || m.Hold != nil || len(m.Notes) > 0 || m.Pending != "" || directory.MayBeCut(e.m, p.o) {
 		return nil
 	}
 	if m.Base != nil && !ofLink(m.Base, p.o) { // another link: Sync asks what it is worth

@@ -8,6 +8,7 @@ import (
 	gosync "sync"
 	"time"
 
+	"advosync/internal/directory"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
@@ -298,7 +299,7 @@ func (e *executor) readItems(ctx context.Context, c *chunk) error {
 		return err
 	}
 	for _, o := range objs {
-		if it := byID[textOf(o, record.FieldID)]; it != nil && !sync.MayBeCut(e.m, o) { // a cut text is read singly
+		if it := byID[textOf(o, record.FieldID)]; it != nil && !directory.MayBeCut(e.m, o) { // a cut text is read singly
 			it.fresh = &o
 		}
 	}

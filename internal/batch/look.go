@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"advosync/internal/directory"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
@@ -237,7 +238,7 @@ func (e *executor) fields() []string {
 // quiet reports whether EspoCRM's side of a record shows nothing that has not
 // been dealt with. What Advoware holds is not its question.
 func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory) (bool, error) {
-	if sync.MayBeCut(e.m, o) {
+	if directory.MayBeCut(e.m, o) {
 		return false, nil
 	}
 	if mem.Open == nil && sync.Outdated(mem.Base, textOf(o, record.FieldRowID), textOf(o, record.FieldLastSync)) {

@@ -5,15 +5,12 @@ import (
 	"slices"
 	gosync "sync"
 
+	"advosync/internal/directory"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
 	"advosync/internal/sync"
 )
-
-// inOneList is how many ids one `in` list holds; longer ones meet the web server's
-// URL limit.
-const inOneList = 100
 
 // linkPair is an EspoCRM record and the Advoware record that it is, or may be,
 // linked to; 0: none.
@@ -75,8 +72,8 @@ func (l *manyLook) run(ctx context.Context) error {
 				break // a list that cannot be read keeps nobody from reading singly
 			}
 			ready = append(ready, l.take(objs, wanted)...)
-			for ; len(ready) >= inOneList; ready = ready[inOneList:] {
-				if err := l.look(ctx, ready[:inOneList]); err != nil {
+			for ; len(ready) >= directory.InOneList; ready = ready[directory.InOneList:] {
+				if err := l.look(ctx, ready[:directory.InOneList]); err != nil {
 					return err
 				}
 			}
@@ -86,7 +83,7 @@ func (l *manyLook) run(ctx context.Context) error {
 		left = append(left, at...)
 	}
 	slices.Sort(left)
-	for part := range slices.Chunk(append(ready, left...), inOneList) {
+	for part := range slices.Chunk(append(ready, left...), directory.InOneList) {
 		if err := l.look(ctx, part); err != nil {
 			return err
 		}
@@ -157,7 +154,7 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 	}
 	for n, i := range at {
 		q := sync.Request{Mapping: l.m, ID: ids[n], Memory: &mems[n], Listed: s}
-		if o, ok := espo[ids[n]]; ok && !sync.MayBeCut(l.m, o) {
+		if o, ok := espo[ids[n]]; ok && !directory.MayBeCut(l.m, o) {
 			q.Fresh = &o
 		}
 		if err := l.fn(i, q, l.made); err != nil {
@@ -171,9 +168,9 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 // role may not read, is not in the answer.
 func (d *Desk) espoByID(ctx context.Context, m *mapping.Mapping, ids, fields []string) (map[string]record.Object, error) {
 	found := make(map[string]record.Object, len(ids))
-	for part := range slices.Chunk(ids, inOneList) {
+	for part := range slices.Chunk(ids, directory.InOneList) {
 		for missing := part; len(missing) > 0; { // a server may give fewer than it was asked for
-			page, err := d.engine.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: fields, OrderBy: "id", Size: inOneList,
+			page, err := d.engine.EspoCRM.Find(ctx, m.EspoType(), record.Query{Select: fields, OrderBy: "id", Size: directory.InOneList,
 				Where: []record.Condition{{Field: "id", Op: record.In, Values: missing}}})
 			if err != nil {
 				return nil, err

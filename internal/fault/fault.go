@@ -7,6 +7,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -178,4 +179,13 @@ func Clean(s string, most int) string {
 		return string(runes[:most-1]) + "…"
 	}
 	return s
+}
+
+// Ended is the failure of a context that has ended: its cause, where that is a fault.
+func Ended(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if f := As(cause); f != nil {
+		return f
+	}
+	return &Error{System: Local, Code: Interrupted, Owner: OwnerSystem, Transient: true, Message: "interrupted", Err: cause}
 }

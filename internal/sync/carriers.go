@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"advosync/internal/store"
-
 	"advosync/internal/fault"
 	"advosync/internal/record"
+	"advosync/internal/store"
 )
 
 // linkedElsewhere: while we created or found a record for this one, somebody

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
+	"advosync/internal/directory"
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -62,7 +61,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	in := w.announcement(record.Advoware, d)
 	in.Makes, in.Match = true, w.m.MatchValues(w.espo.view, record.EspoCRM)
-	if in.Highest, err = w.highest(ctx); err != nil {
+	if in.Highest, err = w.e.Highest(ctx, w.m); err != nil {
 		return false, err
 	}
 	if prev := w.did.prevID; prev != 0 { // the read that found it gone is some requests old
@@ -241,7 +240,7 @@ func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool,
 	case w.req.CreateAnyway || w.knows.looked:
 		return false, nil
 	case w.did.prevID != 0: // what this store knows of that very pair it knows since a sync of it
-		if b := w.mem.Base; b != nil && b.AdvowareID == w.did.prevID && !w.e.replacedSince(ctx, b.LastSync) {
+		if b := w.mem.Base; b != nil && b.AdvowareID == w.did.prevID && !w.e.ReplacedSince(ctx, b.LastSync) {
 			return false, nil
 		}
 	case w.isNew(ctx):
@@ -263,15 +262,15 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if w.m.List() == nil {
 		return false, w.createDoubt(why+"; Advoware cannot be searched from here", nil)
 	}
-	after := w.e.Now().Add(-catalogAge)
+	after := w.e.Now().Add(-directory.CatalogAge)
 	if in := w.mem.Open; in != nil {
 		after = in.Deadline // a late write may have landed until then
 		if after.Before(in.At) {
 			after = in.At // its end was known; what it made is in no older list
 		}
 	}
-	c := w.e.catalogOf(w.m)
-	ids, err := c.near(ctx, w.e, after, match, highest)
+	c := w.e.CatalogOf(w.m)
+	ids, err := c.Near(ctx, after, match, highest)
 	if err != nil || len(ids) == 0 {
 		return false, err
 	}
@@ -279,13 +278,18 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if err != nil {
 		return false, err
 	}
-	if ids, err = w.e.unlinked(ctx, w.m, ids); err != nil || len(ids) == 0 {
+	if ids, err = w.e.Unlinked(ctx, w.m, ids); err != nil || len(ids) == 0 {
 		return false, err
 	}
 	if len(ids) > 1 && len(others) == 0 {
 		return false, w.createDoubt(why, ids)
 	}
-	near, err := c.read(ctx, w.e, ids)
+	var near []*advoState
+	err = c.Read(ctx, ids, func(id int64, o record.Object) {
+		if s, err := readAdvoState(w.m, id, o); err == nil { // one of no kind is not ours
+			near = append(near, s)
+		}
+	})
 	if err != nil {
 		return false, err
 	}
@@ -366,28 +370,11 @@ func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
 	w.base, w.knows.baseless = b, false
 }
 
-// unlinked drops the candidates that an EspoCRM record carries already.
-func (e *Engine) unlinked(ctx context.Context, m *mapping.Mapping, near []int64) ([]int64, error) {
-	carried, err := e.CarriersOf(ctx, m, near)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(near), func(id int64) bool { return len(carried[id]) > 0 }), nil
-}
-
-func texts(ids []int64) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = strconv.FormatInt(id, 10)
-	}
-	return out
-}
-
 // createDoubt asks a person: it is never posted a second time on our own.
 func (w *work) createDoubt(why string, near []int64) error {
 	msg := why + "."
 	if len(near) > 0 {
-		ids := texts(near)
+		ids := directory.Texts(near)
 		sort.Strings(ids)
 		if len(ids) > 10 {
 			ids = append(ids[:10], "…")

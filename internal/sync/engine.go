@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"advosync/internal/callcount"
+	"advosync/internal/directory"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
@@ -74,11 +75,9 @@ type Deps struct {
 // Engine syncs single records. Safe for concurrent use.
 type Engine struct {
 	Deps
-	cfg      Config
-	birth    birthday
-	ours     ours
-	catalogs catalogs
-	people   people
+	// Directory is what is known beyond one record.
+	*directory.Directory
+	cfg Config
 	// doubtTold: a note about a link in doubt was written; one is enough for a run.
 	doubtTold atomic.Bool
 }
@@ -100,7 +99,7 @@ func New(cfg Config, deps Deps) *Engine {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{Deps: deps, cfg: cfg}
+	return &Engine{Deps: deps, Directory: directory.New(deps.EspoCRM, deps.Advoware, deps.Store, deps.Log, deps.Now), cfg: cfg}
 }
 
 // Config is how this engine syncs, defaults filled in.

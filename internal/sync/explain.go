@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"advosync/internal/record"
-
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 )
 

@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/desk"
-
 	"advosync/internal/advoware"
+	"advosync/internal/desk"
 	"advosync/internal/espocrm"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
@@ -150,6 +149,14 @@ func (r *rig) build() {
 	owner := store.Owner{Host: "test", PID: 100 + r.runs, Start: "s" + strconv.Itoa(r.runs), User: "u", Command: "sync", Run: run}
 	r.lm = lease.New(st, owner, 5*time.Minute, lease.Options{Now: r.clock, Dead: func(o store.Owner) bool { return o.Run != run }})
 	r.eng = sync.New(r.cfg, sync.Deps{EspoCRM: ec, Advoware: ac, Store: st, Leases: r.lm, Now: r.clock})
+	r.desk = desk.New(r.eng)
+}
+
+// onStore puts the engine on another store.
+func (r *rig) onStore(st store.Store) {
+	deps := r.eng.Deps
+	deps.Store = st
+	r.eng = sync.New(r.cfg, deps)
 	r.desk = desk.New(r.eng)
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"advosync/internal/directory"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -39,7 +40,7 @@ func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.
 	if m.List() == nil || len(m.Match()) == 0 {
 		return nil, nil
 	}
-	c := e.catalogOf(m)
+	c := e.CatalogOf(m)
 	out := map[string][]int64{}
 	var all []int64
 	for _, o := range objs {
@@ -47,7 +48,7 @@ func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.
 		if err != nil || s.advowareID != 0 {
 			continue
 		}
-		ids, err := c.near(ctx, e, e.Now().Add(-catalogAge), m.MatchValues(s.view, record.EspoCRM), -1)
+		ids, err := c.Near(ctx, e.Now().Add(-directory.CatalogAge), m.MatchValues(s.view, record.EspoCRM), -1)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +57,7 @@ func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.
 			out[id], all = ids, append(all, ids...)
 		}
 	}
-	free, err := c.free(ctx, e, all)
+	free, err := c.Free(ctx, all)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (w *work) holds(ctx context.Context) (*result.Reason, error) {
 }
 
 func (w *work) matchText(ids []int64) string {
-	shown, which := strings.Join(texts(ids[:min(len(ids), 10)]), ", "), "N"
+	shown, which := strings.Join(directory.Texts(ids[:min(len(ids), 10)]), ", "), "N"
 	if len(ids) == 1 {
 		which = shown
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"

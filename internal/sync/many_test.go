@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/result"

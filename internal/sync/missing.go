@@ -51,7 +51,7 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 	w.did.marked = false
 	next := store.Memory{Rev: w.mem.Rev, Notes: w.mem.Notes, CheckedAt: w.e.Now()}
 	if w.knows.relinked { // the record of the link before may be there still
-		server, _, err := w.e.server(ctx)
+		server, _, err := w.e.Server(ctx)
 		if err != nil {
 			return true, store.Fault("ask which server keeps the store", err)
 		}

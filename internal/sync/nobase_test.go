@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"

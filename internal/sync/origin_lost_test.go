@@ -70,7 +70,7 @@ func TestAServerThatDoesNotSayWhichItIs(t *testing.T) {
 	}
 	id := r.person(nil)
 	s := &nameless{r.eng.Store, true}
-	r.eng.Store = s
+	r.onStore(s)
 	if res := r.sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" {
 		t.Fatalf("%s %+v", res.Outcome, res.Error)
 	}

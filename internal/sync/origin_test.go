@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/sync"

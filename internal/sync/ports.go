@@ -5,36 +5,27 @@ package sync
 
 import (
 	"context"
-	"time"
 
+	"advosync/internal/directory"
 	"advosync/internal/record"
 )
 
 // EspoCRM is what the engine needs of EspoCRM. Errors are *fault.Error.
 type EspoCRM interface {
+	directory.EspoCRM
 	// Get reads one record whole. A record that is not there: fault.NotFound.
 	Get(ctx context.Context, entityType, id string) (record.Object, error)
 	// Update is a partial update; the answer is the whole record as set. version
 	// non-nil sends X-Version-Number; stale: fault.Modified.
 	Update(ctx context.Context, entityType, id string, patch record.Patch, version *int64) (record.Object, error)
-	// Find returns one page of records (key-set paging); an empty one is behind the
-	// last. A server may give fewer than q.Size: go through a list with
-	// record.Query.Each.
-	Find(ctx context.Context, entityType string, q record.Query) ([]record.Object, error)
 	// Note writes a stream note on the record that mentions the configured users.
 	Note(ctx context.Context, entityType, id, text string) error
-	// UserID is the id of the API user that this tool signs in as. Fetched once.
-	UserID(ctx context.Context) (string, error)
-	// ServerTime is the newest Date that the server has answered with, zero before
-	// the first answer.
-	ServerTime() time.Time
 }
 
 // Advoware is what the engine needs of Advoware. Paths are those of the mapping,
 // relative to the API base. Errors are *fault.Error.
 type Advoware interface {
-	// Get reads one record whole; 404, an empty list and null are fault.NotFound.
-	Get(ctx context.Context, path, id string) (record.Object, error)
+	directory.Advoware
 	// Ready makes sure that a record can be posted to path now: addresses and token
 	// are there, the system has answered with a success within the last minute, and
 	// a read has succeeded since the answer to a POST was lost. An error: nothing
@@ -49,7 +40,4 @@ type Advoware interface {
 	Update(ctx context.Context, path, id string, obj record.Object) error
 	// Delete removes one record.
 	Delete(ctx context.Context, path, id string) error
-	// List reads one page. params are all query parameters; items is the key that
-	// holds the array, "" when the answer is the array.
-	List(ctx context.Context, path string, params map[string]string, items string) ([]record.Object, error)
 }

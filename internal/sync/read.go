@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"advosync/internal/directory"
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/store"
@@ -164,23 +164,10 @@ func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
 			return nil, err
 		}
 	}
-	if err := isNumber(w.m, id, o, "read "+w.what()); err != nil {
+	if err := directory.IsNumber(w.m, id, o, "read "+w.what()); err != nil {
 		return nil, err
 	}
 	return readAdvoState(w.m, id, o)
-}
-
-// isNumber refuses an answer that is about another record than was asked for.
-func isNumber(m *mapping.Mapping, id int64, o record.Object, op string) error {
-	got, ok := o.Int(m.AdvoID())
-	if ok && got == id {
-		return nil
-	}
-	what := fmt.Sprintf("without its number (%s) where %d was asked for", m.AdvoID(), id)
-	if ok {
-		what = fmt.Sprintf("with record %d where %d was asked for", got, id)
-	}
-	return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: op, Message: "answered " + what, Hint: "advosync doctor"}
 }
 
 // readToDecide reads Advoware for a decision that a PUT may rest on: between the

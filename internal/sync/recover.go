@@ -74,7 +74,7 @@ func (w *work) waitForDeadline(ctx context.Context, in *store.Announcement) erro
 	select {
 	case <-t.C:
 	case <-ctx.Done():
-		return interrupted(ctx)
+		return fault.Ended(ctx)
 	}
 	if err := w.readEspo(ctx); err != nil || w.espo == nil {
 		return err

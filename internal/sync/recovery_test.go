@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/desk"
-
 	"github.com/tidwall/sjson"
 
+	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"

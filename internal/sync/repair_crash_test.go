@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/sandbox"

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/desk"
-
 	"github.com/tidwall/gjson"
 
+	"advosync/internal/desk"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"advosync/internal/desk"
-
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -157,7 +156,7 @@ func TestALeaseThatEndsBeforeThePut(t *testing.T) {
 	id, _ := r.linked()
 	r.editEspo(id, map[string]any{"email": "neu@example.de"})
 	writes := r.advowareWrites()
-	r.eng.Store = &afterCommit{r.eng.Store, func() { r.tick(time.Hour) }}
+	r.onStore(&afterCommit{r.eng.Store, func() { r.tick(time.Hour) }})
 	if res := r.sync(id); res.Outcome != result.Locked || r.advowareWrites() != writes {
 		t.Errorf("%s %+v, %d writes", res.Outcome, res.Error, r.advowareWrites()-writes)
 	}

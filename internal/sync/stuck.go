@@ -229,3 +229,5 @@ func (w *work) broken(f mapping.Field) error {
 	}
 	return nil
 }
+
+func splitNames(s string) []string { return strings.Split(s, ", ") }

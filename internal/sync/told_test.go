@@ -5,12 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"advosync/internal/desk"
-	"advosync/internal/intake"
-
 	"github.com/tidwall/sjson"
 
+	"advosync/internal/desk"
 	"advosync/internal/espocrm"
+	"advosync/internal/intake"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"

@@ -1,4 +1,4 @@
-package sync
+package directory
 
 import (
 	"context"
@@ -6,9 +6,8 @@ import (
 	"slices"
 	"sync"
 
-	"advosync/internal/store"
-
 	"advosync/internal/fault"
+	"advosync/internal/store"
 )
 
 // usersKey is the value under which the store keeps every user of EspoCRM that it
@@ -24,25 +23,25 @@ type ours struct {
 // Ours reports whether a change that EspoCRM shows of a user was this tool's: of
 // any user that this store has ever signed in as, for the API user may be
 // replaced by another one. That is said once.
-func (e *Engine) Ours(ctx context.Context, user string) (bool, error) {
-	us, err := e.EspoCRM.UserID(ctx)
+func (d *Directory) Ours(ctx context.Context, user string) (bool, error) {
+	us, err := d.espo.UserID(ctx)
 	if err != nil {
 		return false, err
 	}
-	e.ours.mu.Lock()
-	defer e.ours.mu.Unlock()
-	if e.ours.ids == nil && us != "" {
-		if err := e.signedInAs(ctx, us); err != nil {
+	d.ours.mu.Lock()
+	defer d.ours.mu.Unlock()
+	if d.ours.ids == nil && us != "" {
+		if err := d.signedInAs(ctx, us); err != nil {
 			return false, err
 		}
 	}
-	return user != "" && slices.Contains(e.ours.ids, user), nil
+	return user != "" && slices.Contains(d.ours.ids, user), nil
 }
 
 // signedInAs keeps us among our users.
-func (e *Engine) signedInAs(ctx context.Context, us string) error {
+func (d *Directory) signedInAs(ctx context.Context, us string) error {
 	var ids []string
-	raw, known, err := e.Store.Get(ctx, usersKey)
+	raw, known, err := d.store.Get(ctx, usersKey)
 	if err == nil && known {
 		err = json.Unmarshal(raw, &ids)
 	}
@@ -51,13 +50,13 @@ func (e *Engine) signedInAs(ctx context.Context, us string) error {
 	}
 	if !slices.Contains(ids, us) {
 		if len(ids) > 0 {
-			e.Log.Warn("EspoCRM's API user is another one than before; changes by either count as this tool's own", "user", fault.Clean(us, 60))
+			d.log.Warn("EspoCRM's API user is another one than before; changes by either count as this tool's own", "user", fault.Clean(us, 60))
 		}
 		ids = append(ids, us)
 		if raw, err = json.Marshal(ids); err == nil {
-			_ = e.Store.Put(ctx, usersKey, raw, 0) // a store that may not be written: known to this process
+			_ = d.store.Put(ctx, usersKey, raw, 0) // a store that may not be written: known to this process
 		}
 	}
-	e.ours.ids = ids
+	d.ours.ids = ids
 	return nil
 }

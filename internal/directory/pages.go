@@ -1,12 +1,14 @@
-package sync
+package directory
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"unicode/utf8"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 )
@@ -34,12 +36,12 @@ type Pages struct {
 }
 
 // Pages is the list of Advoware's records from its first page on.
-func (e *Engine) Pages(m *mapping.Mapping) *Pages {
-	return e.PagesFrom(m, func(ctx context.Context, page int) ([]record.Object, error) { return e.ListPage(ctx, m, page) })
+func (d *Directory) Pages(m *mapping.Mapping) *Pages {
+	return d.PagesFrom(m, func(ctx context.Context, page int) ([]record.Object, error) { return d.ListPage(ctx, m, page) })
 }
 
 // PagesFrom is Pages where read gives the pages by their number.
-func (e *Engine) PagesFrom(m *mapping.Mapping, read func(ctx context.Context, page int) ([]record.Object, error)) *Pages {
+func (d *Directory) PagesFrom(m *mapping.Mapping, read func(ctx context.Context, page int) ([]record.Object, error)) *Pages {
 	return &Pages{m: m, read: read, page: m.List().First}
 }
 
@@ -104,9 +106,9 @@ func (s *seenIDs) add(page []record.Object, name string) (fresh bool) {
 
 // ListPage reads one page of Advoware's list by its number. Whether another one
 // follows its length does not tell: Pages does.
-func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) ([]record.Object, error) {
+func (d *Directory) ListPage(ctx context.Context, m *mapping.Mapping, page int) ([]record.Object, error) {
 	l := m.List()
-	params := l.ParamsAt(e.Now())
+	params := l.ParamsAt(d.now())
 	if params == nil {
 		params = map[string]string{}
 	}
@@ -116,13 +118,13 @@ func (e *Engine) ListPage(ctx context.Context, m *mapping.Mapping, page int) ([]
 	if l.Size != "" && l.Max > 0 {
 		params[l.Size] = strconv.Itoa(l.Max)
 	}
-	return e.Advoware.List(ctx, l.Path, params, l.Items)
+	return d.advo.List(ctx, l.Path, params, l.Items)
 }
 
 // EachAdvoware calls fn for every record that Advoware lists. An incomplete listing
 // is an error, never a short one.
-func (e *Engine) EachAdvoware(ctx context.Context, m *mapping.Mapping, fn func(record.Object) error) error {
-	for p := e.Pages(m); ; {
+func (d *Directory) EachAdvoware(ctx context.Context, m *mapping.Mapping, fn func(record.Object) error) error {
+	for p := d.Pages(m); ; {
 		objs, err := p.Next(ctx)
 		if err != nil || len(objs) == 0 {
 			return err
@@ -142,21 +144,20 @@ type listEnd struct {
 	Full int   `json:"full"` // records of the fullest page that another one followed; 0: there is one page
 }
 
-// highest is the highest Advoware id that is known before a POST, never more than
-// there is; 0 where the entity cannot list. Where the list ended is remembered, so
-// that this costs one call: the last page is read on from only when it is full, or
-// shows nothing new.
-func (w *work) highest(ctx context.Context) (int64, error) {
-	l := w.m.List()
+// Highest is the highest id that Advoware lists of an entity, never more than there is; 0
+// where the entity cannot list. Where the list ended is remembered, so that this costs one
+// call: the last page is read on from only when it is full, or shows nothing new.
+func (d *Directory) Highest(ctx context.Context, m *mapping.Mapping) (int64, error) {
+	l := m.List()
 	if l == nil {
 		return 0, nil
 	}
-	key := "lastpage:" + w.key.Entity
+	key := "lastpage:" + m.Entity()
 	end := listEnd{Page: l.First}
-	if raw, ok, err := w.e.Store.Get(ctx, key); err == nil && ok && json.Unmarshal(raw, &end) != nil {
+	if raw, ok, err := d.store.Get(ctx, key); err == nil && ok && json.Unmarshal(raw, &end) != nil {
 		end = listEnd{Page: l.First}
 	}
-	p := w.e.Pages(w.m)
+	p := d.Pages(m)
 	p.page = max(end.Page, l.First)
 	var top int64
 	for last := p.page; ; {
@@ -179,16 +180,16 @@ func (w *work) highest(ctx context.Context) (int64, error) {
 		}
 		if p.done || len(objs) < full && top > end.Top {
 			raw, _ := json.Marshal(listEnd{Page: last, Top: top, Full: max(p.full, end.Full)})
-			return top, w.e.Store.Put(ctx, key, raw, 0)
+			return top, d.store.Put(ctx, key, raw, 0)
 		}
 	}
 }
 
 // EachEspoCRM calls fn with every page of EspoCRM's records of a type that meet the
 // conditions, in ascending order of ids, with these attributes.
-func (e *Engine) EachEspoCRM(ctx context.Context, m *mapping.Mapping, attributes []string, where []record.Condition, fn func(page []record.Object) error) error {
+func (d *Directory) EachEspoCRM(ctx context.Context, m *mapping.Mapping, attributes []string, where []record.Condition, fn func(page []record.Object) error) error {
 	q := record.Query{Select: attributes, OrderBy: record.FieldID, Size: pageSize, Where: where}
-	return q.Each(func(q record.Query) ([]record.Object, error) { return e.EspoCRM.Find(ctx, m.EspoType(), q) }, fn)
+	return q.Each(func(q record.Query) ([]record.Object, error) { return d.espo.Find(ctx, m.EspoType(), q) }, fn)
 }
 
 // maxListText is the length from which EspoCRM cuts texts in lists, in
@@ -215,49 +216,20 @@ func holdsLong(o record.Object) bool {
 	return false
 }
 
-// Listed is what a report has read of many records with lists, so that looking at one of
-// them costs no calls of its own. Nothing is written on it: whatever writes reads each
-// record afresh, under its lock.
-type Listed struct {
-	Advo map[int64]record.Object // Advoware's records by their numbers
-	// Carriers is CarriersOf of the numbers that the report is about, called when
-	// somebody wants it.
-	Carriers func() (map[int64][]string, error)
-}
-
-// advo is an Advoware record, where a report has read it already.
-func (l *Listed) advo(id int64) (o record.Object, ok bool) {
-	if l != nil {
-		o, ok = l.Advo[id]
-	}
-	return o, ok
-}
-
-// carriers are the EspoCRM records that carry an Advoware id, where a report asks
-// for those of many.
-func (l *Listed) carriers(id int64) (ids []string, ok bool, err error) {
-	if l == nil {
-		return nil, false, nil
-	}
-	carried, err := l.Carriers()
-	ids, ok = carried[id]
-	return ids, ok, err
-}
-
-// inOneList is how many ids one `in` list holds; longer ones meet the web server's
+// InOneList is how many ids one `in` list holds; longer ones meet the web server's
 // URL limit.
-const inOneList = 100
+const InOneList = 100
 
 // CarriersOf are the EspoCRM records that carry each of these Advoware ids; one that
 // nobody carries has none.
-func (e *Engine) CarriersOf(ctx context.Context, m *mapping.Mapping, ids []int64) (map[int64][]string, error) {
+func (d *Directory) CarriersOf(ctx context.Context, m *mapping.Mapping, ids []int64) (map[int64][]string, error) {
 	carried := make(map[int64][]string, len(ids))
-	for part := range slices.Chunk(ids, inOneList) {
+	for part := range slices.Chunk(ids, InOneList) {
 		for _, id := range part {
 			carried[id] = nil
 		}
-		where := []record.Condition{{Field: record.FieldAdvowareID, Op: record.In, Values: texts(part)}}
-		err := e.EachEspoCRM(ctx, m, []string{"id", record.FieldAdvowareID}, where, func(page []record.Object) error {
+		where := []record.Condition{{Field: record.FieldAdvowareID, Op: record.In, Values: Texts(part)}}
+		err := d.EachEspoCRM(ctx, m, []string{"id", record.FieldAdvowareID}, where, func(page []record.Object) error {
 			for _, o := range page {
 				if n, ok := o.Int(record.FieldAdvowareID); ok {
 					id, _ := o.Text("id")
@@ -271,4 +243,50 @@ func (e *Engine) CarriersOf(ctx context.Context, m *mapping.Mapping, ids []int64
 		}
 	}
 	return carried, nil
+}
+
+// Unlinked drops the ids that an EspoCRM record carries already.
+func (d *Directory) Unlinked(ctx context.Context, m *mapping.Mapping, ids []int64) ([]int64, error) {
+	carried, err := d.CarriersOf(ctx, m, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return len(carried[id]) > 0 }), nil
+}
+
+// Texts are ids as conditions and messages name them.
+func Texts(ids []int64) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = strconv.FormatInt(id, 10)
+	}
+	return out
+}
+
+// ReadNumber reads one record of Advoware by its number. One that is not there:
+// fault.NotFound; an answer about another one: fault.BadAnswer.
+func (d *Directory) ReadNumber(ctx context.Context, m *mapping.Mapping, id int64) (record.Object, error) {
+	o, err := d.advo.Get(ctx, m.ReadPath(), strconv.FormatInt(id, 10))
+	if err == nil {
+		err = IsNumber(m, id, o, "read "+m.Entity())
+	}
+	return o, err
+}
+
+// IsNumber refuses an answer that is about another record than was asked for.
+func IsNumber(m *mapping.Mapping, id int64, o record.Object, op string) error {
+	got, ok := o.Int(m.AdvoID())
+	if ok && got == id {
+		return nil
+	}
+	what := fmt.Sprintf("without its number (%s) where %d was asked for", m.AdvoID(), id)
+	if ok {
+		what = fmt.Sprintf("with record %d where %d was asked for", got, id)
+	}
+	return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: op, Message: "answered " + what, Hint: "advosync doctor"}
+}
+
+func errEndlessList(m *mapping.Mapping) error {
+	return &fault.Error{System: fault.Advoware, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "list " + m.Entity(),
+		Message: "the list does not end: every page is full", Hint: "check advoware.list in the mapping (page, first, max)"}
 }

@@ -1,4 +1,4 @@
-package sync
+package directory
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 // record's, and asks the store once for each.
 type references struct {
 	ctx   context.Context
-	e     *Engine
+	d     *Directory
 	links map[linkName]linkName
 }
 
@@ -28,8 +28,8 @@ type linkName struct {
 
 // References is what a mapping needs to read references, for as long as ctx lives: by
 // what this store knows of links, and of EspoCRM's users by a list of them. It only reads.
-func (e *Engine) References(ctx context.Context) mapping.References {
-	return &references{ctx: ctx, e: e}
+func (d *Directory) References(ctx context.Context) mapping.References {
+	return &references{ctx: ctx, d: d}
 }
 
 // remember keeps what the store has answered; most records lead nowhere.
@@ -47,7 +47,7 @@ func (r *references) EspoID(entity string, number int64) (string, error) {
 		return p.id, nil
 	}
 	var ids []string
-	err := r.e.Store.Scan(r.ctx, entity, store.ScanFilter{AdvowareID: number}, func(id string, m store.Memory) error {
+	err := r.d.store.Scan(r.ctx, entity, store.ScanFilter{AdvowareID: number}, func(id string, m store.Memory) error {
 		if linkedTo(m) == number {
 			ids = append(ids, id)
 		}
@@ -70,7 +70,7 @@ func (r *references) Number(entity, espoID string) (int64, error) {
 	if p, known := r.links[name]; known {
 		return p.number, nil
 	}
-	m, err := r.e.Store.Load(r.ctx, store.Key{Entity: entity, ID: espoID})
+	m, err := r.d.store.Load(r.ctx, store.Key{Entity: entity, ID: espoID})
 	if err != nil {
 		return 0, store.Fault("look for a linked record of "+entity, err)
 	}
@@ -92,7 +92,7 @@ func linkedTo(m store.Memory) int64 {
 
 // UserID is a user of EspoCRM by a word in an attribute, without regard to case.
 func (r *references) UserID(attribute, word string) (string, error) {
-	users, err := r.e.people.all(r.ctx, r.e)
+	users, err := r.d.people.all(r.ctx, r.d)
 	for _, u := range users {
 		if text, _ := u.Text(attribute); err == nil && strings.EqualFold(strings.TrimSpace(text), word) {
 			id, _ := u.Text("id")
@@ -104,7 +104,7 @@ func (r *references) UserID(attribute, word string) (string, error) {
 
 // UserWord is an attribute of a user.
 func (r *references) UserWord(attribute, id string) (string, error) {
-	users, err := r.e.people.all(r.ctx, r.e)
+	users, err := r.d.people.all(r.ctx, r.d)
 	for _, u := range users {
 		if has, _ := u.Text("id"); err == nil && has == id {
 			text, _ := u.Text(attribute)
@@ -122,16 +122,16 @@ type people struct {
 	users []record.Object
 }
 
-func (p *people) all(ctx context.Context, e *Engine) ([]record.Object, error) {
+func (p *people) all(ctx context.Context, d *Directory) ([]record.Object, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := e.Now()
-	if age := now.Sub(p.begun); !p.begun.IsZero() && age >= 0 && age < catalogAge {
+	now := d.now()
+	if age := now.Sub(p.begun); !p.begun.IsZero() && age >= 0 && age < CatalogAge {
 		return p.users, nil
 	}
 	var users []record.Object
 	q := record.Query{Select: []string{"id", "userName", "emailAddress"}, OrderBy: "id", Size: pageSize}
-	err := q.Each(func(q record.Query) ([]record.Object, error) { return e.EspoCRM.Find(ctx, "User", q) }, func(page []record.Object) error {
+	err := q.Each(func(q record.Query) ([]record.Object, error) { return d.espo.Find(ctx, "User", q) }, func(page []record.Object) error {
 		users = append(users, page...)
 		return nil
 	})
