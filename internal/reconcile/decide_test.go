@@ -396,7 +396,7 @@ var sentenceRows = []struct{ fields, options, code, text string }{
 	{"mail: a | a | a", "status=dirty", ReasonStatusBehind, "Both sides hold the same; only the sync status in EspoCRM is behind."},
 	{"mail: a | b; phone: 1 | 2", "last=-", ReasonFirstContact, "Linked, but never synced: EspoCRM's values go to Advoware (mail, phone)."},
 	{"mail: b | a | a; phone: 1 | 1 | 1", "", ReasonEspoChanged, "EspoCRM changed: mail."},
-	{"mail: a | a | b; phone: 1 | 1 | 2; fax: 2 | 1 | 1", "", ReasonAdvoChanged, "Advoware changed: mail, phone."},
+	{"mail: a | a | b; phone: 1 | 1 | 2; fax: 2 | 1 | 1", "", ReasonAdvoChanged, "Advoware changed: mail, phone. Written besides: fax."},
 	{"kind: firma | person | person; firm: f | n", "", ReasonKindChanged, "EspoCRM changed the kind of the record to firma: firm."},
 	{"kind: firma | firma | person; first: _ | E; -firm: f | -", "", ReasonKindChanged, "Advoware changed the kind of the record to person: first, -firm."},
 	{"fax: 2 | 1 | 1; search: s | t", "", ReasonOneWay, "A one-way field gets its owner's value back: fax, advo.search."},

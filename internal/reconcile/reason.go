@@ -109,9 +109,9 @@ func reasonMoved(in Input, c *comparison, d Decision) result.Reason {
 	case in.Base == nil && d.Verdict == result.AdvowareNewer:
 		return reason(ReasonNoBaseAdvo, "Contents differ (%s) and EspoCRM has not moved since the last sync: Advoware changed.%s", names(d.Changes, nil), doubt(d))
 	case d.Verdict == result.EspocrmNewer:
-		return reason(ReasonEspoChanged, "EspoCRM changed: %s.", names(d.Changes, moved(movedEspo)))
+		return reason(ReasonEspoChanged, "EspoCRM changed: %s.%s", names(d.Changes, moved(movedEspo)), besides(d, movedEspo))
 	default:
-		return reason(ReasonAdvoChanged, "Advoware changed: %s.", names(d.Changes, moved(movedAdvo)))
+		return reason(ReasonAdvoChanged, "Advoware changed: %s.%s", names(d.Changes, moved(movedAdvo)), besides(d, movedAdvo))
 	}
 }
 
@@ -137,8 +137,8 @@ func reasonConflict(in Input, c *comparison, d Decision) result.Reason {
 		return reason(ReasonNoBaseBoth, "Contents differ (%s) and both sides may have moved: %s.%s", names(d.Changes, nil), winner, doubt(d))
 	}
 	if !d.Clash {
-		return reason(ReasonDisjointChanges, "EspoCRM changed %s, Advoware changed %s: both edits are kept.",
-			names(d.Changes, moved(movedEspo)), names(d.Changes, moved(movedAdvo)))
+		return reason(ReasonDisjointChanges, "EspoCRM changed %s, Advoware changed %s: both edits are kept.%s",
+			names(d.Changes, moved(movedEspo)), names(d.Changes, moved(movedAdvo)), besides(d, movedEspo, movedAdvo))
 	}
 	if slices.ContainsFunc(d.Changes, func(ch Change) bool { return ch.Moved == movedBoth }) {
 		return reason(ReasonSameField, "Both sides changed %s: %s.", names(d.Changes, moved(movedBoth)), winner)
@@ -167,6 +167,16 @@ func winner(in Input, d Decision) string {
 	default:
 		return "Advoware wins by policy; EspoCRM's values are kept in the history"
 	}
+}
+
+// besides names what is written beside the edits: fields that one side had nothing in, and
+// those that go one way.
+func besides(d Decision, edits ...string) string {
+	more := func(c Change) bool { return c.Target != "" && !slices.Contains(edits, c.Moved) }
+	if !slices.ContainsFunc(d.Changes, more) {
+		return ""
+	}
+	return " Written besides: " + names(d.Changes, more) + "."
 }
 
 func moved(by string) func(Change) bool {

@@ -65,6 +65,7 @@ func (w *work) plan(ctx context.Context) error {
 	}
 	w.predict(d)
 	if d.Action == reconcile.Park || d.Waits { // that is what the record says
+		w.sayStuck()
 		return nil
 	}
 	return w.stuckFault()

@@ -118,6 +118,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 // park leaves a conflict to a person: once, until the contents change.
 func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	w.res.Outcome = result.ConflictWaits
+	w.sayStuck()
 	contents := w.contents()
 	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == contents
 	if same && w.espo.status == record.StatusConflict && w.mem.Open == nil {

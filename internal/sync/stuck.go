@@ -144,6 +144,13 @@ func (w *work) stuckFault() error {
 	return &f
 }
 
+// sayStuck adds to the reason of a record that waits what besides cannot be brought over.
+func (w *work) sayStuck() {
+	if f := fault.As(w.stuckFault()); f != nil {
+		w.res.Reason.Text += " Besides, a field cannot be brought over: " + f.Message + "."
+	}
+}
+
 // readable makes the fields stuck that one side holds in a form that cannot be read.
 func (w *work) readable(kind string) error {
 	for _, f := range w.m.Fields(kind) {

@@ -117,3 +117,20 @@ func TestAPlanSaysWhatTravelsAndWhatIsStuck(t *testing.T) {
 		t.Error("a plan has written")
 	}
 }
+
+// TestAStuckFieldIsNamedBesideAConflictThatWaits: whoever decides the one learns of the other,
+// by the record, by the plan, and in EspoCRM.
+func TestAStuckFieldIsNamedBesideAConflictThatWaits(t *testing.T) {
+	r := newRig(t, flat(`{espocrm: description, advoware: anrede, values: {Mr.: Herr, Mrs.: Frau}}`, `{espocrm: email, advoware: emailGesch, policy: manual}`), policy(reconcile.Merge))
+	id, advo := r.linked()
+	r.editEspo(id, map[string]any{"description": "Dr.", "email": "neu@example.de"})
+	r.editAdvo(advo, map[string]any{"emailGesch": "anders@example.de"})
+	for name, res := range map[string]result.Record{"plan": r.plan(id), "sync": r.sync(id), "sync again": r.sync(id)} {
+		if !strings.Contains(res.Reason.Text, "email") || !strings.Contains(res.Reason.Text, "anrede") {
+			t.Errorf("%s: %s %q", name, res.Outcome, res.Reason.Text)
+		}
+	}
+	if got := r.espoField(id, "syncErrorMessage"); !strings.Contains(got.(string), "anrede") {
+		t.Errorf("in EspoCRM: %v", got)
+	}
+}
