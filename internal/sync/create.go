@@ -284,12 +284,7 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if len(ids) > 1 && len(others) == 0 {
 		return false, w.createDoubt(why, ids)
 	}
-	var near []*advoState
-	err = c.Read(ctx, ids, func(id int64, o record.Object) {
-		if s, err := readAdvoState(w.m, id, o); err == nil { // one of no kind is not ours
-			near = append(near, s)
-		}
-	})
+	near, err := w.readNear(ctx, c, ids)
 	if err != nil {
 		return false, err
 	}
@@ -302,6 +297,16 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	default:
 		return false, w.createDoubt(why, idsOf(near))
 	}
+}
+
+// readNear reads candidates singly. Those of no kind are not ours.
+func (w *work) readNear(ctx context.Context, c *directory.Catalog, ids []int64) (near []*advoState, err error) {
+	err = c.Read(ctx, ids, func(id int64, o record.Object) {
+		if s, err := readAdvoState(w.m, id, o); err == nil {
+			near = append(near, s)
+		}
+	})
+	return near, err
 }
 
 func idsOf(near []*advoState) []int64 {
