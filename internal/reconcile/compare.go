@@ -158,35 +158,40 @@ func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 
 // compareTwoWay classifies a field that travels both ways. A side has moved
 // when its content differs from its own base; contents that are equal agree
-// whoever moved. Absent is never a move: what Advoware leaves out, and no base
-// knows, gets EspoCRM's value without a vote on who moved.
+// whoever moved.
 func (it *item) compareTwoWay() {
-	e, a, based := it.pair.Espo, it.pair.Advo, it.based
-	espoMoved, advoMoved := it.left(record.EspoCRM), it.left(record.Advoware)
 	if !it.answered() {
-		switch {
-		case !based && a.IsAbsent() && e.HasText():
-			it.differs, it.source = true, record.EspoCRM
-		case !e.IsAbsent() && espoMoved:
-			it.differs, it.moved = true, movedEspo
-		case !a.IsAbsent() && advoMoved:
-			it.differs, it.moved = true, movedAdvo
-		}
+		it.compareUnanswered()
 		return
 	}
+	e, a := it.pair.Espo, it.pair.Advo
+	espoMoved, advoMoved := it.left(record.EspoCRM), it.left(record.Advoware)
 	switch {
-	case it.f.Equal(e, a), !based && it.f.Agree(e, a):
+	case it.f.Equal(e, a), (!it.based || espoMoved && advoMoved) && it.f.Agree(e, a):
 		it.agreed = !it.knows()
-	case !based:
+	case !it.based:
 		it.moved, it.differs = movedUnknown, true
-	case espoMoved && advoMoved && it.f.Agree(e, a):
-		it.agreed = true
 	case espoMoved && advoMoved:
 		it.moved, it.differs = movedBoth, true
 	case espoMoved:
 		it.moved, it.differs = movedEspo, true
 	case advoMoved:
 		it.moved, it.differs = movedAdvo, true
+	}
+}
+
+// compareUnanswered classifies a two-way field that one side has not answered. Absent is
+// never a move: what Advoware leaves out, and no base knows, gets EspoCRM's value without a
+// vote on who moved.
+func (it *item) compareUnanswered() {
+	e, a := it.pair.Espo, it.pair.Advo
+	switch {
+	case !it.based && a.IsAbsent() && e.HasText():
+		it.differs, it.source = true, record.EspoCRM
+	case !e.IsAbsent() && it.left(record.EspoCRM):
+		it.differs, it.moved = true, movedEspo
+	case !a.IsAbsent() && it.left(record.Advoware):
+		it.differs, it.moved = true, movedAdvo
 	}
 }
 

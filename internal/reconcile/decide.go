@@ -265,35 +265,36 @@ func imported(in Input) bool {
 // "both" is a conflict. Where the record has been in step, such a field is new in the
 // mapping, and nobody knows. Else it is cases 7 to 9.
 func withoutBase(in Input) (moved string, doubtful bool) {
-	if in.Base != nil && in.Base.Settled {
+	settled := in.Base != nil && in.Base.Settled
+	switch {
+	case settled || imported(in):
 		return movedBoth, false
-	}
-	if imported(in) {
-		return movedBoth, false
-	}
-	if in.LastSync == "" { // a first contact that was cut off is one still
+	case in.LastSync == "": // a first contact that was cut off is one still
 		return movedEspo, false
 	}
 	dirty := in.Status != "clean" || in.Relinked
 	espoMoved := !in.ByUs && (in.ModifiedAt == "" || in.ModifiedAt >= in.LastSync)
 	switch {
-	case in.RowStored != "" && in.RowStored == in.RowCurrent: // case 7
+	case in.RowStored == "" || in.RowCurrent == "": // case 9
+		return byStamps(dirty, espoMoved, in.AdvoChangedAt, in.LastSync), true
+	case in.RowStored == in.RowCurrent: // case 7
 		return movedEspo, false
-	case in.RowStored != "" && in.RowCurrent != "": // case 8
-		if espoMoved || dirty {
-			return movedBoth, false
-		}
-		return movedAdvo, false
+	case espoMoved || dirty: // case 8
+		return movedBoth, false
 	}
-	advoMoved := in.AdvoChangedAt >= in.LastSync // case 9
+	return movedAdvo, false
+}
+
+// byStamps says who has moved by the time stamps of both sides.
+func byStamps(dirty, espoMoved bool, advoChangedAt, lastSync string) string {
+	advoMoved := advoChangedAt >= lastSync
 	switch {
-	case dirty || in.AdvoChangedAt == "" || espoMoved == advoMoved:
-		return movedBoth, true
+	case dirty || advoChangedAt == "" || espoMoved == advoMoved:
+		return movedBoth
 	case advoMoved:
-		return movedAdvo, true
-	default:
-		return movedEspo, true
+		return movedAdvo
 	}
+	return movedEspo
 }
 
 // create is case 1: everything that EspoCRM has goes over.

@@ -138,6 +138,9 @@ func (in *Settling) espoAlone() bool {
 	return in.Open.Side == record.EspoCRM && (in.Answer || in.ByUs)
 }
 
+// unedited reports whether what the written side shows cannot hold somebody's later edit.
+func (in *Settling) unedited() bool { return in.Answer || in.espoAlone() }
+
 // field is the table, row by row, for one announced field.
 func (in *Settling) field(key string, a Announced, arrived bool) (Outcome, record.Pair) {
 	now := in.Now[key]
@@ -155,7 +158,7 @@ func (in *Settling) field(key string, a Announced, arrived bool) (Outcome, recor
 		return OutcomeNotDone, record.Pair{}
 	case in.ownForm(key, a.Target, now):
 		return OutcomeArrived, a.pair(in.Open.Side, now)
-	case now == before && (in.Answer || in.espoAlone()):
+	case now == before && in.unedited():
 		return OutcomeNotAccepted, record.Pair{}
 	case arrived && in.espoAlone(): // whatever stands there is what EspoCRM has made of the target
 		return OutcomeArrived, a.pair(in.Open.Side, now)
