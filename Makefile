@@ -17,7 +17,7 @@ sim:
 	go test ./internal/test/simulation -run TestNothingIsLost -seeds 2000
 
 model:
-	go test ./internal/test/model -run TestProtocol -states 250000
+	go test ./internal/test/model -run TestProtocol -states 150000
 
 mutants:
 	go run ./tools/mutants

@@ -18,6 +18,8 @@ func (x *explorer) next(s state) []edge {
 	var out []edge
 	out = x.people(s, out)
 	out = x.lateWrite(s, out)
+	out = x.orders(s, out)
+	out = x.stalls(s, out)
 	if s.pc == idle {
 		if s.late.kind == nothing || x.p.Flaws.NoWaiting {
 			out = append(out, edge{"a run reads EspoCRM", x.start(s)})
@@ -38,7 +40,7 @@ func (x *explorer) next(s state) []edge {
 
 // rest ends a run: the process forgets what it has read.
 func rest(s state) state {
-	s.pc, s.le, s.la, s.leVer, s.leRow, s.laRow, s.obj, s.want, s.own, s.leByUs, s.writes = idle, [fields]val{}, [fields]val{}, 0, 0, 0, [fields]val{}, clean, false, false, 0
+	s.proc = proc{}
 	return s
 }
 
@@ -46,25 +48,47 @@ func (x *explorer) start(s state) state {
 	if x.p.Flaws.ForgetsAnnouncement {
 		s.open = announcement{}
 	}
+	if s.gone {
+		s.pc = seesGone
+		return s
+	}
+	return x.readEspo(s)
+}
+
+// readEspo is a read of EspoCRM that a decision may rest on.
+func (x *explorer) readEspo(s state) state {
 	s.pc = readEspo
 	s.le, s.leVer, s.leRow, s.leByUs = s.e, s.eVer, s.eRow, s.byUs
 	return s
+}
+
+// again is another round of a run whose write was refused: an operator's words hold on,
+// those of an undo that has typed nothing yet are asked for anew.
+func (x *explorer) again(s state) state {
+	if s.order.what == noOrder || s.gone {
+		return rest(s)
+	}
+	if s.open.typed {
+		s.order.asked, s.wish = false, [fields]wish{}
+	}
+	s.open = announcement{}
+	return x.readEspo(s)
 }
 
 // people are the edits that anybody may make. Between the tool's read of Advoware
 // and its PUT lies only the announcement: an edit there is the window that
 // docs/reliability.md names.
 func (x *explorer) people(s state, out []edge) []edge {
-	b := x.sc.Budget.left(&s)
+	b := x.sc.Budget
 	for f := range x.sc.TouchFields {
-		if b.EspoEdits > 0 {
+		if s.editsE < b.EspoEdits && !s.gone {
 			for _, w := range x.sc.EspoWords {
 				if v := word(w); v != s.e[f] {
 					out = append(out, edge{fmt.Sprintf("somebody types %s %q in EspoCRM", fieldName(f), v), x.typeEspo(s, f, v)})
 				}
 			}
 		}
-		if r := s.linkedOrPosted(); b.AdvoEdits > 0 && r >= 0 && s.pc != sendAdvo {
+		if r := s.linkedOrPosted(); s.editsA < b.AdvoEdits && r >= 0 && s.a[r].there && s.pc != sendAdvo && s.pc != sendDelete {
 			for _, w := range x.sc.AdvoWords {
 				v := x.sc.AdvoForm(word(w))
 				if s.pc == readBack && s.open.on[f] && s.learnt[f] == (pair{s.open.target[f], v}) {
@@ -82,7 +106,8 @@ func (x *explorer) people(s state, out []edge) []edge {
 		t.a[1] = advoRecord{there: true, row: 1, v: [fields]val{x.sc.AdvoForm(word(3)), x.sc.AdvoForm(word(3))}}
 		out = append(out, edge{"somebody makes a record of another client in Advoware", t})
 	}
-	if b.Backups > 0 && s.link != 0 && s.pc == idle && s.late.kind == nothing {
+	out = x.deleting(s, out)
+	if r := s.linked(); s.backups < b.Backups && r != nil && r.there && s.pc == idle && s.late.kind == nothing {
 		t := s
 		t.backups++
 		t.faulty = true
@@ -130,6 +155,7 @@ func (x *explorer) typeAdvo(s state, r, f int, v val) state {
 	s.editsA++
 	s.a[r].v[f] = v
 	s.a[r].row++
+	s.seen[f] = none
 	s.byTool[advo][f], s.typed[advo][f] = false, true
 	if s.open.on[f] && (s.pc == readBack || s.pc == posted) { // before our PUT is read back: told as a conflict
 		s.typed[espo][f] = true
@@ -147,7 +173,13 @@ func (s *state) edited(side, f int, v val) {
 	s.held[side][f] |= v.word()
 	s.fresh[side][f] = v != s.common[f].on(side) && s.held[1-side][f]&v.word() == 0
 	s.meet(f)
-	if s.pc == idle || s.pc == readEspo && s.open.side() == advo {
+	switch s.pc {
+	case readEspo:
+		if s.open.side() == espo { // EspoCRM has been read already
+			return
+		}
+		fallthrough
+	case idle, seesGone, sendStatus:
 		*s = s.doubted()
 	}
 }
@@ -158,6 +190,9 @@ func (s *state) edited(side, f int, v val) {
 // another spelling of it, so it looks as if it had arrived.
 func (s state) doubted() state {
 	side := s.open.side()
+	if r := s.linked(); s.open.kind == del || side == advo && r != nil && !r.there {
+		return s
+	}
 	for f := range fields {
 		if !s.open.on[f] || s.open.kind == post {
 			continue
@@ -169,6 +204,9 @@ func (s state) doubted() state {
 			s.fresh[1-side][f] = s.standing(1-side, f) != s.common[f].on(1-side) && s.fresh[1-side][f]
 		case same(v, s.open.target[f]):
 			s.fresh[side][f] = false
+			if s.open.typed { // so it looks as if an operator had typed it
+				s.seen[f] = s.open.shown[f].a
+			}
 		}
 	}
 	return s
@@ -183,7 +221,7 @@ func (s *state) standing(side, f int) val {
 
 // meet: both sides hold the same word, so neither is an edit that could be lost.
 func (s *state) meet(f int) {
-	if r := s.linkedOrPosted(); r >= 0 && same(s.e[f], s.a[r].v[f]) {
+	if r := s.linkedOrPosted(); r >= 0 && s.a[r].there && same(s.e[f], s.a[r].v[f]) {
 		s.fresh[espo][f], s.fresh[advo][f] = false, false
 	}
 }
@@ -193,7 +231,7 @@ func (s *state) meet(f int) {
 func (s *state) shown() {
 	for f := range fields {
 		if same(s.le[f], s.la[f]) {
-			s.common[f] = pair{s.le[f], s.la[f]}
+			s.common[f], s.seen[f] = pair{s.le[f], s.la[f]}, none
 			for side := range s.fresh {
 				s.fresh[side][f] = s.fresh[side][f] && s.standing(side, f) != s.common[f].on(side)
 			}
@@ -219,23 +257,28 @@ func (x *explorer) lateWrite(s state, out []edge) []edge {
 	switch l.kind {
 	case putAdvo:
 		r := t.linkedOrPosted()
+		if !t.a[r].there {
+			return out // not found: it lands nowhere
+		}
 		for f := range fields {
 			if t.a[r].v[f] != l.read[f] { // a person's save after the read: the window of a late whole-object PUT
 				t.fresh[advo][f] = false
 				x.windows++
 			} else {
-				x.landing(&t, advo, f, l.obj[f])
+				x.landing(&t, advo, f, l.obj[f], l.over[f])
 			}
 			t.put(advo, f, x.sc.AdvoForm(l.obj[f]), l.on[f], l.from[f])
 		}
 		t.a[r].row++
 	case putEspo:
-		if l.ver != t.eVer && !x.p.Flaws.NoVersion {
+		if l.ver != t.eVer && !x.p.Flaws.NoVersion || t.gone {
 			return out // refused: it lands nowhere
 		}
 		x.landEspo(&t, l)
 	case post:
 		x.landPost(&t, l.obj)
+	case del:
+		x.landDelete(&t, l.read)
 	}
 	return append(out, edge{"the late write lands", t})
 }
@@ -267,18 +310,23 @@ func (s *state) put(side, f int, v val, on bool, from val) {
 	s.meet(f)
 }
 
-// landing judges a value that the tool's write is about to replace.
-func (x *explorer) landing(s *state, side, f int, v val) {
+// landing judges a value that the tool's write is about to replace; over is what an
+// operator has seen there, and wants replaced.
+func (x *explorer) landing(s *state, side, f int, v, over val) {
 	r := s.linkedOrPosted()
 	old, form := s.e[f], x.sc.EspoForm
 	if side == advo {
 		old, form = s.a[r].v[f], x.sc.AdvoForm
 	}
-	if old == form(v) || old == none {
+	if old == form(v) || old == none || old == blank {
 		return
 	}
 	if s.hist[f]&old.bit() == 0 {
 		x.violate("%s %q is replaced, and the history does not hold it", fieldName(f), old)
+	}
+	if over == old || side == advo && s.seen[f] == old {
+		s.fresh[side][f] = false
+		return
 	}
 	source := s.e[f]
 	if side == espo {
@@ -328,9 +376,9 @@ func (x *explorer) violate(format string, args ...any) {
 
 func (x *explorer) landAdvo(s *state, obj [fields]val) {
 	s.faulty = s.faulty || x.sc.UnknownForm
-	r := int(s.link) - 1
+	r, over := int(s.link)-1, s.over(advo)
 	for f := range fields {
-		x.landing(s, advo, f, obj[f])
+		x.landing(s, advo, f, obj[f], over[f])
 	}
 	for f := range fields {
 		s.put(advo, f, x.sc.AdvoForm(obj[f]), s.open.on[f], s.open.shown[f].e)
@@ -341,19 +389,26 @@ func (x *explorer) landAdvo(s *state, obj [fields]val) {
 func (x *explorer) landEspo(s *state, l flight) {
 	for f := range fields {
 		if l.on[f] {
-			x.landing(s, espo, f, l.obj[f])
+			x.landing(s, espo, f, l.obj[f], l.over[f])
 		}
 	}
 	for f := range fields {
-		if l.on[f] {
-			s.put(espo, f, x.sc.EspoForm(l.obj[f]), true, l.from[f])
+		v := x.sc.EspoForm(l.obj[f])
+		switch {
+		case l.on[f] && l.typed: // from now on it is an edit like any other
+			s.e[f], s.byTool[espo][f], s.typed[espo][f] = v, false, true
+			s.seen[f] = l.from[f]
+			s.edited(espo, f, v)
+		case l.on[f]:
+			s.put(espo, f, v, true, l.from[f])
 		}
 	}
 	s.eVer++
 	s.byUs = true
-	if l.waits {
-		s.status = failed
-	} else {
+	switch {
+	case l.typed:
+		s.status = dirty
+	case !l.waits:
 		s.eRow, s.status, s.synced = l.row, clean, true
 	}
 }
@@ -361,7 +416,7 @@ func (x *explorer) landEspo(s *state, l flight) {
 func (x *explorer) landPost(s *state, obj [fields]val) uint8 {
 	s.posts++
 	for i := range s.a {
-		if s.a[i].there {
+		if s.a[i].there || s.a[i].row != 0 { // there, or deleted: a number is given once
 			continue
 		}
 		s.a[i] = advoRecord{there: true, row: 1}
@@ -395,14 +450,26 @@ func (x *explorer) process(s state) []edge {
 			s.la = s.linked().v
 		}
 		s.laRow = s.linked().row
+		if !s.linked().there { // deleted meanwhile: nobody knows what became of it
+			return []edge{{"it finds nothing to read back", rest(s)}}
+		}
 		s = s.doubted() // somebody's save before the read-back may look like a PUT that was not taken
 		return []edge{{"it reads back and decides", x.after(x.round(s, reconcile.FateDone, true))}}
 	case answered:
+		if s.open.waits { // both sides are apart still: another round
+			x.settleOpen(&s, reconcile.FateDone, true)
+			s.pc, s.other.stale = readEspo, s.other.on
+			return []edge{{"it takes EspoCRM's answer for a read", s}}
+		}
 		return []edge{{"it takes EspoCRM's answer and decides", x.after(x.round(s, reconcile.FateDone, true))}}
 	case sendStatus:
 		return x.sendStatus(s)
 	case posted:
 		return x.linkPosted(s)
+	case seesGone:
+		return x.seesGone(s)
+	case sendDelete:
+		return x.sendDelete(s)
 	}
 	return nil
 }
@@ -422,12 +489,32 @@ func (x *explorer) readAdvo(s state) []edge {
 	if s.link == 0 {
 		return []edge{{"it decides", x.after(x.round(s, reconcile.FateUnknown, false))}}
 	}
-	s.la, s.laRow = s.linked().v, s.linked().row
+	if s.open.kind == del && x.p.Flaws.FinishesDelete && s.linked().there {
+		s.la, s.pc = s.linked().v, sendDelete
+		return []edge{{"it goes on with the delete", s}}
+	}
+	if s = s.readAdvo(); s.laGone {
+		return []edge{{"it does not find the record in Advoware, and decides", x.after(x.round(s, reconcile.FateUnknown, false))}}
+	}
 	return []edge{{"it reads Advoware and decides", x.after(x.round(s, reconcile.FateUnknown, false))}}
 }
 
+// readAdvo is a read of the record that EspoCRM's link leads to.
+func (s state) readAdvo() state {
+	r := s.linked()
+	if s.la, s.laRow, s.laGone = r.v, r.row, false; !r.there {
+		s.la, s.laRow, s.laGone = [fields]val{}, 0, true
+	}
+	return s
+}
+
+func (x *explorer) flight(s state) flight {
+	return flight{from: s.open.sources(), kind: s.open.kind, obj: s.obj, read: s.la, on: s.open.on, waits: s.open.waits, typed: s.open.typed,
+		over: s.over(s.open.side()), row: s.open.row, ver: s.leVer}
+}
+
 func (x *explorer) send(s state) []edge {
-	f := flight{from: s.open.sources(), kind: s.open.kind, obj: s.obj, read: s.la, on: s.open.on, waits: s.open.waits, row: s.open.row, ver: s.leVer}
+	f := x.flight(s)
 	var out []edge
 	if s.pc == sendEspo {
 		f.obj = s.open.target
@@ -436,16 +523,24 @@ func (x *explorer) send(s state) []edge {
 	verb := writeNames[f.kind]
 	switch s.pc {
 	case sendAdvo:
+		if t, no := x.refusedByName(s); no {
+			return []edge{{"the " + verb + " is refused by name", t}}
+		}
 		x.landAdvo(&done, s.obj)
 		done.pc = readBack
 	case sendPost:
 		id := x.landPost(&done, s.obj)
 		done.pc, done.open.id, done.own = posted, id, true
 	default:
-		if s.eVer != s.leVer && !x.p.Flaws.NoVersion {
+		if s.gone {
 			t := s
 			t.open = announcement{}
-			return append(out, edge{"the " + verb + " is refused: somebody has saved meanwhile", rest(t)})
+			return append(out, edge{"the " + verb + " is refused: the record is gone", rest(t)})
+		}
+		if s.eVer != s.leVer && !x.p.Flaws.NoVersion {
+			t := x.again(s)
+			t.open = announcement{}
+			return append(out, edge{"the " + verb + " is refused: somebody has saved meanwhile", t})
 		}
 		x.landEspo(&done, f)
 		done.pc, done.le, done.leVer, done.leRow, done.leByUs = answered, done.e, done.eVer, done.eRow, true
@@ -478,6 +573,23 @@ func (x *explorer) send(s state) []edge {
 	return out
 }
 
+// refusedByName: Advoware has refused a value, and names its field. The next round goes
+// on without it.
+func (x *explorer) refusedByName(s state) (state, bool) {
+	no := false
+	for f := range fields {
+		if s.open.on[f] && x.sc.Refused != 0 && s.obj[f] == word(x.sc.Refused) {
+			s.refused[advo][f], no = s.obj[f], true
+		}
+	}
+	if !no {
+		return s, false
+	}
+	s.open = announcement{}
+	s.writes--
+	return x.readEspo(s), true
+}
+
 // giveUp ends a run whose write has no answer.
 func (x *explorer) giveUp(s state) state {
 	if x.p.Flaws.ClosesUnknown {
@@ -494,7 +606,7 @@ func (x *explorer) sendStatus(s state) []edge {
 		t.faulty = true
 		out = append(out, edge{"the status is lost on its way", rest(t)})
 	}
-	if s.eVer != s.leVer && !x.p.Flaws.NoVersion {
+	if s.eVer != s.leVer && !x.p.Flaws.NoVersion || s.gone {
 		return append(out, edge{"the status is refused: somebody has saved meanwhile", rest(s)})
 	}
 	t := s
@@ -518,7 +630,7 @@ func (x *explorer) recoverPost(s state) []edge {
 	}
 	var candidates []int
 	for i, r := range s.a {
-		if r.there {
+		if r.there && int(s.link) != i+1 {
 			candidates = append(candidates, i)
 		}
 	}
@@ -526,6 +638,9 @@ func (x *explorer) recoverPost(s state) []edge {
 	case len(candidates) == 0:
 		t := s
 		t.open = announcement{}
+		if t.link != 0 { // the record in whose place it was made may be there again
+			t = t.readAdvo()
+		}
 		return []edge{{"the list shows that nothing was posted", x.after(x.round(t, reconcile.FateUnknown, false))}}
 	case len(candidates) == 1 && (x.posted(s, candidates[0]) || x.p.Flaws.LinksHighest):
 		s.open.id = uint8(candidates[0] + 1)
@@ -562,6 +677,9 @@ func (x *explorer) linkPosted(s state) []edge {
 		x.violate("another client's record is linked")
 	}
 	t := s
+	if t.link != 0 { // what came back meanwhile, and was edited, is linked to nothing from now on
+		t.fresh[advo] = [fields]bool{}
+	}
 	t.link = id
 	t.eVer++
 	t.byUs = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 )
 
@@ -130,7 +131,12 @@ func (x *explorer) judge(s state) (bad string, how []string) {
 // end is what must hold at a standstill.
 func (x *explorer) end(s state) string {
 	asked := s.status == conflict || s.status == failed
-	switch r := s.linked(); {
+	r := s.linked()
+	switch {
+	case s.gone || r != nil && !r.there && asked:
+		return ""
+	case r != nil && !r.there:
+		return "the record is linked to one that is not there"
 	case s.open.kind != nothing && !asked:
 		return "an announcement stays open"
 	case r == nil && !asked:
@@ -141,8 +147,12 @@ func (x *explorer) end(s state) string {
 		return "the record stays dirty"
 	default:
 		for f := range fields {
-			if v := r.v[f]; s.status == clean && !same(s.e[f], v) {
+			v := r.v[f]
+			if s.status == clean && !same(s.e[f], v) {
 				return fmt.Sprintf("both sides differ for good: %s %q in EspoCRM, %q in Advoware", fieldName(f), s.e[f], v)
+			}
+			if s.status == failed && !same(s.e[f], v) && !x.stuck(&s, f) {
+				return fmt.Sprintf("%s %q waits in EspoCRM, and nothing keeps it from going over", fieldName(f), s.e[f])
 			}
 			lost := s.need[f] &^ s.told[f] &^ s.e[f].bit() &^ r.v[f].bit()
 			if lost != 0 {
@@ -150,8 +160,13 @@ func (x *explorer) end(s state) string {
 			}
 		}
 	}
-	if x.sc.Policy != reconcile.Manual && s.status == conflict {
+	if x.sc.Policy != reconcile.Manual && x.sc.Own != mapping.Manual && s.status == conflict {
 		return "a conflict waits although the policy decides"
 	}
 	return ""
+}
+
+// stuck reports whether a side is known not to take what would go over in a field.
+func (x *explorer) stuck(s *state, f int) bool {
+	return s.refused[advo][f] == s.e[f] || s.refused[espo][f] == s.linked().v[f] || x.sc.Group
 }

@@ -28,6 +28,14 @@ type Flaws struct {
 	LinksHighest          bool // the newest record is taken for the posted one
 	ConcludesOnReread     bool // the base takes EspoCRM as it is now, not as it was decided on
 	ClosesUnknown         bool // an unknown write is closed as not done at once
+	UndoesBlindly         bool // undo does not look whether the record has moved on
+	ResolvesBlindly       bool // resolve decides what stands there, not what was asked about
+	HoldsUp               bool // a field that cannot be brought over holds up the others
+	LearnsStuck           bool // and the base takes what stands there
+	DeletesBlindly        bool // a record is deleted in Advoware whatever was edited there
+	FinishesDelete        bool // an interrupted delete is finished though the record is back
+	NoFence               bool // the store takes what a process without a lease commits
+	LeaseUnchecked        bool // a process does not look at its lease before it writes
 }
 
 // Real is the protocol itself.
@@ -46,6 +54,9 @@ type Scenario struct {
 	TouchFields int            // people edit the first n fields
 	Own         mapping.Policy // of the second field alone; "": it has none
 	Group       bool           // both fields are one value
+	Refused     int            // the word that Advoware refuses by name; 0: none
+	Recreate    bool           // what is missing in Advoware is made anew
+	Delete      bool           // what is gone from EspoCRM is deleted in Advoware
 	// UnknownForm: AdvoForm is none that record.OwnForm knows, so the protocol
 	// promises to tell, not to be fair.
 	UnknownForm bool
@@ -128,7 +139,7 @@ type settlement struct {
 }
 
 func (x *explorer) settle(k settleKey) settlement {
-	k.open.note, k.open.id, k.open.waits = [fields]uint32{}, 0, false
+	k.open.note, k.open.id, k.open.waits, k.open.typed = [fields]uint32{}, 0, false, false
 	if got, ok := x.settled[k]; ok {
 		return got
 	}
@@ -177,6 +188,10 @@ type decideKey struct {
 	row    [2]uint8
 	status status
 	synced bool
+	gone   bool // not in Advoware
+	byUs   bool
+	wish   [fields]wish
+	stuck  [fields]bool
 }
 
 // plan is a decision in the model's words.
@@ -188,36 +203,16 @@ type plan struct {
 	overruled    [fields]uint32 // values that give way to the other side's
 	put          bool
 	clash, parks bool
+	typed, waits bool
 }
 
 func (x *explorer) decide(k decideKey) plan {
 	if got, ok := x.decided[k]; ok {
 		return got
 	}
-	in := reconcile.Input{Schema: x.schema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status],
-		RowStored: rowText(k.row[0]), RowCurrent: rowText(k.row[1]), ModifiedAt: "2026-01-02 00:00:00",
-		Espo: &mapping.View{Values: map[string]record.Value{}}}
-	if k.synced {
-		in.LastSync = "2026-01-01 00:00:00"
-	}
-	if k.linked {
-		in.Advo = &mapping.View{Values: map[string]record.Value{}}
-	}
-	for f := range fields {
-		key := fieldName(f)
-		in.Espo.Values[key] = k.e[f].canonical()
-		if in.Advo != nil {
-			in.Advo.Values[key] = k.a[f].canonical()
-		}
-		if k.base[f] != (pair{}) {
-			if in.Base == nil {
-				in.Base = &reconcile.Base{Fields: map[string]record.Pair{}}
-			}
-			in.Base.Fields[key] = k.base[f].canonical()
-		}
-	}
+	in := x.input(k)
 	d := x.p.Decide(in)
-	out := plan{action: d.Action, put: d.PutNeeded, clash: d.Clash, parks: d.Action == reconcile.Park}
+	out := plan{action: d.Action, put: d.PutNeeded, clash: d.Clash, parks: d.Action == reconcile.Park, typed: d.Typed, waits: d.Waits}
 	for key, v := range d.ToAdvo {
 		out.toAdvo[fieldOf(key)] = fromCanonical(v)
 	}
@@ -244,151 +239,48 @@ func (x *explorer) decide(k decideKey) plan {
 	return out
 }
 
+// input is the question that a decision answers.
+func (x *explorer) input(k decideKey) reconcile.Input {
+	in := reconcile.Input{Schema: x.schema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status], ByUs: k.byUs,
+		RowStored: rowText(k.row[0]), RowCurrent: rowText(k.row[1]), ModifiedAt: "2026-01-02 00:00:00",
+		Espo: &mapping.View{Values: map[string]record.Value{}}}
+	if k.synced {
+		in.LastSync = "2026-01-01 00:00:00"
+	}
+	if k.linked && !k.gone {
+		in.Advo = &mapping.View{Values: map[string]record.Value{}}
+	}
+	for f := range fields {
+		key := fieldName(f)
+		in.Espo.Values[key] = k.e[f].canonical()
+		if in.Advo != nil {
+			in.Advo.Values[key] = k.a[f].canonical()
+		}
+		if k.base[f] != (pair{}) {
+			if in.Base == nil {
+				in.Base = &reconcile.Base{Settled: k.synced, Fields: map[string]record.Pair{}}
+			}
+			in.Base.Fields[key] = k.base[f].canonical()
+		}
+		if k.stuck[f] {
+			if in.Stuck == nil {
+				in.Stuck = map[string]bool{}
+			}
+			in.Stuck[key] = true
+		}
+		if w := k.wish[f]; w.on {
+			if in.Wishes == nil {
+				in.Wishes = map[string]reconcile.Wish{}
+			}
+			in.Wishes[key] = reconcile.Wish{Field: x.schema[f], Shown: w.shown.canonical(), Target: w.target.canonical(), Typed: w.typed}
+		}
+	}
+	return in
+}
+
 func rowText(n uint8) string {
 	if n == 0 {
 		return ""
 	}
 	return string(rune('A' + n - 1))
-}
-
-// round settles what is open and decides, on the reads that the process holds,
-// up to the next announcement or the conclusion. It is one transaction.
-func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
-	fl := x.p.Flaws
-	s.shown()
-	if s.open.kind == putAdvo || s.open.kind == putEspo || s.open.kind == post {
-		k := settleKey{base: s.base, open: s.open, fate: fate, there: true, answer: answer, row: s.leRow, byUs: s.leByUs, learnt: s.learnt, known: s.known}
-		if k.now = s.la; s.open.kind == putEspo {
-			k.now = s.le
-		}
-		if s.open.kind == post { // the posted record exists: it has arrived
-			k.fate = reconcile.FateDone
-		}
-		got := x.settle(k)
-		s.base = got.base
-		for f := range fields {
-			if !s.open.on[f] {
-				continue
-			}
-			if got.outcome[f] != reconcile.OutcomeNotDone && !fl.NotesInMemory {
-				s.told[f] |= s.open.note[f]
-			}
-			if fate == reconcile.FateDone && fl.NotesInMemory {
-				s.told[f] |= s.open.note[f]
-			}
-			if seen := (pair{s.open.target[f], k.now[f]}); answer && got.outcome[f] == reconcile.OutcomeArrived && s.learnt[f] == seen {
-				s.known[f] = seen
-			}
-			if got.outcome[f] == reconcile.OutcomeUnproven {
-				s.told[f] |= k.now[f].bit()
-				if answer {
-					s.learnt[f] = pair{s.open.target[f], k.now[f]}
-				}
-			}
-			if got.outcome[f] == reconcile.OutcomeNotAccepted {
-				s.refused[s.open.side()][f] = s.open.target[f]
-			}
-		}
-		s.open = announcement{}
-	}
-	la := s.linked()
-	d := x.decide(decideKey{e: s.le, a: s.la, base: s.base, linked: la != nil, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced})
-	for f := range fields {
-		if d.agreed[f] != (pair{}) {
-			s.base[f] = d.agreed[f]
-		}
-	}
-	waits := false
-	for f := range fields { // what a side does not take waits until it changes
-		if d.toAdvo[f] != none && d.toAdvo[f] == s.refused[advo][f] {
-			d.toAdvo[f], waits = none, true
-		}
-		if d.toEspo[f] != none && d.toEspo[f] == s.refused[espo][f] {
-			d.toEspo[f], waits = none, true
-		}
-	}
-	switch s = x.announce(s, d); {
-	case waits && s.pc == sendStatus:
-		if s.want = failed; s.status == failed {
-			s.pc = idle
-		}
-	case waits && s.pc == sendEspo:
-		s.open.waits, s.open.row = true, 0
-	}
-	return s
-}
-
-// maxWrites bounds the writes of one run.
-const maxWrites = 4
-
-// announce stores the next write of a plan with what it is about to overwrite,
-// or concludes.
-func (x *explorer) announce(s state, d plan) state {
-	fl := x.p.Flaws
-	ann := announcement{rowWas: s.leRow}
-	if s.writes == maxWrites && (d.toAdvo != [fields]val{} || d.toEspo != [fields]val{}) {
-		return rest(s) // the record keeps moving; a later run goes on
-	}
-	switch {
-	case d.action == reconcile.Post:
-		ann.kind, s.pc = post, sendPost
-	case d.parks:
-		for f := range fields {
-			s.told[f] |= d.overruled[f]
-		}
-		s.want, s.pc = conflict, sendStatus
-		if s.status == conflict {
-			s.pc = idle
-		}
-		return s
-	case d.toAdvo != [fields]val{}:
-		ann.kind, s.pc = putAdvo, sendAdvo
-	case d.toEspo != [fields]val{}:
-		ann.kind, s.pc, ann.row = putEspo, sendEspo, s.laRow
-	default:
-		if fl.ConcludesOnReread {
-			for f := range fields {
-				s.base[f].e = s.e[f]
-			}
-		}
-		if s.want, s.pc = clean, sendStatus; s.leRow == s.laRow && s.status == clean && s.synced {
-			s.pc = idle
-		}
-		return s
-	}
-	targets := d.toAdvo
-	if ann.kind == putEspo {
-		targets = d.toEspo
-	}
-	s.obj = s.la
-	for f := range fields {
-		if targets[f] == none {
-			continue
-		}
-		s.prior[f] = s.common[f]
-		ann.on[f], ann.target[f], ann.shown[f] = true, targets[f], pair{s.le[f], s.la[f]}
-		over := s.la[f]
-		if ann.kind == putEspo {
-			over = s.le[f]
-		}
-		if over != none && !fl.NoHistory {
-			s.hist[f] |= over.bit()
-		}
-		s.obj[f] = targets[f]
-		// What gives way to this write, and what an earlier one overruled in this field.
-		ann.note[f] = d.overruled[f]
-		if fl.PlannedBase {
-			s.base[f] = pair{s.le[f], targets[f]}
-			if ann.kind == putEspo {
-				s.base[f] = pair{targets[f], s.la[f]}
-			}
-		}
-	}
-	s.writes++
-	if !fl.SendsBeforeAnnouncing {
-		s.open = ann
-	} else {
-		s.open = announcement{kind: ann.kind, on: ann.on, target: ann.target, shown: ann.shown, row: ann.row, note: ann.note}
-	}
-	return s
 }

@@ -1,7 +1,7 @@
 // Package model explores the protocol of docs/design/protocol.md: one record
-// with two fields in EspoCRM and in Advoware, people who edit both sides, a tool
-// that may die before every step, and writes whose answers get lost or that land
-// late. Every order of these events within a scenario's bounds is visited, the
+// with two fields in EspoCRM and in Advoware, people who edit and delete on both
+// sides, an operator, a tool that may die before every step or lose its lease, and
+// writes whose answers get lost or that land late. Every order of these events within a scenario's bounds is visited, the
 // decisions are those of reconcile.Settle and reconcile.Decide themselves, and
 // every state at rest is run to a standstill and judged.
 package model
@@ -25,6 +25,7 @@ type val uint8
 const (
 	none    val = iota // absent: no base, no record
 	unknown            // the half of a base that nobody knows
+	blank              // empty
 	word0              // the first word
 )
 
@@ -63,6 +64,8 @@ func (v val) String() string {
 		return "-"
 	case unknown:
 		return "?"
+	case blank:
+		return "(empty)"
 	}
 	w := words[int(v-word0)/forms]
 	switch int(v-word0) % forms {
@@ -84,6 +87,8 @@ func (v val) canonical() record.Value {
 		return record.Absent()
 	case unknown:
 		return record.Unknown()
+	case blank:
+		return record.Empty()
 	}
 	return canonicals[v]
 }
@@ -101,6 +106,8 @@ func fromCanonical(v record.Value) val {
 	switch {
 	case v.IsUnknown():
 		return unknown
+	case v.IsEmpty():
+		return blank
 	case !v.HasText():
 		return none
 	}
@@ -131,9 +138,10 @@ const (
 	putAdvo
 	putEspo
 	post
+	del
 )
 
-var writeNames = []string{"nothing", "PUT to Advoware", "PUT to EspoCRM", "POST to Advoware"}
+var writeNames = []string{"nothing", "PUT to Advoware", "PUT to EspoCRM", "POST to Advoware", "DELETE in Advoware"}
 
 // announcement is what is stored before a write.
 type announcement struct {
@@ -146,6 +154,7 @@ type announcement struct {
 	note   [fields]uint32 // the overruled values that a note is owed for
 	id     uint8          // of a POST, once it is answered
 	waits  bool           // a field waits, so EspoCRM gets neither rowId nor clean
+	typed  bool           // an operator's values, which have still to go to Advoware
 }
 
 // side is the side that is written to.
@@ -173,10 +182,12 @@ type flight struct {
 	obj   [fields]val
 	read  [fields]val // what the sender had been shown
 	from  [fields]val // what it had been shown of the other side
+	over  [fields]val // what an operator has seen there and wants replaced
 	on    [fields]bool
 	row   uint8
 	ver   uint8
 	waits bool
+	typed bool
 }
 
 type advoRecord struct {
@@ -198,6 +209,8 @@ const (
 	sendStatus      // concluded; EspoCRM's status lags
 	sendPost        // announced; the POST is next
 	posted          // the new id is stored; the record is read back next
+	seesGone        // EspoCRM has answered that the record is not there
+	sendDelete      // announced; the DELETE is next
 )
 
 type status uint8
@@ -222,6 +235,7 @@ type state struct {
 	synced bool
 	byUs   bool  // the last to save was the tool
 	link   uint8 // 1 and 2 are Advoware's records
+	gone   bool  // in the bin
 
 	a [2]advoRecord
 
@@ -232,20 +246,13 @@ type state struct {
 	told   [fields]uint32 // values that a note has told
 	learnt [fields]pair   // the last target that came back as something else, and what it came back as
 	known  [fields]pair   // the same, seen at two read-backs: the system's form
-	// refused is a target that a side has answered with success and not taken.
+	// refused is a target that a side has refused by name, or answered with success and
+	// not taken.
 	refused [2][fields]val
+	parked  [fields]pair // what a person was asked about last
 
-	// The process.
-	pc     step
-	le, la [fields]val
-	leVer  uint8
-	leRow  uint8
-	leByUs bool
-	laRow  uint8
-	obj    [fields]val
-	want   status
-	writes uint8 // announced in this run
-	own    bool  // what is read back was written by this very run
+	proc
+	other stalled // a process that stands still; its lease has run out meanwhile
 
 	late flight
 
@@ -257,6 +264,7 @@ type state struct {
 	prior   [fields]pair      // and the one before a write of the tool brought it about
 	held    [2][fields]uint32 // values that have stood there since
 	byTool  [2][fields]bool   // the tool has written what stands there
+	seen    [fields]val       // an operator has seen it in Advoware, and wants another value there
 	typed   [2][fields]bool   // somebody has typed there since the tool last brought both in step
 	faulty  bool              // something died, was lost, late or restored
 	posts   uint8
@@ -267,6 +275,26 @@ type state struct {
 	lost    uint8
 	lates   uint8
 	backups uint8
+	deletes uint8
+	orders  uint8
+	stalls  uint8
+}
+
+// proc is what a process knows: its reads, and an operator's words.
+type proc struct {
+	pc     step
+	le, la [fields]val
+	leVer  uint8
+	leRow  uint8
+	leByUs bool
+	laRow  uint8
+	laGone bool // Advoware does not have the record
+	obj    [fields]val
+	want   status
+	writes uint8 // announced in this run
+	own    bool  // what is read back was written by this very run
+	order  order
+	wish   [fields]wish
 }
 
 const (
@@ -291,6 +319,10 @@ func (s *state) String() string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "EspoCRM %s (%s)", show(s.e), statusNames[s.status])
+	if s.gone {
+		b.Reset()
+		b.WriteString("not in EspoCRM")
+	}
 	for i, r := range s.a {
 		if r.there {
 			fmt.Fprintf(&b, " · Advoware %d %s", i+1, show(r.v))
@@ -304,6 +336,9 @@ func (s *state) String() string {
 	if s.open.kind != nothing {
 		fmt.Fprintf(&b, " · open: %s of %s", writeNames[s.open.kind], show(s.open.target))
 	}
+	if s.other.on {
+		b.WriteString(" · another process stands still")
+	}
 	if s.late.kind != nothing {
 		b.WriteString(" · late: " + writeNames[s.late.kind])
 	}
@@ -311,10 +346,12 @@ func (s *state) String() string {
 }
 
 // Budget bounds a scenario.
-type Budget struct{ EspoEdits, AdvoEdits, Deaths, Lost, Late, Backups, Strangers uint8 }
-
-func (b Budget) left(s *state) Budget {
-	return Budget{b.EspoEdits - s.editsE, b.AdvoEdits - s.editsA, b.Deaths - s.deaths, b.Lost - s.lost, b.Late - s.lates, b.Backups - s.backups, b.Strangers}
+type Budget struct {
+	EspoEdits, AdvoEdits, Deaths, Lost, Late, Backups, Strangers uint8
+	// Deletes are records deleted on either side, taken out of the bin, or brought back
+	// by a backup; Orders an operator's commands; Stalls processes that stand still until
+	// their lease has run out.
+	Deletes, Orders, Stalls uint8
 }
 
 // fieldName is how a story calls a field.
