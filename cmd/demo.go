@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/netip"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"advosync/internal/config"
 	"advosync/internal/fault"
@@ -32,11 +28,12 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 	if err != nil {
 		return err
 	}
-	w, kept, err := startWorld(ctx, o, dir, played)
+	st, err := startStage(ctx, o, dir, played)
 	if err != nil {
 		return err
 	}
-	defer dir.keep(w)
+	defer st.keep(dir)
+	w := st.worlds[0]
 	file := filepath.Join(dir.path, config.FileName)
 	if o.Demo {
 		c := *o.Console
@@ -48,11 +45,15 @@ func runSandbox(ctx context.Context, d deps, o sandboxOptions) error {
 		return (&demo{deps: d, w: w, file: file, out: o.Console.Out, step: o.Step}).run(ctx)
 	}
 	if o.Troubles {
-		if err := (&demo{deps: d, w: w, file: file}).makeTroubles(ctx); err != nil {
+		if err := (&demo{deps: d, w: w, file: file, office: st.first()}).makeTroubles(ctx); err != nil {
 			return err
 		}
 	}
-	played.introduce(w, o.Console.Out, report.Line(file, o.Console.OutFacts.UTF8), kept, o.Troubles)
+	if shown := report.Line(file, o.Console.OutFacts.UTF8); len(st.names) > 0 {
+		st.introduceOffices(o.Console.Out, shown, o.Troubles)
+	} else {
+		played.introduce(w, o.Console.Out, shown, st.kept, o.Troubles)
+	}
 	<-ctx.Done()
 	fmt.Fprintln(o.Console.Err, "stopped")
 	return nil
@@ -63,53 +64,42 @@ const demoWidth = 80
 
 const sandboxType = "CBeteiligte"
 
-// startWorld starts both systems with the directory's memory of an earlier
+// startStage starts all systems with the directory's memory of an earlier
 // start, if it has one and it is not to be forgotten.
-func startWorld(ctx context.Context, o sandboxOptions, dir *sandboxDir, played played) (w *sandbox.World, kept bool, err error) {
-	opts := sandbox.WorldOptions{Seed: o.Seed, Companion: o.Companion}
-	if played.mapping != nil {
-		opts.Play(played.all()...)
+func startStage(ctx context.Context, o sandboxOptions, dir *sandboxDir, played played) (*sandboxStage, error) {
+	st, err := newStage(o, dir, played)
+	if err != nil {
+		return nil, err
 	}
-	if o.Latency > 0 {
-		pace := func(*http.Request, int) time.Duration { return o.Latency }
-		opts.EspoCRM.Pace, opts.Advoware.Pace = pace, pace
-	}
-	w = sandbox.NewWorld(opts)
-	if !o.Fresh {
-		if kept, err = dir.restore(w); err != nil {
-			return nil, false, err
-		}
-	}
-	if kept && (o.Demo || o.Troubles) {
+	if st.kept && (o.Demo || o.Troubles) {
 		what := "the demonstration begins"
 		if o.Troubles {
 			what = "the troubles begin"
 		}
-		return nil, false, &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem,
+		return nil, &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem,
 			Message: dir.path + " holds a sandbox that was used, and " + what + " anew",
 			Hint:    "--fresh forgets what is in it; without --dir the sandbox makes a directory for itself"}
 	}
-	w.OnChange(func() { dir.keep(w) })
-	espoPort, advoPort := o.ports(dir.mark)
-	listen := func(port int) string { return net.JoinHostPort(o.Listen, strconv.Itoa(port)) }
-	if err := w.Start(ctx, listen(espoPort), listen(advoPort)); err != nil {
-		return nil, false, sandboxFault(err, "another --port, or --port 0 for free ones")
+	if err := st.start(ctx, o, dir); err != nil {
+		return nil, err
 	}
-	if err := dir.settle(w, o.Fresh, played); err != nil {
-		return nil, false, err
+	if err := dir.settle(st, o.Fresh, played); err != nil {
+		return nil, err
 	}
-	dir.keep(w) // at once: the sample data is made anew at every start, with its times
-	return w, kept, nil
+	st.keep(dir) // at once: the sample data is made anew at every start, with its times
+	return st, nil
 }
 
 // ports are those of the command line, else those of the last start, so that
-// its configuration stays true; 0: free ones.
-func (o sandboxOptions) ports(mark sandboxMarks) (espo, advo int) {
+// its configuration stays true; 0: free ones. i is the office's place.
+func (o sandboxOptions) ports(mark sandboxMarks, i int) (espo, advo int) {
 	switch {
 	case o.Port > 0:
-		return o.Port, o.Port + 1
+		return o.Port + 2*i, o.Port + 2*i + 1
 	case o.AnyPort:
 		return 0, 0
+	case i < len(mark.Offices):
+		return mark.Offices[i].EspoCRM, mark.Offices[i].Advoware
 	}
 	return mark.EspoCRM, mark.Advoware
 }
@@ -132,9 +122,11 @@ type demo struct {
 	deps
 	w    *sandbox.World
 	file string
-	out  io.Writer
-	step bool   // wait for a key after each command
-	last string // the run of the last command
+	// office is the one that the commands are about; "": there is none.
+	office string
+	out    io.Writer
+	step   bool   // wait for a key after each command
+	last   string // the run of the last command
 }
 
 // run plays the story. Every step is a command as an operator would type it; a
@@ -270,7 +262,11 @@ func (d *demo) command(ctx context.Context, expected []int, args ...string) erro
 			return err
 		}
 	}
-	code := run(ctx, d.deps, append([]string{"--config", d.file}, args...))
+	of := []string{"--config", d.file}
+	if d.office != "" {
+		of = append(of, "--office", d.office)
+	}
+	code := run(ctx, d.deps, append(of, args...))
 	fmt.Fprintln(d.out)
 	for _, e := range expected {
 		if code == e {

@@ -107,11 +107,13 @@ type sandboxOptions struct {
 	Step bool // wait for a key before each of the demonstration's commands
 	// Troubles: begin with things to repair.
 	Troubles bool
-	Listen   string // address to listen on
-	Port     int    // of the EspoCRM simulator, Advoware's is the next; 0: those of the last start, or free ones
-	AnyPort  bool   // free ones, whatever the last start had
-	Dir      string // where the configuration for the sandbox is written
-	Entity   string // mapping file to play instead of Beteiligte
+	// Offices is how many offices there are; 0: none, as for one.
+	Offices int
+	Listen  string // address to listen on
+	Port    int    // of the EspoCRM simulator, Advoware's is the next; 0: those of the last start, or free ones
+	AnyPort bool   // free ones, whatever the last start had
+	Dir     string // where the configuration for the sandbox is written
+	Entity  string // mapping file to play instead of Beteiligte
 	// Companion: EspoCRM has the extension's module.
 	Companion bool
 	Fresh     bool // forget what an earlier start has left there

@@ -50,7 +50,7 @@ func newOffice(t *testing.T, mapping ...string) *office {
 	dir, err := openSandboxDir(o.dir, t.Logf)
 	o.must(err)
 	t.Cleanup(dir.close)
-	o.must(dir.settle(w, false, played{}))
+	o.must(dir.settle(&sandboxStage{worlds: []*sandbox.World{w}}, false, played{}))
 	o.file = filepath.Join(o.dir, "advosync.yaml")
 	text := strings.NewReplacer(mapping...).Replace(w.Mapping())
 	if len(mapping) > 0 && text == w.Mapping() {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ import (
 // The files of a sandbox besides its configuration and its mapping.
 const (
 	sandboxMark  = ".advosync-sandbox"  // by which a directory is known as a sandbox's
-	sandboxState = "sandbox-state.json" // both systems, as they were left
+	sandboxState = "sandbox-state.json" // both systems, as they were left; of several offices in a directory for each
 )
 
 // sandboxMemory are the files of the store that a sandbox's configuration names.
@@ -43,9 +44,13 @@ type sandboxDir struct {
 type sandboxMarks struct {
 	Sandbox           bool
 	EspoCRM, Advoware int               // ports
+	Offices           []sandboxPorts    `json:",omitempty"` // where there are several, instead
 	Files             map[string]string // name → hash of what the sandbox wrote
 	Entity            string            `json:",omitempty"` // mapping file that is played, "": Beteiligte
 }
+
+// sandboxPorts are where both systems of an office listen.
+type sandboxPorts struct{ EspoCRM, Advoware int }
 
 // openSandboxDir takes a directory that is empty, is not there yet, or has been
 // marked by an earlier sandbox; no other: it may hold a real installation.
@@ -136,11 +141,11 @@ func (d *sandboxDir) write(name string, text []byte) error {
 type prepared struct{ name, text string }
 
 // settle writes what a second terminal needs. A file that somebody has edited
-// stays as it is; a configuration that names other systems than w ends it.
-func (d *sandboxDir) settle(w *sandbox.World, fresh bool, played played) error {
-	files := []prepared{{"advosync.yaml", w.Config(d.path, "entities/*.yaml")}, {played.file(), played.text(w)}}
+// stays as it is; a configuration that names other systems than the stage's ends it.
+func (d *sandboxDir) settle(st *sandboxStage, fresh bool, played played) error {
+	files := []prepared{{"advosync.yaml", st.config(d.path)}, {played.file(), played.text(st.worlds[0])}}
 	if played.beside != nil {
-		files = append(files, prepared{"entities/" + besideName, w.Mapping()})
+		files = append(files, prepared{"entities/" + besideName, st.worlds[0].Mapping()})
 	}
 	var missing []prepared
 	for _, f := range files {
@@ -152,16 +157,16 @@ func (d *sandboxDir) settle(w *sandbox.World, fresh bool, played played) error {
 			missing = append(missing, f)
 		}
 	}
-	if err := d.leadsTo(w); err != nil {
+	if err := d.leadsTo(st); err != nil {
 		return err
 	}
 	if fresh {
-		if err := d.forget(); err != nil {
+		if err := d.forget(st); err != nil {
 			return err
 		}
 	}
 	d.mark.Entity = played.name
-	d.mark.EspoCRM, d.mark.Advoware = portOf(w.EspoURL), portOf(w.AdvoURL)
+	d.mark.EspoCRM, d.mark.Advoware, d.mark.Offices = st.ports()
 	for _, f := range missing {
 		d.mark.Files[f.name] = hashOf([]byte(f.text))
 	}
@@ -173,8 +178,10 @@ func (d *sandboxDir) settle(w *sandbox.World, fresh bool, played played) error {
 	if err := d.write(sandboxMark, append(marks, '\n')); err != nil {
 		return sandboxFault(err, "")
 	}
-	if err := d.root.MkdirAll("entities", 0o700); err != nil {
-		return sandboxFault(err, "")
+	for _, name := range append([]string{"entities"}, st.names...) {
+		if err := d.root.MkdirAll(name, 0o700); err != nil {
+			return sandboxFault(err, "")
+		}
 	}
 	for _, f := range missing {
 		if err := d.write(f.name, []byte(f.text)); err != nil {
@@ -195,13 +202,16 @@ func (d *sandboxDir) mine(name string) (bool, error) {
 
 // leadsTo: a configuration that stays as it is must lead to the simulators, or
 // whoever uses it would sync with something else.
-func (d *sandboxDir) leadsTo(w *sandbox.World) error {
+func (d *sandboxDir) leadsTo(st *sandboxStage) error {
 	mine, err := d.mine("advosync.yaml")
 	if mine || err != nil {
 		return err
 	}
 	raw, err := d.read("advosync.yaml")
-	if err == nil && bytes.Contains(raw, []byte(w.EspoURL)) && bytes.Contains(raw, []byte(w.AdvoURL)) {
+	other := func(w *sandbox.World) bool {
+		return !bytes.Contains(raw, []byte(w.EspoURL)) || !bytes.Contains(raw, []byte(w.AdvoURL))
+	}
+	if err == nil && !slices.ContainsFunc(st.worlds, other) {
 		return nil
 	}
 	return &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem, Err: err,
@@ -210,23 +220,26 @@ func (d *sandboxDir) leadsTo(w *sandbox.World) error {
 }
 
 // forget removes what an earlier start has remembered, and nothing else.
-func (d *sandboxDir) forget() error {
-	for _, name := range append([]string{sandboxState}, sandboxMemory...) {
-		_, err := d.read(name)
-		if err == nil {
-			err = d.root.Remove(name)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return sandboxFault(err, "move it away, or name another directory: --dir")
+func (d *sandboxDir) forget(st *sandboxStage) error {
+	for i := range st.worlds {
+		for _, name := range append([]string{sandboxState}, sandboxMemory...) {
+			name = st.file(i, name)
+			_, err := d.read(name)
+			if err == nil {
+				err = d.root.Remove(name)
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return sandboxFault(err, "move it away, or name another directory: --dir")
+			}
 		}
 	}
 	return nil
 }
 
-// restore puts the world back to where the last start left it. False: there was
+// restore puts a world back to where the last start left it, in a file. False: there was
 // none.
-func (d *sandboxDir) restore(w *sandbox.World) (bool, error) {
-	raw, err := d.read(sandboxState)
+func (d *sandboxDir) restore(w *sandbox.World, file string) (bool, error) {
+	raw, err := d.read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -234,18 +247,18 @@ func (d *sandboxDir) restore(w *sandbox.World) (bool, error) {
 		err = w.Restore(raw)
 	}
 	if err != nil {
-		return false, sandboxFault(fmt.Errorf("%s: %w", filepath.Join(d.path, sandboxState), err), "--fresh begins anew")
+		return false, sandboxFault(fmt.Errorf("%s: %w", filepath.Join(d.path, file), err), "--fresh begins anew")
 	}
 	return true, nil
 }
 
-// keep writes the world as it is now. That it cannot ends nothing: it is said.
-func (d *sandboxDir) keep(w *sandbox.World) {
+// keep writes a world as it is now. That it cannot ends nothing: it is said.
+func (d *sandboxDir) keep(w *sandbox.World, file string) {
 	d.busy.Lock()
 	defer d.busy.Unlock()
 	raw, err := w.Keep()
 	if err == nil {
-		err = d.write(sandboxState, raw)
+		err = d.write(file, raw)
 	}
 	if err != nil {
 		d.log("the sandbox could not be kept for another start: %v", err)

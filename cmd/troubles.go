@@ -67,7 +67,7 @@ func (d *demo) goneFromAdvoware(id string) error {
 
 // deadLock leaves a record as a process leaves it that was killed while it worked.
 func (d *demo) deadLock(ctx context.Context, id string) error {
-	p, err := d.load(loadOptions{File: d.file})
+	p, err := d.load(loadOptions{File: d.file, Office: d.office})
 	if err != nil {
 		return err
 	}

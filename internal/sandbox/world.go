@@ -115,10 +115,27 @@ func (w *World) Client() *http.Client { return &http.Client{Transport: w.Transpo
 // Config returns a ready advosync.yaml for this world with an embedded store in dir. entities are mapping files
 // relative to it; none: the built-in mapping.
 func (w *World) Config(dir string, entities ...string) string {
+	return configText(dir, w.EspoURL, w.AdvoURL, entities)
+}
+
+// OfficesConfig is Config for several offices, each with the world of its place in ws.
+func OfficesConfig(dir string, names []string, ws []*World, entities ...string) string {
+	var b strings.Builder
+	b.WriteString(configText(dir, "", "", entities) + "offices:\n")
+	for i, name := range names {
+		fmt.Fprintf(&b, "  - name: %s\n    espocrm: {url: %q}\n    advoware: {configurator_url: %q}\n", name, ws[i].EspoURL, ConfiguratorURL(ws[i].AdvoURL))
+	}
+	return b.String()
+}
+
+// configText leaves out the addresses where there are none.
+func configText(dir, espoURL, advoURL string, entities []string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("espocrm:")
-	line("  url: %q", w.EspoURL)
+	if espoURL != "" {
+		line("  url: %q", espoURL)
+	}
 	line("  api_key: %q", KeyA)
 	line("  notify: {via: stream, users: [admin]}")
 	line("advoware:")
@@ -128,7 +145,9 @@ func (w *World) Config(dir string, entities ...string) string {
 	line("  password: %q", AdvowarePass)
 	line("  app_id: %q", AppID)
 	line("  api_key: %q", AdvowareKey)
-	line("  configurator_url: %q", ConfiguratorURL(w.AdvoURL))
+	if advoURL != "" {
+		line("  configurator_url: %q", ConfiguratorURL(advoURL))
+	}
 	line("store:")
 	line("  driver: embedded")
 	line("  path: %q", filepath.ToSlash(filepath.Join(dir, "state.db")))
