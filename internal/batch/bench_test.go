@@ -3,6 +3,7 @@ package batch_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +18,10 @@ import (
 	"advosync/internal/desk"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/store"
+	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
+	"advosync/internal/store/storetest"
 	"advosync/internal/sync"
 )
 
@@ -193,6 +197,69 @@ func sweep(b *testing.B, kind string, n int) {
 	b.ReportMetric(used.Seconds()/float64(runs), "cpu-s/pass")
 	b.ReportMetric(float64(peak())/(1<<20), "peak-heap-MiB")
 	b.ReportMetric(peakRSS(), "peak-rss-MiB")
+}
+
+// BenchmarkPlanner prints what a planner needs that finds n edited records, all of them,
+// and hands them out. Workers are made up: a chunk is reported when it is put, into a
+// Redis of its own.
+//
+//	go test -run '^$' -bench 'Planner/1000000' -benchtime 1x ./internal/batch
+func BenchmarkPlanner(b *testing.B) {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			c := &sandbox.Catalogue{N: n, Moved: true}
+			r := newRig(b, sandbox.WorldOptions{Empty: true})
+			st, err := redis.Open(b.Context(), "redis://"+storetest.StartRedis(b).Addr, redis.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer st.Close()
+			tallies, _ := store.TalliesOf(st)
+			handed := &reporting{tallies: tallies}
+			r.store, r.base, r.fleet = st, c.Transport(), handed
+			runtime.GC()
+			var rep batch.Report
+			peak, cpu := watchHeap(), cpuTime()
+			for b.Loop() {
+				rep = r.pass(batch.Options{AllowMassChange: true})
+			}
+			if s := looked(rep); s.UpdatedEspocrm != n || rep.LeftOver > 0 || handed.chunks != n/100 {
+				b.Fatalf("%d chunks, %d left, %+v", handed.chunks, rep.LeftOver, s)
+			}
+			b.ReportMetric((cpuTime() - cpu).Seconds(), "cpu-s/pass")
+			b.ReportMetric(float64(peak())/(1<<20), "peak-heap-MiB")
+			b.ReportMetric(peakRSS(), "peak-rss-MiB")
+		})
+	}
+}
+
+// reporting is a fleet whose workers take no time.
+type reporting struct {
+	tallies store.Tallies
+	chunks  int
+}
+
+func (f *reporting) Put(ctx context.Context, pass string, n int, body []byte) error {
+	var order struct{ Items []struct{ ID string } }
+	if err := json.Unmarshal(body, &order); err != nil {
+		return err
+	}
+	f.chunks++
+	results := []result.Record{}
+	for _, item := range order.Items {
+		if n < 100 { // as workers do: of the first ten thousand
+			results = append(results, result.Record{Entity: "Beteiligte", ID: item.ID, Outcome: result.UpdatedEspocrm})
+		}
+	}
+	doc, err := json.Marshal(map[string]any{"summary": result.Summary{Total: len(order.Items), UpdatedEspocrm: len(order.Items)}, "results": results})
+	if err == nil {
+		_, err = f.tallies.Report(ctx, pass, n, doc)
+	}
+	return err
+}
+
+func (f *reporting) Look(context.Context) (batch.FleetState, error) {
+	return batch.FleetState{Slots: 12}, nil
 }
 
 // BenchmarkLink prints what a first contact keeps in mind that reads n unlinked

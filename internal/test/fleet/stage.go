@@ -15,7 +15,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"advosync/internal/sandbox"
 )
@@ -23,7 +26,10 @@ import (
 // stage is the machine: Redis, systems, the program and its processes.
 type stage struct {
 	o       options
+	ctx     context.Context
 	dir     string
+	db      int  // of Redis
+	single  bool // the first office is all of the configuration
 	program string
 	redis   string // address
 	server  *exec.Cmd
@@ -40,10 +46,13 @@ type office struct {
 	latency atomic.Int64
 	edits   int // so many times all were edited
 
-	mu    sync.Mutex
-	calls map[string][]time.Time // by system
-	want  map[string]string      // EspoCRM id → what both sides have to hold in the end
-	count int                    // records in Advoware
+	mu         sync.Mutex
+	calls      map[string][]time.Time // by system
+	firstWrite time.Time
+	lastCall   time.Time
+	want       map[string]string // EspoCRM id → what both sides have to hold in the end
+	count      int               // records in Advoware, at first
+	entered    int               // by people in EspoCRM since
 }
 
 func newStage(o options) (*stage, error) {
@@ -52,7 +61,7 @@ func newStage(o options) (*stage, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &stage{o: o, dir: dir, program: filepath.Join(dir, "advosync"), stop: stop}
+	s := &stage{o: o, ctx: ctx, dir: dir, program: filepath.Join(dir, "advosync"), stop: stop}
 	if out, err := exec.Command("go", "build", "-o", s.program, ".").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -60,35 +69,46 @@ func newStage(o options) (*stage, error) {
 		return nil, err
 	}
 	for i := range o.offices {
-		w, err := newOffice(ctx, fmt.Sprint("office", i+1), i+2, o.records)
+		w, err := newOffice(ctx, fmt.Sprint("office", i+1), i+2, o.records, i+2)
 		if err != nil {
 			return nil, err
 		}
 		s.offices = append(s.offices, w)
 	}
 	if o.speed > 0 {
-		if s.fast, err = newOffice(ctx, "fast", o.offices+2, o.speed); err != nil {
+		if s.fast, err = newOffice(ctx, "fast", o.offices+2, o.speed, o.offices+2); err != nil {
 			return nil, err
 		}
 	}
 	return s, s.prepare()
 }
 
-func newOffice(ctx context.Context, name string, host, records int) (*office, error) {
+// newOffice starts both systems of one; equal seeds give equal ones.
+func newOffice(ctx context.Context, name string, host, records, seed int) (*office, error) {
 	o := &office{name: name, calls: map[string][]time.Time{}, want: map[string]string{}}
 	pace := func(system string) func(*http.Request, int) time.Duration {
-		return func(*http.Request, int) time.Duration {
+		return func(r *http.Request, _ int) time.Duration {
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			o.calls[system] = append(o.calls[system], time.Now())
+			now := time.Now()
+			o.lastCall = now
+			if o.calls[system] = append(o.calls[system], now); r.Method == http.MethodPut && o.firstWrite.IsZero() {
+				o.firstWrite = now
+			}
 			return time.Duration(o.latency.Load())
 		}
 	}
-	opts := sandbox.WorldOptions{Seed: uint64(host), More: records, Unlinked: -1, OnlyAdvoware: -1}
+	opts := sandbox.WorldOptions{Seed: uint64(seed), More: records, Unlinked: -1, OnlyAdvoware: -1}
 	opts.EspoCRM.Pace, opts.Advoware.Pace = pace("espocrm"), pace("advoware")
 	o.w = sandbox.NewWorld(opts)
 	address := fmt.Sprintf("127.0.0.%d:0", host)
 	return o, o.w.Start(ctx, address, address)
+}
+
+// aside is a stage beside this one, with one office, the same program and the same Redis.
+func (s *stage) aside(name string, db int, o *office) (*stage, error) {
+	part := &stage{o: s.o, ctx: s.ctx, dir: filepath.Join(s.dir, name), db: db, program: s.program, redis: s.redis, offices: []*office{o}}
+	return part, os.Mkdir(part.dir, 0o700)
 }
 
 func (s *stage) all() []*office {
@@ -124,16 +144,21 @@ func (s *stage) prepare() error {
 // configure writes the configuration; driver "": no fleet, rate 0: no budget.
 func (s *stage) configure(driver string, rate float64) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "store: {driver: redis}\nredis: {url: %q}\nfleet: {driver: %q}\n", "redis://"+s.redis+"/0", driver)
-	fmt.Fprintf(&b, "cron: {concurrency: 16, max_changed_share: 1}\nsync: {late_write: 5s}\nentities: [%q]\n", filepath.Join(s.dir, "entities", "*.yaml"))
-	fmt.Fprintf(&b, "espocrm: {api_key: %q}\n", sandbox.KeyA)
-	fmt.Fprintf(&b, "advoware: {kanzlei: %q, user: %q, password: %q, app_id: %q, api_key: %q}\noffices:\n", sandbox.Kanzlei, sandbox.AdvowareUser, sandbox.AdvowarePass, sandbox.AppID, sandbox.AdvowareKey)
-	for _, o := range s.all() {
-		budget := ""
-		if rate > 0 {
-			budget = fmt.Sprintf(", rate: {per_second: %g, burst: 10}", rate)
+	fmt.Fprintf(&b, "store: {driver: redis}\nredis: {url: %q}\nfleet: {driver: %q}\n", fmt.Sprint("redis://", s.redis, "/", s.db), driver)
+	fmt.Fprintf(&b, "cron: {max_changed_share: 1, max_creates: 1000}\nsync: {late_write: 5s}\nentities: [%q]\n", filepath.Join(s.dir, "entities", "*.yaml"))
+	ours := fmt.Sprintf("kanzlei: %q, user: %q, password: %q, app_id: %q, api_key: %q", sandbox.Kanzlei, sandbox.AdvowareUser, sandbox.AdvowarePass, sandbox.AppID, sandbox.AdvowareKey)
+	if s.single {
+		w := s.offices[0].w
+		fmt.Fprintf(&b, "espocrm: {api_key: %q, url: %q}\nadvoware: {%s, configurator_url: %q}\n", sandbox.KeyA, w.EspoURL, ours, sandbox.ConfiguratorURL(w.AdvoURL))
+	} else {
+		fmt.Fprintf(&b, "espocrm: {api_key: %q}\nadvoware: {%s}\noffices:\n", sandbox.KeyA, ours)
+		for _, o := range s.all() {
+			budget := ""
+			if rate > 0 {
+				budget = fmt.Sprintf(", rate: {per_second: %g, burst: 10}", rate)
+			}
+			fmt.Fprintf(&b, "  - name: %s\n    espocrm: {url: %q%s}\n    advoware: {configurator_url: %q%s}\n", o.name, o.w.EspoURL, budget, sandbox.ConfiguratorURL(o.w.AdvoURL), budget)
 		}
-		fmt.Fprintf(&b, "  - name: %s\n    espocrm: {url: %q%s}\n    advoware: {configurator_url: %q%s}\n", o.name, o.w.EspoURL, budget, sandbox.ConfiguratorURL(o.w.AdvoURL), budget)
 	}
 	return os.WriteFile(filepath.Join(s.dir, "advosync.yaml"), []byte(b.String()), 0o600)
 }
@@ -219,6 +244,15 @@ func (s *stage) begin(args ...string) (*process, error) {
 	return p, nil
 }
 
+// memory is the largest resident one of a process that has ended, in MiB.
+func (p *process) memory() float64 {
+	used, _ := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if used == nil {
+		return 0
+	}
+	return float64(used.Maxrss) / 1024
+}
+
 func (p *process) kill() { _ = p.cmd.Process.Kill(); <-p.done }
 
 func (p *process) end() {
@@ -228,6 +262,9 @@ func (p *process) end() {
 
 // workers are so many of them that are ready.
 func (s *stage) workers(n int, args ...string) ([]*process, error) {
+	if n == 0 {
+		return nil, nil
+	}
 	var ps []*process
 	for range n {
 		p, err := s.begin(append([]string{"worker"}, args...)...)
@@ -268,7 +305,7 @@ func endAll(ps []*process) {
 // edit has people edit n records of an office, half of them on each side.
 func (o *office) edit(n int) error {
 	o.edits++
-	records := o.w.EspoCRM.Records("CBeteiligte")
+	records := o.w.EspoCRM.Records(sandboxType)
 	for _, rec := range records {
 		id, linked := rec["advowareId"].(int64)
 		if !linked {
@@ -280,7 +317,7 @@ func (o *office) edit(n int) error {
 		espo, value := rec["id"].(string), fmt.Sprintf("a%d-%d@example.de", o.edits, id)
 		var err error
 		if n%2 == 0 {
-			err = o.w.EspoCRM.Put("CBeteiligte", espo, "anna", map[string]any{"email": value})
+			err = o.w.EspoCRM.Put(sandboxType, espo, "anna", map[string]any{"email": value})
 		} else {
 			err = o.w.Advoware.Edit(sandbox.BeteiligtePath, id, map[string]any{"emailGesch": value})
 		}
@@ -292,9 +329,21 @@ func (o *office) edit(n int) error {
 	return nil
 }
 
-// lost are the edits that are not on both sides, and how many records are too many.
-func (o *office) lost() (edits, records int) {
-	for _, rec := range o.w.EspoCRM.Records("CBeteiligte") {
+// enter has people enter n records in EspoCRM.
+func (o *office) enter(n int) error {
+	for range n {
+		o.entered++
+		last, mail := fmt.Sprint("Neu", o.entered), fmt.Sprintf("neu%d@example.de", o.entered)
+		id := o.w.EspoCRM.Seed(sandboxType, map[string]any{"id": fmt.Sprintf("f%016x", o.entered), "name": "Nina " + last, "firstName": "Nina", "lastName": last, "geburtsdatum": "1990-01-01", "email": mail, "syncStatus": "pending_sync"})
+		o.want[id] = mail
+	}
+	return nil
+}
+
+// lost are the edits, and the records that were entered, that are not on both sides, and
+// how many records of Advoware are too many.
+func (o *office) lost() (edits, extra int) {
+	for _, rec := range o.w.EspoCRM.Records(sandboxType) {
 		want, edited := o.want[rec["id"].(string)]
 		if !edited {
 			continue
@@ -304,13 +353,28 @@ func (o *office) lost() (edits, records int) {
 			edits++
 		}
 	}
-	return edits, len(o.w.Advoware.All(sandbox.BeteiligtePath)) - o.count
+	mails := map[string]int{}
+	for _, raw := range o.w.Advoware.All(sandbox.BeteiligtePath) {
+		mails[gjson.GetBytes(raw, "emailGesch").String()]++
+	}
+	for _, want := range o.want { // no two records hold the same one
+		extra += max(mails[want]-1, 0)
+	}
+	return edits, extra
+}
+
+// span is from the first write to the last call.
+func (o *office) span() (first, last time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.firstWrite, o.lastCall
 }
 
 func (o *office) forgetCalls() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.calls)
+	o.firstWrite = time.Time{}
 }
 
 func (o *office) numberOfCalls() int {
