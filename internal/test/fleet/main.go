@@ -41,7 +41,7 @@ func main() {
 	flag.IntVar(&o.speed, "speed", 2400, "records of one more office, all edited, for the speed of three workers against one; 0: not measured")
 	flag.IntVar(&o.runs, "runs", 1, "passes of each kind that the speed is the median of")
 	flag.Float64Var(&o.faster, "faster", 2.7, "how much faster three workers have to be")
-	flag.Float64Var(&o.rate, "rate", 60, "budget of calls per second to each system of the offices, while it is measured")
+	flag.Float64Var(&o.rate, "rate", 20, "budget of calls per second to each system of the offices, while it is measured")
 	flag.StringVar(&o.only, "only", "", "show one thing: calls, budget, flush, planner, redis, speed, overhead, kill")
 	flag.Uint64Var(&o.seed, "seed", 1, "of what is random")
 	flag.Parse()
