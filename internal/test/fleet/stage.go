@@ -377,12 +377,6 @@ func (o *office) forgetCalls() {
 	o.firstWrite = time.Time{}
 }
 
-func (o *office) numberOfCalls() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return len(o.calls["espocrm"]) + len(o.calls["advoware"])
-}
-
 // most is the largest number of calls to one system within ten seconds.
 func (o *office) most() (n int) {
 	o.mu.Lock()
