@@ -1,18 +1,15 @@
 package sync_test
 
 import (
-	"flag"
 	"fmt"
 	"testing"
 	"time"
 
 	"advosync/internal/result"
 	"advosync/internal/sync"
+	"advosync/internal/test/rig"
 	"advosync/internal/test/simulation"
 )
-
-// everything makes the crash and fault tests go through all combinations.
-var everything = flag.Bool("everything", false, "crash and fault tests: all combinations (minutes)")
 
 // fates are what can befall an effect while the process lives on.
 func fates(e simulation.Effect) map[string]simulation.Fate {
@@ -35,17 +32,17 @@ func fates(e simulation.Effect) map[string]simulation.Fate {
 func TestEveryFaultPoint(t *testing.T) {
 	points := 0
 	for _, op := range operations() {
-		for _, who := range meddlings() {
-			if !*everything && who.name != "nobody" {
+		for _, who := range rig.Meddlings() {
+			if !*rig.Everything && who.Name != "nobody" {
 				continue
 			}
-			t.Run(op.name+"/"+who.name, func(t *testing.T) {
-				r, id := op.prepared(t, inMemory)
-				r.sync(id)
-				for _, e := range r.proc.Effects()[r.before:] {
+			t.Run(op.Name+"/"+who.Name, func(t *testing.T) {
+				r, id := op.Prepared(t, rig.InMemory)
+				r.Sync(id)
+				for _, e := range r.Proc.Effects()[r.Before:] {
 					for name, fate := range fates(e) {
 						for i, stays := range []bool{false, true} {
-							if !*everyStore && !*everything && (e.N+len(name)+i)%2 == 0 {
+							if !*rig.EveryStore && !*rig.Everything && (e.N+len(name)+i)%2 == 0 {
 								continue // one of the two
 							}
 							faultAt(t, op, who, e, name, fate, stays)
@@ -62,35 +59,35 @@ func TestEveryFaultPoint(t *testing.T) {
 	t.Logf("%d fault points", points)
 }
 
-func faultAt(t *testing.T, op operation, who meddling, e simulation.Effect, name string, fate simulation.Fate, stays bool) {
+func faultAt(t *testing.T, op rig.Operation, who rig.Meddling, e simulation.Effect, name string, fate simulation.Fate, stays bool) {
 	t.Helper()
-	r, id := op.prepared(t, inMemory)
+	r, id := op.Prepared(t, rig.InMemory)
 	over := false
-	r.proc.Plan = func(now simulation.Effect) simulation.Fate {
+	r.Proc.Plan = func(now simulation.Effect) simulation.Fate {
 		if over || now.N < e.N || now.N > e.N && (!stays || now.HTTP != e.HTTP) {
 			return simulation.Passes
 		}
 		return fate
 	}
 	what := fmt.Sprintf("%s at effect %d (%s), stays %v", name, e.N, e.What, stays)
-	status, retries := r.espoField(id, "syncStatus"), r.espoField(id, "syncRetryCount")
-	res := r.sync(id)
+	status, retries := r.EspoField(id, "syncStatus"), r.EspoField(id, "syncRetryCount")
+	res := r.Sync(id)
 	over = true
 	if res.Error != nil && res.Error.Owner == "system" {
-		if got := r.espoField(id, "syncRetryCount"); fmt.Sprint(got) != fmt.Sprint(retries) && got != int64(0) {
+		if got := r.EspoField(id, "syncRetryCount"); fmt.Sprint(got) != fmt.Sprint(retries) && got != int64(0) {
 			t.Errorf("%s: a system's failure cost an attempt: %v, was %v", what, got, retries)
 		}
-		if got := r.espoField(id, "syncStatus"); got == "failed" && status != "failed" {
+		if got := r.EspoField(id, "syncStatus"); got == "failed" && status != "failed" {
 			t.Errorf("%s: a system's failure made the record failed", what)
 		}
 	}
-	r.tick(time.Second)
-	pass := r.sync(id, func(q *sync.Request) { q.Pass = true }) // before the deadline of what was in doubt
+	r.Tick(time.Second)
+	pass := r.Sync(id, func(q *sync.Request) { q.Pass = true }) // before the deadline of what was in doubt
 	if pass.Outcome == result.Failed && pass.Error.Owner == "system" {
 		t.Errorf("%s: a pass right after it failed: %+v", what, pass.Error)
 	}
-	r.tick(10 * time.Minute)
-	who.do(r, id)
-	r.tick(time.Second)
-	r.untilQuiet(id, op, what+" then pass: "+string(pass.Outcome))
+	r.Tick(10 * time.Minute)
+	who.Do(r, id)
+	r.Tick(time.Second)
+	r.UntilQuiet(id, op, what+" then pass: "+string(pass.Outcome))
 }

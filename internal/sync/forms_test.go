@@ -3,19 +3,16 @@ package sync_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tidwall/sjson"
 
 	"advosync/internal/desk"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/store"
+	"advosync/internal/test/rig"
 )
 
 // lossyForms are what Advoware makes of a name that it cannot hold.
@@ -33,21 +30,21 @@ func TestWhatAdvowareCannotHoldStaysRightInEspoCRM(t *testing.T) {
 	for _, p := range []reconcile.Policy{reconcile.Merge, reconcile.EspoCRMWins, reconcile.AdvowareWins, reconcile.Manual} {
 		for _, c := range lossyForms {
 			t.Run(string(p)+" "+c.sent, func(t *testing.T) {
-				r := newRig(t, policy(p))
-				id, advo := r.linked()
-				r.storing(sandbox.StoredForm{Field: "vorname", Do: c.do})
+				r := rig.New(t, rig.Policy(p))
+				id, advo := r.Linked()
+				r.Storing(sandbox.StoredForm{Field: "vorname", Do: c.do})
 				holds := func(espo, inAdvo string) {
 					t.Helper()
-					if e, a := r.espoField(id, "firstName"), r.advoField(advo, "vorname"); e != espo || a != inAdvo {
+					if e, a := r.EspoField(id, "firstName"), r.AdvoField(advo, "vorname"); e != espo || a != inAdvo {
 						t.Errorf("firstName %v, vorname %q", e, a)
 					}
-					if e := r.espoField(id, "name"); e != espo+" Alt" {
+					if e := r.EspoField(id, "name"); e != espo+" Alt" {
 						t.Errorf("name %v", e)
 					}
 				}
-				r.editEspo(id, map[string]any{"firstName": c.sent})
-				res := r.sync(id)
-				r.want(res, result.EspocrmNewer, result.UpdatedAdvoware)
+				r.EditEspo(id, map[string]any{"firstName": c.sent})
+				res := r.Sync(id)
+				r.Want(res, result.EspocrmNewer, result.UpdatedAdvoware)
 				holds(c.sent, c.stored)
 				if told := strings.Join(res.Warnings, "\n"); strings.Count(told, "Advoware cannot hold the value of vorname") != 1 || strings.Contains(told, c.sent) {
 					t.Errorf("warnings %q", told)
@@ -55,41 +52,28 @@ func TestWhatAdvowareCannotHoldStaysRightInEspoCRM(t *testing.T) {
 				if !cannotHold(res, record.Advoware) {
 					t.Errorf("fields %+v", res.Fields)
 				}
-				if !r.historySays(res) {
+				if !r.HistorySays(res) {
 					t.Error("the history does not say it")
 				}
-				r.still(id)
+				r.Still(id)
 
-				r.tick(time.Minute)
-				r.editAdvo(advo, map[string]any{"telGesch": "0511 9"})
-				r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+				r.Tick(time.Minute)
+				r.EditAdvo(advo, map[string]any{"telGesch": "0511 9"})
+				r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
 				holds(c.sent, c.stored)
 
-				r.tick(time.Minute)
-				r.editEspo(id, map[string]any{"firstName": c.other})
-				r.start()
-				res = r.sync(id)
-				r.want(res, result.EspocrmNewer, result.UpdatedAdvoware)
+				r.Tick(time.Minute)
+				r.EditEspo(id, map[string]any{"firstName": c.other})
+				r.Start()
+				res = r.Sync(id)
+				r.Want(res, result.EspocrmNewer, result.UpdatedAdvoware)
 				if len(res.Warnings) > 0 {
 					t.Errorf("said again: %q", res.Warnings)
 				}
-				r.still(id)
+				r.Still(id)
 			})
 		}
 	}
-}
-
-// still wants a second sync to write nothing to either system.
-func (r *rig) still(id string) {
-	r.t.Helper()
-	before, _ := r.espo.Get(ct, id)
-	if res := r.sync(id); res.Outcome != result.Unchanged {
-		r.t.Errorf("a second sync: %s/%s %+v", res.Verdict, res.Outcome, res.Fields)
-	}
-	if after, _ := r.espo.Get(ct, id); before["versionNumber"] != after["versionNumber"] {
-		r.t.Error("a second sync wrote to EspoCRM")
-	}
-	r.clean(id)
 }
 
 func cannotHold(res result.Record, side record.Side) bool {
@@ -101,30 +85,19 @@ func cannotHold(res result.Record, side record.Side) bool {
 	return false
 }
 
-func (r *rig) historySays(res result.Record) bool {
-	r.t.Helper()
-	said := false
-	for _, e := range r.history() {
-		for _, wr := range e.Writes {
-			said = said || e.RecordID == res.ID && wr.CannotHold && wr.State == store.WriteDone
-		}
-	}
-	return said
-}
-
 // TestANewRecordKeepsWhatAdvowareCannotHold.
 func TestANewRecordKeepsWhatAdvowareCannotHold(t *testing.T) {
-	r := newRig(t)
-	r.storing(sandbox.StoredForm{Field: "vorname", Do: "latin1"})
-	id := r.person(map[string]any{"firstName": "Łukasz", "name": "Łukasz Alt"})
-	res := r.sync(id)
+	r := rig.New(t)
+	r.Storing(sandbox.StoredForm{Field: "vorname", Do: "latin1"})
+	id := r.Person(map[string]any{"firstName": "Łukasz", "name": "Łukasz Alt"})
+	res := r.Sync(id)
 	if res.Outcome != result.CreatedAdvoware || !cannotHold(res, record.Advoware) || len(res.Warnings) != 1 {
 		t.Fatalf("%s %+v %q", res.Outcome, res.Fields, res.Warnings)
 	}
-	if e, n := r.espoField(id, "firstName"), r.espoField(id, "name"); e != "Łukasz" || n != "Łukasz Alt" {
+	if e, n := r.EspoField(id, "firstName"), r.EspoField(id, "name"); e != "Łukasz" || n != "Łukasz Alt" {
 		t.Errorf("firstName %v, name %v", e, n)
 	}
-	r.still(id)
+	r.Still(id)
 }
 
 // TestAnUnknownFormIsToldOnceAndLearnt: what Advoware makes of a value is no form that
@@ -134,16 +107,16 @@ func TestANewRecordKeepsWhatAdvowareCannotHold(t *testing.T) {
 func TestAnUnknownFormIsToldOnceAndLearnt(t *testing.T) {
 	for _, p := range []reconcile.Policy{reconcile.Merge, reconcile.EspoCRMWins} {
 		t.Run(string(p), func(t *testing.T) {
-			r := newRig(t, policy(p))
-			id, advo := r.linked()
-			r.makes(advo, "Mandant, siehe Akte")
-			r.editEspo(id, map[string]any{"firstName": "Beate"})
-			r.want(r.sync(id), result.Conflict, result.UpdatedAdvoware)
-			if e, a := r.espoField(id, "firstName"), r.advoField(advo, "vorname"); e != "Beate" || a != "Mandant, siehe Akte" {
+			r := rig.New(t, rig.Policy(p))
+			id, advo := r.Linked()
+			r.Makes(advo, "Mandant, siehe Akte")
+			r.EditEspo(id, map[string]any{"firstName": "Beate"})
+			r.Want(r.Sync(id), result.Conflict, result.UpdatedAdvoware)
+			if e, a := r.EspoField(id, "firstName"), r.AdvoField(advo, "vorname"); e != "Beate" || a != "Mandant, siehe Akte" {
 				t.Errorf("firstName %v, vorname %q", e, a)
 			}
 			told := 0
-			for _, n := range r.espo.Notes() {
+			for _, n := range r.Espo.Notes() {
 				if strings.HasPrefix(fmt.Sprint(n["post"]), "Conflict between") {
 					told++
 				}
@@ -151,39 +124,28 @@ func TestAnUnknownFormIsToldOnceAndLearnt(t *testing.T) {
 			if told != 1 {
 				t.Errorf("told %d times", told)
 			}
-			r.start()
-			r.still(id)
-			if f := r.memoryOf(id).Forms["firstName~vorname"]; len(f) != 1 || f[0].Count != 2 {
+			r.Start()
+			r.Still(id)
+			if f := r.MemoryOf(id).Forms["firstName~vorname"]; len(f) != 1 || f[0].Count != 2 {
 				t.Errorf("forms: %d", len(f))
 			}
 		})
 	}
 	t.Run("manual", func(t *testing.T) {
-		r := newRig(t, policy(reconcile.Manual))
-		id, advo := r.linked()
-		r.makes(advo, "Mandant, siehe Akte")
-		r.editEspo(id, map[string]any{"firstName": "Beate"})
-		r.want(r.sync(id), result.Conflict, result.ConflictWaits)
-		if e := r.espoField(id, "firstName"); e != "Beate" {
+		r := rig.New(t, rig.Policy(reconcile.Manual))
+		id, advo := r.Linked()
+		r.Makes(advo, "Mandant, siehe Akte")
+		r.EditEspo(id, map[string]any{"firstName": "Beate"})
+		r.Want(r.Sync(id), result.Conflict, result.ConflictWaits)
+		if e := r.EspoField(id, "firstName"); e != "Beate" {
 			t.Errorf("firstName %v", e)
 		}
-		res := r.desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.m, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})
-		if res.Error != nil || r.espoField(id, "firstName") != "Beate" {
+		res := r.Desk.Resolve(context.Background(), desk.ResolveRequest{Mapping: r.M, ID: id, Take: map[string]record.Side{"*": record.EspoCRM}})
+		if res.Error != nil || r.EspoField(id, "firstName") != "Beate" {
 			t.Errorf("%s %+v", res.Outcome, res.Error)
 		}
-		r.still(id)
+		r.Still(id)
 	})
-}
-
-// makes lets Advoware keep something of its own in the place of every first name that
-// it is sent.
-func (r *rig) makes(advo int64, form string) {
-	r.advo.Faults().Add(sandbox.Fault{Method: "PUT", Count: 100, After: func(*http.Request) {
-		raw, _ := r.advo.Get(sandbox.BeteiligtePath, advo)
-		if raw, err := sjson.SetBytes(raw, "vorname", form); err == nil {
-			r.advo.Restore(sandbox.BeteiligtePath, advo, raw)
-		}
-	}})
 }
 
 // TestEspoCRMsFormIsLearntAtOnce: nobody can have edited what EspoCRM answers to our
@@ -195,23 +157,23 @@ func TestEspoCRMsFormIsLearntAtOnce(t *testing.T) {
 			{"street", "vorname", "firstName", "Hauptstr. 1", "Hauptstraße 1", "Hauptstr. 2"},
 		} {
 			t.Run(string(p)+" "+c.do, func(t *testing.T) {
-				r := newRig(t, policy(p))
-				id, advo := r.linked()
-				r.espo.SetSaving(sandbox.SavedForm{Type: ct, Field: c.espo, Do: c.do})
-				r.editAdvo(advo, map[string]any{c.field: c.sent})
-				r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+				r := rig.New(t, rig.Policy(p))
+				id, advo := r.Linked()
+				r.Espo.SetSaving(sandbox.SavedForm{Type: rig.Type, Field: c.espo, Do: c.do})
+				r.EditAdvo(advo, map[string]any{c.field: c.sent})
+				r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
 				for range 2 {
-					if e, a := r.espoField(id, c.espo), r.advoField(advo, c.field); e != c.kept || a != c.sent {
+					if e, a := r.EspoField(id, c.espo), r.AdvoField(advo, c.field); e != c.kept || a != c.sent {
 						t.Errorf("EspoCRM %v, Advoware %q", e, a)
 					}
-					r.tick(time.Minute)
-					r.still(id)
+					r.Tick(time.Minute)
+					r.Still(id)
 				}
-				r.tick(time.Minute)
-				r.start()
-				r.editAdvo(advo, map[string]any{c.field: c.next})
-				r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
-				r.still(id)
+				r.Tick(time.Minute)
+				r.Start()
+				r.EditAdvo(advo, map[string]any{c.field: c.next})
+				r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+				r.Still(id)
 			})
 		}
 	}
@@ -222,70 +184,56 @@ func TestEspoCRMsFormIsLearntAtOnce(t *testing.T) {
 // where somebody has edited the field in Advoware since.
 func TestAnswerIsNotARead(t *testing.T) {
 	for _, edited := range []bool{false, true} {
-		r := newRig(t, policy(reconcile.Merge))
-		id, advo := r.linked()
-		r.espo.SetSaving(sandbox.SavedForm{Type: ct, Field: "email", Do: "lower"})
-		r.editAdvo(advo, map[string]any{"emailGesch": "Anna@Kanzlei.de"})
-		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
-		if e := r.espoField(id, "email"); e != "anna@kanzlei.de" {
+		r := rig.New(t, rig.Policy(reconcile.Merge))
+		id, advo := r.Linked()
+		r.Espo.SetSaving(sandbox.SavedForm{Type: rig.Type, Field: "email", Do: "lower"})
+		r.EditAdvo(advo, map[string]any{"emailGesch": "Anna@Kanzlei.de"})
+		r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		if e := r.EspoField(id, "email"); e != "anna@kanzlei.de" {
 			t.Fatalf("set-up: email %v", e)
 		}
-		r.tick(time.Minute)
+		r.Tick(time.Minute)
 		if edited {
-			r.editAdvo(advo, map[string]any{"emailGesch": "Beate@Kanzlei.de"})
-			r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
-			if e := r.espoField(id, "email"); e != "beate@kanzlei.de" {
+			r.EditAdvo(advo, map[string]any{"emailGesch": "Beate@Kanzlei.de"})
+			r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+			if e := r.EspoField(id, "email"); e != "beate@kanzlei.de" {
 				t.Errorf("email %v", e)
 			}
-			r.tick(time.Minute)
+			r.Tick(time.Minute)
 		}
-		r.still(id)
-		if a := r.advoField(advo, "emailGesch"); !strings.HasSuffix(a, "@Kanzlei.de") {
+		r.Still(id)
+		if a := r.AdvoField(advo, "emailGesch"); !strings.HasSuffix(a, "@Kanzlei.de") {
 			t.Errorf("emailGesch %q", a)
 		}
-		if r.memoryOf(id).Base.Fields["email~emailGesch"].Answered {
+		if r.MemoryOf(id).Base.Fields["email~emailGesch"].Answered {
 			t.Error("it was read, and the base does not know")
 		}
-		r.tick(time.Minute)
-		r.editEspo(id, map[string]any{"email": "carla@kanzlei.de"})
-		r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
-		if a := r.advoField(advo, "emailGesch"); a != "carla@kanzlei.de" {
+		r.Tick(time.Minute)
+		r.EditEspo(id, map[string]any{"email": "carla@kanzlei.de"})
+		r.Want(r.Sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+		if a := r.AdvoField(advo, "emailGesch"); a != "carla@kanzlei.de" {
 			t.Errorf("emailGesch %q", a)
 		}
-		r.still(id)
+		r.Still(id)
 	}
 }
 
 // TestABaseOlderThanTheStampsIsNone: a restored store, or another host's, does not know
 // the sync that EspoCRM shows. What it takes for edits are none.
 func TestABaseOlderThanTheStampsIsNone(t *testing.T) {
-	r := newRig(t, policy(reconcile.Merge))
-	id, advo := r.linked()
-	old := r.memoryOf(id)
-	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
-	r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
-	r.tick(time.Minute)
-	r.editAdvo(advo, map[string]any{"telGesch": "0511 2"})
+	r := rig.New(t, rig.Policy(reconcile.Merge))
+	id, advo := r.Linked()
+	old := r.MemoryOf(id)
+	r.EditAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+	r.Tick(time.Minute)
+	r.EditAdvo(advo, map[string]any{"telGesch": "0511 2"})
 
-	r.putMemory(id, old)
-	r.tick(time.Minute)
-	if res := r.sync(id); res.Error != nil || res.Verdict != result.AdvowareNewer {
+	r.PutMemory(id, old)
+	r.Tick(time.Minute)
+	if res := r.Sync(id); res.Error != nil || res.Verdict != result.AdvowareNewer {
 		t.Errorf("%s/%s %+v", res.Verdict, res.Outcome, res.Error)
 	}
-	r.phones(id, advo, "0511 2")
-	r.still(id)
-}
-
-// putMemory gives the store back what it held before.
-func (r *rig) putMemory(id string, mem store.Memory) {
-	r.t.Helper()
-	held, err := r.lm.Acquire(r.t.Context(), store.Key{Entity: r.m.Entity(), ID: id}.LockKey())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer held.Release()
-	mem.Rev = r.memoryOf(id).Rev
-	if _, err := r.store.Commit(r.t.Context(), store.Commit{Key: store.Key{Entity: r.m.Entity(), ID: id}, Lease: held.Handle(), Rev: mem.Rev, Memory: &mem}); err != nil {
-		r.t.Fatal(err)
-	}
+	r.Phones(id, advo, "0511 2")
+	r.Still(id)
 }

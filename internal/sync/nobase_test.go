@@ -9,39 +9,40 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/test/rig"
 )
 
 // Without a base the decision made after marking falls under the same case as
 // the one made before: what agreed at the first is no base for the second.
 func TestNoBaseDecidesTheSameAfterMarking(t *testing.T) {
-	r := newRig(t)
-	id, advo := r.linked()
-	r.editAdvo(advo, map[string]any{"telGesch": "0511 1"})
-	r.espo.SetField(ct, id, "advowareRowId", r.advo.RowID(sandbox.BeteiligtePath, advo))
-	r.o.Forget() // as if both sides were in step with it
-	r.path = filepath.Join(t.TempDir(), "lost.db")
-	r.start()
-	plan := r.plan(id)
-	r.want(plan, result.AdvowareNewer, result.Planned)
-	res := r.sync(id)
-	r.want(res, result.AdvowareNewer, result.UpdatedEspocrm)
-	if got := r.espoField(id, "phone"); got != "0511 1" {
+	r := rig.New(t)
+	id, advo := r.Linked()
+	r.EditAdvo(advo, map[string]any{"telGesch": "0511 1"})
+	r.Espo.SetField(rig.Type, id, "advowareRowId", r.Advo.RowID(sandbox.BeteiligtePath, advo))
+	r.Oracle.Forget() // as if both sides were in step with it
+	r.Path = filepath.Join(t.TempDir(), "lost.db")
+	r.Start()
+	plan := r.Plan(id)
+	r.Want(plan, result.AdvowareNewer, result.Planned)
+	res := r.Sync(id)
+	r.Want(res, result.AdvowareNewer, result.UpdatedEspocrm)
+	if got := r.EspoField(id, "phone"); got != "0511 1" {
 		t.Errorf("phone %v: the plan said that what EspoCRM lacks comes from Advoware", got)
 	}
-	r.quiet(id)
+	r.Quiet(id)
 }
 
 // A change of kind empties the former kind's fields in EspoCRM also where
 // nothing else has to go there.
 func TestKindSwitchTakesTheClearsAlongAlone(t *testing.T) {
-	r := newRig(t)
-	id, advo := r.linked()
-	r.editEspo(id, map[string]any{"firmenname": "Alt GmbH", "name": "Alt GmbH"})
-	r.want(r.sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
-	if r.espoField(id, "firstName") != nil || r.espoField(id, "lastName") != nil || r.advoField(advo, "vorname") != "" {
-		t.Errorf("left over: %v %v, %q", r.espoField(id, "firstName"), r.espoField(id, "lastName"), r.advoField(advo, "vorname"))
+	r := rig.New(t)
+	id, advo := r.Linked()
+	r.EditEspo(id, map[string]any{"firmenname": "Alt GmbH", "name": "Alt GmbH"})
+	r.Want(r.Sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	if r.EspoField(id, "firstName") != nil || r.EspoField(id, "lastName") != nil || r.AdvoField(advo, "vorname") != "" {
+		t.Errorf("left over: %v %v, %q", r.EspoField(id, "firstName"), r.EspoField(id, "lastName"), r.AdvoField(advo, "vorname"))
 	}
-	r.quiet(id)
+	r.Quiet(id)
 }
 
 // Advoware leaves out a field that is empty, so the field has no base. Somebody
@@ -49,19 +50,19 @@ func TestKindSwitchTakesTheClearsAlongAlone(t *testing.T) {
 // Advoware: the empty value of EspoCRM, which nobody has entered, does not win.
 func TestAFieldThatAdvowareDidNotAnswerIsFilledThere(t *testing.T) {
 	for _, policy := range []reconcile.Policy{reconcile.EspoCRMWins, reconcile.Merge, reconcile.Manual} {
-		r := newRig(t, func(r *rig) { r.cfg.Policy = policy })
-		id := r.person(nil)
-		advo := r.advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
-		r.outcome(r.desk.Link(t.Context(), desk.LinkRequest{Mapping: r.m, ID: id, AdvowareID: advo}), result.Adopted)
-		r.sync(id)
-		r.tick(time.Minute)
-		r.editEspo(id, map[string]any{"description": "notiz"})
-		r.tick(time.Minute)
-		r.editAdvo(advo, map[string]any{"telGesch": "0511 9"})
-		r.want(r.sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
-		if r.espoField(id, "phone") != "0511 9" || r.advoField(advo, "telGesch") != "0511 9" {
-			t.Errorf("%s: phone %v, telGesch %q", policy, r.espoField(id, "phone"), r.advoField(advo, "telGesch"))
+		r := rig.New(t, func(r *rig.Rig) { r.Cfg.Policy = policy })
+		id := r.Person(nil)
+		advo := r.Advo.Insert(sandbox.BeteiligtePath, []byte(`{"name":"Alt","vorname":"Anna","emailGesch":"anna@example.de"}`))
+		r.Outcome(r.Desk.Link(t.Context(), desk.LinkRequest{Mapping: r.M, ID: id, AdvowareID: advo}), result.Adopted)
+		r.Sync(id)
+		r.Tick(time.Minute)
+		r.EditEspo(id, map[string]any{"description": "notiz"})
+		r.Tick(time.Minute)
+		r.EditAdvo(advo, map[string]any{"telGesch": "0511 9"})
+		r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+		if r.EspoField(id, "phone") != "0511 9" || r.AdvoField(advo, "telGesch") != "0511 9" {
+			t.Errorf("%s: phone %v, telGesch %q", policy, r.EspoField(id, "phone"), r.AdvoField(advo, "telGesch"))
 		}
-		r.quiet(id)
+		r.Quiet(id)
 	}
 }

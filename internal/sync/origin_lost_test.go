@@ -9,6 +9,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/test/rig"
 )
 
 // TestALostAnswerIsNotPostedAgainByANewStore (first week, 2): after a POST whose
@@ -16,20 +17,20 @@ import (
 // a store that takes the place of a lost one would post it a second time.
 func TestALostAnswerIsNotPostedAgainByANewStore(t *testing.T) {
 	for _, status := range []string{"pending_sync", ""} {
-		r := newRig(t)
-		id := r.person(nil)
-		r.espo.SetField(ct, id, "syncStatus", status)
-		r.advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/*", Count: 1, Drop: sandbox.DropAfter})
-		if res := r.sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" {
+		r := rig.New(t)
+		id := r.Person(nil)
+		r.Espo.SetField(rig.Type, id, "syncStatus", status)
+		r.Advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/*", Count: 1, Drop: sandbox.DropAfter})
+		if res := r.Sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" {
 			t.Fatalf("%s %+v", res.Outcome, res.Error)
 		}
-		if got := r.espoField(id, "syncStatus"); got != "dirty" {
+		if got := r.EspoField(id, "syncStatus"); got != "dirty" {
 			t.Errorf("status %v", got)
 		}
-		r.tick(time.Hour)
-		r.forgetStore()
-		r.wantError(r.sync(id), "uncertain_create")
-		if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 1 {
+		r.Tick(time.Hour)
+		r.ForgetStore()
+		r.WantError(r.Sync(id), "uncertain_create")
+		if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 1 {
 			t.Errorf("%d records in Advoware", n)
 		}
 	}
@@ -38,11 +39,11 @@ func TestALostAnswerIsNotPostedAgainByANewStore(t *testing.T) {
 // TestNotSentStaysNew: where nothing was announced in the end, the status from
 // before comes back.
 func TestNotSentStaysNew(t *testing.T) {
-	r := newRig(t)
-	id := r.person(nil)
-	r.advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/*", Count: 1, Status: 429})
-	r.sync(id)
-	if got := r.espoField(id, "syncStatus"); got != "pending_sync" {
+	r := rig.New(t)
+	id := r.Person(nil)
+	r.Advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/*", Count: 1, Status: 429})
+	r.Sync(id)
+	if got := r.EspoField(id, "syncStatus"); got != "pending_sync" {
 		t.Errorf("status %v", got)
 	}
 }
@@ -64,20 +65,20 @@ func (s *nameless) Incarnation(context.Context) (string, error) {
 // may have lost the announcement of a POST. Until it has said which it is, nothing
 // counts as new; nothing is counted against the record either.
 func TestAServerThatDoesNotSayWhichItIs(t *testing.T) {
-	r := newRig(t)
-	if err := r.store.Put(context.Background(), "birth/a", []byte(`"2026-11-01 00:00:00"`), 0); err != nil {
+	r := rig.New(t)
+	if err := r.Store.Put(context.Background(), "birth/a", []byte(`"2026-11-01 00:00:00"`), 0); err != nil {
 		t.Fatal(err)
 	}
-	id := r.person(nil)
-	s := &nameless{r.eng.Store, true}
-	r.onStore(s)
-	if res := r.sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" {
+	id := r.Person(nil)
+	s := &nameless{r.Eng.Store, true}
+	r.OnStore(s)
+	if res := r.Sync(id); res.Outcome != result.Failed || res.Error.Owner != "system" {
 		t.Fatalf("%s %+v", res.Outcome, res.Error)
 	}
-	r.wantStatus(id, "pending_sync", 0)
+	r.WantStatus(id, "pending_sync", 0)
 	s.silent = false
-	r.wantError(r.sync(id), "uncertain_create")
-	if n := len(r.advo.All(sandbox.BeteiligtePath)); n != 0 {
+	r.WantError(r.Sync(id), "uncertain_create")
+	if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 0 {
 		t.Errorf("%d records in Advoware", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"advosync/internal/test/rig"
 	"advosync/internal/test/simulation"
 )
 
@@ -14,30 +15,30 @@ import (
 func TestEveryRace(t *testing.T) {
 	races, counts := 0, map[string]int{}
 	for _, op := range operations() {
-		for _, who := range meddlings() {
-			if !*everything && !strings.HasSuffix(who.name, "same field") && !strings.HasSuffix(who.name, "unmapped") {
+		for _, who := range rig.Meddlings() {
+			if !*rig.Everything && !strings.HasSuffix(who.Name, "same field") && !strings.HasSuffix(who.Name, "unmapped") {
 				continue
 			}
-			t.Run(op.name+"/"+who.name, func(t *testing.T) {
+			t.Run(op.Name+"/"+who.Name, func(t *testing.T) {
 				for n := 1; ; n++ {
-					r, id := op.prepared(t, inMemory)
+					r, id := op.Prepared(t, rig.InMemory)
 					at := ""
-					r.proc.Plan = func(e simulation.Effect) simulation.Fate {
-						if e.N == r.before+n && at == "" {
+					r.Proc.Plan = func(e simulation.Effect) simulation.Fate {
+						if e.N == r.Before+n && at == "" {
 							at = e.What
-							who.do(r, id)
+							who.Do(r, id)
 						}
 						return simulation.Passes
 					}
-					r.sync(id)
+					r.Sync(id)
 					if at == "" {
 						break
 					}
-					r.proc.Plan = nil
+					r.Proc.Plan = nil
 					races++
-					r.tick(time.Second)
-					r.untilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s)", n, at))
-					for k, v := range r.o.Counts() {
+					r.Tick(time.Second)
+					r.UntilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s)", n, at))
+					for k, v := range r.Oracle.Counts() {
 						counts[k] += v
 					}
 					if t.Failed() {
@@ -52,13 +53,13 @@ func TestEveryRace(t *testing.T) {
 
 // TestEveryRaceAndCrash adds a death at every later cut.
 func TestEveryRaceAndCrash(t *testing.T) {
-	if !*everything {
+	if !*rig.Everything {
 		t.Skip("takes minutes: go test -run TestEveryRaceAndCrash ./internal/sync -everything")
 	}
 	runs := 0
 	for _, op := range operations() {
-		for _, who := range meddlings() {
-			t.Run(op.name+"/"+who.name, func(t *testing.T) {
+		for _, who := range rig.Meddlings() {
+			t.Run(op.Name+"/"+who.Name, func(t *testing.T) {
 				for n, more := 1, true; more; n++ {
 					more = raceAndCrash(t, op, who, n, &runs)
 				}
@@ -68,33 +69,33 @@ func TestEveryRaceAndCrash(t *testing.T) {
 	t.Logf("%d runs", runs)
 }
 
-func raceAndCrash(t *testing.T, op operation, who meddling, n int, runs *int) (more bool) {
+func raceAndCrash(t *testing.T, op rig.Operation, who rig.Meddling, n int, runs *int) (more bool) {
 	t.Helper()
 	for cut := 1; ; cut++ {
-		r, id := op.prepared(t, inMemory)
-		r.killAt(cut)
-		kill, at := r.proc.Plan, ""
-		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
-			if e.N == r.before+n && at == "" {
+		r, id := op.Prepared(t, rig.InMemory)
+		r.KillAt(cut)
+		kill, at := r.Proc.Plan, ""
+		r.Proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if e.N == r.Before+n && at == "" {
 				at = e.What
-				who.do(r, id)
+				who.Do(r, id)
 			}
 			return kill(e)
 		}
-		r.sync(id)
-		if at == "" && !r.proc.Dead() {
+		r.Sync(id)
+		if at == "" && !r.Proc.Dead() {
 			return false // neither
 		}
-		if !r.proc.Dead() {
+		if !r.Proc.Dead() {
 			return true
 		}
 		if at == "" {
 			continue // died before anybody edited
 		}
 		*runs++
-		r.tick(10 * time.Minute)
-		r.start()
-		r.untilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s), then cut %d", n, at, cut))
+		r.Tick(10 * time.Minute)
+		r.Start()
+		r.UntilQuiet(id, op, fmt.Sprintf("edit before effect %d (%s), then cut %d", n, at, cut))
 		if t.Failed() {
 			return false
 		}
@@ -106,24 +107,24 @@ func raceAndCrash(t *testing.T, op operation, who meddling, n int, runs *int) (m
 func TestOnlyTheAnnouncementLiesBetween(t *testing.T) {
 	puts := 0
 	for _, op := range operations() {
-		r, id := op.prepared(t, inMemory)
+		r, id := op.Prepared(t, rig.InMemory)
 		var calls []string
-		r.proc.Plan = func(e simulation.Effect) simulation.Fate {
-			if e.N > r.before && strings.Contains(e.What, " /") {
+		r.Proc.Plan = func(e simulation.Effect) simulation.Fate {
+			if e.N > r.Before && strings.Contains(e.What, " /") {
 				calls = append(calls, e.What)
 			}
 			return simulation.Passes
 		}
-		r.sync(id)
+		r.Sync(id)
 		for i, call := range calls {
 			if !strings.HasPrefix(call, "PUT /relay") {
 				continue
 			}
 			if puts++; i == 0 || !strings.HasPrefix(calls[i-1], "GET /relay") {
-				t.Errorf("%s: before %s: %s", op.name, call, calls[max(i-1, 0)])
+				t.Errorf("%s: before %s: %s", op.Name, call, calls[max(i-1, 0)])
 			}
 		}
-		r.close()
+		r.Close()
 	}
 	if puts < 5 {
 		t.Errorf("%d PUTs", puts)

@@ -75,6 +75,22 @@ func allFree(first, n int) bool {
 // URL is the server's address as in redis.url.
 func (r *RedisServer) URL() string { return "redis://" + r.Addr + "/0" }
 
+// Empty drops all that database 0 holds.
+func (r *RedisServer) Empty(t testing.TB) {
+	t.Helper()
+	c, err := net.Dial("tcp", r.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "FLUSHDB\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := bufio.NewReader(c).ReadString('\n'); err != nil || said != "+OK\r\n" {
+		t.Fatalf("FLUSHDB: %q %v", said, err)
+	}
+}
+
 // Start starts the server again after Stop, on the same port and data.
 func (r *RedisServer) Start(t testing.TB) {
 	t.Helper()

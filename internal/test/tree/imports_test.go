@@ -62,6 +62,7 @@ var layers = map[string][]string{
 		"internal/store", "internal/alert"},
 	// Suites over the whole: they stand above everything but the commands.
 	"internal/test/simulation": {"*"},
+	"internal/test/rig":        {"*"},
 	// A command that drives the built program; of the parts it knows the simulators.
 	"internal/test/fleet": {"internal/sandbox"},
 	// The oracle knows nothing of the tool but its mapping and its history.

@@ -1,10 +1,11 @@
-package sync_test
+package desk_test
 
 import (
 	"testing"
 	"time"
 
 	"advosync/internal/result"
+	"advosync/internal/test/rig"
 )
 
 // A link waits to be confirmed, of a record of which nothing is remembered and which
@@ -23,30 +24,30 @@ func TestAConfirmedLinkHidesNoEdit(t *testing.T) {
 		{name: "edited in Advoware alone", outcome: result.UpdatedEspocrm, email: "advo@example.de"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t)
-			id, advo := r.linked()
-			r.tick(time.Minute)
+			r := rig.New(t)
+			id, advo := r.Linked()
+			r.Tick(time.Minute)
 			edit := func(really bool) {
 				if really {
-					r.editEspo(id, map[string]any{"email": "neu@example.de"})
+					r.EditEspo(id, map[string]any{"email": "neu@example.de"})
 				}
-				r.tick(time.Minute)
+				r.Tick(time.Minute)
 			}
 			edit(tt.before)
-			r.editAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "name": "Neu", "geburtsdatum": "1955-05-05T00:00:00"})
-			r.o.Forget()
-			r.forgetStore()
-			if res := r.sync(id); res.Outcome != result.ConflictWaits || res.Reason.Code != "link_doubtful" {
+			r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "name": "Neu", "geburtsdatum": "1955-05-05T00:00:00"})
+			r.Oracle.Forget()
+			r.ForgetStore()
+			if res := r.Sync(id); res.Outcome != result.ConflictWaits || res.Reason.Code != "link_doubtful" {
 				t.Fatalf("set-up: %s, %+v", res.Outcome, res.Reason)
 			}
-			r.tick(time.Minute)
+			r.Tick(time.Minute)
 			edit(tt.waits)
-			r.outcome(r.desk.Confirm(t.Context(), r.m, id, false), result.UpdatedEspocrm)
-			r.decided(func() { r.outcome(r.sync(id), tt.outcome) })
-			if e, a := r.espoField(id, "email"), r.advoField(advo, "emailGesch"); e != tt.email || a != tt.email {
+			r.Outcome(r.Desk.Confirm(t.Context(), r.M, id, false), result.UpdatedEspocrm)
+			r.Decided(func() { r.Outcome(r.Sync(id), tt.outcome) })
+			if e, a := r.EspoField(id, "email"), r.AdvoField(advo, "emailGesch"); e != tt.email || a != tt.email {
 				t.Errorf("email %v, emailGesch %q", e, a)
 			}
-			r.quiet(id)
+			r.Quiet(id)
 		})
 	}
 }
