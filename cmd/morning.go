@@ -356,9 +356,18 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 		}
 	}
 	if e := doc.LastError; e != nil && len(needs) == 0 && !strings.HasPrefix(e.Code, "guard_") {
-		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Code: e.Code, Why: e.Message, Next: "advosync cron-run"})
+		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Code: e.Code, Why: e.Message, Next: afterNoPass(e)})
 	}
 	return needs, nil
+}
+
+// afterNoPass is what to type after a pass that did not go through: another one, or a look
+// at the fleet that did not take it.
+func afterNoPass(e *result.Error) string {
+	if e.Code == string(batch.CodeFleetHeld) || e.Code == string(batch.CodeNoWorker) {
+		return "advosync fleet status"
+	}
+	return "advosync cron-run"
 }
 
 // nameLockNeeds gives locked records the names that EspoCRM has for them.
@@ -366,7 +375,7 @@ func nameLockNeeds(ctx context.Context, p parts, locks []result.Need) error {
 	for _, m := range p.mappings {
 		var ids []string
 		for _, n := range locks {
-			if n.Entity == m.Entity() {
+			if n.Entity == m.Entity() && n.ID != "" {
 				ids = append(ids, n.ID)
 			}
 		}
@@ -383,14 +392,28 @@ func nameLockNeeds(ctx context.Context, p parts, locks []result.Need) error {
 	return nil
 }
 
-// staleLocks are the locks whose holders are gone.
+// staleLocks are the locks whose holders are gone. What one process has left is one need.
 func staleLocks(ctx context.Context, p parts, entities []string) ([]result.Need, error) {
 	locks, err := p.desk.Locks(ctx, p.mappings)
 	var needs []result.Need
+	type dead struct {
+		entity, host string
+		pid          int
+	}
+	left := map[dead]int{} // → its need
 	for _, l := range locks {
 		if l.Live() || !slices.Contains(entities, l.Entity) {
 			continue
 		}
+		by := dead{l.Entity, l.Holder.Host, l.Holder.PID}
+		if i, known := left[by]; known && by.pid != 0 {
+			n := &needs[i]
+			n.ID, n.Count = "", max(n.Count, 1)+1
+			n.Why = fmt.Sprintf("%d locks of a process that has ended (%s, process %d)", n.Count, by.host, by.pid)
+			n.Next = "advosync unlock --stale --entity " + l.Entity
+			continue
+		}
+		left[by] = len(needs)
 		needs = append(needs, result.Need{Kind: result.NeedLock, Entity: l.Entity, ID: l.ID, Since: l.Holder.Since, Why: "locked by a process that has ended",
 			Next: fmt.Sprintf("advosync unlock --entity %s --id %s", l.Entity, l.ID)})
 	}

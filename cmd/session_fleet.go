@@ -15,6 +15,7 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/fault"
 	"advosync/internal/fleet"
+	"advosync/internal/lease"
 	"advosync/internal/result"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
@@ -164,7 +165,12 @@ func underway(ctx context.Context, s store.Store, entity string) (*result.FleetP
 	if err != nil || u == nil {
 		return nil, err
 	}
-	return &result.FleetPass{Entity: u.Entity, Run: u.Run, StartedAt: u.StartedAt, Planner: u.Planner,
+	lock, err := s.Holder(ctx, store.LockKey(u.Entity, store.PassLock))
+	if err != nil {
+		return nil, err
+	}
+	gone := lock == nil || lease.StateOf(*lock, func(o store.Owner) bool { return lease.Dead(o, lease.Self("", "")) }, time.Now()) == lease.Stale
+	return &result.FleetPass{PlannerGone: gone, Entity: u.Entity, Run: u.Run, StartedAt: u.StartedAt, Planner: u.Planner,
 		Records: u.Records, Chunks: u.Chunks, Reported: u.Reported, HandedOut: u.Whole}, nil
 }
 

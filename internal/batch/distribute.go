@@ -16,6 +16,12 @@ import (
 	"advosync/internal/store"
 )
 
+// Why a pass is not handed out at all.
+const (
+	CodeFleetHeld fault.Code = "fleet_held" // paused or drained
+	CodeNoWorker  fault.Code = "no_worker"
+)
+
 // How a planner hands out, and waits.
 const (
 	// waitingPerSlot bounds the chunks that wait for a worker.
@@ -105,7 +111,7 @@ func (r *run) mayHandOut(entity string) error {
 	case err != nil:
 		return store.Fault("ask the fleet", err)
 	case state.Held != "":
-		return &fault.Error{System: fault.Local, Code: "fleet_held", Owner: fault.OwnerSystem, Message: state.Held, Hint: "advosync fleet resume"}
+		return &fault.Error{System: fault.Local, Code: CodeFleetHeld, Owner: fault.OwnerSystem, Message: state.Held, Hint: "advosync fleet resume"}
 	case state.Slots == 0:
 		return noWorker(entity)
 	}
@@ -113,7 +119,7 @@ func (r *run) mayHandOut(entity string) error {
 }
 
 func noWorker(entity string) *fault.Error {
-	return &fault.Error{System: fault.Local, Code: "no_worker", Owner: fault.OwnerSystem, Transient: true,
+	return &fault.Error{System: fault.Local, Code: CodeNoWorker, Owner: fault.OwnerSystem, Transient: true,
 		Message: "no worker of the fleet is there for " + entity, Hint: "systemctl start advosync-worker@1; advosync fleet status"}
 }
 

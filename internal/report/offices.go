@@ -165,7 +165,18 @@ func StatusOffices(w io.Writer, verdict string, needs []result.Need, all []resul
 		p.line("")
 		p.say("", "Where EspoCRM could not be asked, the counts are what the store knows.", p.dim)
 	}
+	p.allUnderway(all)
 	p.line("")
 	p.sayStyled("", "one office alone: advosync status --office NAME", p.dim, "")
 	return p.flush()
+}
+
+func (p *page) allUnderway(all []result.Status) {
+	for _, st := range all {
+		for _, e := range st.Entities {
+			if e.Underway != nil {
+				p.underway(st.Office+", "+e.Entity+": ", *e.Underway)
+			}
+		}
+	}
 }

@@ -141,15 +141,6 @@ func (p *page) need(n result.Need) {
 	if n.Office != "" && p.Office == "" { // a page of several
 		who = strings.TrimSuffix(n.Office+": "+who, ": ")
 	}
-	prefix := style.Render(pad(mark+" "+needWords[n.Kind], labelColumn+1)) + " "
-	indent := strings.Repeat(" ", labelColumn+2)
-	for i, l := range wrap(oneLine(who, p.UTF8), p.Width-labelColumn-2) {
-		if i == 0 {
-			l = p.linked(p.bold.Render(l), n.Entity, n.ID)
-		}
-		p.line(prefix + l)
-		prefix = indent
-	}
 	why := ownWords(result.Record{ID: n.ID, AdvowareID: n.AdvowareID}, n.Why)
 	if n.Since != nil {
 		why = strings.TrimSuffix("since "+p.ago(*n.Since)+": "+why, ": ")
@@ -157,10 +148,24 @@ func (p *page) need(n result.Need) {
 	if n.NextTry != nil {
 		why += "; tried again " + p.ago(*n.NextTry)
 	}
+	p.entry(style.Render(pad(mark+" "+needWords[n.Kind], labelColumn+1)), who, func(l string) string { return p.linked(l, n.Entity, n.ID) }, why, n.Next)
+}
+
+// entry is one thing that needs somebody: behind its word who, then why, and what to type.
+func (p *page) entry(word, who string, first func(string) string, why, next string) {
+	prefix := word + " "
+	indent := strings.Repeat(" ", labelColumn+2)
+	for i, l := range wrap(oneLine(who, p.UTF8), p.Width-labelColumn-2) {
+		if i == 0 {
+			l = first(p.bold.Render(l))
+		}
+		p.line(prefix + l)
+		prefix = indent
+	}
 	if why != "" {
 		p.say(prefix, oneLine(why, p.UTF8), p.plain)
 	}
-	p.next(n.Next, "")
+	p.next(next, "")
 	p.line("")
 }
 
@@ -251,9 +256,14 @@ func (p *page) entityStatus(e result.EntityStatus) {
 		p.labelled("", "EspoCRM could not be asked: this is what the store knows")
 	}
 	if u := e.Underway; u != nil {
-		p.labelled("under way", fmt.Sprintf("a pass since %s, %d of %s done: advosync fleet status", p.ago(u.StartedAt), u.Reported, plural(u.Chunks, "chunk", "chunks")))
+		p.underway("", *u)
 	}
 	p.line("")
+}
+
+// underway says how far a pass is that workers sync.
+func (p *page) underway(whose string, u result.FleetPass) {
+	p.say("  "+p.label.Render(pad("under way", 14)), fmt.Sprintf("%sa pass, begun %s, %d of %s done: advosync fleet status", whose, p.ago(u.StartedAt), u.Reported, plural(u.Chunks, "chunk", "chunks")), p.plain)
 }
 
 func (p *page) statusStyle(name string) lipgloss.Style {

@@ -46,6 +46,9 @@ type FleetPass struct {
 	Chunks    int       `json:"chunks"`
 	Reported  int       `json:"reported"`
 	HandedOut bool      `json:"handedOut"` // all of them
+	// PlannerGone: nobody holds the pass. Where all is handed out the workers end it, else
+	// the next cron-run begins anew.
+	PlannerGone bool `json:"plannerGone,omitempty"`
 }
 
 // FleetWorker is one process that takes chunks.
