@@ -58,7 +58,8 @@ func (c *comparison) wished(it *item) {
 	if s == "" || it.pair.On(s.Other()) == w.Target || w.fulfilled(it) {
 		return
 	}
-	if it.wish, it.source = &w, s; !it.differs {
+	word := w // made here only: w itself stays off the heap
+	if it.wish, it.source = &word, s; !it.differs {
 		it.differs, it.agreed, it.moved = true, false, string(s)
 	}
 }
