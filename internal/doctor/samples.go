@@ -169,7 +169,7 @@ func (s *samples) poorer(id string, ve, va mapping.View) {
 		}{{e, a, record.Advoware, f.Advo}, {a, e, record.EspoCRM, f.Espo}} {
 			if f.FormOf(shows.rich, shows.poor) == record.Unheld {
 				s.note(result.FindingWarn, id, fmt.Sprintf("%s shows the value of %s poorer than %s has it (letters, digits behind the point or hours that it seems not to hold)",
-					fault.System(shows.side).Title(), shows.name, fault.System(shows.side.Other()).Title()),
+					shows.side.Title(), shows.name, shows.side.Other().Title()),
 					"a sync that has written it knows it for that system's own form, and keeps the whole value; where a system rounds, give the field scale: in the mapping")
 				break
 			}

@@ -103,7 +103,7 @@ func reasonMoved(in Input, c *comparison, d Decision) result.Reason {
 		return reason(ReasonOneWay, "A one-way field gets its owner's value back: %s.", names(d.Changes, nil))
 	case c.kinds.differs:
 		return reason(ReasonKindChanged, "%s changed the kind of the record to %s: %s.%s",
-			title(c.kinds.source), c.kind, names(d.Changes, func(ch Change) bool { return ch.Field.Key != KindKey }), doubt(d))
+			c.kinds.source.Title(), c.kind, names(d.Changes, func(ch Change) bool { return ch.Field.Key != KindKey }), doubt(d))
 	case in.Base == nil && d.Verdict == result.EspocrmNewer:
 		return reason(ReasonNoBaseEspo, "Contents differ (%s) and Advoware has not moved since the last sync: EspoCRM changed.%s", names(d.Changes, nil), doubt(d))
 	case in.Base == nil && d.Verdict == result.AdvowareNewer:
@@ -208,11 +208,4 @@ func FieldName(c Change) string {
 	default:
 		return c.Field.Advo
 	}
-}
-
-func title(s record.Side) string {
-	if s == record.Advoware {
-		return "Advoware"
-	}
-	return "EspoCRM"
 }

@@ -148,9 +148,6 @@ type Pair struct {
 	Advo Value `json:"advoware"`
 }
 
-// Moved reports whether side s, which holds v, has left the base p.
-func (p Pair) Moved(s Side, v Value) bool { return v != p.On(s) }
-
 // Side names one of the two systems, as in the JSON output.
 type Side string
 
@@ -159,6 +156,14 @@ const (
 	EspoCRM  Side = "espocrm"
 	Advoware Side = "advoware"
 )
+
+// Title is the system's name as people write it.
+func (s Side) Title() string {
+	if s == Advoware {
+		return "Advoware"
+	}
+	return "EspoCRM"
+}
 
 // Other is the opposite side.
 func (s Side) Other() Side {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
-	"advosync/internal/fault"
 	"advosync/internal/record"
 	"advosync/internal/result"
 )
@@ -78,7 +77,7 @@ func (p *page) moved(f result.Field) {
 	}
 	p.moveLines("  "+m.style.Render(m.mark)+" "+p.bold.Render(p.fieldNames(f)[0]), m)
 	if f.Target != "" && (f.Changed == "both" || f.Changed == string(f.Target)) {
-		p.say("    "+p.warn.Render(p.marks.warn+" "), "overwrites "+fault.System(f.Target).Title()+"'s edit; the history keeps the old value", p.warn)
+		p.say("    "+p.warn.Render(p.marks.warn+" "), "overwrites "+f.Target.Title()+"'s edit; the history keeps the old value", p.warn)
 	}
 }
 

@@ -220,9 +220,6 @@ func (r *resource) put(id int64, raw []byte) {
 	r.moves++
 }
 
-// SampleBeteiligte returns the 60 made-up records of fixtures/advoware as a JSON list.
-func SampleBeteiligte() []byte { return slices.Clone(sampleBeteiligte) }
-
 func (a *Advoware) name() string     { return "advoware" }
 func (a *Advoware) clock() *Clock    { return a.time }
 func (a *Advoware) faults() *Faults  { return a.faultList }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -182,7 +181,7 @@ func (w *work) tellUnheld(side record.Side, key string, sent, read record.Value)
 		name, there = f.Espo, f.Advo
 	}
 	w.warn("%s cannot hold the value of %s and shows it in a form of its own; %s keeps the right one%s",
-		fault.System(side).Title(), name, fault.System(side.Other()).Title(), inField(there, name))
+		side.Title(), name, side.Other().Title(), inField(there, name))
 }
 
 func inField(there, name string) string {

@@ -48,7 +48,7 @@ func (n noteWords) line(c reconcile.Change, parked bool) string {
 	case parked:
 		return fmt.Sprintf(n.waits, reconcile.FieldName(c), n.quote(c.Espo), n.quote(c.Advo))
 	case over != "":
-		return fmt.Sprintf(n.kept, reconcile.FieldName(c), n.quote(c.On(over.Other())), fault.System(over).Title())
+		return fmt.Sprintf(n.kept, reconcile.FieldName(c), n.quote(c.On(over.Other())), over.Title())
 	}
 	return ""
 }
