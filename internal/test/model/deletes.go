@@ -66,7 +66,7 @@ func (x *explorer) seesGone(s state) []edge {
 // asRemembered reports whether Advoware shows what the base knows of it.
 func (x *explorer) asRemembered(s state) bool {
 	for f := range fields {
-		if s.base[f] == (pair{}) || reconcile.Moved(&x.schema[f], s.base[f].canonical(), "advoware", s.la[f].canonical()) {
+		if s.base[f] == (pair{}) || reconcile.Moved(&x.schema.fields[f], s.base[f].canonical(), "advoware", s.la[f].canonical()) {
 			return false
 		}
 	}
@@ -118,9 +118,9 @@ func (x *explorer) landDelete(s *state, read [fields]val) {
 		case r.v[f] != read[f]: // saved after the read: the window of a late write
 			x.windows++
 		case s.hist[f]&r.v[f].bit() == 0:
-			x.violate("%s %q is deleted, and the history does not hold it", fieldName(f), r.v[f])
+			x.violate("%s %q is deleted, and the history does not hold it", x.name(f), r.v[f])
 		case s.fresh[advo][f]:
-			x.violate("%s %q was somebody's edit and is deleted", fieldName(f), r.v[f])
+			x.violate("%s %q was somebody's edit and is deleted", x.name(f), r.v[f])
 		}
 		s.fresh[advo][f] = false
 	}

@@ -81,21 +81,21 @@ func (x *explorer) again(s state) state {
 func (x *explorer) people(s state, out []edge) []edge {
 	b := x.sc.Budget
 	for f := range x.sc.TouchFields {
-		if s.editsE < b.EspoEdits && !s.gone {
+		if s.editsE < b.EspoEdits && !s.gone && x.inForce(f, s.e) {
 			for _, w := range x.sc.EspoWords {
 				if v := word(w); v != s.e[f] {
-					out = append(out, edge{fmt.Sprintf("somebody types %s %q in EspoCRM", fieldName(f), v), x.typeEspo(s, f, v)})
+					out = append(out, edge{fmt.Sprintf("somebody types %s %q in EspoCRM", x.name(f), v), x.typeEspo(s, f, v)})
 				}
 			}
 		}
-		if r := s.linkedOrPosted(); s.editsA < b.AdvoEdits && r >= 0 && s.a[r].there && s.pc != sendAdvo && s.pc != sendDelete {
+		if r := s.linkedOrPosted(); s.editsA < b.AdvoEdits && r >= 0 && s.a[r].there && s.pc != sendAdvo && s.pc != sendDelete && x.inForce(f, s.a[r].v) {
 			for _, w := range x.sc.AdvoWords {
 				v := x.sc.AdvoForm(word(w))
 				if s.pc == readBack && s.open.on[f] && s.learnt[f] == (pair{s.open.target[f], v}) {
 					continue // the same save twice, each between our PUT and its read-back: taken for the system's form
 				}
 				if v != s.a[r].v[f] {
-					out = append(out, edge{fmt.Sprintf("somebody types %s %q in Advoware", fieldName(f), v), x.typeAdvo(s, r, f, v)})
+					out = append(out, edge{fmt.Sprintf("somebody types %s %q in Advoware", x.name(f), v), x.typeAdvo(s, r, f, v)})
 				}
 			}
 		}
@@ -106,6 +106,7 @@ func (x *explorer) people(s state, out []edge) []edge {
 		t.a[1] = advoRecord{there: true, row: 1, v: [fields]val{x.sc.AdvoForm(word(3)), x.sc.AdvoForm(word(3))}}
 		out = append(out, edge{"somebody makes a record of another client in Advoware", t})
 	}
+	out = x.rekinding(s, out)
 	out = x.deleting(s, out)
 	if r := s.linked(); s.backups < b.Backups && r != nil && r.there && s.pc == idle && s.late.kind == nothing {
 		t := s
@@ -141,6 +142,7 @@ func (s *state) linkedOrPosted() int {
 func (x *explorer) typeEspo(s state, f int, v val) state {
 	s.editsE++
 	s.e[f] = v
+	s.made |= together(s.e)
 	s.eVer++
 	s.byUs = false
 	s.byTool[espo][f], s.typed[espo][f] = false, true
@@ -154,6 +156,7 @@ func (x *explorer) typeEspo(s state, f int, v val) state {
 func (x *explorer) typeAdvo(s state, r, f int, v val) state {
 	s.editsA++
 	s.a[r].v[f] = v
+	s.made |= together(s.a[r].v)
 	s.a[r].row++
 	s.seen[f] = none
 	s.byTool[advo][f], s.typed[advo][f] = false, true
@@ -201,6 +204,9 @@ func (s state) doubted() state {
 		case v == s.open.before(f):
 			s.common[f] = s.prior[f]
 			s.fresh[side][f] = false
+			if s.open.clears[1-f] { // nor does it look as if it had emptied the other one
+				s.need[1-f] &^= s.open.note[1-f]
+			}
 			s.fresh[1-side][f] = s.standing(1-side, f) != s.common[f].on(1-side) && s.fresh[1-side][f]
 		case same(v, s.open.target[f]):
 			s.fresh[side][f] = false
@@ -241,7 +247,7 @@ func (s *state) shown() {
 
 // same: one is the other, or a form of it.
 func same(e, a val) bool {
-	return e >= word0 && a >= word0 && int(e-word0)/forms == int(a-word0)/forms
+	return e == blank && a == blank || e >= word0 && a >= word0 && int(e-word0)/forms == int(a-word0)/forms
 }
 
 // lateWrite lets a write that nobody waits for land, or vanish.
@@ -322,7 +328,7 @@ func (x *explorer) landing(s *state, side, f int, v, over val) {
 		return
 	}
 	if s.hist[f]&old.bit() == 0 {
-		x.violate("%s %q is replaced, and the history does not hold it", fieldName(f), old)
+		x.violate("%s %q is replaced, and the history does not hold it", x.name(f), old)
 	}
 	if over == old || side == advo && s.seen[f] == old {
 		s.fresh[side][f] = false
@@ -349,11 +355,11 @@ func (x *explorer) landing(s *state, side, f int, v, over val) {
 		loser = espo
 	}
 	rival := s.typed[1-side][f]
-	if x.sc.Group || !own && policy != reconcile.Merge {
+	if x.sc.Group || x.sc.Kinds || !own && policy != reconcile.Merge {
 		rival = x.anyTyped(s, 1-side)
 	}
 	if policy == reconcile.Manual || side != loser || !rival {
-		x.violate("%s %q was somebody's edit and is overwritten against the policy %s", fieldName(f), old, policy)
+		x.violate("%s %q was somebody's edit and is overwritten against the policy %s", x.name(f), old, policy)
 	}
 }
 
@@ -388,7 +394,7 @@ func (x *explorer) landAdvo(s *state, obj [fields]val) {
 
 func (x *explorer) landEspo(s *state, l flight) {
 	for f := range fields {
-		if l.on[f] {
+		if l.on[f] || l.also[f] {
 			x.landing(s, espo, f, l.obj[f], l.over[f])
 		}
 	}
@@ -399,8 +405,8 @@ func (x *explorer) landEspo(s *state, l flight) {
 			s.e[f], s.byTool[espo][f], s.typed[espo][f] = v, false, true
 			s.seen[f] = l.from[f]
 			s.edited(espo, f, v)
-		case l.on[f]:
-			s.put(espo, f, v, true, l.from[f])
+		case l.on[f] || l.also[f]:
+			s.put(espo, f, v, l.on[f], l.from[f])
 		}
 	}
 	s.eVer++
@@ -509,7 +515,7 @@ func (s state) readAdvo() state {
 }
 
 func (x *explorer) flight(s state) flight {
-	return flight{from: s.open.sources(), kind: s.open.kind, obj: s.obj, read: s.la, on: s.open.on, waits: s.open.waits, typed: s.open.typed,
+	return flight{from: s.open.sources(), kind: s.open.kind, obj: s.obj, read: s.la, on: s.open.on, also: s.open.clears, waits: s.open.waits, typed: s.open.typed,
 		over: s.over(s.open.side()), row: s.open.row, ver: s.leVer}
 }
 

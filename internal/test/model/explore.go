@@ -92,12 +92,18 @@ func (x *explorer) first() state {
 		return s
 	}
 	s.link, s.eRow, s.synced = 1, 1, true
+	if x.sc.Kinds {
+		s.e[1] = blank
+	}
 	s.a[0] = advoRecord{there: true, row: 1}
 	for f := range fields {
-		s.a[0].v[f] = x.sc.AdvoForm(word(0))
-		s.base[f] = pair{s.e[f], s.a[0].v[f]}
-		s.common[f] = s.base[f]
+		s.a[0].v[f] = x.sc.AdvoForm(s.e[f])
+		s.common[f] = pair{s.e[f], s.a[0].v[f]}
+		if x.inForce(f, s.e) {
+			s.base[f] = s.common[f]
+		}
 	}
+	s.kinds, s.made = pair{x.kind(s.e), x.kind(s.e)}, together(s.e)
 	return s
 }
 
@@ -148,17 +154,23 @@ func (x *explorer) end(s state) string {
 	default:
 		for f := range fields {
 			v := r.v[f]
+			if !x.inForce(f, s.e) {
+				continue
+			}
 			if s.status == clean && !same(s.e[f], v) {
-				return fmt.Sprintf("both sides differ for good: %s %q in EspoCRM, %q in Advoware", fieldName(f), s.e[f], v)
+				return fmt.Sprintf("both sides differ for good: %s %q in EspoCRM, %q in Advoware", x.name(f), s.e[f], v)
 			}
 			if s.status == failed && !same(s.e[f], v) && !x.stuck(&s, f) {
-				return fmt.Sprintf("%s %q waits in EspoCRM, and nothing keeps it from going over", fieldName(f), s.e[f])
+				return fmt.Sprintf("%s %q waits in EspoCRM, and nothing keeps it from going over", x.name(f), s.e[f])
 			}
 			lost := s.need[f] &^ s.told[f] &^ s.e[f].bit() &^ r.v[f].bit()
 			if lost != 0 {
-				return fmt.Sprintf("%s: nobody was told that %s gave way", fieldName(f), values(lost))
+				return fmt.Sprintf("%s: nobody was told that %s gave way", x.name(f), values(lost))
 			}
 		}
+	}
+	if x.sc.Group && s.status == clean && s.made&together(s.e) == 0 {
+		return fmt.Sprintf("%s %q and %s %q stand together, and nobody has made that", x.name(0), s.e[0], x.name(1), s.e[1])
 	}
 	if x.sc.Policy != reconcile.Manual && x.sc.Own != mapping.Manual && s.status == conflict {
 		return "a conflict waits although the policy decides"

@@ -49,7 +49,7 @@ func (x *explorer) orders(s state, out []edge) []edge {
 	}
 	if s.status == conflict {
 		for _, take := range [][fields]uint8{{espo, espo}, {advo, advo}, {espo, advo}} {
-			give(order{what: resolve, take: take}, "an operator takes %s's %s and %s's %s", sideName(take[0]), fieldName(0), sideName(take[1]), fieldName(1))
+			give(order{what: resolve, take: take}, "an operator takes %s's %s and %s's %s", sideName(take[0]), x.name(0), sideName(take[1]), x.name(1))
 		}
 	}
 	if x.sc.Group {
@@ -61,8 +61,8 @@ func (x *explorer) orders(s state, out []edge) []edge {
 			if s.hist[f]&v.bit() == 0 || v == s.e[f] {
 				continue
 			}
-			give(order{what: undo, f: uint8(f), to: v}, "an operator puts %s %q back", fieldName(f), v)
-			give(order{what: force, f: uint8(f), to: v}, "an operator puts %s %q back by force", fieldName(f), v)
+			give(order{what: undo, f: uint8(f), to: v}, "an operator puts %s %q back", x.name(f), v)
+			give(order{what: force, f: uint8(f), to: v}, "an operator puts %s %q back by force", x.name(f), v)
 		}
 	}
 	return out
@@ -93,12 +93,12 @@ func (x *explorer) ask(s *state, k decideKey) bool {
 		may := s.parked == shows
 		sides := map[string]record.Side{}
 		for f := range fields {
-			if sides[fieldName(f)] = record.EspoCRM; s.order.take[f] == advo {
-				sides[fieldName(f)] = record.Advoware
+			if sides[x.name(f)] = record.EspoCRM; s.order.take[f] == advo {
+				sides[x.name(f)] = record.Advoware
 			}
 		}
 		for key, w := range reconcile.Take(x.input(k), sides) {
-			s.wish[fieldOf(key)] = wish{on: true, shown: fromPair(w.Shown), target: fromCanonical(w.Target), may: may}
+			s.wish[x.fieldOf(key)] = wish{on: true, shown: fromPair(w.Shown), target: fromCanonical(w.Target), may: may}
 		}
 		return true
 	}

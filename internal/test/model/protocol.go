@@ -54,6 +54,7 @@ type Scenario struct {
 	TouchFields int            // people edit the first n fields
 	Own         mapping.Policy // of the second field alone; "": it has none
 	Group       bool           // both fields are one value
+	Kinds       bool           // a person has the first field, a firm the second one
 	Refused     int            // the word that Advoware refuses by name; 0: none
 	Recreate    bool           // what is missing in Advoware is made anew
 	Delete      bool           // what is gone from EspoCRM is deleted in Advoware
@@ -63,20 +64,61 @@ type Scenario struct {
 	Budget      Budget
 }
 
-type schema []mapping.Field
+type schema struct {
+	fields [fields]mapping.Field
+	kinds  map[string][]mapping.Field // nil: the record has no kinds
+}
 
-func (s schema) Fields(string) []mapping.Field { return s }
+func (s schema) Fields(kind string) []mapping.Field {
+	if s.kinds != nil {
+		return s.kinds[kind]
+	}
+	return s.fields[:]
+}
 
 func (sc Scenario) schema() (out schema) {
-	for f := range fields {
-		n := fieldName(f)
-		out = append(out, mapping.Field{Key: n, Espo: n, Advo: n, Type: mapping.String, Direction: mapping.Both, Def: "1"})
+	names := [fields]string{"name", "phone"}
+	if sc.Kinds {
+		names = [fields]string{"name", "firm's name"}
+	}
+	for f, n := range names {
+		out.fields[f] = mapping.Field{Key: n, Espo: n, Advo: n, Type: mapping.String, Direction: mapping.Both, Def: "1"}
 		if sc.Group {
-			out[f].Group = "both"
+			out.fields[f].Group = "both"
 		}
 	}
-	out[fields-1].Policy = sc.Own
+	out.fields[fields-1].Policy = sc.Own
+	if sc.Kinds {
+		out.kinds = map[string][]mapping.Field{}
+		for f, kind := range kindNames {
+			own, other := out.fields[f], out.fields[1-f].Key
+			own.Kind = kind.String()
+			out.kinds[own.Kind] = []mapping.Field{own,
+				{Key: "!~" + other, Advo: other, Type: mapping.String, Direction: mapping.ToAdvoware, Clear: true, Kind: own.Kind},
+				{Key: other + "~!", Espo: other, Type: mapping.String, Direction: mapping.ToEspocrm, Clear: true, Kind: own.Kind}}
+		}
+	}
 	return out
+}
+
+// kindNames are the kinds, each with the number of the field that only it has.
+var kindNames = [fields]val{person, firm}
+
+// kind is what kind of record these values make.
+func (x *explorer) kind(v [fields]val) val {
+	switch {
+	case !x.sc.Kinds || v == [fields]val{}:
+		return none
+	case v[1] >= word0:
+		return firm
+	default:
+		return person
+	}
+}
+
+// inForce reports whether a record of these values has the field.
+func (x *explorer) inForce(f int, v [fields]val) bool {
+	return !x.sc.Kinds || x.kind(v) == kindNames[f]
 }
 
 // policyOf is the policy that decides a field, and whether it is the field's own.
@@ -87,8 +129,11 @@ func (sc Scenario) policyOf(f int) (p reconcile.Policy, own bool) {
 	return sc.Policy, false
 }
 
-func fieldOf(key string) int {
-	if key == fieldName(0) {
+// name is how a story calls a field.
+func (x *explorer) name(f int) string { return x.schema.fields[f].Key }
+
+func (x *explorer) fieldOf(key string) int {
+	if key == x.name(0) {
 		return 0
 	}
 	return 1
@@ -130,10 +175,12 @@ type settleKey struct {
 	byUs   bool
 	learnt [fields]pair
 	known  [fields]pair
+	kind   val // of the written side now
 }
 
 type settlement struct {
 	base    [fields]pair
+	kinds   pair // the base's, where the write was to change a kind; none: as they were
 	open    bool
 	outcome [fields]reconcile.Outcome
 }
@@ -146,7 +193,7 @@ func (x *explorer) settle(k settleKey) settlement {
 	in := reconcile.Settling{Fate: k.fate, Answer: k.answer, ByUs: k.byUs, RowNow: rowText(k.row), Base: map[string]record.Pair{},
 		Open: reconcile.Announcement{Side: record.Advoware, RowID: rowText(k.open.row), RowBefore: rowText(k.open.rowWas), Fields: map[string]reconcile.Announced{}},
 		Form: func(key string, sent, read record.Value) bool {
-			f, seen := fieldOf(key), pair{fromCanonical(sent), fromCanonical(read)}
+			f, seen := x.fieldOf(key), pair{fromCanonical(sent), fromCanonical(read)}
 			return record.OwnForm(sent, read) || k.known[f] == seen || k.answer && k.learnt[f] == seen
 		}}
 	if k.open.kind == putEspo {
@@ -158,7 +205,7 @@ func (x *explorer) settle(k settleKey) settlement {
 		in.Now = map[string]record.Value{}
 	}
 	for f := range fields {
-		key := fieldName(f)
+		key := x.name(f)
 		if k.base[f] != (pair{}) {
 			in.Base[key] = k.base[f].canonical()
 		}
@@ -169,13 +216,22 @@ func (x *explorer) settle(k settleKey) settlement {
 			in.Open.Fields[key] = reconcile.Announced{Shown: k.open.shown[f].canonical(), Target: k.open.target[f].canonical()}
 		}
 	}
+	if k.open.becomes != none {
+		in.Open.Fields[reconcile.KindKey] = reconcile.Announced{Shown: k.open.kinds.canonical(), Target: k.open.becomes.canonical()}
+		if k.there && k.kind != none {
+			in.Now[reconcile.KindKey] = k.kind.canonical()
+		}
+	}
 	got := x.p.Settle(in)
 	out := settlement{open: got.Open}
+	if b, ok := got.Base[reconcile.KindKey]; ok {
+		out.kinds = fromPair(b)
+	}
 	for f := range fields {
-		if b, ok := got.Base[fieldName(f)]; ok {
+		if b, ok := got.Base[x.name(f)]; ok {
 			out.base[f] = fromPair(b)
 		}
-		out.outcome[f] = got.Fields[fieldName(f)]
+		out.outcome[f] = got.Fields[x.name(f)]
 	}
 	x.settled[k] = out
 	return out
@@ -192,6 +248,8 @@ type decideKey struct {
 	byUs   bool
 	wish   [fields]wish
 	stuck  [fields]bool
+	kinds  pair // the base's
+	clears bool
 }
 
 // plan is a decision in the model's words.
@@ -204,6 +262,9 @@ type plan struct {
 	put          bool
 	clash, parks bool
 	typed, waits bool
+	kind         val  // of what is written
+	kinds        pair // the base's from now on
+	clears       [2][fields]bool
 }
 
 func (x *explorer) decide(k decideKey) plan {
@@ -213,17 +274,30 @@ func (x *explorer) decide(k decideKey) plan {
 	in := x.input(k)
 	d := x.p.Decide(in)
 	out := plan{action: d.Action, put: d.PutNeeded, clash: d.Clash, parks: d.Action == reconcile.Park, typed: d.Typed, waits: d.Waits}
+	out.kind, out.kinds = byText[d.Kind], fromPair(d.AgreedKind)
 	for key, v := range d.ToAdvo {
-		out.toAdvo[fieldOf(key)] = fromCanonical(v)
+		if f, clear := x.cleared(key); clear {
+			out.toAdvo[f], out.clears[advo][f] = blank, true
+		} else {
+			out.toAdvo[x.fieldOf(key)] = fromCanonical(v)
+		}
 	}
 	for key, v := range d.ToEspo {
-		out.toEspo[fieldOf(key)] = fromCanonical(v)
+		if f, clear := x.cleared(key); clear {
+			out.toEspo[f], out.clears[espo][f] = blank, true
+		} else {
+			out.toEspo[x.fieldOf(key)] = fromCanonical(v)
+		}
 	}
 	for key, p := range d.Agreed {
-		out.agreed[fieldOf(key)] = fromPair(p)
+		out.agreed[x.fieldOf(key)] = fromPair(p)
 	}
 	for _, c := range d.Changes {
-		f := fieldOf(c.Field.Key)
+		if c.Field.Clear || c.Field.Key == reconcile.KindKey {
+			x.overruledKind(&out, d, c, k)
+			continue
+		}
+		f := x.fieldOf(c.Field.Key)
 		loser := c.Target
 		if d.Action == reconcile.Park { // told whole: both values
 			out.overruled[f] |= k.e[f].bit() | k.a[f].bit()
@@ -239,6 +313,32 @@ func (x *explorer) decide(k decideKey) plan {
 	return out
 }
 
+// cleared is the field that a clear empties.
+func (x *explorer) cleared(key string) (f int, yes bool) {
+	for f := range fields {
+		if key == "!~"+x.name(f) || key == x.name(f)+"~!" {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// overruledKind: where a kind gives way, what the record is called under it does.
+func (x *explorer) overruledKind(out *plan, d reconcile.Decision, c reconcile.Change, k decideKey) {
+	for f := range fields {
+		switch {
+		case c.Field.Clear:
+		case d.Action == reconcile.Park:
+			out.overruled[f] |= k.e[f].bit() | k.a[f].bit()
+		case c.Moved != "both":
+		case c.Target == record.EspoCRM:
+			out.overruled[f] |= k.e[f].bit()
+		case c.Target == record.Advoware:
+			out.overruled[f] |= k.a[f].bit()
+		}
+	}
+}
+
 // input is the question that a decision answers.
 func (x *explorer) input(k decideKey) reconcile.Input {
 	in := reconcile.Input{Schema: x.schema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status], ByUs: k.byUs,
@@ -250,17 +350,23 @@ func (x *explorer) input(k decideKey) reconcile.Input {
 	if k.linked && !k.gone {
 		in.Advo = &mapping.View{Values: map[string]record.Value{}}
 	}
-	for f := range fields {
-		key := fieldName(f)
-		in.Espo.Values[key] = k.e[f].canonical()
+	if x.sc.Kinds {
+		in.Clearing, in.Espo.Kind = k.clears, x.kind(k.e).String()
 		if in.Advo != nil {
-			in.Advo.Values[key] = k.a[f].canonical()
+			in.Advo.Kind = x.kind(k.a).String()
+		}
+	}
+	for f := range fields {
+		key := x.name(f)
+		in.Espo.Values[key], in.Espo.Values[key+"~!"] = k.e[f].canonical(), k.e[f].canonical()
+		if in.Advo != nil {
+			in.Advo.Values[key], in.Advo.Values["!~"+key] = k.a[f].canonical(), k.a[f].canonical()
 		}
 		if k.base[f] != (pair{}) {
 			if in.Base == nil {
 				in.Base = &reconcile.Base{Settled: k.synced, Fields: map[string]record.Pair{}}
 			}
-			in.Base.Fields[key] = k.base[f].canonical()
+			in.Base.Fields[key], in.Base.Kind = k.base[f].canonical(), k.kinds.canonical()
 		}
 		if k.stuck[f] {
 			if in.Stuck == nil {
@@ -272,7 +378,7 @@ func (x *explorer) input(k decideKey) reconcile.Input {
 			if in.Wishes == nil {
 				in.Wishes = map[string]reconcile.Wish{}
 			}
-			in.Wishes[key] = reconcile.Wish{Field: x.schema[f], Shown: w.shown.canonical(), Target: w.target.canonical(), Typed: w.typed}
+			in.Wishes[key] = reconcile.Wish{Field: x.schema.fields[f], Shown: w.shown.canonical(), Target: w.target.canonical(), Typed: w.typed}
 		}
 	}
 	return in

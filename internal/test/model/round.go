@@ -8,7 +8,7 @@ func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
 	before := s
 	s.shown()
 	x.settleOpen(&s, fate, answer)
-	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish}
+	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish, kinds: s.kinds, clears: s.clears}
 	if s.base == ([fields]pair{}) {
 		k.byUs = s.leByUs
 	}
@@ -27,6 +27,7 @@ func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
 			s.base[f] = pair{s.le[f], s.la[f]}
 		}
 	}
+	s.clears = s.clears || d.clears[espo] != [fields]bool{}
 	s.other.stale = s.other.on
 	if s = x.announce(s, d); stuck == ([fields]bool{}) {
 		return s
@@ -70,9 +71,9 @@ func (x *explorer) settleOpen(s *state, fate reconcile.Fate, answer bool) {
 		s.open = announcement{}
 		return
 	}
-	k := settleKey{base: s.base, open: s.open, fate: fate, there: !s.laGone, answer: answer, row: s.leRow, byUs: s.leByUs, learnt: s.learnt, known: s.known}
+	k := settleKey{base: s.base, open: s.open, fate: fate, there: !s.laGone, answer: answer, row: s.leRow, byUs: s.leByUs, learnt: s.learnt, known: s.known, kind: x.kind(s.la)}
 	if k.now = s.la; s.open.kind == putEspo {
-		k.now, k.there = s.le, true
+		k.now, k.there, k.kind = s.le, true, x.kind(s.le)
 	}
 	if s.open.kind == post { // the posted record exists: it has arrived
 		k.fate = reconcile.FateDone
@@ -82,7 +83,11 @@ func (x *explorer) settleOpen(s *state, fate reconcile.Fate, answer bool) {
 		return
 	}
 	s.base = got.base
+	x.settleKinds(s, got, answer)
 	for f := range fields {
+		if s.open.clears[f] && got.outcome[1-f] != reconcile.OutcomeNotDone && !fl.NotesInMemory {
+			s.told[f] |= s.open.note[f] // it goes with the other one
+		}
 		if !s.open.on[f] {
 			continue
 		}
@@ -111,6 +116,24 @@ func (x *explorer) settleOpen(s *state, fate reconcile.Fate, answer bool) {
 	s.open = announcement{}
 }
 
+// settleKinds moves the base's kinds after a write, as one of its fields.
+func (x *explorer) settleKinds(s *state, got settlement, answer bool) {
+	now := pair{x.kind(s.le), x.kind(s.la)}
+	brought := s.open.kind == putEspo && s.open.row != 0 && s.open.row != s.open.rowWas && s.leRow == s.open.row
+	switch {
+	case answer && (now.e == now.a || s.open.kind == putEspo && !s.open.waits):
+		s.kinds = now
+	case !answer && got.kinds != pair{}:
+		s.kinds = got.kinds
+	}
+	if !answer && brought && now.e == now.a {
+		s.kinds = now
+	}
+	if !answer && s.open.kind == putEspo {
+		s.clears = s.clears || s.open.clears != [fields]bool{}
+	}
+}
+
 // maxWrites bounds the writes of one run.
 const maxWrites = 4
 
@@ -134,6 +157,7 @@ func (x *explorer) announce(s state, d plan) state {
 			s.told[f] |= d.overruled[f]
 			s.parked[f] = pair{s.le[f], s.la[f]}
 		}
+		s.kinds = d.kinds
 		return s.saying(conflict)
 	case d.toAdvo != [fields]val{}:
 		ann.kind, s.pc = putAdvo, sendAdvo
@@ -148,6 +172,7 @@ func (x *explorer) announce(s state, d plan) state {
 				s.base[f].e = s.e[f]
 			}
 		}
+		s.kinds = pair{x.kind(s.le), x.kind(s.la)}
 		if s.want, s.pc = clean, sendStatus; s.leRow == s.laRow && s.status == clean && s.synced {
 			s.pc = idle
 		}
@@ -177,7 +202,8 @@ func (x *explorer) plan(s state, d plan, ann announcement) state {
 			continue
 		}
 		s.prior[f] = s.common[f]
-		ann.on[f], ann.target[f], ann.shown[f] = true, targets[f], pair{s.le[f], s.la[f]}
+		ann.clears[f] = d.clears[ann.side()][f]
+		ann.on[f], ann.target[f], ann.shown[f] = !ann.clears[f], targets[f], pair{s.le[f], s.la[f]}
 		over := s.la[f]
 		if ann.kind == putEspo {
 			over = s.le[f]
@@ -194,6 +220,9 @@ func (x *explorer) plan(s state, d plan, ann announcement) state {
 				s.base[f] = pair{targets[f], s.la[f]}
 			}
 		}
+	}
+	if k := (pair{x.kind(s.le), x.kind(s.la)}); k.on(ann.side()) != d.kind && k.on(1-ann.side()) == d.kind {
+		ann.kinds, ann.becomes = k, d.kind
 	}
 	s.writes++
 	if !fl.SendsBeforeAnnouncing {

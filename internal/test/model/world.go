@@ -29,6 +29,12 @@ const (
 	word0              // the first word
 )
 
+// The kinds of a record.
+const (
+	person val = 254
+	firm   val = 255
+)
+
 var words = []string{"old", "paul", "quinn", "rosa"}
 
 // capital, marked and cut are the forms that a simulated system stores.
@@ -66,6 +72,10 @@ func (v val) String() string {
 		return "?"
 	case blank:
 		return "(empty)"
+	case person:
+		return "person"
+	case firm:
+		return "firm"
 	}
 	w := words[int(v-word0)/forms]
 	switch int(v-word0) % forms {
@@ -89,6 +99,8 @@ func (v val) canonical() record.Value {
 		return record.Unknown()
 	case blank:
 		return record.Empty()
+	case person, firm:
+		return record.Of(v.String())
 	}
 	return canonicals[v]
 }
@@ -99,6 +111,7 @@ var canonicals, byText = func() (all [word0 + val(forms*4)]record.Value, back ma
 		all[v] = record.Of(v.String())
 		back[v.String()] = v
 	}
+	back[person.String()], back[firm.String()] = person, firm
 	return all, back
 }()
 
@@ -145,16 +158,19 @@ var writeNames = []string{"nothing", "PUT to Advoware", "PUT to EspoCRM", "POST 
 
 // announcement is what is stored before a write.
 type announcement struct {
-	kind   write
-	on     [fields]bool
-	shown  [fields]pair
-	target [fields]val
-	row    uint8 // the rowId that a PUT to EspoCRM brings
-	rowWas uint8
-	note   [fields]uint32 // the overruled values that a note is owed for
-	id     uint8          // of a POST, once it is answered
-	waits  bool           // a field waits, so EspoCRM gets neither rowId nor clean
-	typed  bool           // an operator's values, which have still to go to Advoware
+	kind    write
+	on      [fields]bool
+	shown   [fields]pair
+	target  [fields]val
+	row     uint8 // the rowId that a PUT to EspoCRM brings
+	rowWas  uint8
+	note    [fields]uint32 // the overruled values that a note is owed for
+	id      uint8          // of a POST, once it is answered
+	waits   bool           // a field waits, so EspoCRM gets neither rowId nor clean
+	typed   bool           // an operator's values, which have still to go to Advoware
+	clears  [fields]bool   // what a change of kind empties along with it
+	kinds   pair           // what kind each side was of, where the write changes one
+	becomes val            // to this
 }
 
 // side is the side that is written to.
@@ -184,6 +200,7 @@ type flight struct {
 	from  [fields]val // what it had been shown of the other side
 	over  [fields]val // what an operator has seen there and wants replaced
 	on    [fields]bool
+	also  [fields]bool // emptied along with it
 	row   uint8
 	ver   uint8
 	waits bool
@@ -241,6 +258,7 @@ type state struct {
 
 	// The store.
 	base   [fields]pair
+	kinds  pair // the base's kinds
 	open   announcement
 	hist   [fields]uint32 // values that the history holds
 	told   [fields]uint32 // values that a note has told
@@ -267,6 +285,7 @@ type state struct {
 	seen    [fields]val       // an operator has seen it in Advoware, and wants another value there
 	typed   [2][fields]bool   // somebody has typed there since the tool last brought both in step
 	faulty  bool              // something died, was lost, late or restored
+	made    uint64            // the pairs of values that people have made, where two fields are one
 	posts   uint8
 	foreign uint8 // which of Advoware's records a person has made, as bits
 	editsE  uint8
@@ -295,6 +314,7 @@ type proc struct {
 	own    bool  // what is read back was written by this very run
 	order  order
 	wish   [fields]wish
+	clears bool // empties in EspoCRM are owed by a decision of this run, or of the one before
 }
 
 const (
@@ -353,9 +373,6 @@ type Budget struct {
 	// their lease has run out.
 	Deletes, Orders, Stalls uint8
 }
-
-// fieldName is how a story calls a field.
-func fieldName(f int) string { return []string{"name", "phone"}[f] }
 
 func values(set uint32) string {
 	var out []string
