@@ -12,16 +12,13 @@ import (
 
 // Loose lets an Advoware record be linked to nothing at the end.
 func (o *Oracle) Loose(advoID int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.loose[strconv.FormatInt(advoID, 10)] = true
+	o.locked(func() { o.loose[strconv.FormatInt(advoID, 10)] = true })
 }
 
 // IsLoose reports whether an Advoware record may be linked to nothing.
-func (o *Oracle) IsLoose(advoID int64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.loose[strconv.FormatInt(advoID, 10)]
+func (o *Oracle) IsLoose(advoID int64) (yes bool) {
+	o.locked(func() { yes = o.loose[strconv.FormatInt(advoID, 10)] })
+	return yes
 }
 
 // Deleted is what an Advoware record held that is gone by now.
@@ -43,7 +40,7 @@ func (o *Oracle) Overwritten(entries []store.Entry) (out []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, l := range o.losses {
-		if l.value.HasText() && !slices.ContainsFunc(entries, func(e store.Entry) bool { return l.in(e, false) }) {
+		if l.value.HasText() && !l.isIn(entries, false) {
 			out = append(out, fmt.Sprintf("kept: %q of %s in %s %s was replaced, and the history does not say so in the end", l.value.Text(), l.attr, l.side, l.id))
 		}
 	}
@@ -57,7 +54,7 @@ func (o *Oracle) Untold() (out []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, l := range o.losses {
-		if _, there := o.now[key{record.EspoCRM, l.of}]; l.untold && there && o.notes(l.of) <= l.notes {
+		if _, there := o.now[key{record.EspoCRM, l.of}]; there && o.stillUntold(l) {
 			out = append(out, fmt.Sprintf("untold: %q of %s in %s %s gave way, and nobody was told", l.value.Text(), l.attr, l.side, l.id))
 		}
 	}
@@ -81,7 +78,7 @@ func (o *Oracle) Differences() (out []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	carried := map[string]int{}
-	for _, k := range slices.SortedFunc(maps.Keys(o.now), compareKeys) {
+	for _, k := range sorted(o.now) {
 		s := o.now[k]
 		if s.link == "" {
 			continue
@@ -101,7 +98,7 @@ func (o *Oracle) Differences() (out []string) {
 				continue
 			}
 			e, v := s.values[f.Espo], a.values[f.Advo]
-			if !agree(e, v) && !(v.IsAbsent() && o.leftOut[cell{key{record.Advoware, s.link}, f.Advo}]) {
+			if !agree(e, v) && !(v.IsAbsent() && o.of(cell{key{record.Advoware, s.link}, f.Advo}).leftOut) {
 				out = append(out, fmt.Sprintf("EspoCRM %s: %s is %q, Advoware %s: %s is %q", k.id, f.Espo, e.Text(), s.link, f.Advo, v.Text()))
 			}
 		}
@@ -111,7 +108,7 @@ func (o *Oracle) Differences() (out []string) {
 			carried[s.link]++
 		}
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(o.now), compareKeys) {
+	for _, k := range sorted(o.now) {
 		if k.side == record.Advoware && carried[k.id] == 0 && !o.loose[k.id] {
 			out = append(out, fmt.Sprintf("Advoware %s is linked to nothing", k.id))
 		}
@@ -133,9 +130,11 @@ func (o *Oracle) Made(run string) (ids []int64) {
 
 // Forget takes the present state of both systems as it is, without edits.
 func (o *Oracle) Forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.now, _ = o.look()
-	clear(o.typed)
-	o.compareAll()
+	o.locked(func() {
+		o.look()
+		for _, a := range o.cells {
+			a.typed = false
+		}
+		o.compareAll()
+	})
 }

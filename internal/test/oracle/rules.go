@@ -1,9 +1,8 @@
 package oracle
 
 import (
+	"cmp"
 	"slices"
-
-	"github.com/tidwall/gjson"
 
 	"advosync/internal/mapping"
 	"advosync/internal/record"
@@ -50,17 +49,17 @@ type Order struct {
 // command has ended. The word holds until then, and until both sides agree.
 func (o *Oracle) Ordered(id string, order Order) (done func()) {
 	o.Settle()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.orders[id] = &order
-	delete(o.imported, id) // link and reset --forget make it a first contact
-	o.forgive(OrderedBeforeTold, func(l loss) bool { return l.of == id })
+	o.locked(func() {
+		o.orders[id] = &order
+		delete(o.imported, id) // link and reset --forget make it a first contact
+		o.forgive(OrderedBeforeTold, func(l loss) bool { return l.of == id })
+	})
 	return func() {
 		o.Settle()
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		order.done = true
-		o.compareAll()
+		o.locked(func() {
+			order.done = true
+			o.compareAll()
+		})
 	}
 }
 
@@ -69,22 +68,16 @@ func (o *Oracle) Ordered(id string, order Order) (done func()) {
 // tell who moved, so nothing is judged to be unfair.
 func (o *Oracle) Rough() {
 	o.Settle()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.rough = true
+	o.locked(func() { o.rough = true })
 }
 
 // Excuse marks everything that the tool does during call as fallen into an open window.
 func (o *Oracle) Excuse(window string, call func()) {
-	o.Settle()
-	o.mu.Lock()
-	o.excuse, o.rough = window, true
-	o.mu.Unlock()
+	o.Rough()
+	o.locked(func() { o.excuse = window })
 	call()
 	o.Settle()
-	o.mu.Lock()
-	o.excuse = ""
-	o.mu.Unlock()
+	o.locked(func() { o.excuse = "" })
 }
 
 // loss is a value that the tool replaced.
@@ -102,27 +95,26 @@ type loss struct {
 // replaced judges one value that the tool replaced; seen is what its process had been
 // shown.
 func (o *Oracle) replaced(before, seen map[key]snapshot, c cell, was, is record.Value) {
-	if s, ok := seen[c.key]; ok && s.values[c.attr] != was && o.excuse == "" && (c.side == record.Advoware || !o.Guarded) {
-		o.counts[UnseenSave]++
-		o.note("excused: %s", UnseenSave)
-		return
+	excuse := o.excuse
+	if s, ok := seen[c.key]; ok && s.values[c.attr] != was && excuse == "" && (c.side == record.Advoware || !o.Guarded) {
+		excuse = UnseenSave
 	}
-	if o.excuse != "" {
-		o.counts[o.excuse]++
-		o.note("excused: %s", o.excuse)
+	if excuse != "" {
+		o.counts[excuse]++
+		o.note("excused: %s", excuse)
 		return
 	}
 	if c.side == record.Advoware && (record.FoldEqual(was, is) || record.OwnForm(was, is)) && is.HasText() {
 		return // the whole object goes back, and Advoware stores it in its own form
 	}
-	other, linked := o.partner(before, c.key)
-	l := loss{cell: c, value: was, pair: other}
-	if l.of = c.id; c.side == record.Advoware {
-		l.of = other.id
+	l := loss{cell: c, value: was, of: c.id}
+	linked := false
+	if l.pair, linked = o.partner(before, c.key); c.side == record.Advoware {
+		l.of = l.pair.id
 	}
 	if was.HasText() {
 		o.counts[JudgedKept]++
-		if o.History != nil && !slices.ContainsFunc(o.History(l.of), func(e store.Entry) bool { return l.in(e, true) }) {
+		if o.History != nil && !l.isIn(o.History(l.of), true) {
 			o.problem("kept: %s replaced %s of %s %s (%q), which is not in the history", o.actor, c.attr, c.side, c.id, was.Text())
 		}
 	}
@@ -130,133 +122,122 @@ func (o *Oracle) replaced(before, seen map[key]snapshot, c cell, was, is record.
 	if !ordered {
 		order = &Order{}
 	}
-	first := c.side == record.Advoware && firstContact(before[other]) && o.imported[other.id] != c.id ||
-		c.side == record.EspoCRM && firstContact(before[c.key]) && !was.HasText() // what EspoCRM lacks comes from Advoware
-	if o.typed[c] && !was.IsAbsent() && o.travels(c, before[c.key].kind) && !o.bothHad(c, was) {
-		if l.untold = !ordered && !first; l.untold {
+	// At a first contact EspoCRM's values go over, and what it lacks comes from Advoware.
+	first := c.side == record.Advoware && firstContact(before[l.pair]) && o.imported[l.of] != c.id ||
+		c.side == record.EspoCRM && firstContact(before[c.key]) && !was.HasText()
+	if o.of(c).typed && !was.IsAbsent() && o.travels(c, before[c.key].kind) && !o.bothHad(c, was) && !first {
+		if l.untold = !ordered; l.untold {
 			o.counts[JudgedTold]++
 			l.notes = o.notes(l.of)
 		}
-		if !o.rough && !o.apart[l.of] && !order.Force && !first {
-			o.fair(before, c, other, linked, order.Take)
+		if !o.rough && !o.apart[l.of] && !order.Force {
+			o.fair(before, l, linked, order.Take)
 		}
 	}
 	o.losses = append(o.losses, l)
 }
 
-// in reports whether a line of the history holds the value; planned: whatever came of the
-// write, else only where it has, or may have, happened.
-func (l loss) in(e store.Entry, planned bool) bool {
-	if l.of != "" && e.RecordID != l.of {
-		return false
-	}
-	return slices.ContainsFunc(e.Writes, func(w store.Write) bool {
-		name := w.Espocrm
-		if w.Side == record.Advoware {
-			name = w.Advoware
-		}
-		return w.Side == l.side && name == l.attr && w.Before.Text() == l.value.Text() &&
-			(planned || w.State == store.WriteDone || w.State == store.WriteUnknown)
+// isIn reports whether a history holds the value; planned: whatever came of the write,
+// else only where it has, or may have, happened.
+func (l loss) isIn(entries []store.Entry, planned bool) bool {
+	return slices.ContainsFunc(entries, func(e store.Entry) bool {
+		return (l.of == "" || e.RecordID == l.of) && slices.ContainsFunc(e.Writes, func(w store.Write) bool {
+			name := w.Espocrm
+			if w.Side == record.Advoware {
+				name = w.Advoware
+			}
+			return w.Side == l.side && name == l.attr && w.Before.Text() == l.value.Text() &&
+				(planned || w.State == store.WriteDone || w.State == store.WriteUnknown)
+		})
 	})
 }
 
-// standsAgain drops what was lost of a cell where somebody has brought that very value back.
-func (o *Oracle) standsAgain(c cell, v record.Value) {
-	o.losses = slices.DeleteFunc(o.losses, func(l loss) bool { return l.cell == c && l.value == v })
-}
-
 // fair judges whether a person's value that the other side never had lost under the
-// policy: to something on the other side that had not come here either.
-func (o *Oracle) fair(before map[key]snapshot, c cell, other key, linked bool, takes map[string]record.Side) {
+// policy, or an operator's take: to something on the other side that had not come here
+// either.
+func (o *Oracle) fair(before map[key]snapshot, l loss, linked bool, takes map[string]record.Side) {
 	o.counts[JudgedFair]++
-	loser := record.Advoware
-	policy, own := o.policyOf(c)
-	switch {
-	case takes != nil:
-		take := takes["*"]
-		for _, f := range o.Mapping.AllFields() {
-			if side, named := takes[f.Key]; named && nameOn(f, c.side) == c.attr {
-				take = side
+	about := o.attribute(l.cell)
+	policy, own := o.Policy, about.policy != ""
+	if own {
+		policy = string(about.policy)
+	}
+	loser := map[string]record.Side{"merge": record.Advoware, "espocrm": record.Advoware, "advoware": record.EspoCRM}[policy]
+	if takes != nil {
+		loser = takes["*"].Other()
+		for _, key := range about.keys {
+			if side, named := takes[key]; named {
+				loser = side.Other()
 			}
 		}
-		loser = take.Other()
-	case policy == "advoware":
-		loser = record.EspoCRM
-	case policy == "manual":
-		loser = ""
 	}
-	byField := own || policy == "merge" || policy == "manual"
-	rival := false
-	theirs, there := before[other]
+	theirs, there := before[l.pair]
 	if !there {
-		theirs = o.gone[other]
+		theirs = o.gone[l.pair]
 	}
+	byField, rival := own || policy == "merge" || policy == "manual", false
 	for attr := range theirs.values {
-		d := cell{other, attr}
-		if !o.settled[d] && o.travels(d, theirs.kind) && (o.sameField(c, d) || !byField && !o.ruled(d)) {
-			rival = true
-		}
+		c := cell{l.pair, attr}
+		other := o.attribute(c)
+		rival = rival || !o.of(c).settled && o.travels(c, theirs.kind) && (other.unit == about.unit || !byField && other.policy == "")
 	}
 	switch {
-	case c.side != loser:
-		o.problem("unfair: %s replaced %s of %s %s, which wins (policy %s)", o.actor, c.attr, c.side, c.id, policy)
+	case l.side != loser:
+		o.problem("unfair: %s replaced %s of %s %s, which wins (policy %s)", o.actor, l.attr, l.side, l.id, policy)
 	case !linked || !rival:
-		o.problem("unfair: %s replaced %s of %s %s, and nothing on the other side had been changed (policy %s)", o.actor, c.attr, c.side, c.id, policy)
+		o.problem("unfair: %s replaced %s of %s %s, and nothing on the other side had been changed (policy %s)", o.actor, l.attr, l.side, l.id, policy)
 	}
 }
 
-// policyOf is the policy that decides a cell, and whether it is the field's own.
-func (o *Oracle) policyOf(c cell) (policy string, own bool) {
+// attribute is what the mapping says of a name on one side.
+type attribute struct {
+	keys   []string       // of its fields
+	unit   string         // what it is one value with: what a kind has of its own, its group, or its field
+	policy mapping.Policy // its own
+}
+
+func (o *Oracle) attribute(c cell) (a attribute) {
 	for _, f := range o.Mapping.AllFields() {
-		if f.Policy != "" && nameOn(f, c.side) == c.attr {
-			return string(f.Policy), true
+		if nameOn(f, c.side) != c.attr {
+			continue
+		}
+		a.keys, a.policy = append(a.keys, f.Key), cmp.Or(a.policy, f.Policy)
+		switch {
+		case f.Kind != "":
+			a.unit = "kind"
+		case f.Group != "":
+			a.unit = "group " + f.Group
+		default:
+			a.unit = cmp.Or(a.unit, f.Key)
 		}
 	}
-	return o.Policy, false
+	return a
 }
 
-func (o *Oracle) ruled(c cell) bool {
-	_, own := o.policyOf(c)
-	return own
+// travels reports whether a cell's values go both ways in a record of this kind.
+func (o *Oracle) travels(c cell, kind string) bool {
+	return slices.ContainsFunc(o.Mapping.Fields(kind), func(f mapping.Field) bool { return travels(f) && nameOn(f, c.side) == c.attr })
+}
+
+// travels reports whether a field's values go both ways, and are somebody's.
+func travels(f mapping.Field) bool {
+	return f.Direction == mapping.Both && !f.Computed && !f.Clear
+}
+
+func nameOn(f mapping.Field, side record.Side) string {
+	if side == record.EspoCRM {
+		return f.Espo
+	}
+	return f.Advo
 }
 
 // firstContact reports whether an EspoCRM record was never synced, or an operator has said
 // so (link, reset --forget): then its values go over.
-func firstContact(espo snapshot) bool {
-	return gjson.GetBytes(espo.raw, "advowareLastSync").String() == ""
-}
-
-// travels reports whether an attribute's values go both ways in a record of this kind.
-func (o *Oracle) travels(c cell, kind string) bool {
-	return slices.ContainsFunc(o.Mapping.Fields(kind), func(f mapping.Field) bool {
-		return nameOn(f, c.side) == c.attr && f.Direction == mapping.Both && !f.Computed && !f.Clear
-	})
-}
-
-// sameField reports whether two attributes are the two ends of one field, or both belong
-// to what a kind has of its own, which is one value.
-func (o *Oracle) sameField(a, b cell) bool {
-	ofKind := func(c cell) bool {
-		return slices.ContainsFunc(o.Mapping.AllFields(), func(f mapping.Field) bool { return f.Kind != "" && nameOn(f, c.side) == c.attr })
-	}
-	return ofKind(a) && ofKind(b) || slices.ContainsFunc(o.Mapping.AllFields(), func(f mapping.Field) bool {
-		return nameOn(f, a.side) == a.attr && nameOn(f, b.side) == b.attr
-	}) || o.groupOf(a) != "" && o.groupOf(a) == o.groupOf(b)
-}
-
-// groupOf is the group of a cell, "" where it is alone.
-func (o *Oracle) groupOf(c cell) string {
-	for _, f := range o.Mapping.AllFields() {
-		if f.Group != "" && nameOn(f, c.side) == c.attr {
-			return f.Group
-		}
-	}
-	return ""
-}
+func firstContact(espo snapshot) bool { return espo.at("advowareLastSync") == "" }
 
 // bothHad reports whether the other side held a value as well, at some time.
 func (o *Oracle) bothHad(c cell, v record.Value) bool {
-	return slices.ContainsFunc(o.had[c], func(h record.Value) bool { return h == v || !h.HasText() && !v.HasText() })
+	return slices.ContainsFunc(o.of(c).had, func(h record.Value) bool { return h == v || !h.HasText() && !v.HasText() })
 }
 
 // partner is the linked record on the other side, or the one that was linked last; either
@@ -276,12 +257,15 @@ func (o *Oracle) partner(now map[key]snapshot, k key) (key, bool) {
 // forgive takes note that nobody has to be told of some losses any more.
 func (o *Oracle) forgive(why string, which func(loss) bool) {
 	for i, l := range o.losses {
-		if l.untold && which(l) && o.notes(l.of) <= l.notes {
+		if which(l) && o.stillUntold(l) {
 			o.losses[i].untold = false
 			o.counts[why]++
 		}
 	}
 }
+
+// stillUntold: no note has come to the record since.
+func (o *Oracle) stillUntold(l loss) bool { return l.untold && o.notes(l.of) <= l.notes }
 
 // compareAll takes note of what both sides hold, and of what the tool has just called
 // clean: from then on it must know what stood there.
@@ -300,28 +284,29 @@ func (o *Oracle) compareAll(called ...key) {
 		}
 		alike := s.kind == a.kind
 		for _, f := range o.Mapping.Fields(s.kind) {
-			if f.Direction != mapping.Both || f.Computed || f.Clear {
+			if !travels(f) {
 				continue
 			}
-			c, d := cell{e, f.Espo}, cell{k, f.Advo}
 			if s.kind != a.kind || !agree(s.values[f.Espo], a.values[f.Advo]) {
 				alike = false
 				continue
 			}
-			for _, x := range []struct {
-				cell
-				v record.Value
-			}{{c, s.values[f.Espo]}, {d, a.values[f.Advo]}} {
-				if !o.bothHad(x.cell, x.v) {
-					o.had[x.cell] = append(o.had[x.cell], x.v)
-				}
-				o.settled[x.cell] = o.settled[x.cell] || slices.Contains(called, e)
-			}
+			o.meets(cell{e, f.Espo}, s.values[f.Espo], slices.Contains(called, e))
+			o.meets(cell{k, f.Advo}, a.values[f.Advo], slices.Contains(called, e))
 		}
 		if order := o.orders[e.id]; alike && order != nil && order.done {
 			delete(o.orders, e.id)
 		}
 	}
+}
+
+// meets: the other side holds the same, and where the tool has called it clean, it knows.
+func (o *Oracle) meets(c cell, v record.Value, called bool) {
+	a := o.of(c)
+	if !o.bothHad(c, v) {
+		a.had = append(a.had, v)
+	}
+	a.settled = a.settled || called
 }
 
 // agree is equality as far as a system that stores a value leaves it alone.
