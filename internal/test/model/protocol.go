@@ -276,14 +276,14 @@ func (x *explorer) decide(k decideKey) plan {
 	out := plan{action: d.Action, put: d.PutNeeded, clash: d.Clash, parks: d.Action == reconcile.Park, typed: d.Typed, waits: d.Waits}
 	out.kind, out.kinds = byText[d.Kind], fromPair(d.AgreedKind)
 	for key, v := range d.ToAdvo {
-		if f, clear := x.cleared(key); clear {
+		if f, yes := x.cleared(key); yes {
 			out.toAdvo[f], out.clears[advo][f] = blank, true
 		} else {
 			out.toAdvo[x.fieldOf(key)] = fromCanonical(v)
 		}
 	}
 	for key, v := range d.ToEspo {
-		if f, clear := x.cleared(key); clear {
+		if f, yes := x.cleared(key); yes {
 			out.toEspo[f], out.clears[espo][f] = blank, true
 		} else {
 			out.toEspo[x.fieldOf(key)] = fromCanonical(v)
