@@ -122,9 +122,10 @@ func (o *Oracle) replaced(before, seen map[key]snapshot, c cell, was, is record.
 	if !ordered {
 		order = &Order{}
 	}
-	// At a first contact EspoCRM's values go over, and what it lacks comes from Advoware.
+	// At a first contact EspoCRM's values go over, and what it lacks comes from Advoware. Where
+	// nobody has to remember anything, what either side lacks comes from the other.
 	first := c.side == record.Advoware && firstContact(before[l.pair]) && o.imported[l.of] != c.id ||
-		c.side == record.EspoCRM && firstContact(before[c.key]) && !was.HasText()
+		!was.HasText() && (o.apart[l.of] || c.side == record.EspoCRM && firstContact(before[c.key]))
 	if o.of(c).typed && !was.IsAbsent() && o.travels(c, before[c.key].kind) && !o.bothHad(c, was) && !first {
 		if l.untold = !ordered; l.untold {
 			o.counts[JudgedTold]++

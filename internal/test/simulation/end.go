@@ -27,9 +27,10 @@ func (s *Sim) settleDown() {
 			_ = s.Oracle.Person("admin", func() error { return s.Espo.Restore(entityType, id) })
 		}
 	}
-	var lost []string // with a backup
+	var lost []string // with a backup, or their number is another record's by now, so that they stay in the bin
 	s.ids = slices.DeleteFunc(s.ids, func(id string) bool {
-		_, there := s.Espo.Get(entityType, id)
+		rec, there := s.Espo.Get(entityType, id)
+		there = there && rec["deleted"] != true
 		if !there {
 			lost = append(lost, id)
 		}
