@@ -101,7 +101,10 @@ return {granted, mark, wait, paused}`
 
 // KEYS: the budget. ARGV: ms.
 const pauseLua = luaClock + `
-local till = math.max(now + ARGV[1], tonumber(redis.call('HGET', KEYS[1], 'until') or '0'))
+local at, untl = unpack(redis.call('HMGET', KEYS[1], 'at', 'until'))
+local back = math.max((tonumber(at) or now) - now, 0)
+local till = math.max(now + ARGV[1], (tonumber(untl) or 0) - back)
 redis.call('HSET', KEYS[1], 'until', string.format('%d', till))
+if back > 0 then redis.call('HSET', KEYS[1], 'at', string.format('%d', now)) end
 if redis.call('PTTL', KEYS[1]) < till - now then redis.call('PEXPIRE', KEYS[1], till - now + 20000) end
 return 1`

@@ -41,3 +41,35 @@ func TestBudgetAfterTheServersClockWasSetBack(t *testing.T) {
 		t.Errorf("when the pause is over: %+v", got)
 	}
 }
+
+// TestPauseAfterTheServersClockWasSetBack: between a draw and the 429 that answers the call.
+func TestPauseAfterTheServersClockWasSetBack(t *testing.T) {
+	m := miniredis.RunT(t)
+	now := time.Unix(1_700_000_000, 0)
+	m.SetTime(now)
+	s, ok := store.BudgetsOf(open(t, "redis://"+m.Addr(), redis.Options{}))
+	if !ok {
+		t.Fatal("it keeps no budgets")
+	}
+	draw := func(at time.Time) store.Drawn {
+		t.Helper()
+		m.SetTime(at)
+		got, err := s.DrawCalls(t.Context(), "Advoware", store.Drawing{Pace: store.Pace{PerSecond: 1, Burst: 4}, Want: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	draw(now)
+	back := now.Add(-time.Hour)
+	m.SetTime(back)
+	if err := s.PauseCalls(t.Context(), "Advoware", 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if got := draw(back.Add(time.Second)); got.Granted != 0 || got.Paused != 9*time.Second {
+		t.Errorf("in the pause: %+v", got)
+	}
+	if got := draw(back.Add(11 * time.Second)); got.Granted != 1 {
+		t.Errorf("when the pause is over: %+v", got)
+	}
+}
