@@ -23,6 +23,8 @@ const (
 	// needsListed is how many records of one kind and entity are listed; of more the
 	// number is said.
 	needsListed = 20
+	// longestWhy is how much of a failure's message is shown, in bytes. Its end is a command.
+	longestWhy = 800
 	// barsShown is how many passes the morning page shows.
 	barsShown = 30
 	// backupDue is how old a store may be of which nobody has made a copy yet.
@@ -260,7 +262,7 @@ func needOf(m *mapping.Mapping, kind result.NeedKind, o record.Object, mem store
 			}
 		}
 	default:
-		n.Why = fault.Clean(o.Plain(record.FieldErrorMessage), 300)
+		n.Why = fault.Clean(o.Plain(record.FieldErrorMessage), longestWhy)
 		if f := mem.Failure; f != nil {
 			since, n.Code = f.At, f.Code
 			if kind == result.NeedFailing {

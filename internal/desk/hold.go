@@ -51,9 +51,9 @@ func (d *Desk) hold(ctx context.Context, r *sync.Record, q HoldRequest) error {
 		r.Say(sync.ReasonOnHold, "On hold: no pass and no command syncs it until it is released.")
 	}
 	if q.DryRun {
-		r.Result.Outcome, r.Result.Planned = result.Planned, result.Adopted
+		r.Result.Outcome, r.Result.Planned = result.Planned, result.Unchanged
 		return nil
 	}
-	r.Result.Outcome = result.Adopted
+	// Neither side changes, nor what is remembered of them.
 	return r.Commit(ctx, next)
 }

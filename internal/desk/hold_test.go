@@ -20,7 +20,7 @@ func TestOnHold(t *testing.T) {
 	r := rig.New(t, func(r *rig.Rig) { r.Cfg.Policy = reconcile.Merge })
 	id, advo := r.Linked()
 	r.Want(r.Sync(id), result.NoChange, result.Unchanged)
-	r.Outcome(r.Hold(id, "Erbfall"), result.Adopted)
+	r.Outcome(r.Hold(id, "Erbfall"), result.Unchanged)
 	r.EditEspo(id, map[string]any{"email": "neu@example.de"})
 	r.EditAdvo(advo, map[string]any{"telGesch": "4711"})
 	e, a := r.Espo.Moves(rig.Type), r.Advo.Moves(sandbox.BeteiligtePath)
@@ -46,7 +46,7 @@ func TestOnHold(t *testing.T) {
 	if got := r.Plan(id); len(got.Fields) != 2 {
 		t.Errorf("what differs is not shown: %+v", got.Fields)
 	}
-	r.Outcome(r.Hold(id, ""), result.Adopted)
+	r.Outcome(r.Hold(id, ""), result.Unchanged)
 	if m := r.Remembered(id); m.Hold != nil || m.Pending != sync.PendingReleased || m.Base == nil {
 		t.Errorf("%+v", m)
 	}

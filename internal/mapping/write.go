@@ -128,19 +128,29 @@ func (m *Mapping) unwritable(l *line, side record.Side, v record.Value) error {
 	case v.IsAbsent():
 		return m.fail(side, name, name+" has no known value to send")
 	case l.lacks(v):
-		e := m.fail(side, name, "the value of "+l.name(side.Other())+" is not in the values table of "+name)
-		e.Hint = "add it to `values` of this field in the mapping, or correct the record"
-		return e
+		return m.badValue(l, side, "is not in the values table of "+name, "add it to `values` of this field in the mapping, or correct the record")
 	case side == record.Advoware && l.ref != nil && v.HasText() && !m.leads(l, v):
 		return m.unresolved(l, side, nil)
 	case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
-		e := m.fail(side, name, name+" cannot take this value: format makes a text of it that parse does not read as the same value")
-		e.Hint = "mend format and parse of this field in the mapping, or correct the record"
-		return e
+		return m.badValue(l, side, "does not fit "+name+": format makes a text of it that parse does not read as the same value",
+			"mend format and parse of this field in the mapping, or correct the record")
 	case !l.fits(v):
-		return m.fail(side, name, name+" cannot take this value (type "+string(l.Type)+")")
+		return m.badValue(l, side, "does not fit "+name+" (type "+string(l.Type)+")", "correct the record, or the type of this field in the mapping")
 	}
 	return nil
+}
+
+// badValue says what is wrong with a value that side cannot be sent, of the system that
+// holds it; a computed one stands in no field.
+func (m *Mapping) badValue(l *line, side record.Side, wrong, hint string) error {
+	from, field := side.Other(), l.name(side.Other())
+	if field == "" {
+		from, field = side, l.name(side)
+		wrong = "that is computed for it " + wrong
+	}
+	e := m.fail(from, field, "the value of "+field+" "+wrong)
+	e.Hint = hint
+	return e
 }
 
 // leads reports whether Advoware has a number or word for a reference.

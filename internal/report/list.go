@@ -343,9 +343,12 @@ func (p *page) totalWords(doc result.Document) string {
 		return p.nothing(doc)
 	}
 	counts := map[result.Outcome]int{}
-	planned := false
+	planned, beside := false, 0
 	for _, r := range doc.Results {
 		counts[would(r)]++
+		if r.Waits {
+			beside++
+		}
 		planned = planned || r.Outcome == result.Planned || p.View == Check || p.View == Repair || p.View == Diff
 	}
 	var parts []string
@@ -369,13 +372,16 @@ func (p *page) totalWords(doc result.Document) string {
 	} {
 		if n := counts[o.outcome]; n > 0 {
 			words := o.done
-			if planned {
+			if planned && !(p.View == Repair && o.outcome == result.Unchanged) { // which says nothing of both sides
 				words = o.plan
 			}
 			parts = append(parts, fmt.Sprintf("%d %s", n, words))
 		}
 	}
 	s := plural(len(doc.Results), "record", "records") + ": " + strings.Join(parts, ", ") + "."
+	if beside > 0 {
+		s += fmt.Sprintf(" In %d of them another field waits for a decision.", beside)
+	}
 	if planned {
 		s += " Nothing was written."
 	}

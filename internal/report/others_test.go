@@ -131,3 +131,24 @@ func TestEmptyListsAreLists(t *testing.T) {
 		}
 	}
 }
+
+// TestNeedWithHint: the command behind a reason stands on its own lines, where it can be
+// copied, however the rest is wrapped.
+func TestNeedWithHint(t *testing.T) {
+	n := result.Need{Kind: result.NeedFailing, Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5b", Name: "Łukasz Wałecki", NextTry: new(time.Time),
+		Why: "read: Advoware: Not found in Advoware (104343) (set sync.on_missing_in_advoware, or link it to the right record: " +
+			"advosync link --office berlin --entity Beteiligte --id 6b04e8a1c2d3f4a5b --advoware-id N --force)",
+		Next: "advosync diff --office berlin --entity Beteiligte --id 6b04e8a1c2d3f4a5b"}
+	var out bytes.Buffer
+	if err := Status(&out, result.Status{Verdict: "1 thing needs you.", Needs: []result.Need{n}}, Options{Format: Table, Rich: true, Width: 80, UTF8: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := "              set sync.on_missing_in_advoware, or link it to the right record:\n" +
+		"              advosync link --office berlin --entity Beteiligte \\\n" +
+		"                --id 6b04e8a1c2d3f4a5b --advoware-id N --force\n" +
+		"              advosync diff --office berlin --entity Beteiligte \\\n" +
+		"                --id 6b04e8a1c2d3f4a5b\n"
+	if !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "(104343); tried again") {
+		t.Errorf("%s", out.String())
+	}
+}

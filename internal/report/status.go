@@ -141,18 +141,28 @@ func (p *page) need(n result.Need) {
 	if n.Office != "" && p.Office == "" { // a page of several
 		who = strings.TrimSuffix(n.Office+": "+who, ": ")
 	}
-	why := ownWords(result.Record{ID: n.ID, AdvowareID: n.AdvowareID}, n.Why)
+	why, way := cutHint(ownWords(result.Record{ID: n.ID, AdvowareID: n.AdvowareID}, n.Why))
 	if n.Since != nil {
 		why = strings.TrimSuffix("since "+p.ago(*n.Since)+": "+why, ": ")
 	}
 	if n.NextTry != nil {
 		why += "; tried again " + p.ago(*n.NextTry)
 	}
-	p.entry(style.Render(pad(mark+" "+needWords[n.Kind], labelColumn+1)), who, func(l string) string { return p.linked(l, n.Entity, n.ID) }, why, n.Next)
+	p.entry(style.Render(pad(mark+" "+needWords[n.Kind], labelColumn+1)), who, func(l string) string { return p.linked(l, n.Entity, n.ID) }, why, way, n.Next)
+}
+
+// cutHint takes a command that stands in brackets behind a reason out of it: wrapped with
+// the reason it could not be copied.
+func cutHint(why string) (reason, hint string) {
+	i := strings.LastIndex(why, " (")
+	if i < 0 || !strings.HasSuffix(why, ")") || !strings.Contains(why[i:], "advosync ") {
+		return why, ""
+	}
+	return why[:i], why[i+2 : len(why)-1]
 }
 
 // entry is one thing that needs somebody: behind its word who, then why, and what to type.
-func (p *page) entry(word, who string, first func(string) string, why, next string) {
+func (p *page) entry(word, who string, first func(string) string, why string, next ...string) {
 	prefix := word + " "
 	indent := strings.Repeat(" ", labelColumn+2)
 	for i, l := range wrap(oneLine(who, p.UTF8), p.Width-labelColumn-2) {
@@ -165,7 +175,11 @@ func (p *page) entry(word, who string, first func(string) string, why, next stri
 	if why != "" {
 		p.say(prefix, oneLine(why, p.UTF8), p.plain)
 	}
-	p.next(next, "")
+	for _, n := range next {
+		if n != "" {
+			p.next(n, "")
+		}
+	}
 	p.line("")
 }
 
