@@ -40,6 +40,9 @@ type Config struct {
 	// MaxCreates is how many records one pass may create in Advoware; more of them
 	// are held back, all. 0: none may be.
 	MaxCreates int
+	// MaxCandidates is how many records that need a sync a pass holds at a time: the
+	// oldest. Default 100,000, about 10 MB.
+	MaxCandidates int
 	// Grace bounds what was begun when the run is interrupted. Default 30s.
 	Grace time.Duration
 }
@@ -86,6 +89,9 @@ type Pass struct {
 func New(cfg Config, deps Deps) *Pass {
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 8
+	}
+	if cfg.MaxCandidates <= 0 {
+		cfg.MaxCandidates = maxQueue
 	}
 	if cfg.RecheckAfter <= 0 {
 		cfg.RecheckAfter = 24 * time.Hour

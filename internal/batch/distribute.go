@@ -26,8 +26,6 @@ const (
 const (
 	// waitingPerSlot bounds the chunks that wait for a worker.
 	waitingPerSlot = 4
-	// plannedMost bounds the candidates of a planner.
-	plannedMost = 10 * maxQueue
 	// pollEvery is how often the reports are counted, lookEvery how often the fleet is
 	// looked at.
 	pollEvery = 100 * time.Millisecond
@@ -47,13 +45,6 @@ const (
 // judged while it is synced, so its planner syncs it (docs/design/decisions/019-fleet.md).
 func (r *run) distributes(m *mapping.Mapping) bool {
 	return r.p.deps.Fleet != nil && !r.opts.DryRun && m.List() != nil
-}
-
-func (r *run) mostCandidates(m *mapping.Mapping) int {
-	if r.distributes(m) {
-		return plannedMost
-	}
-	return maxQueue
 }
 
 // endBefore ends what an earlier planner has left: a pass whose chunks have all reported
@@ -174,7 +165,7 @@ func (e *entityRun) distribute(list []candidate) error {
 	}
 	me := r.p.deps.Leases.Owner()
 	h := &handing{run: r, entity: e.m.Entity(), lock: e.lock, before: maps.Clone(r.report.Entities), list: list}
-	h.u = &Underway{Pass: r.p.cfg.Engine.Run + ":" + e.m.Entity(), Run: r.p.cfg.Engine.Run, Entity: e.m.Entity(), StartedAt: r.now().UTC(),
+	h.u = &Underway{Pass: e.passName(), Run: r.p.cfg.Engine.Run, Entity: e.m.Entity(), StartedAt: r.now().UTC(),
 		Planner: fmt.Sprintf("%s, process %d", me.Host, me.PID), Records: len(list), Chunks: (len(list) + chunkSize - 1) / chunkSize}
 	err := save(r.ctx, r.p.deps.Store, underwayKey(h.entity), h.u)
 	if err == nil {

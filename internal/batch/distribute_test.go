@@ -17,6 +17,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/store"
 )
 
 // tray is a queue as bad as the test wants it.
@@ -209,6 +210,77 @@ func TestAFleetMakesTheSamePass(t *testing.T) {
 			if !slices.Equal(worlds[i+1], worlds[0]) {
 				t.Errorf("fleet %d has left another world", i)
 			}
+		}
+	})
+}
+
+// TestRounds: a planner that finds more than it holds hands out the oldest, and looks again,
+// until all is synced. What it tells is what it would have told of one round, and what may
+// be created is counted over all of them.
+func TestRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var docs []result.Document
+		var worlds [][]string
+		for _, most := range []int{0, 100} {
+			q := &tray{}
+			r := newRig(t, sandbox.WorldOptions{More: 440}, func(r *rig) { r.cfg.MaxCandidates = most })
+			r.settleAlone(q)
+			r.mixed(430)
+			before := r.watermark()
+			var rep batch.Report
+			r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+			if q.put != 5 || rep.LeftOver > 0 || rep.Linked != len(r.linked()) || r.watermark() == before || r.underway() != nil {
+				t.Errorf("%d at a time: %d chunks, %d left, %d linked", most, q.put, rep.LeftOver, rep.Linked)
+			}
+			docs, worlds = append(docs, rep.Document), append(worlds, contents(r))
+			time.Sleep(15 * time.Minute)
+			r.fleet = nil
+			r.still()
+		}
+		if a, b := docs[0], docs[1]; a.Summary != b.Summary || a.StillOpen != b.StillOpen || len(a.Results) != len(b.Results) || !slices.Equal(worlds[0], worlds[1]) {
+			t.Errorf("in one round %+v, %d results; in five %+v, %d", a.Summary, len(a.Results), b.Summary, len(b.Results))
+		}
+	})
+}
+
+// TestRoundsCreateNoMore: the guard's number is the pass's, not each round's.
+func TestRoundsCreateNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 20}, func(r *rig) { r.cfg.MaxCandidates, r.cfg.MaxCreates = 50, 60 })
+		r.settleAlone(q)
+		for range 120 {
+			r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": "Neu", "name": "Nina Neu", "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
+		}
+		var rep batch.Report
+		var err error
+		r.withWorkers(q, 2, func() { rep, err = r.run(t.Context(), batch.Options{}) })
+		if n := rep.Document.Summary.Created; n > 60 || n == 0 || guardOf(t, err).Guard != "creates" {
+			t.Errorf("%d created of 60, %v", n, err)
+		}
+	})
+}
+
+// TestRoundsEnd: what none of them brings on is left to the next pass.
+func TestRoundsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 240}, func(r *rig) { r.cfg.MaxCandidates = 100 })
+		r.settleAlone(q)
+		r.mixed(230)
+		others := r.lm
+		for _, p := range r.linked()[:230] {
+			held, err := others.Acquire(t.Context(), store.Key{Entity: r.m.Entity(), ID: p.espo}.LockKey())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = held.Release() }()
+		}
+		before := r.watermark()
+		var rep batch.Report
+		r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+		if q.put > 2 || rep.LeftOver != 230 || r.watermark() != before {
+			t.Errorf("%d chunks, %d left", q.put, rep.LeftOver)
 		}
 	})
 }

@@ -62,6 +62,12 @@ type entityRun struct {
 	before   []kept // left by the last pass
 	unlisted unlisted
 
+	round   int      // from 1; a planner that finds more than it holds looks again
+	handed  []uint64 // hashes of the records that were handed out, by earlier rounds, too
+	created int      // by earlier rounds
+	missed  int      // by the round before
+	goesOn  bool     // another round follows
+
 	first       gosync.Once
 	accepted    chan struct{} // closed with EspoCRM's first answer
 	usKnown     chan struct{} // closed once it is known as whom this pass has signed in
@@ -69,11 +75,10 @@ type entityRun struct {
 	listError   error         // what Advoware's list has met before it
 }
 
-// entity makes the pass over one entity.
+// entity makes the pass over one entity: one round, or, where others sync and there are
+// more candidates than a round holds, as many as bring it on.
 func (r *run) entity(m *mapping.Mapping) error {
-	e := &entityRun{queue: newQueue(r.mostCandidates(m)), seed: maphash.MakeSeed(), accepted: make(chan struct{}), usKnown: make(chan struct{})}
-	e.run, e.m, e.espo, e.twin = r, m, governedEspo{r.systems}, map[string]string{}
-	e.facts.Entity = m.Entity()
+	e := r.newRound(m)
 	r.freshEntity()
 	if !r.opts.DryRun {
 		release, err := e.takePassLock()
@@ -89,6 +94,24 @@ func (r *run) entity(m *mapping.Mapping) error {
 	case err != nil:
 		return err
 	}
+	err := e.makeRound()
+	for err == nil && e.goesOn {
+		e = e.nextRound()
+		err = e.makeRound()
+	}
+	return err
+}
+
+func (r *run) newRound(m *mapping.Mapping) *entityRun {
+	e := &entityRun{queue: newQueue(r.p.cfg.MaxCandidates), seed: maphash.MakeSeed(), accepted: make(chan struct{}), usKnown: make(chan struct{}), round: 1}
+	e.run, e.m, e.espo, e.twin = r, m, governedEspo{r.systems}, map[string]string{}
+	e.facts.Entity = m.Entity()
+	return e
+}
+
+// makeRound looks, asks the guards, and has the candidates synced.
+func (e *entityRun) makeRound() error {
+	r, m := e.run, e.m
 	if err := e.recall(); err != nil {
 		return err
 	}
@@ -137,6 +160,9 @@ func (r *run) entity(m *mapping.Mapping) error {
 
 // finish ends a pass of which every candidate was come to, or given up.
 func (e *entityRun) finish(err error) error {
+	if e.goesOn = err == nil && e.mayGoOn(); e.goesOn {
+		return e.rememberRun(true, nil)
+	}
 	if g := e.heldBack(); g != nil {
 		e.run.note(g) // it has kept nothing else from its end
 	}
@@ -154,7 +180,11 @@ func (e *entityRun) countStill(list []candidate) {
 	slices.Sort(e.resting)
 	still := e.linked - len(e.resting)
 	for _, c := range list {
-		h := maphash.String(e.seed, c.id)
+		e.handed = append(e.handed, maphash.String(e.seed, c.id))
+	}
+	slices.Sort(e.handed)
+	e.handed = slices.Compact(e.handed)
+	for _, h := range e.handed {
 		if _, linked := slices.BinarySearch(e.ids, h); !linked {
 			continue
 		}
@@ -256,8 +286,10 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 		return e.saveState(next)
 	}
 	next, left := c.next(now, r.summaryOf(e.m.Entity()), h, why != nil)
-	r.reportOpen(c, now)
-	r.reportLeft(c, next)
+	if !e.goesOn {
+		r.reportOpen(c, now)
+		r.reportLeft(c, next)
+	}
 	if err := e.keepLeft(context.WithoutCancel(r.ctx), left); err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ type Catalogue struct {
 	// Unlinked: the records are pairs that nobody has linked; else they are linked and
 	// clean.
 	Unlinked bool
-	// Moved: somebody has edited every record in Advoware since.
-	Moved bool
+	// Moved tells which records somebody has edited in Advoware since, from 0; nil: none.
+	Moved func(i int) bool
 	// Delay is what an answer takes.
 	Delay time.Duration
 	// Calls and Writes count requests; a write changes nothing.
@@ -169,13 +169,13 @@ func (c *Catalogue) espo(w *bytes.Buffer, search string) {
 
 func (c *Catalogue) advo(w *bytes.Buffer, from, size int) {
 	w.WriteByte('[')
-	row := "row"
-	if c.Moved {
-		row = "new"
-	}
 	for i := from; i < min(from+size, c.N); i++ {
 		if i > from {
 			w.WriteByte(',')
+		}
+		row := "row"
+		if c.Moved != nil && c.Moved(i) {
+			row = "new"
 		}
 		fmt.Fprintf(w, `{"betNr":%[2]d,"rowId":"%[4]s-%032[1]d","anrede":"Herr","vorname":"Vor","name":"Nach %[1]d","strasse":"Weg 1","plz":"30159","ort":"Hannover","emailGesch":"p%[1]d@example.de","telGesch":"0511 %[1]d","telPrivat":null,"geburtsdatum":"%[3]sT00:00:00","bemerkung":"","geaendertAm":null}`, i, i+firstListed, bornOn(i), row)
 	}

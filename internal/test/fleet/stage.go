@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -232,6 +231,7 @@ type process struct {
 	cmd  *exec.Cmd
 	said bytes.Buffer
 	done chan struct{}
+	peak atomic.Int64 // KiB
 }
 
 func (s *stage) begin(args ...string) (*process, error) {
@@ -241,17 +241,31 @@ func (s *stage) begin(args ...string) (*process, error) {
 		return nil, err
 	}
 	go func() { defer close(p.done); _ = p.cmd.Wait() }()
+	go p.watch()
 	return p, nil
 }
 
-// memory is the largest resident one of a process that has ended, in MiB.
-func (p *process) memory() float64 {
-	used, _ := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if used == nil {
-		return 0
+// watch keeps the largest resident memory of the process. What the system tells of it
+// when it has ended counts what this process had when it was begun.
+func (p *process) watch() {
+	for {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+		if _, rest, ok := strings.Cut(string(raw), "VmHWM:"); err == nil && ok {
+			var kib int64
+			if _, err := fmt.Sscan(rest, &kib); err == nil {
+				p.peak.Store(kib)
+			}
+		}
+		select {
+		case <-p.done:
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
-	return float64(used.Maxrss) / 1024
 }
+
+// memory is the largest resident one until shortly before its end, in MiB.
+func (p *process) memory() float64 { return float64(p.peak.Load()) / 1024 }
 
 func (p *process) kill() { _ = p.cmd.Process.Kill(); <-p.done }
 
