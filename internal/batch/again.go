@@ -32,7 +32,7 @@ type waiting struct {
 // other: the first one is made without its link, and looked at again once the second one is
 // there. It is called under the lock of the report.
 func (r *run) leadsOn(m *mapping.Mapping, res result.Record) {
-	if res.Outcome != result.Failed || res.Error == nil || r.opts.DryRun || len(r.again) == maxAgain {
+	if res.Outcome != result.Failed || res.Error == nil || len(r.again) == maxAgain {
 		return
 	}
 	var leads []string
@@ -43,7 +43,12 @@ func (r *run) leadsOn(m *mapping.Mapping, res result.Record) {
 			}
 		}
 	}
-	if leads != nil {
+	switch {
+	case leads == nil:
+	case r.opts.DryRun && res.RetryCount > 0: // it has waited in vain before
+	case r.opts.DryRun: // which remembers nothing of those that were planned before, either
+		r.again = append(r.again, again{m: m, failed: res, leads: leads})
+	default:
 		r.again = append(r.again, again{m, res, leads, writtenOf(r.report.Entities, leads)})
 	}
 }
@@ -67,7 +72,7 @@ func (r *run) leadOn(m *mapping.Mapping, list []waiting, before map[string]resul
 func writtenOf(summaries map[string]result.Summary, entities []string) (n int) {
 	for _, e := range entities {
 		s := summaries[e]
-		n += s.Created + s.CreatedEspocrm + s.UpdatedAdvoware + s.UpdatedEspocrm + s.Merged + s.Adopted
+		n += s.Created + s.CreatedEspocrm + s.UpdatedAdvoware + s.UpdatedEspocrm + s.Merged + s.Adopted + s.Planned
 	}
 	return n
 }
@@ -87,6 +92,12 @@ func (r *run) lookAgain() {
 		if !moved {
 			continue
 		}
+		if r.opts.DryRun {
+			r.mu.Lock()
+			r.report.replace(a.failed, foreseen(a))
+			r.mu.Unlock()
+			continue
+		}
 		if r.stopped() {
 			return
 		}
@@ -101,6 +112,19 @@ func (r *run) lookAgain() {
 		r.sink.Ended(res)
 		r.mu.Unlock()
 	}
+}
+
+// foreseen is what a dry run says of a record whose link waits for one that the pass
+// syncs as well: the pass would look at it once more, behind that.
+func foreseen(a again) result.Record {
+	res := a.failed
+	res.Outcome, res.Planned, res.Error, res.Next = result.Planned, "", nil, ""
+	if res.Verdict == result.Create {
+		res.Planned = result.CreatedAdvoware
+	}
+	res.Reason = result.Reason{Code: "link_in_pass", Text: "It leads to a record of " + strings.Join(slices.Compact(slices.Sorted(slices.Values(a.leads))), " and ") +
+		" that is not linked yet; this pass syncs those as well, and then looks at it again."}
+	return res
 }
 
 // replace takes a record's later result for its earlier one, a failure.

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"sync"
@@ -36,9 +38,10 @@ func (b *budgets) open(ctx context.Context, path string) (*sql.DB, error) {
 		return nil, errNoStore
 	}
 	path += "-calls"
+	seen, _ := os.Stat(path) // nil: it is made now
 	db, err := openCalls(ctx, path)
-	if c := code(err) & 0xff; c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB { // a power cut: what it held is over in seconds
-		if err := errors.Join(os.Remove(path), os.RemoveAll(path+"-journal")); err != nil {
+	if c := code(err) & 0xff; seen != nil && (c == lib.SQLITE_CORRUPT || c == lib.SQLITE_NOTADB) { // a power cut: what it held is over in seconds
+		if err := takeAway(path, seen); err != nil {
 			return nil, err
 		}
 		db, err = openCalls(ctx, path)
@@ -48,6 +51,29 @@ func (b *budgets) open(ctx context.Context, path string) (*sql.DB, error) {
 	}
 	b.db = db
 	return db, nil
+}
+
+// takeAway removes a damaged file, and no other that a second process has put in its place
+// meanwhile: whoever had that open would count by himself from then on.
+func takeAway(path string, damaged os.FileInfo) error {
+	away := fmt.Sprintf("%s-damaged-%d", path, os.Getpid())
+	switch err := os.Rename(path, away); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	taken, err := os.Stat(away)
+	if err != nil {
+		return err
+	}
+	if os.SameFile(taken, damaged) {
+		return errors.Join(os.Remove(away), os.RemoveAll(path+"-journal"))
+	}
+	if err := os.Link(away, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Remove(away)
 }
 
 func openCalls(ctx context.Context, path string) (*sql.DB, error) {
