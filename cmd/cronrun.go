@@ -76,7 +76,7 @@ back alone: everything else is synced (exit 6, too).`,
 	f.IntVar(&o.options.AllowCreates, "allow-creates", 0, "go on with up to `n` creates in Advoware")
 	f.BoolVar(&o.options.AllowEmpty, "allow-empty", false, "go on although one side is suddenly empty, or lacks much")
 	f.BoolVar(&o.options.AllowMappingChange, "allow-mapping-change", false, "go on although the mapping has changed since the last pass")
-	f.BoolVar(&o.allowMoved, "allow-moved", false, "go on although the store names other systems: they have only changed their addresses")
+	f.BoolVar(&o.allowMoved, "allow-moved", false, "go on although the store names other systems, because they have only changed their addresses, or although their memory is in another store")
 	f.BoolVar(&o.options.AllowRegress, "allow-regress", false, "go on although a system looks like a restored backup")
 	a.complete(c, "conflict", policies)
 	a.complete(c, "progress", []string{console.ProgressAuto, console.ProgressAlways, console.ProgressNever})

@@ -139,6 +139,7 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	var espo *espocrm.Client
 	if cfg != nil {
 		p.Identity = identityOf(cfg)
+		p.NotLeftBehind = func(ctx context.Context, st store.Store) error { return notLeftBehind(ctx, cfg, st, a.log) }
 		closeAll := a.connectPatient(&p, cfg, o, &espo)
 		defer closeAll()
 	}

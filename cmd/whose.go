@@ -2,9 +2,15 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
 
+	"advosync/internal/batch"
 	"advosync/internal/config"
 	"advosync/internal/store"
+	"advosync/internal/store/redis"
 )
 
 // identityOf are the systems that a configuration names. The sandbox is told by
@@ -27,25 +33,40 @@ func (p *configured) admit(ctx context.Context, st store.Store, o openOptions) e
 	if err != nil {
 		return err
 	}
-	others := known && knows // what it remembers is of other systems
+	if known && knows { // what it remembers is of other systems
+		return moveTo(ctx, st, o, theirs, mine)
+	}
+	if !known && !knows && !o.AllowMoved {
+		err = notLeftBehind(ctx, p.cfg, st, o.Log)
+	}
 	switch {
-	case others && o.StoreOnly:
-		o.Log.Warn("the store belongs to other systems than the configuration names", "store", theirs.String(), "configuration", mine.String())
+	case err != nil && o.StoreOnly:
+		o.Log.Warn(err.Error())
 		return nil
-	case others && !o.AllowMoved:
-		return store.Others(st, theirs, mine)
-	case o.ReadOnly || o.StoreOnly:
-		return nil
-	case others:
-		o.Log.Warn("the store's systems have moved", "from", theirs.String(), "to", mine.String())
-		return store.Move(ctx, st, mine)
+	case err != nil || o.ReadOnly || o.StoreOnly:
+		return err
 	case known:
 		return store.Move(ctx, st, mine)
-	}
-	if knows { // from before stores knew whose they are
+	case knows: // from before stores knew whose they are
 		o.Log.Warn("the store belongs to these systems from now on", "store", st.Describe(), "systems", mine.String())
 	}
 	return claim(ctx, st, mine)
+}
+
+// moveTo gives a store that remembers the records of other systems to the configured ones,
+// if that is allowed.
+func moveTo(ctx context.Context, st store.Store, o openOptions, theirs, mine store.Identity) error {
+	switch {
+	case o.StoreOnly:
+		o.Log.Warn("the store belongs to other systems than the configuration names", "store", theirs.String(), "configuration", mine.String())
+		return nil
+	case !o.AllowMoved:
+		return store.Others(st, theirs, mine)
+	case o.ReadOnly:
+		return nil
+	}
+	o.Log.Warn("the store's systems have moved", "from", theirs.String(), "to", mine.String())
+	return store.Move(ctx, st, mine)
 }
 
 // claim makes a store that is nobody's the configured systems'.
@@ -55,4 +76,77 @@ func claim(ctx context.Context, st store.Store, mine store.Identity) error {
 		err = store.Others(st, theirs, mine) // another process was faster
 	}
 	return err
+}
+
+// notLeftBehind refuses a store that is nobody's, where the memory of the same systems
+// lies in a place that no office has any more: an office that was alone has become one of
+// several, or has another name. A sync would decide all its records without a memory.
+func notLeftBehind(ctx context.Context, cfg *config.Config, st store.Store, log *slog.Logger) error {
+	prefixes, err := redis.Prefixes(ctx, st)
+	if err != nil {
+		return err
+	}
+	mine := identityOf(cfg)
+	var last former
+	for _, place := range cfg.Former(prefixes) {
+		f, err := formerMemory(ctx, cfg, place, mine)
+		if err != nil {
+			log.Debug("another store cannot be read", "error", err.Error())
+		}
+		if f.name != "" && (last.name == "" || f.used.After(last.used)) {
+			last = f
+		}
+	}
+	if last.name == "" {
+		return nil
+	}
+	return store.LeftBehind(st, last.name, mine, wayBack(cfg, last.place))
+}
+
+// former is a memory that no office has any more.
+type former struct {
+	place config.StoreSettings
+	name  string    // what the store is called; "": there is none
+	used  time.Time // the last pass
+}
+
+// formerMemory is the memory at a place, if it is of these systems and knows their records.
+func formerMemory(ctx context.Context, cfg *config.Config, place config.StoreSettings, mine store.Identity) (f former, err error) {
+	c := *cfg
+	c.Store = place
+	st, err := openStore(ctx, &c, true)
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	theirs, known, err := store.IdentityOf(ctx, st)
+	if err != nil || !known || theirs != mine {
+		return f, err
+	}
+	knows, err := store.Remembers(ctx, st, cfg.EntityNames())
+	if err != nil || !knows {
+		return f, err
+	}
+	f = former{place: place, name: st.Describe()}
+	for _, entity := range cfg.EntityNames() {
+		state, _, err := batch.LoadState(ctx, st, entity)
+		if err != nil {
+			return f, err
+		}
+		if state.LastRun.After(f.used) {
+			f.used = state.LastRun
+		}
+	}
+	return f, nil
+}
+
+// wayBack is what to write into the configuration for a memory that was left behind.
+func wayBack(cfg *config.Config, place config.StoreSettings) string {
+	switch {
+	case cfg.Office == "" && place.Driver == "embedded":
+		return fmt.Sprintf("store: {path: %q}", place.Path)
+	case cfg.Office == "":
+		return fmt.Sprintf("store: {prefix: %q}", place.Prefix)
+	}
+	return fmt.Sprintf("store: {prefix: %q} in office %s", place.Prefix, cfg.Office)
 }

@@ -35,6 +35,8 @@ type Config struct {
 	values  []Value        // masked, in the order of the documentation
 	offices []*Config      // each resolved; empty where none is configured
 	sources map[string]raw // of an office: where what is set stands
+	roots   []string       // files of embedded stores that a prefix would set apart
+	taken   []string       // where the memories of all offices are
 }
 
 // EspoCRMSettings is the section espocrm.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -144,6 +145,16 @@ func (l *loading) offices(v *viper.Viper) {
 		}
 	}
 	l.apart()
+	var taken []string
+	for _, o := range l.cfg.offices {
+		taken = append(taken, o.storePlace())
+	}
+	for _, o := range l.cfg.offices {
+		o.taken = taken
+		if top := l.cfg.Store.Path; top != "" && !slices.Contains(o.roots, top) {
+			o.roots = append(o.roots, top) // where the memory was before there were offices
+		}
+	}
 }
 
 func (l *loading) office(v *viper.Viper, e *officeEntry) *Config {
@@ -249,6 +260,42 @@ func (c *Config) storePlace() string {
 	return path
 }
 
+// Former are places, beside this office's own, in which its memory may have been left:
+// the office was alone until now, or has been renamed, or is alone again. None of them is
+// a configured office's. prefixes are those that the Redis server holds keys of; "" is
+// always among them.
+func (c *Config) Former(prefixes []string) (all []StoreSettings) {
+	add := func(s StoreSettings) {
+		o := *c
+		if o.Store = s; !slices.Contains(c.taken, o.storePlace()) {
+			all = append(all, s)
+		}
+	}
+	if c.Store.Driver == "redis" {
+		for _, p := range append([]string{""}, prefixes...) {
+			add(StoreSettings{Driver: c.Store.Driver, Prefix: p, Path: c.Store.Path})
+		}
+		return all
+	}
+	for _, root := range c.roots {
+		dir, file := filepath.Split(root)
+		beside, err := os.ReadDir(dir)
+		if err != nil {
+			continue // it is made by the first sync
+		}
+		add(StoreSettings{Driver: c.Store.Driver, Path: root})
+		for _, d := range beside {
+			if d.IsDir() {
+				add(StoreSettings{Driver: c.Store.Driver, Prefix: d.Name(), Path: filepath.Join(dir, d.Name(), file)})
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(s StoreSettings) bool {
+		info, err := os.Stat(s.Path)
+		return err != nil || !info.Mode().IsRegular()
+	})
+}
+
 // redisPlace is a server and its database.
 func redisPlace(address string) string {
 	u, err := url.Parse(address)
@@ -290,6 +337,7 @@ func (c *Config) hooksAt() string {
 // prefix stands before the keys.
 func (l *loading) ownStore() {
 	c := l.cfg
+	c.roots, c.taken = []string{c.Store.Path}, []string{c.storePlace()}
 	if c.Store.Prefix != "" && (!plainName.MatchString(c.Store.Prefix) || len(c.Store.Prefix) > maxOfficeName) {
 		l.add("store.prefix", l.sources["store.prefix"], "must be small letters, digits and - between them, at most %d", maxOfficeName)
 		return
@@ -300,6 +348,7 @@ func (l *loading) ownStore() {
 		return
 	}
 	l.inForce("store.path", filepath.Join(filepath.Dir(c.Store.Path), c.Store.Prefix, filepath.Base(c.Store.Path)), &c.Store.Path)
+	c.taken = []string{c.storePlace()}
 }
 
 // ownFiles gives an office files of its own where the top level names one for all.

@@ -64,6 +64,9 @@ type Patient struct {
 	OpenStore func(context.Context) (store.Store, error)
 	// Identity names the configured systems, to hold against whose the store is.
 	Identity store.Identity
+	// NotLeftBehind refuses a store that is nobody's, where the memory of the same systems
+	// lies elsewhere.
+	NotLeftBehind func(context.Context, store.Store) error
 	// Redis asks the server behind a store; false: it is another kind.
 	Redis    func(context.Context, store.Store) (RedisSettings, bool, error)
 	EspoCRM  func() (EspoCRM, error)

@@ -38,13 +38,18 @@ func (v *visit) checkStore(ctx context.Context) []result.Finding {
 	return orOK(found, "%s", s.Describe())
 }
 
-// checkWhose: the store remembers no other systems' records.
+// checkWhose: the store remembers no other systems' records, and these systems' records
+// are remembered in no other one.
 func (v *visit) checkWhose(ctx context.Context, s store.Store) error {
 	theirs, known, err := store.IdentityOf(ctx, s)
-	if err != nil || !known || theirs == v.Identity {
+	if err != nil || known && theirs == v.Identity {
 		return err
 	}
-	if knows, err := store.Remembers(ctx, s, v.Config.EntityNames()); err != nil || !knows {
+	knows, err := store.Remembers(ctx, s, v.Config.EntityNames())
+	switch {
+	case err == nil && !known && !knows && v.NotLeftBehind != nil:
+		return v.NotLeftBehind(ctx, s)
+	case err != nil || !known || !knows:
 		return err
 	}
 	return store.Others(s, theirs, v.Identity)

@@ -103,6 +103,14 @@ func Others(s Store, theirs, mine Identity) *fault.Error {
 		Hint:    "check --config and store.path: every office needs a store of its own; when a system has only changed its address: advosync cron-run --allow-moved"}
 }
 
+// LeftBehind is the failure of a store that is nobody's yet, where another one that no
+// office uses remembers the records of the same systems. way: how to go on with it.
+func LeftBehind(s Store, other string, mine Identity, way string) *fault.Error {
+	return &fault.Error{System: fault.Local, Code: fault.Moved, Owner: fault.OwnerSystem,
+		Message: fmt.Sprintf("%s remembers nothing yet, and %s, which is not in use, remembers the records of the same systems (%s)", s.Describe(), other, mine),
+		Hint:    "to go on with that memory: " + way + "; to begin without one: advosync cron-run --allow-moved"}
+}
+
 func decodeIdentity(raw []byte) (Identity, error) {
 	var id Identity
 	if err := json.Unmarshal(raw, &id); err != nil {

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -105,6 +107,29 @@ func Dial(url string) (any, error) {
 		return nil, err
 	}
 	return redis.NewClient(c), nil
+}
+
+// Prefixes are those with which stores on a server have been used, in order; one without
+// a prefix is not among them. It looks through all keys of the database.
+func Prefixes(ctx context.Context, s store.Store) (all []string, err error) {
+	r, ok := store.Unwrap(s).(*Store)
+	if !ok {
+		return nil, nil
+	}
+	const pattern, perRound = "advosync@*:schema", 5000
+	err = r.read(ctx, "look for other memories", func(ctx context.Context) error {
+		all = nil
+		keys := r.c.Scan(ctx, 0, pattern, perRound).Iterator()
+		for keys.Next(ctx) {
+			prefix := strings.TrimSuffix(strings.TrimPrefix(keys.Val(), "advosync@"), ":schema")
+			if !strings.Contains(prefix, ":") {
+				all = append(all, prefix)
+			}
+		}
+		return keys.Err()
+	})
+	slices.Sort(all)
+	return slices.Compact(all), err
 }
 
 func clientOptions(url string, timeout time.Duration) (*redis.Options, error) {
