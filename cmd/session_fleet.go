@@ -47,7 +47,7 @@ func openQueue(cfg *config.Config) (*fleet.Asynq, error) {
 	if err := cfg.Require(); err != nil {
 		return nil, configFault(err, "advosync doctor")
 	}
-	q, err := fleet.NewAsynq(func() (any, error) { return redis.Dial(cfg.Redis.URL.Reveal()) })
+	q, err := fleet.NewAsynq(func() (any, error) { return redis.Dial(cfg.Redis.URL.Reveal()) }, redis.Run)
 	if err != nil {
 		return nil, configFault(err, "write redis.url as redis://user:password@host:6379/0")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -35,17 +36,21 @@ type Asynq struct {
 	dial    func() (any, error)
 	client  *asynq.Client
 	inspect *asynq.Inspector
+	script  Script
 }
+
+// Script runs a script of Redis through a client.
+type Script func(ctx context.Context, client any, script string, keys []string, args ...any) error
 
 var _ Queue = (*Asynq)(nil)
 
 // NewAsynq makes a queue. dial makes a redis.UniversalClient; it is called several times.
-func NewAsynq(dial func() (any, error)) (*Asynq, error) {
+func NewAsynq(dial func() (any, error), script Script) (*Asynq, error) {
 	if _, err := dial(); err != nil {
 		return nil, err
 	}
 	conn := connection(dial)
-	return &Asynq{dial: dial, client: asynq.NewClient(conn), inspect: asynq.NewInspector(conn)}, nil
+	return &Asynq{dial: dial, client: asynq.NewClient(conn), inspect: asynq.NewInspector(conn), script: script}, nil
 }
 
 // connection makes asynq's connections.
@@ -162,9 +167,49 @@ func (a *Asynq) Work(ctx context.Context, w Work) error {
 	if err := server.Start(handler); err != nil {
 		return err
 	}
-	<-ctx.Done()
+	a.leaseAll(ctx, w)
 	server.Shutdown()
 	return nil
+}
+
+// leaseEvery is how often chunks in work without a lease are looked for.
+const leaseEvery = 30 * time.Second
+
+// leaseIt gives a lease that ends now to what is in work without one. asynq looks for the
+// dead among leases alone: a fail-over or eviction that lost one would leave its chunk in
+// work for good. A worker that lives renews it within seconds.
+const leaseIt = `
+for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
+  redis.call("ZADD", KEYS[2], "NX", ARGV[1], id)
+end
+return 0`
+
+// leaseAll does that until ctx ends.
+func (a *Asynq) leaseAll(ctx context.Context, w Work) {
+	client, err := a.dial()
+	if err != nil {
+		w.Trouble(err.Error())
+		<-ctx.Done()
+		return
+	}
+	if c, is := client.(io.Closer); is {
+		defer func() { _ = c.Close() }()
+	}
+	tick := time.NewTicker(leaseEvery)
+	defer tick.Stop()
+	for {
+		for _, office := range w.Offices {
+			queue := "asynq:{" + office + "}:"
+			if err := a.script(ctx, client, leaseIt, []string{queue + "active", queue + "lease"}, time.Now().Unix()); err != nil && ctx.Err() == nil {
+				w.Trouble("look for chunks without a lease: " + err.Error())
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // outageTries is how often a chunk that could not run is tried again before it is

@@ -109,6 +109,11 @@ func Dial(url string) (any, error) {
 	return redis.NewClient(c), nil
 }
 
+// Run runs a script through a client that Dial has made.
+func Run(ctx context.Context, client any, script string, keys []string, args ...any) error {
+	return client.(redis.Scripter).Eval(ctx, script, keys, args...).Err()
+}
+
 // Prefixes are those with which stores on a server have been used, in order; one without
 // a prefix is not among them. It looks through all keys of the database.
 func Prefixes(ctx context.Context, s store.Store) (all []string, err error) {
