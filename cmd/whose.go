@@ -33,24 +33,35 @@ func (p *configured) admit(ctx context.Context, st store.Store, o openOptions) e
 	if err != nil {
 		return err
 	}
-	if known && knows { // what it remembers is of other systems
-		return moveTo(ctx, st, o, theirs, mine)
-	}
-	if !known && !knows && !o.AllowMoved {
-		err = notLeftBehind(ctx, p.cfg, st, o.Log)
-	}
 	switch {
-	case err != nil && o.StoreOnly:
-		o.Log.Warn(err.Error())
-		return nil
-	case err != nil || o.ReadOnly || o.StoreOnly:
-		return err
-	case known:
-		return store.Move(ctx, st, mine)
-	case knows: // from before stores knew whose they are
-		o.Log.Warn("the store belongs to these systems from now on", "store", st.Describe(), "systems", mine.String())
+	case known && knows: // what it remembers is of other systems
+		return moveTo(ctx, st, o, theirs, mine)
+	case !known && !knows && !o.AllowMoved:
+		if err := notLeftBehind(ctx, p.cfg, st, o.Log); err != nil && !o.StoreOnly {
+			return err
+		} else if err != nil {
+			o.Log.Warn(err.Error())
+		}
 	}
-	return claim(ctx, st, mine)
+	if o.ReadOnly || o.StoreOnly {
+		return nil
+	}
+	return own(ctx, st, known, knows, mine, o.Log)
+}
+
+// own makes a store that remembers no other systems' records the configured ones'.
+func own(ctx context.Context, st store.Store, known, knows bool, mine store.Identity, log *slog.Logger) error {
+	if known {
+		return store.Move(ctx, st, mine)
+	}
+	if knows { // from before stores knew whose they are
+		log.Warn("the store belongs to these systems from now on", "store", st.Describe(), "systems", mine.String())
+	}
+	theirs, err := store.Claim(ctx, st, mine)
+	if err == nil && theirs != mine {
+		err = store.Others(st, theirs, mine) // another process was faster
+	}
+	return err
 }
 
 // moveTo gives a store that remembers the records of other systems to the configured ones,
@@ -67,15 +78,6 @@ func moveTo(ctx context.Context, st store.Store, o openOptions, theirs, mine sto
 	}
 	o.Log.Warn("the store's systems have moved", "from", theirs.String(), "to", mine.String())
 	return store.Move(ctx, st, mine)
-}
-
-// claim makes a store that is nobody's the configured systems'.
-func claim(ctx context.Context, st store.Store, mine store.Identity) error {
-	theirs, err := store.Claim(ctx, st, mine)
-	if err == nil && theirs != mine {
-		err = store.Others(st, theirs, mine) // another process was faster
-	}
-	return err
 }
 
 // notLeftBehind refuses a store that is nobody's, where the memory of the same systems
