@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,12 +34,14 @@ const (
 	asksAtOnce = 8
 )
 
-// recordNeed says which status makes which need, and the command for it.
-var recordNeeds = []struct {
+type recordNeed struct {
 	status string
 	kind   result.NeedKind
 	next   string
-}{
+}
+
+// recordNeeds says which status makes which need, and the command for it.
+var recordNeeds = []recordNeed{
 	{record.StatusConflict, result.NeedConflict, "advosync resolve"},
 	{record.StatusPermanentlyFailed, result.NeedGivenUp, "advosync diff"},
 	{record.StatusFailed, result.NeedFailing, "advosync diff"},
@@ -100,6 +103,9 @@ func (a *app) askEntities(ctx context.Context, p parts, ms []*mapping.Mapping) [
 			e := &out[i]
 			if e.status, e.err = p.desk.Status(ctx, m, countAhead(ctx, p.counter, m, slots)); e.err == nil {
 				e.needs, e.err = recordsInNeed(ctx, p, m, e.status)
+			}
+			if e.err == nil {
+				e.err = e.untold(ctx, p, m)
 			}
 			if e.err == nil {
 				var held []result.Need
@@ -176,6 +182,60 @@ func recordsInNeed(ctx context.Context, p parts, m *mapping.Mapping, st result.E
 		}
 	}
 	return needs, nil
+}
+
+// untold adds records that fail, as the store knows, and of which EspoCRM takes not even
+// the status: a rule of its own refuses every save of them.
+func (e *entityMorning) untold(ctx context.Context, p parts, m *mapping.Mapping) error {
+	failed := map[string]store.Memory{}
+	err := p.store.Scan(ctx, m.Entity(), store.ScanFilter{WithWaiting: true}, func(id string, mem store.Memory) error {
+		if mem.Failure != nil {
+			failed[id] = mem
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(failed)), 100) {
+		page, err := p.find.Find(ctx, m.EspoType(), record.Query{Select: []string{"id", m.Title(), record.FieldAdvowareID, record.FieldModifiedAt, record.FieldStatus},
+			OrderBy: "id", Size: len(ids), Where: []record.Condition{{Field: "id", Op: record.In, Values: ids}}})
+		if err != nil {
+			return err
+		}
+		for _, o := range page {
+			if mem := failed[o.Plain("id")]; !tells(o, mem.Failure) {
+				if err := e.tell(ctx, p, m, o, mem); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// tells reports whether EspoCRM's status tells of a failure, or somebody has saved the
+// record since.
+func tells(o record.Object, f *store.Failure) bool {
+	saved, _ := time.Parse(record.StampLayout, o.Plain(record.FieldModifiedAt))
+	return saved.After(f.At) || slices.ContainsFunc(recordNeeds, func(n recordNeed) bool { return n.status == o.Plain(record.FieldStatus) })
+}
+
+// tell adds one of them, with the reason that the history has.
+func (e *entityMorning) tell(ctx context.Context, p parts, m *mapping.Mapping, o record.Object, mem store.Memory) error {
+	n := needOf(m, result.NeedFailing, o, mem, p.retry)
+	err := p.store.Entries(ctx, store.HistoryFilter{Entity: m.Entity(), ID: n.ID, Limit: 1}, func(last store.Entry) error {
+		n.Why = fault.Clean(last.Error, longestWhy)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	n.Why, n.NextTry = n.Why+" (EspoCRM does not take the status failed either; every pass tries again)", nil
+	n.Next = firstCommand(n, "advosync diff")
+	e.needs = append(e.needs, n)
+	e.status.StillOpen.Failed++
+	return nil
 }
 
 // onHold lists the records of an entity that are on hold, as the store knows them.
