@@ -316,10 +316,32 @@ func flagUsages(flags *pflag.FlagSet) string {
 	return text
 }
 
+// officeFlag is --office: one name. A variable that is empty in a crontab must not mean
+// every office, nor the second of two names the only one.
+type officeFlag string
+
+// String implements pflag.Value.
+func (o *officeFlag) String() string { return string(*o) }
+
+// Type implements pflag.Value.
+func (o *officeFlag) Type() string { return "string" }
+
+// Set implements pflag.Value.
+func (o *officeFlag) Set(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a name is missing; without --office a command goes over all offices")
+	case *o != "" && *o != officeFlag(name):
+		return fmt.Errorf("one office at a time, and %s was named already; without --office a command goes over all", *o)
+	}
+	*o = officeFlag(name)
+	return nil
+}
+
 func (a *app) globalFlags(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&a.flags.config, "config", "", "configuration `file` (default: the first advosync.yaml found)")
-	f.StringVar(&a.flags.office, "office", "", "`name` of the office, where several are configured (default: each of them)")
+	f.Var((*officeFlag)(&a.flags.office), "office", "`name` of the office, where several are configured (default: each of them)")
 	f.StringVarP(&a.flags.output, "output", "o", string(report.Table), "output `format`: table, json, yaml, csv")
 	f.BoolVar(&a.flags.noColor, "no-color", false, "no colour (as NO_COLOR)")
 	f.BoolVar(&a.flags.noPager, "no-pager", false, "no pager for what is longer than the terminal (as PAGER=cat)")
