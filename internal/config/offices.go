@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/viper"
 
+	"advosync/internal/mapping"
 	"advosync/internal/mapping/strictyaml"
 )
 
@@ -139,8 +140,14 @@ func (l *loading) offices(v *viper.Viper) {
 	if from, set := l.sources["store.prefix"]; set && len(l.entries) > 0 {
 		l.add("store.prefix", from, "sets nothing apart here, because there are offices; it belongs to each of them")
 	}
+	whole := slices.Clone(l.cfg.Warnings)
 	for i := range l.entries {
 		if o := l.office(v, &l.entries[i]); o != nil {
+			for _, w := range whole { // whoever asks for one office is told, too
+				if !slices.Contains(o.Warnings, w) {
+					o.Warnings = append(o.Warnings, w)
+				}
+			}
 			l.cfg.offices = append(l.cfg.offices, o)
 		}
 	}
@@ -226,7 +233,43 @@ func (l *loading) apart() {
 				}
 			}
 		}
+		for _, a := range l.cfg.offices[:i] {
+			if t := sharedType(a, b); t != "" {
+				l.clash(b, shared{key: "espocrm", text: "would sync the records of " + t + " in the same EspoCRM, as the same user, as office %s; each of them has one link to Advoware. " +
+					"Give each office a user of its own who sees its records alone, or types of its own"}, a.Office)
+				break
+			}
+		}
 	}
+}
+
+// sharedType is an EspoCRM type that two offices sync as one user, where the systems are
+// not the same anyway; "": there is none. Its records would be made, and written, in both
+// offices' Advoware.
+func sharedType(a, b *Config) string {
+	if a.espoUser() == "" || a.espoUser() != b.espoUser() || a.systems() == b.systems() {
+		return ""
+	}
+	for _, m := range a.Mappings {
+		if slices.ContainsFunc(b.Mappings, func(o *mapping.Mapping) bool { return o.EspoType() == m.EspoType() }) {
+			return m.EspoType()
+		}
+	}
+	return ""
+}
+
+// espoUser is who an office is in which EspoCRM.
+func (c *Config) espoUser() string {
+	u, err := url.Parse(c.EspoCRM.URL)
+	key := c.EspoCRM.APIKey.Reveal()
+	if err != nil || u.Host == "" || key == "" {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	if loopback(host) {
+		host = "localhost"
+	}
+	return host + ":" + u.Port() + u.Path + " " + key
 }
 
 func (l *loading) clash(c *Config, s shared, other string) {

@@ -112,6 +112,11 @@ func TestOfficesFromTheEnvironment(t *testing.T) {
 	if want := "environment variable ADVOSYNC_OFFICE_BERLN_ESPOCRM_URL is not known (did you mean ADVOSYNC_OFFICE_BERLIN_ESPOCRM_URL?)"; !slices.Equal(c.Warnings, []string{want}) {
 		t.Errorf("%q", c.Warnings)
 	}
+	for _, o := range c.Offices() {
+		if !slices.Equal(o.Warnings, c.Warnings) {
+			t.Errorf("%s: %q", o.Office, o.Warnings)
+		}
+	}
 	// No name of a variable means two things, whatever offices are called.
 	keys := slices.DeleteFunc(config.Keys(), func(k string) bool { return k == "offices" })
 	for _, a := range keys {
@@ -147,6 +152,8 @@ func TestOfficesRefused(t *testing.T) {
 		{b + "  - {name: bonn, store: {prefix: berlin}}", "would remember its records where office berlin does"},
 		{b + "  - {name: bonn, store: {path: /s.db}}\n  - {name: kiel, store: {path: /x/../s.db}}", "advosync.yaml:6: offices[2].store: kiel would remember its records where office bonn does"},
 		{"store: {driver: redis}\n" + b + "  - {name: bonn, store: {prefix: berlin}, redis: {url: 'redis://127.0.0.1/0'}}", "would remember its records where office berlin does"},
+		{"espocrm: {api_key: K}\n" + b + "  - {name: bonn, advoware: {kanzlei: other}, espocrm: {url: 'https://CRM.example.de'}}",
+			"advosync.yaml:6: offices[1].espocrm: bonn would sync the records of CBeteiligte in the same EspoCRM, as the same user, as office berlin"},
 		{b + "    watch: {webhooks: [CB.update=1]}\n  - {name: bonn, watch: {webhooks: [CB.update=2]}}", "offices[1].watch.listen: bonn would listen where office berlin does"},
 		{b + "    metrics: {textfile: /m}\n  - {name: bonn, metrics: {textfile: /m}}", "offices[1].metrics.textfile: bonn would write the file of office berlin"},
 	} {
@@ -201,6 +208,16 @@ func TestOfficesApart(t *testing.T) {
 	p.write("advosync.yaml", "offices:\n  - {name: a, store: {path: "+dir+"/s.db}}\n  - {name: b, store: {path: link/s.db}}")
 	if _, err := p.load(); err == nil || !strings.Contains(err.Error(), "would remember its records where office a does") {
 		t.Errorf("a link: %v", err)
+	}
+}
+
+// TestOfficesShareAnEspoCRM: two offices may have one EspoCRM, as two users who see other
+// records each.
+func TestOfficesShareAnEspoCRM(t *testing.T) {
+	p := newPlace(t)
+	p.write("advosync.yaml", "espocrm: {url: 'https://crm.example.de'}\noffices:\n  - {name: a, espocrm: {api_key: A}, advoware: {kanzlei: a}}\n  - {name: b, espocrm: {api_key: B}, advoware: {kanzlei: b}}")
+	if n := len(p.mustLoad().Offices()); n != 2 {
+		t.Error(n)
 	}
 }
 
