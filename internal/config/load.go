@@ -93,6 +93,7 @@ func Load(opts Options) (*Config, error) {
 			a, b := l.problems[i], l.problems[j]
 			return a.File == b.File && a.Line < b.Line
 		})
+		l.tellOffices()
 		return nil, &Error{Problems: l.problems}
 	}
 	return l.cfg, nil
@@ -105,6 +106,7 @@ type loading struct {
 	settings []setting
 	sources  map[string]raw // by key, of what is set
 	problems []Problem
+	named    []string    // the offices as they are called, by their place in the list
 	searched bool        // the configuration file was found, not named
 	opened   fs.FileInfo // of the configuration file
 	listed   bool        // there are offices

@@ -105,6 +105,7 @@ func (l *loading) listOffices(n strictyaml.Node) {
 	for _, item := range n.Items {
 		at := raw{node: item, layer: fromFile}
 		if item.Kind != strictyaml.Map {
+			l.named = append(l.named, "")
 			l.add(officesKey, at, "must be a map of settings with a name")
 			continue
 		}
@@ -117,6 +118,7 @@ func (l *loading) listOffices(n strictyaml.Node) {
 			e.at.node = name
 		}
 		e.name = strings.TrimSpace(name.Value)
+		l.named = append(l.named, e.name)
 		switch line, twice := seen[e.name]; {
 		case !officeName(e.name):
 			l.add(officesKey, e.at, "name must be small letters, digits and - between them, at most %d, and not all", maxOfficeName)
@@ -127,6 +129,19 @@ func (l *loading) listOffices(n strictyaml.Node) {
 		}
 		seen[e.name] = e.at.node.Line
 		l.entries = append(l.entries, e)
+	}
+}
+
+// tellOffices adds the name of the office to what is wrong with one: a list of twenty is
+// not read by numbers.
+func (l *loading) tellOffices() {
+	for i := range l.problems {
+		p := &l.problems[i]
+		for n, name := range l.named {
+			if strings.HasPrefix(p.Key, fmt.Sprintf("%s[%d].", officesKey, n)) && officeName(name) && !strings.Contains(p.Text, name) {
+				p.Key += " (" + name + ")"
+			}
+		}
 	}
 }
 
