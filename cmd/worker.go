@@ -140,7 +140,10 @@ func (a *app) labor(ctx context.Context, queue fleet.Queue, byQueue map[string]*
 		return a.workChunk(ctx, byQueue[office], body, last)
 	}
 	notify := func(state string) { _, _ = daemon.SdNotify(false, state) }
-	notify(daemon.SdNotifyReady + "\nSTATUS=takes chunks of " + strings.Join(work.Offices, ", "))
+	work.Ready = func() {
+		notify(daemon.SdNotifyReady + "\nSTATUS=takes chunks of " + strings.Join(work.Offices, ", "))
+		a.log.Info("worker takes chunks", "offices", strings.Join(work.Offices, ","), "slots", slots)
+	}
 	defer notify(daemon.SdNotifyStopping)
 	defer a.onSignal(ctx)()
 	beating, stop := context.WithCancel(ctx)
@@ -153,7 +156,6 @@ func (a *app) labor(ctx context.Context, queue fleet.Queue, byQueue map[string]*
 	}
 	tell()
 	go every(beating, hostTold, tell)
-	a.log.Info("worker takes chunks", "offices", strings.Join(work.Offices, ","), "slots", slots)
 	return queueFault(queue.Work(ctx, work))
 }
 

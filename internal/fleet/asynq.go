@@ -167,6 +167,7 @@ func (a *Asynq) Work(ctx context.Context, w Work) error {
 	if err := server.Start(handler); err != nil {
 		return err
 	}
+	w.Ready()
 	a.leaseAll(ctx, w)
 	server.Shutdown()
 	return nil

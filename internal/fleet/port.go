@@ -34,6 +34,8 @@ type Work struct {
 	// When ctx ends, what was begun is to end within Grace.
 	Do    func(ctx context.Context, office string, body []byte, last bool) error
 	Grace time.Duration
+	// Ready is called once chunks are taken.
+	Ready func()
 	// Trouble is told what goes wrong with the queue itself.
 	Trouble func(text string)
 }
