@@ -27,7 +27,7 @@ func TestAChunkWithoutALeaseGetsOne(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	begun, done := make(chan struct{}), make(chan error, 2)
 	work := func(do func(context.Context) error) {
-		done <- queue.Work(ctx, fleet.Work{Offices: []string{"berlin"}, Slots: 1, Grace: time.Second, Trouble: func(string) {},
+		done <- queue.Work(ctx, fleet.Work{Offices: []string{"berlin"}, Slots: 1, Grace: time.Second, Ready: func() {}, Trouble: func(string) {},
 			Do: func(ctx context.Context, _ string, _ []byte, _ bool) error { return do(ctx) }})
 	}
 	if err := queue.Put(ctx, "berlin", "1", nil); err != nil {
