@@ -297,6 +297,9 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 	case in.AdvowareID != 0:
 		s, err := w.getAdvo(ctx, in.AdvowareID)
 		if err == nil && w.wasThere(in, s) {
+			if w.req.CreateAnyway { // an operator has looked: it is not ours
+				break
+			}
 			return w.notOurs(ctx, in, in.AdvowareID)
 		}
 		if err == nil {

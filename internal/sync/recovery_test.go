@@ -695,6 +695,26 @@ func TestCreateAnywayAfterTheNewRecordIsGone(t *testing.T) {
 	}
 }
 
+// TestCreateAnywayOverARecordThatIsAnothers: the number that an interrupted create knows
+// shows another client by now. A person is asked, and what he says ends it.
+func TestCreateAnywayOverARecordThatIsAnothers(t *testing.T) {
+	r := rig.New(t)
+	id := r.Person(nil)
+	r.Dies(id, "GET /relay", 1, simulation.DiesBefore, func() {
+		r.EditAdvo(1, map[string]any{"name": "Berg", "geburtsdatum": "1950-01-01"})
+		r.Oracle.Loose(1)
+	})
+	for range 2 {
+		if res := r.Sync(id); res.Error == nil || res.Error.Code != string(fault.CreateDoubt) {
+			t.Fatalf("%+v", res)
+		}
+		r.Tick(time.Minute)
+	}
+	r.Want(r.Sync(id, func(q *sync.Request) { q.CreateAnyway = true }), result.Create, result.CreatedAdvoware)
+	r.Tick(time.Minute)
+	r.Quiet(id)
+}
+
 // TestRecreateIsOffWhenTheRecordCameBack: a record that is gone from Advoware is
 // created anew, the run dies, and a backup brings the old one back and takes the
 // new one away. The old link holds; a second record would be a duplicate.

@@ -175,8 +175,11 @@ func (s *Sim) settleDoubt(t *Tool, id string) {
 			}
 		}
 	}
-	best := int64(0)
+	best, mem := int64(0), s.remembered(id)
 	for _, advo := range s.unlinked() {
+		if advo == mem.made && slices.Contains(s.Oracle.Made(mem.run), advo) { // the message names it, whatever it shows by now
+			best, score = advo, 4
+		}
 		if s.Oracle.IsLoose(advo) || anothers[advo] {
 			continue
 		}
