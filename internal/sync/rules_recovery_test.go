@@ -29,6 +29,33 @@ func TestNewIDIsRememberedAtOnce(t *testing.T) {
 	r.Quiet(id)
 }
 
+// TestARefusedLinkForgetsNoCreate: EspoCRM refuses the link of a record that was just
+// made, and does not get the failure, with which the link would have gone along. Only the
+// announcement knows the new record then.
+func TestARefusedLinkForgetsNoCreate(t *testing.T) {
+	r := rig.New(t)
+	id := r.Person(nil)
+	made, puts := false, 0
+	r.Proc.Plan = func(e simulation.Effect) simulation.Fate {
+		made = made || strings.HasPrefix(e.What, "GET /relay")
+		if !made || !strings.HasPrefix(e.What, "PUT /api/v1/"+rig.Type) {
+			return simulation.Passes
+		}
+		if puts++; puts == 1 {
+			return simulation.Answers400
+		}
+		return simulation.DiesBefore
+	}
+	r.Sync(id)
+	r.Tick(10 * time.Minute)
+	r.Start()
+	r.Sync(id)
+	if n := len(r.Advo.All(sandbox.BeteiligtePath)); puts != 2 || n != 1 || r.LinkOf(id) != 1 {
+		t.Errorf("%d records in Advoware after %d PUTs, linked to %d", n, puts, r.LinkOf(id))
+	}
+	r.Quiet(id)
+}
+
 // TestADoubtfulPutIsNotRepeated: the answer is lost, and somebody saves in
 // Advoware before we look. A second PUT of the same object would bury that.
 func TestADoubtfulPutIsNotRepeated(t *testing.T) {

@@ -3,6 +3,9 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"strings"
 )
 
@@ -10,12 +13,13 @@ import (
 //
 //	mutant NAME
 //	breaks WHAT IT BREAKS
-//	rule   WHERE THE RULE STANDS
+//	rule   PAGE: HEADING        (of docs; where the rule stands)
 //	suite  PACKAGE TESTS        (may be repeated; tried in this order)
 //
-// and goes on with its changes: "file PATH", then lines as in a diff, with " "
-// for what stays, "-" for what goes and "+" for what comes. What stays and what
-// goes has to stand in the file exactly once. "#" begins a comment.
+// and goes on with its changes: "file PATH" and "func NAME" (TYPE.NAME for a method),
+// then lines as in a diff, with " " for what stays, "-" for what goes and "+" for what
+// comes. What stays and what goes has to stand in that function exactly once; without
+// one, in the file. "#" begins a comment.
 //
 //go:embed mutants.txt
 var source string
@@ -33,6 +37,7 @@ type suite struct{ pkg, tests string }
 // change is one replacement in one file.
 type change struct {
 	file     string // from the module's root, with slashes
+	function string // "": anywhere in the file
 	from, to string // whole lines
 }
 
@@ -77,6 +82,8 @@ func parse(text string) (ms []mutant, err error) {
 			m.suites = append(m.suites, suite{pkg, strings.TrimSpace(tests)})
 		case key == "file":
 			m.changes = append(m.changes, change{file: value})
+		case key == "func" && len(m.changes) > 0:
+			m.changes[len(m.changes)-1].function = value
 		default:
 			return nil, fail("unknown word " + key)
 		}
@@ -121,13 +128,54 @@ func (m mutant) apply(read func(file string) (string, error)) (map[string]string
 				return nil, fmt.Errorf("mutant %s: %w", m.name, err)
 			}
 		}
-		before, after, n := cut(text, c.from)
-		if n != 1 {
-			return nil, fmt.Errorf("mutant %s: what it changes stands %d times in %s, not once:\n%s", m.name, n, c.file, c.from)
+		within, err := c.within(text)
+		if err != nil {
+			return nil, fmt.Errorf("mutant %s: %w", m.name, err)
 		}
-		out[c.file] = before + c.to + after
+		before, after, n := cut(text[within[0]:within[1]], c.from)
+		if n != 1 {
+			return nil, fmt.Errorf("mutant %s: what it changes stands %d times in %s %s, not once:\n%s", m.name, n, c.file, c.function, c.from)
+		}
+		out[c.file] = text[:within[0]] + before + c.to + after + text[within[1]:]
 	}
 	return out, nil
+}
+
+// within is where a file's function begins and ends.
+func (c change) within(text string) (at [2]int, err error) {
+	if c.function == "" {
+		return [2]int{0, len(text)}, nil
+	}
+	files := token.NewFileSet()
+	tree, err := parser.ParseFile(files, c.file, text, parser.SkipObjectResolution)
+	if err != nil {
+		return at, err
+	}
+	for _, d := range tree.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && nameOf(f) == c.function {
+			begin := strings.LastIndexByte(text[:files.Position(f.Pos()).Offset], '\n') + 1
+			return [2]int{begin, min(files.Position(f.End()).Offset+1, len(text))}, nil
+		}
+	}
+	return at, fmt.Errorf("%s has no function %s", c.file, c.function)
+}
+
+// nameOf is a function's name, with its receiver's type before it.
+func nameOf(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return f.Name.Name
+	}
+	t := f.Recv.List[0].Type
+	if p, ok := t.(*ast.StarExpr); ok {
+		t = p.X
+	}
+	if g, ok := t.(*ast.IndexExpr); ok {
+		t = g.X
+	}
+	if id, ok := t.(*ast.Ident); ok {
+		return id.Name + "." + f.Name.Name
+	}
+	return f.Name.Name
 }
 
 // cut finds whole lines in a text: what stands before and after their last

@@ -2,7 +2,7 @@
 // purpose, one at a time, and shows which test catches it.
 //
 //	go run ./tools/mutants              # all
-//	go run ./tools/mutants -run R3 -v   # some, with what the test said
+//	go run ./tools/mutants -run 'A wish' -v   # some, with what the test said
 //	go run ./tools/mutants -update      # and write docs/design/mutants.md
 //
 // The tree is never touched: a broken file reaches the compiler by an overlay.

@@ -49,6 +49,53 @@ func TestMutantsApply(t *testing.T) {
 	}
 }
 
+// most is how many mutants a file may have: those of its rules, not one a line.
+const most = 12
+
+// TestFewMutantsAFile: mutants are chosen by what they break.
+func TestFewMutantsAFile(t *testing.T) {
+	of := map[string]int{}
+	for _, m := range all(t) {
+		for _, c := range m.changes {
+			if of[c.file]++; of[c.file] == most+1 {
+				t.Errorf("%s has more than %d mutants: which of them break the same rule?", c.file, most)
+			}
+		}
+	}
+}
+
+// TestRules: each mutant names a heading of the documentation, and each section of the
+// protocol has one that breaks it.
+func TestRules(t *testing.T) {
+	headings := func(page string) map[string]bool {
+		text, err := read("docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]bool{}
+		for _, h := range regexp.MustCompile(`(?m)^#{1,3} (.+)$`).FindAllStringSubmatch(text, -1) {
+			out[h[1]] = true
+		}
+		return out
+	}
+	const protocol = "design/protocol"
+	unbroken := headings(protocol)
+	for _, m := range all(t) {
+		page, heading, _ := strings.Cut(m.rule, ": ")
+		if !headings(page)[heading] {
+			t.Errorf("mutant %s: docs/%s.md has no heading %q", m.name, page, heading)
+		}
+		if page == protocol {
+			delete(unbroken, heading)
+		}
+	}
+	delete(unbroken, "What no rule can tell")
+	delete(unbroken, "The explorer")
+	for heading := range unbroken {
+		t.Errorf("no mutant breaks docs/%s.md, %q", protocol, heading)
+	}
+}
+
 // TestSuitesExist: every suite names a package and a test in it.
 func TestSuitesExist(t *testing.T) {
 	for _, m := range all(t) {
@@ -144,6 +191,16 @@ func TestApply(t *testing.T) {
 	if got, err := apply("zero\none\ntwo\n\nthree\n"); err != nil || got != "zero\none\nzwei\n\nthree\n" {
 		t.Errorf("%q %v", got, err)
 	}
+	ms[0].changes[0].function = "T.b"
+	const two = "package p\nfunc a() {\none\ntwo\n\nthree\n}\nfunc (t *T) b() {\none\ntwo\n\nthree\n}\n"
+	if got, err := apply(two); err != nil || got != strings.Replace(two, "b() {\none\ntwo", "b() {\none\nzwei", 1) {
+		t.Errorf("%q %v", got, err)
+	}
+	ms[0].changes[0].function = "c"
+	if got, err := apply(two); err == nil {
+		t.Errorf("a function that is not there: %q", got)
+	}
+	ms[0].changes[0].function = ""
 	for _, text := range []string{"", "one\ntwo\n", "someone\ntwo\n\nthree\n", "one\ntwo\n\nthree\none\ntwo\n\nthree\n"} {
 		if got, err := apply(text); err == nil {
 			t.Errorf("%q became %q", text, got)

@@ -55,7 +55,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	b := &bench{root: dir, dir: t.TempDir()}
 	change := func(name, from, to, tests string) mutant {
-		return mutant{name: name, suites: []suite{{"p", tests}}, changes: []change{{"p/p.go", "\t" + from + "\n", "\t" + to + "\n"}}}
+		return mutant{name: name, suites: []suite{{"p", tests}}, changes: []change{{"p/p.go", "", "\t" + from + "\n", "\t" + to + "\n"}}}
 	}
 	for _, tt := range []struct {
 		mutant
