@@ -73,22 +73,34 @@ func parse(text string) (ms []mutant, err error) {
 			ms = append(ms, mutant{name: value})
 		case m == nil:
 			return nil, fail("before the first mutant")
-		case key == "breaks":
-			m.breaks = value
-		case key == "rule":
-			m.rule = value
-		case key == "suite":
-			pkg, tests, _ := strings.Cut(value, " ")
-			m.suites = append(m.suites, suite{pkg, strings.TrimSpace(tests)})
-		case key == "file":
-			m.changes = append(m.changes, change{file: value})
-		case key == "func" && len(m.changes) > 0:
-			m.changes[len(m.changes)-1].function = value
-		default:
+		case !m.header(key, value):
 			return nil, fail("unknown word " + key)
 		}
 	}
 	return ms, complete(ms)
+}
+
+// header takes one header; false: there is no such word here.
+func (m *mutant) header(key, value string) bool {
+	switch key {
+	case "breaks":
+		m.breaks = value
+	case "rule":
+		m.rule = value
+	case "suite":
+		pkg, tests, _ := strings.Cut(value, " ")
+		m.suites = append(m.suites, suite{pkg, strings.TrimSpace(tests)})
+	case "file":
+		m.changes = append(m.changes, change{file: value})
+	case "func":
+		if len(m.changes) == 0 {
+			return false
+		}
+		m.changes[len(m.changes)-1].function = value
+	default:
+		return false
+	}
+	return true
 }
 
 // complete refuses a mutant that says too little, or twice the same name.
