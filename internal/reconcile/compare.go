@@ -403,7 +403,7 @@ func (c *comparison) fill() {
 		}
 	})
 	c.twoWay(func(it *item) {
-		if s := it.filledFrom(); it.moved == movedUnknown && s != "" && (it.f.Group == "" || from[it.f.Group] == s) {
+		if s := it.filledFrom(); it.wish == nil && it.moved == movedUnknown && s != "" && (it.f.Group == "" || from[it.f.Group] == s) {
 			it.source = s
 		}
 	})
