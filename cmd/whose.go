@@ -82,7 +82,7 @@ func moveTo(ctx context.Context, st store.Store, o openOptions, theirs, mine sto
 
 // notLeftBehind refuses a store that is nobody's, where the memory of the same systems
 // lies in a place that no office has any more: an office that was alone has become one of
-// several, or has another name. A sync would decide all its records without a memory.
+// several, or has another name, or has moved from a file to Redis. A sync would decide all its records without a memory.
 func notLeftBehind(ctx context.Context, cfg *config.Config, st store.Store, log *slog.Logger) error {
 	prefixes, err := redis.Prefixes(ctx, st)
 	if err != nil {
@@ -145,6 +145,8 @@ func formerMemory(ctx context.Context, cfg *config.Config, place config.StoreSet
 // wayBack is what to write into the configuration for a memory that was left behind.
 func wayBack(cfg *config.Config, place config.StoreSettings) string {
 	switch {
+	case place.Driver != cfg.Store.Driver: // what a file remembers cannot be carried over
+		return fmt.Sprintf("store: {driver: %s, path: %q}", place.Driver, place.Path)
 	case cfg.Office == "" && place.Driver == "embedded":
 		return fmt.Sprintf("store: {path: %q}", place.Path)
 	case cfg.Office == "":

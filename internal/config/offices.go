@@ -319,9 +319,9 @@ func (c *Config) storePlace() string {
 }
 
 // Former are places, beside this office's own, in which its memory may have been left:
-// the office was alone until now, or has been renamed, or is alone again. None of them is
-// a configured office's. prefixes are those that the Redis server holds keys of; "" is
-// always among them.
+// the office was alone until now, or has been renamed, or is alone again, or has moved from
+// files to Redis. None of them is a configured office's. prefixes are those that the Redis
+// server holds keys of; "" is always among them.
 func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 	add := func(s StoreSettings) {
 		o := *c
@@ -333,7 +333,6 @@ func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 		for _, p := range append([]string{""}, prefixes...) {
 			add(StoreSettings{Driver: c.Store.Driver, Prefix: p, Path: c.Store.Path})
 		}
-		return all
 	}
 	for _, root := range c.roots {
 		dir, file := filepath.Split(root)
@@ -341,16 +340,16 @@ func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 		if err != nil {
 			continue // it is made by the first sync
 		}
-		add(StoreSettings{Driver: c.Store.Driver, Path: root})
+		add(StoreSettings{Driver: "embedded", Path: root})
 		for _, d := range beside {
 			if d.IsDir() {
-				add(StoreSettings{Driver: c.Store.Driver, Prefix: d.Name(), Path: filepath.Join(dir, d.Name(), file)})
+				add(StoreSettings{Driver: "embedded", Prefix: d.Name(), Path: filepath.Join(dir, d.Name(), file)})
 			}
 		}
 	}
 	return slices.DeleteFunc(all, func(s StoreSettings) bool {
 		info, err := os.Stat(s.Path)
-		return err != nil || !info.Mode().IsRegular()
+		return s.Driver == "embedded" && (err != nil || !info.Mode().IsRegular())
 	})
 }
 
