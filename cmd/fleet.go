@@ -96,6 +96,7 @@ func (a *app) fleetStatus(ctx context.Context, offices []fleetOffice) error {
 	for _, key := range slices.Sorted(maps.Keys(workers)) {
 		doc.Workers = append(doc.Workers, workers[key])
 	}
+	doc.Look()
 	if err := report.Fleet(a.console.Out, doc, a.reportOptions("")); err != nil {
 		return err
 	}

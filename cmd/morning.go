@@ -424,10 +424,13 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 }
 
 // afterNoPass is what to type after a pass that did not go through: another one, or a look
-// at the fleet that did not take it.
+// at the fleet that did not take it, or at its hosts.
 func afterNoPass(e *result.Error) string {
-	if e.Code == string(batch.CodeFleetHeld) || e.Code == string(batch.CodeNoWorker) {
+	switch e.Code {
+	case string(batch.CodeFleetHeld), string(batch.CodeNoWorker):
 		return "advosync fleet status"
+	case string(batch.CodeOtherMapping): // the next one would end alike
+		return "advosync doctor"
 	}
 	return "advosync cron-run"
 }

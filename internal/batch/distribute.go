@@ -20,6 +20,8 @@ import (
 const (
 	CodeFleetHeld fault.Code = "fleet_held" // paused or drained
 	CodeNoWorker  fault.Code = "no_worker"
+	// CodeOtherMapping: a worker's mapping is not cron-run's.
+	CodeOtherMapping fault.Code = "other_mapping"
 )
 
 // How a planner hands out, and waits.
@@ -111,7 +113,7 @@ func (r *run) mayHandOut(entity string) error {
 
 func noWorker(entity string) *fault.Error {
 	return &fault.Error{System: fault.Local, Code: CodeNoWorker, Owner: fault.OwnerSystem, Transient: true,
-		Message: "no worker of the fleet is there for " + entity, Hint: "systemctl start advosync-worker@1; advosync fleet status"}
+		Message: "no worker of the fleet is there for " + entity, Hint: "systemctl restart advosync-worker@1; advosync fleet status"}
 }
 
 // lostError says that the queue has lost chunks.

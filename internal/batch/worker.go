@@ -171,8 +171,8 @@ func (w *Worker) run(ctx context.Context, o order, list []candidate) (*chunkRepo
 	case err != nil:
 		return nil, asFault(fault.Local, err)
 	case m.Fingerprint() != o.Mapping:
-		return nil, &fault.Error{System: fault.Local, Code: "other_mapping", Owner: fault.OwnerSystem,
-			Message: "this worker has another mapping of " + o.Entity + " than the planner", Hint: "give all hosts the same configuration, and restart the workers"}
+		return nil, &fault.Error{System: fault.Local, Code: CodeOtherMapping, Owner: fault.OwnerSystem,
+			Message: "the worker on " + workerName(w.p.deps.Leases.Owner()) + " has another mapping of " + o.Entity + " than cron-run", Hint: "advosync doctor; give all hosts the same configuration, and restart the workers"}
 	}
 	shared := w.enginesOf(o)
 	signal := ctx

@@ -121,7 +121,7 @@ func (l *loading) listOffices(n strictyaml.Node) {
 		l.named = append(l.named, e.name)
 		switch line, twice := seen[e.name]; {
 		case !officeName(e.name):
-			l.add(officesKey, e.at, "name must be small letters, digits and - between them, at most %d, and not all", maxOfficeName)
+			l.add(officesKey, e.at, "name must be small letters, digits and - between them, at most %d, and not the word all", maxOfficeName)
 			continue
 		case twice:
 			l.add(officesKey, e.at, "%s is the name of the office in line %d already", e.name, line)

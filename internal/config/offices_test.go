@@ -133,7 +133,7 @@ func TestOfficesRefused(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"offices: berlin", "advosync.yaml:1: offices: must be a list of offices, each with a name"},
 		{"offices: [berlin]", "advosync.yaml:1: offices[0]: must be a map of settings with a name"},
-		{"offices:\n  - espocrm: {}", "advosync.yaml:2: offices[0]: name must be small letters, digits and - between them, at most 32, and not all"},
+		{"offices:\n  - espocrm: {}", "advosync.yaml:2: offices[0]: name must be small letters, digits and - between them, at most 32, and not the word all"},
 		{"offices:\n  - {name: all}", "advosync.yaml:2: offices[0].name: name must be"},
 		{"offices:\n  - {name: Berlin}", "name must be small letters"},
 		{"offices:\n  - {name: köln}", "name must be small letters"},

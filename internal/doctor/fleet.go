@@ -64,7 +64,7 @@ func (v *visit) checkFleet(ctx context.Context) []result.Finding {
 	}
 	var found []result.Finding
 	if len(f.Workers) == 0 {
-		found = append(found, warn("", "no worker takes what cron-run hands out, which therefore ends with exit code 1", "systemctl start advosync-worker@1, or advosync worker --offices; then advosync fleet status"))
+		found = append(found, warn("", "no worker takes what cron-run hands out, which therefore ends with exit code 1", "systemctl restart advosync-worker@1; then advosync fleet status"))
 	}
 	for _, w := range f.Workers {
 		found = append(found, otherConfiguration(w, f.Here)...)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,62 +24,16 @@ func Fleet(w io.Writer, f result.Fleet, o Options) error {
 	return s.write(w, f, o, func(p *page, _ func()) { p.fleet(f) })
 }
 
-// fleetTrouble is one thing about a fleet that somebody should know, or do something about.
-type fleetTrouble struct {
-	word, who, why, next string
-	bad                  bool
-}
-
-// fleetTroubles are those of all offices, worst first.
-func (p *page) fleetTroubles(f result.Fleet) (bad, warned []fleetTrouble) {
-	if len(f.Workers) == 0 {
-		bad = append(bad, fleetTrouble{"no worker", "on no host", "nothing that cron-run hands out is synced", "systemctl start advosync-worker@1", true})
-	}
-	only := func(x result.FleetOffice) string { // of several offices the command names this one
-		if len(f.Offices) > 1 {
-			return " --offices " + x.Office
-		}
-		return ""
-	}
-	for _, x := range f.Offices {
-		name := cmp.Or(x.Office, x.Queue)
-		warn := func(word, why, next string) { warned = append(warned, fleetTrouble{word, name, why, next, false}) }
-		if x.Workers == 0 && len(f.Workers) > 0 {
-			bad = append(bad, fleetTrouble{"no worker", name, "no worker takes its chunks", "advosync worker --offices " + name, true})
-		}
-		for _, u := range x.Passes {
-			if u.PlannerGone && !u.HandedOut {
-				warn("broken off", "cron-run has died while it handed out the pass over "+u.Entity+"; the next one looks at everything again", result.CommandOf("advosync cron-run", x.Office))
-			}
-		}
-		switch x.State {
-		case result.FleetPaused:
-			warn("paused", "no chunk is begun", "advosync fleet resume"+only(x))
-		case result.FleetDrained:
-			why := "no chunk is handed out"
-			if x.By != "" {
-				why = "by " + x.By + ": " + why
-			}
-			if x.Since != nil {
-				why = "since " + p.ago(*x.Since) + ", " + why
-			}
-			warn("drained", why, "advosync fleet resume"+only(x))
-		}
-		if x.Orphaned > 0 {
-			warn("worker gone", plural(x.Orphaned, "chunk", "chunks")+" of a worker that is gone; another one gets them within two minutes", "")
-		}
-		if x.Dead > 0 {
-			warn("given up", plural(x.Dead, "chunk was", "chunks were")+" given up by the queue; the next pass finds their records again", result.CommandOf("advosync cron-run", x.Office))
-		}
-	}
-	return bad, warned
+// fleetWords name what a fleet needs.
+var fleetWords = map[result.FleetNeedKind]string{
+	result.FleetNoWorker: "no worker", result.FleetBrokenOff: "broken off", result.FleetIsPaused: "paused", result.FleetIsDrained: "drained",
+	result.FleetWorkerGone: "worker gone", result.FleetGivenUp: "given up",
 }
 
 func (p *page) fleet(f result.Fleet) {
-	bad, warned := p.fleetTroubles(f)
 	calls := 0
-	for _, t := range append(slices.Clone(bad), warned...) {
-		if t.next != "" {
+	for _, n := range f.Needs {
+		if n.Next != "" {
 			calls++
 		}
 	}
@@ -94,12 +47,16 @@ func (p *page) fleet(f result.Fleet) {
 	}
 	p.line("")
 	same := func(l string) string { return l }
-	for _, t := range append(bad, warned...) {
+	for _, n := range f.Needs {
 		mark, style := p.marks.warn, p.warn
-		if t.bad {
+		if n.Kind == result.FleetNoWorker {
 			mark, style = p.marks.fail, p.bad
 		}
-		p.entry(style.Render(pad(mark+" "+t.word, labelColumn+1)), t.who, same, t.why, t.next)
+		why := n.Why
+		if n.Since != nil {
+			why = "since " + p.ago(*n.Since) + ", " + why
+		}
+		p.entry(style.Render(pad(mark+" "+fleetWords[n.Kind], labelColumn+1)), cmp.Or(n.Office, n.Queue, "on no host"), same, why, n.Next)
 	}
 	p.fleetOffices(f.Offices)
 	p.fleetPasses(f.Offices)

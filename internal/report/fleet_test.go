@@ -37,6 +37,7 @@ func fleetDocs() map[string]result.Fleet {
 // TestFleet: what has to be done comes first, and no line is wider than the terminal.
 func TestFleet(t *testing.T) {
 	for name, doc := range fleetDocs() {
+		doc.Look()
 		for _, width := range []int{80, 120} {
 			for _, o := range []Options{{UTF8: true, Colour: true}, {UTF8: true}, {}} {
 				o.Rich, o.Width, o.Format, o.Location, o.Now = true, width, Table, time.UTC, time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC)
