@@ -261,6 +261,30 @@ func TestRoundsCreateNoMore(t *testing.T) {
 	})
 }
 
+// TestRoundsSayWhatIsOpen: no round but the last one says what is still open, so none takes
+// note that it was said.
+func TestRoundsSayWhatIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 240}, func(r *rig) { r.cfg.MaxCandidates, r.cfg.Engine.Policy = 100, "manual" })
+		r.settleAlone(q)
+		waits := r.linked()[len(r.linked())-1]
+		r.editEspo(waits.espo, map[string]any{"email": "neu@example.de", "syncStatus": "dirty"})
+		r.editAdvo(waits.advo, map[string]any{"emailGesch": "anders@example.de"})
+		r.withWorkers(q, 2, func() { r.pass(batch.Options{}) })
+		for _, news := range []bool{true, false} {
+			time.Sleep(time.Hour)
+			r.mixed(230)
+			q.put = 0
+			var rep batch.Report
+			r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
+			if q.put != 3 || rep.Document.StillOpen.Conflicts != 1 || rep.OpenIsNews != news {
+				t.Errorf("%d chunks, open %+v, news: %v", q.put, rep.Document.StillOpen, rep.OpenIsNews)
+			}
+		}
+	})
+}
+
 // TestRoundsEnd: what none of them brings on is left to the next pass.
 func TestRoundsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -279,8 +303,8 @@ func TestRoundsEnd(t *testing.T) {
 		before := r.watermark()
 		var rep batch.Report
 		r.withWorkers(q, 2, func() { rep = r.pass(batch.Options{AllowMassChange: true}) })
-		if q.put > 2 || rep.LeftOver != 230 || r.watermark() != before {
-			t.Errorf("%d chunks, %d left", q.put, rep.LeftOver)
+		if q.put > 2 || rep.LeftOver != 230 || r.watermark() != before || rep.Document.Summary.Locked != 100 {
+			t.Errorf("%d chunks, %d left, %d locked", q.put, rep.LeftOver, rep.Document.Summary.Locked)
 		}
 	})
 }

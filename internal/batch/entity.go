@@ -286,7 +286,9 @@ func (e *entityRun) rememberRun(ran bool, why error) error {
 		return e.saveState(next)
 	}
 	next, left := c.next(now, r.summaryOf(e.m.Entity()), h, why != nil)
-	if !e.goesOn {
+	if e.goesOn {
+		next.SaidOpen, next.SaidAt = e.state.SaidOpen, e.state.SaidAt // the last round says it
+	} else {
 		r.reportOpen(c, now)
 		r.reportLeft(c, next)
 	}

@@ -91,6 +91,20 @@ func (r *Report) add(res result.Record) {
 	r.keep(res)
 }
 
+// forgetLocked forgets the records of an entity that somebody else held: the round that
+// follows comes to each of them again.
+func (r *Report) forgetLocked(entity string) {
+	r.Document.Results = slices.DeleteFunc(r.Document.Results, func(x result.Record) bool {
+		return x.Entity == entity && x.Outcome == result.Locked
+	})
+	s := r.Entities[entity]
+	n := s.Locked
+	for _, s := range []*result.Summary{&s, &r.Document.Summary} {
+		s.Total, s.Locked = s.Total-n, s.Locked-n
+	}
+	r.Entities[entity] = s
+}
+
 // keep keeps a result where it is worth telling.
 func (r *Report) keep(res result.Record) {
 	if (res.Outcome == result.Failed || res.Outcome == result.PermanentlyFailed) && len(r.Failed) < maxFirstFailed {
