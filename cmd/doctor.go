@@ -184,12 +184,14 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	budgets := a.openBudgets(cfg, &closers)
 	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
 	p.Redis, p.LastPass = redisSettings, lastPass
-	p.Fleet = func(ctx context.Context, st store.Store) (doctor.Fleet, error) {
-		f, err := a.fleetHosts(ctx, cfg, st)
-		if err == nil {
-			o.seen.hosts(f)
+	if o.mapping == "" { // no worker has one that is only tried
+		p.Fleet = func(ctx context.Context, st store.Store) (doctor.Fleet, error) {
+			f, err := a.fleetHosts(ctx, cfg, st)
+			if err == nil {
+				o.seen.hosts(f)
+			}
+			return f, err
 		}
-		return f, err
 	}
 	p.References = func(ctx context.Context, st store.Store) mapping.References {
 		return directory.New(*espo, nil, st, a.log, a.now).References(ctx)
