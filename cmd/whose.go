@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/config"
+	"advosync/internal/fault"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 )
@@ -92,8 +93,13 @@ func notLeftBehind(ctx context.Context, cfg *config.Config, st store.Store, log 
 	var last former
 	for _, place := range cfg.Former(prefixes) {
 		f, err := formerMemory(ctx, cfg, place, mine)
-		if err != nil {
-			log.Debug("another store cannot be read", "error", err.Error())
+		switch known := fault.As(err); {
+		case errors.Is(err, store.ErrOlderSchema): // whose it is shows when it is in use
+			f = former{place: place, name: "SQLite file " + place.Path, does: "is of an older version and may remember"}
+		case known != nil && known.Transient:
+			return err
+		case err != nil:
+			log.Warn("a store that is not in use cannot be read; if it has the memory of this office, that is not used", "error", err.Error())
 		}
 		if f.name != "" && (last.name == "" || f.used.After(last.used)) {
 			last = f
@@ -102,13 +108,14 @@ func notLeftBehind(ctx context.Context, cfg *config.Config, st store.Store, log 
 	if last.name == "" {
 		return nil
 	}
-	return store.LeftBehind(st, last.name, mine, wayBack(cfg, last.place))
+	return store.LeftBehind(st, last.name, last.does, mine, wayBack(cfg, last.place))
 }
 
 // former is a memory that no office has any more.
 type former struct {
 	place config.StoreSettings
 	name  string    // what the store is called; "": there is none
+	does  string    // what it does with the records of the same systems
 	used  time.Time // the last pass
 }
 
@@ -129,7 +136,7 @@ func formerMemory(ctx context.Context, cfg *config.Config, place config.StoreSet
 	if err != nil || !knows {
 		return f, err
 	}
-	f = former{place: place, name: st.Describe()}
+	f = former{place: place, name: st.Describe(), does: "remembers"}
 	for _, entity := range cfg.EntityNames() {
 		state, _, err := batch.LoadState(ctx, st, entity)
 		if err != nil {
@@ -144,13 +151,15 @@ func formerMemory(ctx context.Context, cfg *config.Config, place config.StoreSet
 
 // wayBack is what to write into the configuration for a memory that was left behind.
 func wayBack(cfg *config.Config, place config.StoreSettings) string {
+	way := fmt.Sprintf("store: {prefix: %q}", place.Prefix)
 	switch {
 	case place.Driver != cfg.Store.Driver: // what a file remembers cannot be carried over
 		return fmt.Sprintf("store: {driver: %s, path: %q}", place.Driver, place.Path)
-	case cfg.Office == "" && place.Driver == "embedded":
-		return fmt.Sprintf("store: {path: %q}", place.Path)
-	case cfg.Office == "":
-		return fmt.Sprintf("store: {prefix: %q}", place.Prefix)
+	case !cfg.PrefixLeadsTo(place):
+		way = fmt.Sprintf("store: {path: %q}", place.Path)
 	}
-	return fmt.Sprintf("store: {prefix: %q} in office %s", place.Prefix, cfg.Office)
+	if cfg.Office != "" {
+		way += " in office " + cfg.Office
+	}
+	return way
 }

@@ -353,6 +353,16 @@ func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 	})
 }
 
+// PrefixLeadsTo reports whether a place that Former has named is this office's with its
+// prefix alone. An office that names its file itself, or a directory that no prefix can
+// be called like, needs a store.path.
+func (c *Config) PrefixLeadsTo(s StoreSettings) bool {
+	if s.Driver == "redis" {
+		return true
+	}
+	return c.Office != "" && !c.sources["store.path"].layer.ofOffice() && (s.Prefix == "" || plainName.MatchString(s.Prefix) && len(s.Prefix) <= maxOfficeName)
+}
+
 // redisPlace is a server and its database.
 func redisPlace(address string) string {
 	u, err := url.Parse(address)
