@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -249,8 +250,8 @@ func TestRoundsCreateNoMore(t *testing.T) {
 		q := &tray{}
 		r := newRig(t, sandbox.WorldOptions{More: 20}, func(r *rig) { r.cfg.MaxCandidates, r.cfg.MaxCreates = 50, 60 })
 		r.settleAlone(q)
-		for range 120 {
-			r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": "Neu", "name": "Nina Neu", "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
+		for n := range 120 { // no two agree by match: one that is just being made holds nobody back
+			r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": fmt.Sprint("Neu", n), "name": fmt.Sprint("Nina Neu", n), "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
 		}
 		var rep batch.Report
 		var err error
@@ -513,8 +514,8 @@ func TestCreatesAreCountedOut(t *testing.T) {
 			q := &tray{}
 			r := newRig(t, sandbox.WorldOptions{More: 20})
 			r.settleAlone(q)
-			for range 120 {
-				r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": "Neu", "name": "Nina Neu", "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
+			for n := range 120 { // no two agree by match: one that is just being made holds nobody back
+				r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": fmt.Sprint("Neu", n), "name": fmt.Sprint("Nina Neu", n), "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
 			}
 			r.cfg.MaxCreates = tt.most
 			var rep batch.Report
