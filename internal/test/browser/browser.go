@@ -54,8 +54,9 @@ func Start(t *testing.T, path string) *Browser {
 	must(t, err)
 	out, fromBrowser, err := os.Pipe()
 	must(t, err)
+	profile := t.TempDir()
 	c := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars", "--lang=en",
-		"--user-data-dir="+t.TempDir(), "--remote-debugging-pipe", "about:blank")
+		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	c.ExtraFiles = []*os.File{fromTest, fromBrowser}
 	must(t, c.Start())
 	fromTest.Close()
@@ -66,6 +67,10 @@ func Start(t *testing.T, path string) *Browser {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 		out.Close()
+		// Chromium's helpers outlive it for a moment, and write into the profile.
+		for deadline := time.Now().Add(10 * time.Second); os.RemoveAll(profile) != nil && time.Now().Before(deadline); {
+			time.Sleep(50 * time.Millisecond)
+		}
 	})
 	go func() {
 		defer close(b.answers)
