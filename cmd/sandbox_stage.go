@@ -78,7 +78,7 @@ func newStage(o sandboxOptions, dir *sandboxDir, played played) (*sandboxStage, 
 	}
 	st := &sandboxStage{names: sandboxOffices[:n]}
 	for i := range max(n, 1) {
-		opts := sandbox.WorldOptions{Seed: o.Seed + uint64(i), Companion: o.Companion} //nolint:gosec // i is small
+		opts := sandbox.WorldOptions{Seed: o.Seed + uint64(i), Companion: o.Companion}
 		if played.mapping != nil {
 			opts.Play(played.all()...)
 		}

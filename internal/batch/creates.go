@@ -40,7 +40,7 @@ func creates(m store.Memory) why {
 // the limit, or none where there are more. Those that match a record which Advoware
 // has already are created in no case, and do not count.
 func (e *entityRun) guardCreates(list []candidate) error {
-	most := max(e.run.p.cfg.MaxCreates, e.run.opts.AllowCreates) - e.created
+	most := max(max(e.run.p.cfg.MaxCreates, e.run.opts.AllowCreates)-e.created, 0)
 	var fresh []string
 	for _, c := range list {
 		if c.why&whyCreate != 0 && c.why&whyPosted == 0 {

@@ -97,12 +97,12 @@ func (r *Report) forgetLocked(entity string) {
 	r.Document.Results = slices.DeleteFunc(r.Document.Results, func(x result.Record) bool {
 		return x.Entity == entity && x.Outcome == result.Locked
 	})
-	s := r.Entities[entity]
-	n := s.Locked
-	for _, s := range []*result.Summary{&s, &r.Document.Summary} {
+	own := r.Entities[entity]
+	n := own.Locked
+	for _, s := range []*result.Summary{&own, &r.Document.Summary} {
 		s.Total, s.Locked = s.Total-n, s.Locked-n
 	}
-	r.Entities[entity] = s
+	r.Entities[entity] = own
 }
 
 // keep keeps a result where it is worth telling.

@@ -10,24 +10,29 @@ import (
 	"advosync/internal/store/redis"
 )
 
-// TestBudgetAfterTheServersClockWasSetBack: as store.Bucket has it.
-func TestBudgetAfterTheServersClockWasSetBack(t *testing.T) {
+// budget is one on a server whose clock the test sets, and a way to draw from it at a time.
+func budget(t *testing.T, d store.Drawing) (*miniredis.Miniredis, store.Budgets, func(time.Time) store.Drawn) {
+	t.Helper()
 	m := miniredis.RunT(t)
-	now := time.Unix(1_700_000_000, 0)
-	m.SetTime(now)
 	s, ok := store.BudgetsOf(open(t, "redis://"+m.Addr(), redis.Options{}))
 	if !ok {
 		t.Fatal("it keeps no budgets")
 	}
-	draw := func(at time.Time) store.Drawn {
+	return m, s, func(at time.Time) store.Drawn {
 		t.Helper()
 		m.SetTime(at)
-		got, err := s.DrawCalls(t.Context(), "Advoware", store.Drawing{Pace: store.Pace{PerSecond: 1, Burst: 2}, Want: 2})
+		got, err := s.DrawCalls(t.Context(), "Advoware", d)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
+}
+
+// TestBudgetAfterTheServersClockWasSetBack: as store.Bucket has it.
+func TestBudgetAfterTheServersClockWasSetBack(t *testing.T) {
+	_, s, draw := budget(t, store.Drawing{Pace: store.Pace{PerSecond: 1, Burst: 2}, Want: 2})
+	now := time.Unix(1_700_000_000, 0)
 	if got := draw(now); got.Granted != 2 {
 		t.Errorf("at first: %+v", got)
 	}
@@ -44,22 +49,8 @@ func TestBudgetAfterTheServersClockWasSetBack(t *testing.T) {
 
 // TestPauseAfterTheServersClockWasSetBack: between a draw and the 429 that answers the call.
 func TestPauseAfterTheServersClockWasSetBack(t *testing.T) {
-	m := miniredis.RunT(t)
+	m, s, draw := budget(t, store.Drawing{Pace: store.Pace{PerSecond: 1, Burst: 4}, Want: 1})
 	now := time.Unix(1_700_000_000, 0)
-	m.SetTime(now)
-	s, ok := store.BudgetsOf(open(t, "redis://"+m.Addr(), redis.Options{}))
-	if !ok {
-		t.Fatal("it keeps no budgets")
-	}
-	draw := func(at time.Time) store.Drawn {
-		t.Helper()
-		m.SetTime(at)
-		got, err := s.DrawCalls(t.Context(), "Advoware", store.Drawing{Pace: store.Pace{PerSecond: 1, Burst: 4}, Want: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
 	draw(now)
 	back := now.Add(-time.Hour)
 	m.SetTime(back)
