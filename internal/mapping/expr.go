@@ -4,17 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/checker"
-	"github.com/expr-lang/expr/compiler"
-	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/optimizer"
-	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 	"golang.org/x/text/unicode/norm"
 )
@@ -44,45 +40,23 @@ func compileExpression(source string, condition bool) (*expression, error) {
 	if len(source) > maxExpression {
 		return nil, fmt.Errorf("longer than %d characters", maxExpression)
 	}
-	cfg := conf.New(map[string]any{})
-	cfg.Strict = false // any attribute may be named; unknown functions are refused below
-	cfg.MaxNodes = maxNodes
-	for name := range cfg.Builtins {
-		cfg.Disabled[name] = true
+	n := &narrowing{}
+	options := []expr.Option{expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.DisableAllBuiltins(), expr.MaxNodes(maxNodes), expr.Patch(n)}
+	for _, f := range append(functions(), operators()...) {
+		options = append(options, expr.Function(f.name, f.call, f.signature))
 	}
-	clear(cfg.Builtins)
-	for _, f := range functions() {
-		cfg.Functions[f.Name] = f
-	}
-	if condition {
-		cfg.Expect, cfg.ExpectAny = reflect.Bool, true
-	}
-	tree, err := parser.ParseWithConfig(source, cfg)
-	if err != nil {
-		return nil, positioned(err)
-	}
-	n := narrowing{names: map[string]bool{}}
-	tree.Node = n.narrow(tree.Node)
+	program, err := expr.Compile(source, options...)
 	if n.err != nil {
-		return nil, positioned(n.err.Bind(tree.Source))
+		err = n.err.Bind(file.NewSource(source))
 	}
-	if _, err := checker.Check(tree, cfg); err != nil {
-		return nil, positioned(err)
-	}
-	if err := optimizer.Optimize(&tree.Node, cfg); err != nil {
-		return nil, positioned(err)
-	}
-	cfg.Expect = reflect.Invalid // the result's type is checked by holds
-	program, err := compiler.Compile(tree, cfg)
 	if err != nil {
-		return nil, errors.New("cannot be compiled")
+		return nil, positioned(err)
 	}
-	e := &expression{source: source, literals: n.literals, program: program}
-	for name := range n.names {
-		e.names = append(e.names, name)
+	// Not the library's AsBool: that makes false of a name that is not there.
+	if t := program.Node().Type(); condition && t.Kind() != reflect.Bool && t.Kind() != reflect.Interface {
+		return nil, fmt.Errorf("expected bool, but got %s", t)
 	}
-	sort.Strings(e.names)
-	return e, nil
+	return &expression{source: source, names: n.names(), literals: n.literals, program: program}, nil
 }
 
 // positioned words an error of the expression library in one line.
@@ -110,7 +84,7 @@ var errEvaluation = errors.New("cannot be evaluated for this record: the types i
 
 // run evaluates e. The library's own error may quote values and is dropped.
 func (e *expression) run(env map[string]any) (any, error) {
-	out, err := vm.Run(e.program, env)
+	out, err := expr.Run(e.program, env)
 	if err != nil {
 		return nil, errEvaluation
 	}
@@ -131,153 +105,133 @@ func (e *expression) holds(env map[string]any) (bool, error) {
 }
 
 // narrowing rewrites the library's tree to the small language above and notes
-// what it reads.
+// what it reads. It visits what a node consists of before the node itself.
 type narrowing struct {
-	names    map[string]bool
+	reads    map[string]int // names, and how often each is read
 	literals []any
 	err      *file.Error
 }
 
-func (n *narrowing) refuse(node ast.Node, format string, args ...any) ast.Node {
-	if n.err == nil {
-		n.err = &file.Error{Location: node.Location(), Message: fmt.Sprintf(format, args...)}
+func (n *narrowing) names() []string {
+	var names []string
+	for name, times := range n.reads {
+		if times > 0 {
+			names = append(names, name)
+		}
 	}
-	return node
+	slices.Sort(names)
+	return names
 }
 
-// It has one case for each kind of node.
-//
-//gocyclo:ignore
-func (n *narrowing) narrow(node ast.Node) ast.Node {
-	switch v := node.(type) {
+// refuse keeps the first refusal in reading order, and takes the node out: the
+// library, which goes on, meets nothing that is not in the small language.
+func (n *narrowing) refuse(node *ast.Node, format string, args ...any) {
+	at := (*node).Location()
+	if n.err == nil || at.From < n.err.From {
+		n.err = &file.Error{Location: at, Message: fmt.Sprintf(format, args...)}
+	}
+	ast.Patch(node, &ast.NilNode{})
+}
+
+// ShouldRepeat and Reset make it the last to walk the tree: between its walk and
+// the check that counts the library does not look at the types again.
+func (n *narrowing) ShouldRepeat() bool { return false }
+
+// Reset begins a walk.
+func (n *narrowing) Reset() { *n = narrowing{reads: map[string]int{}} }
+
+// Visit has one case for each kind of node.
+func (n *narrowing) Visit(node *ast.Node) {
+	switch v := (*node).(type) {
 	case *ast.NilNode:
-		return placed(node, &ast.StringNode{})
+		ast.Patch(node, &ast.StringNode{})
 	case *ast.IdentifierNode:
-		return n.name(node, v.Value)
-	case *ast.MemberNode:
-		if part, ok := n.part(v); ok {
-			return part
+		if strings.HasPrefix(v.Value, "$") || strings.HasPrefix(v.Value, "#") {
+			n.refuse(node, "%s is not available here", v.Value)
+			return
 		}
-		name, ok := dotted(v)
-		if !ok {
-			return n.refuse(node, "only names like adresse.plz reach into a nested object, and split(x, \"/\")[0] into a list")
-		}
-		return n.name(node, name)
-	case *ast.ChainNode:
-		return n.narrow(v.Node)
+		n.reads[v.Value]++
 	case *ast.StringNode:
 		v.Value = norm.NFC.String(v.Value)
 		n.literals = append(n.literals, v.Value)
 	case *ast.IntegerNode:
 		n.literals = append(n.literals, v.Value)
-	case *ast.FloatNode, *ast.BoolNode:
-	case *ast.UnaryNode:
-		v.Node = n.narrow(v.Node)
+	case *ast.FloatNode, *ast.BoolNode, *ast.UnaryNode, *ast.ConditionalNode, *ast.ArrayNode:
+	case *ast.MemberNode:
+		n.member(node, v)
+	case *ast.ChainNode:
+		*node = v.Node
 	case *ast.BinaryNode:
-		return n.binary(v)
-	case *ast.ConditionalNode:
-		v.Cond, v.Exp1, v.Exp2 = n.narrow(v.Cond), n.narrow(v.Exp1), n.narrow(v.Exp2)
-	case *ast.ArrayNode:
-		for i := range v.Nodes {
-			v.Nodes[i] = n.narrow(v.Nodes[i])
-		}
+		n.binary(node, v)
 	case *ast.CallNode:
-		return n.call(v)
+		n.call(node, v)
 	case *ast.BuiltinNode:
-		return n.refuse(node, "unknown function %s; there are %s", v.Name, functionNames())
+		n.refuse(node, "unknown function %s; there are %s", v.Name, functionNames())
 	default:
-		return n.refuse(node, "not available here; there are names, texts, numbers, comparisons, and or not, ? :, and %s", functionNames())
+		n.refuse(node, "not available here; there are names, texts, numbers, comparisons, and or not, ? :, and %s", functionNames())
 	}
-	return node
 }
 
-func (n *narrowing) name(node ast.Node, name string) ast.Node {
-	if strings.HasPrefix(name, "$") || strings.HasPrefix(name, "#") {
-		return n.refuse(node, "%s is not available here", name)
-	}
-	n.names[name] = true
-	return placed(node, &ast.IdentifierNode{Value: name})
-}
-
-func (n *narrowing) binary(v *ast.BinaryNode) ast.Node {
-	v.Left, v.Right = n.narrow(v.Left), n.narrow(v.Right)
+func (n *narrowing) binary(node *ast.Node, v *ast.BinaryNode) {
 	switch v.Operator {
-	case "+":
-		return placed(v, callTo(v, joinName, v.Left, v.Right))
-	case "??":
-		return placed(v, callTo(v, "coalesce", v.Left, v.Right))
+	case "+", "??":
+		call := &ast.CallNode{Callee: &ast.IdentifierNode{Value: v.Operator}, Arguments: []ast.Node{v.Left, v.Right}}
+		ast.Patch(node, call)
 	case "..":
-		return n.refuse(v, "ranges are not available here")
+		n.refuse(node, "ranges are not available here")
 	case "matches":
 		if _, ok := v.Right.(*ast.StringNode); !ok {
-			return n.refuse(v, "the pattern of matches must be a text that stands here")
+			n.refuse(node, "the pattern of matches must be a text that stands here")
 		}
 	}
-	return v
 }
 
-func (n *narrowing) call(v *ast.CallNode) ast.Node {
+func (n *narrowing) call(node *ast.Node, v *ast.CallNode) {
 	callee, ok := v.Callee.(*ast.IdentifierNode)
 	if !ok {
-		return n.refuse(v, "only functions can be called; there are %s", functionNames())
+		n.refuse(node, "only functions can be called; there are %s", functionNames())
+		return
 	}
-	known := false
-	for _, f := range functions() {
-		known = known || (f.Name == callee.Value && f.Name != joinName)
+	if !typed(callee.Value) {
+		n.refuse(node, "unknown function %s; there are %s", callee.Value, functionNames())
+		return
 	}
-	if !known {
-		return n.refuse(v, "unknown function %s; there are %s", callee.Value, functionNames())
-	}
-	for i := range v.Arguments {
-		v.Arguments[i] = n.narrow(v.Arguments[i])
-	}
-	return v
+	n.reads[callee.Value]-- // it is no field
+	// The library has looked at the types before this, and believes what it has found
+	// of a call: forgotten, so that it looks into the call's arguments again.
+	v.SetType(reflect.TypeFor[any]())
 }
 
-func placed(from, to ast.Node) ast.Node {
-	to.SetLocation(from.Location())
-	return to
-}
-
-func callTo(at ast.Node, name string, args ...ast.Node) ast.Node {
-	return &ast.CallNode{Callee: placed(at, &ast.IdentifierNode{Value: name}), Arguments: args}
-}
-
-// part is an element of what a function gives: split(value, "/")[0], and [-1] for the
-// last. One that is not there makes the expression fail.
-func (n *narrowing) part(v *ast.MemberNode) (ast.Node, bool) {
-	call, isCall := v.Node.(*ast.CallNode)
-	index := v.Property
-	if minus, ok := index.(*ast.UnaryNode); ok && minus.Operator == "-" {
-		index = minus.Node
-	}
-	if _, number := index.(*ast.IntegerNode); !isCall || !number {
-		return nil, false
-	}
-	v.Node = n.call(call)
-	return v, true
-}
-
-// dotted is the name that a chain of members spells.
-func dotted(m *ast.MemberNode) (string, bool) {
-	property, ok := m.Property.(*ast.StringNode)
-	if !ok || m.Method || property.Value == "" || strings.ContainsAny(property.Value, ".") {
-		return "", false
-	}
-	node := m.Node
-	if chain, ok := node.(*ast.ChainNode); ok {
-		node = chain.Node
-	}
-	switch parent := node.(type) {
+// member is a name such as adresse.plz, or an element of what a function gives:
+// split(value, "/")[0], and [-1] for the last. An element that is not there makes
+// the expression fail.
+func (n *narrowing) member(node *ast.Node, v *ast.MemberNode) {
+	switch parent := v.Node.(type) {
 	case *ast.IdentifierNode:
-		return parent.Value + "." + property.Value, true
-	case *ast.MemberNode:
-		name, ok := dotted(parent)
-		return name + "." + property.Value, ok
-	default:
-		return "", false
+		if property, ok := v.Property.(*ast.StringNode); ok && property.Value != "" && !strings.Contains(property.Value, ".") {
+			name := parent.Value + "." + property.Value
+			n.reads[parent.Value]--
+			n.reads[name]++
+			n.forget()
+			ast.Patch(node, &ast.IdentifierNode{Value: name})
+			return
+		}
+	case *ast.CallNode:
+		index := v.Property
+		if minus, ok := index.(*ast.UnaryNode); ok && minus.Operator == "-" {
+			index = minus.Node
+		}
+		callee, ok := parent.Callee.(*ast.IdentifierNode)
+		if _, number := index.(*ast.IntegerNode); number && ok && typed(callee.Value) {
+			n.forget()
+			return
+		}
 	}
+	n.refuse(node, "only names like adresse.plz reach into a nested object, and split(x, \"/\")[0] into a list")
 }
+
+// forget drops the last literal: it was part of a member.
+func (n *narrowing) forget() { n.literals = n.literals[:len(n.literals)-1] }
 
 func asText(v any) string {
 	switch t := v.(type) {

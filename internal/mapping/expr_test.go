@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,12 +61,50 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 	for _, source := range []string{
 		"", "name +", "let x = name; x + x", "name; name", "$env", "#", "now()", "map([1], #)", "len(name)", "repeat(name, 9)", "1..9", "name[0]", "name[vorname]",
 		"name.x()", "trim()", "trim(name, 1)", "{\"a\": 1}", "name[1:2]", "name matches vorname", "name matches \"(\"", `"` + strings.Repeat("x", 2000) + `"`,
-		strings.Repeat("1+", 300) + "1", "a = 1",
+		strings.Repeat("1+", 300) + "1", "a = 1", "filter(name, true)[0].x", "(name + name)[0]", "(name ?? name)[0]",
+		"title(title())", "upper(-[1, 2])", "trim(name matches \"(\")", // what is wrong stands in an argument
 	} {
 		if _, err := compileExpression(source, false); err == nil {
 			t.Errorf("%q was accepted", source)
 		} else if strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: the message has several lines: %v", source, err)
+		}
+	}
+}
+
+// TestNamesOfFunctionsAreNamesToo: a field may be called like a function; what is called
+// is none.
+func TestNamesOfFunctionsAreNamesToo(t *testing.T) {
+	e, err := compileExpression(`upper(title) + adresse.plz + before(adresse.ort, "/")[0] + "s"`, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(e.names, []string{"adresse.ort", "adresse.plz", "title"}) || !slices.Equal(e.literals, []any{"/", "s"}) {
+		t.Errorf("reads %q, holds %q", e.names, e.literals)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	for _, tt := range []struct{ source, refused, fails string }{
+		{source: `!blank(name)`},
+		{source: `trim(name)`, refused: "expected bool, but got string"},
+		{source: `1 + 1`, fails: "is neither true nor false for this record"},
+		{source: `missing`, fails: "is neither true nor false for this record"},
+		{source: `name > 3`, fails: errEvaluation.Error()},
+	} {
+		e, err := compileExpression(tt.source, true)
+		if tt.refused != "" {
+			if err == nil || err.Error() != tt.refused {
+				t.Errorf("%s: %v", tt.source, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", tt.source, err)
+		}
+		holds, err := e.holds(map[string]any{"name": "x"})
+		if failed := err != nil; holds == failed || failed && err.Error() != tt.fails || !failed && tt.fails != "" {
+			t.Errorf("%s: %v %v", tt.source, holds, err)
 		}
 	}
 }

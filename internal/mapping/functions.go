@@ -1,51 +1,63 @@
 package mapping
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/expr-lang/expr/builtin"
 )
 
-// joinName is what + becomes; it cannot be typed.
-const joinName = "+"
+// function is one that an expression can call. signature is a func of the types
+// that the library checks a call by.
+type function struct {
+	name      string
+	signature any
+	call      func(...any) (any, error)
+}
 
-// functions are all that an expression can call.
-func functions() []*builtin.Function {
-	text := func(name string, f func(string) string) *builtin.Function {
-		return function(name, func(any) string { return "" }, func(p ...any) (any, error) { return f(asText(p[0])), nil })
+// functions are all that can be typed.
+func functions() []function {
+	text := func(name string, f func(string) string) function {
+		return function{name, func(any) string { return "" }, func(p ...any) (any, error) { return f(asText(p[0])), nil }}
 	}
-	two := func(name string, f func(a, b string) any) *builtin.Function {
-		return function(name, func(_, _ any) any { return nil }, func(p ...any) (any, error) { return f(asText(p[0]), asText(p[1])), nil })
+	two := func(name string, f func(a, b string) any) function {
+		return function{name, func(_, _ any) any { return nil }, func(p ...any) (any, error) { return f(asText(p[0]), asText(p[1])), nil }}
 	}
-	return []*builtin.Function{
-		function("blank", func(any) bool { return false }, func(p ...any) (any, error) { return blank(p[0]), nil }),
+	return []function{
+		{"blank", func(any) bool { return false }, func(p ...any) (any, error) { return blank(p[0]), nil }},
 		text("trim", strings.TrimSpace),
 		text("upper", strings.ToUpper),
 		text("lower", strings.ToLower),
 		text("title", title),
-		function("coalesce", func(...any) any { return nil }, coalesce),
+		{"coalesce", func(...any) any { return nil }, coalesce},
 		two("before", func(s, mark string) any { head, _, _ := strings.Cut(s, mark); return head }),
 		two("after", func(s, mark string) any { _, rest, _ := strings.Cut(s, mark); return rest }),
 		two("trimLeft", func(s, letters string) any { return strings.TrimLeft(s, letters) }),
 		two("split", split),
-		function("join", func(_, _ any) string { return "" }, joinList),
-		function("replace", func(_, _, _ any) string { return "" }, replace),
-		function("pad", func(_, _, _ any) string { return "" }, pad),
-		function(joinName, func(_, _ any) any { return nil }, join),
+		{"join", func(_, _ any) string { return "" }, joinList},
+		{"replace", func(_, _, _ any) string { return "" }, replace},
+		{"pad", func(_, _, _ any) string { return "" }, pad},
 	}
 }
 
-func function(name string, signature any, f func(...any) (any, error)) *builtin.Function {
-	return &builtin.Function{Name: name, Types: []reflect.Type{reflect.TypeOf(signature)}, Func: f}
+// operators are called by their sign, which cannot be typed as a name.
+func operators() []function {
+	two := func(_, _ any) any { return nil }
+	return []function{{"+", two, join}, {"??", two, coalesce}}
+}
+
+// typed reports whether name is that of a function that can be typed.
+func typed(name string) bool {
+	return slices.ContainsFunc(functions(), func(f function) bool { return f.name == name })
 }
 
 // functionNames are those that can be typed, for messages.
 func functionNames() string {
-	return "blank, trim, upper, lower, title, coalesce, before, after, trimLeft, split, join, replace, pad"
+	var names []string
+	for _, f := range functions() {
+		names = append(names, f.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // title is a text whose words begin with a capital and go on in small letters.
