@@ -15,9 +15,9 @@ import (
 // time-outs, gives way when answers become slow, and grows back one by one. What
 // a Retry-After asks for is obeyed for the whole system.
 //
-// failsafe-go's adaptive limiter judges by latency trends over windows of a
-// second and more and cannot be told of a 429, which is the plainest word a
-// system has; hence this one. The breakers are failsafe-go's.
+// Limiters that one can take from a library judge by trends of latency, over windows of
+// a second and more, and cannot be told of a 429, which is the plainest word a system
+// has; hence this one.
 type governor struct {
 	most int
 	log  *slog.Logger

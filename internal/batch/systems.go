@@ -6,8 +6,6 @@ import (
 	gosync "sync"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
-
 	"advosync/internal/fault"
 	"advosync/internal/intake"
 	"advosync/internal/record"
@@ -67,8 +65,7 @@ func newSystems(espo EspoCRM, advo sync.Advoware, g *governor) *systems {
 	s := &systems{espo: espo, advo: advo, governor: g, breakers: map[fault.System]*breaker{},
 		updates: map[string]*together{}, notes: map[string]*together{}}
 	for _, name := range []fault.System{fault.EspoCRM, fault.Advoware} {
-		// It stays open until the pass ends: the next pass is the probe.
-		s.breakers[name] = &breaker{system: name, circuit: circuitbreaker.NewBuilder[any]().WithFailureThreshold(openAfter).WithDelay(24 * time.Hour).Build()}
+		s.breakers[name] = &breaker{system: name}
 	}
 	return s
 }
@@ -83,16 +80,17 @@ func (s *systems) broken() *fault.Error {
 	return nil
 }
 
-// breaker watches one system. Of each class of calls it remembers when other
+// breaker watches one system. Once open it stays so until the pass ends: the next pass
+// is the probe. Of each class of calls it remembers when other
 // records were last served, so that a failure that hits one record only can be
 // told from the system's.
 type breaker struct {
-	system  fault.System
-	circuit circuitbreaker.CircuitBreaker[any]
+	system fault.System
 
 	mu      gosync.Mutex
-	why     *fault.Error
+	why     *fault.Error // what opened it; nil: it is closed
 	seq     int
+	failed  int          // failures since the last success
 	unsaved int          // failed writes since the last one that passed
 	serves  [2][2]served // by class: the last one, and the last one of another record
 	good    int          // calls that were answered
@@ -106,10 +104,7 @@ type served struct {
 func (b *breaker) failure() *fault.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.why != nil && b.circuit.IsOpen() {
-		return b.why
-	}
-	return nil
+	return b.why
 }
 
 // refuse is the failure of a call that is not made because the breaker is open.
@@ -131,7 +126,7 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	b.seq++
 	if f == nil || f.Owner == fault.OwnerRecord || t == nil && !write && definite(f) {
 		b.good++
-		b.circuit.RecordSuccess()
+		b.failed = 0
 		if write {
 			b.unsaved = 0
 		}
@@ -144,14 +139,13 @@ func (b *breaker) note(t *ticket, write bool, f *fault.Error) {
 	if t != nil {
 		t.failed = &failure{fault: f, write: write, seq: b.seq}
 	}
-	b.circuit.RecordFailure()
+	b.failed++
 	if write {
 		b.unsaved++
 	}
-	if b.unsaved >= openAfterWrites || fault.Is(f, fault.Unauthorized, fault.Blocked, fault.Maintenance, fault.RateLimited) {
-		b.circuit.Open() // every call would meet the same
-	}
-	if b.circuit.IsOpen() && b.why == nil {
+	// After the last of these every call would meet the same.
+	if b.why == nil && (b.failed >= openAfter || b.unsaved >= openAfterWrites ||
+		fault.Is(f, fault.Unauthorized, fault.Blocked, fault.Maintenance, fault.RateLimited)) {
 		b.why = f
 	}
 }
@@ -481,7 +475,6 @@ func (b *breaker) asked() bool {
 func (b *breaker) open(f *fault.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.circuit.Open()
 	if b.why == nil {
 		b.why = f
 	}

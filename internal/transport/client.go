@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"advosync/internal/fault"
-
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
 
 // Defaults of Options.
@@ -49,7 +47,6 @@ type Client struct {
 	opts   Options
 	http   *http.Client
 	pool   interface{ CloseIdleConnections() } // nil when the base was given
-	retry  retrypolicy.RetryPolicy[*outcome]
 	// refuses503 says that the system answers 503 before it touches anything.
 	refuses503 bool
 	secrets    secrets
@@ -92,7 +89,6 @@ func New(spec Spec, opts Options) *Client {
 		CheckRedirect: c.follow,
 	}
 	c.budget = &budget{bucket: opts.Budget, pause: &c.pause, gone: make(chan struct{}, 1)}
-	c.retry = c.newRetryPolicy()
 	return c
 }
 

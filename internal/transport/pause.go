@@ -65,12 +65,8 @@ func (c *Client) await(ctx context.Context, prompt bool) (time.Duration, error) 
 		if prompt || !c.fits(ctx, d) {
 			return d, errPaused
 		}
-		t := time.NewTimer(d)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return 0, ctx.Err()
+		if err := sleep(ctx, d); err != nil {
+			return 0, err
 		}
 	}
 }

@@ -7,9 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 )
 
 // What is repeated, at most maxTries in all (docs/operations.md, "Outages"):
@@ -28,37 +25,30 @@ const (
 	firstWait = 250 * time.Millisecond
 )
 
-// repeat tries the call until it is done. It keeps the last outcome itself: the
-// policy would drop an answer that arrives in the moment of cancellation, and
-// with it the knowledge that a write was carried out.
+// repeat tries the call until it is done, and returns its last outcome, also the answer
+// that arrives in the moment of cancellation: it says that a write was carried out.
 func (c *Client) repeat(ctx context.Context, call Call) *outcome {
-	var last *outcome
 	seen500 := false
-	attempt := 0
-	_, _ = failsafe.With(failsafe.Policy[*outcome](c.retry)).WithContext(ctx).Get(func() (*outcome, error) {
-		attempt++
-		last = c.try(ctx, call, attempt)
-		last.again = c.repeatable(ctx, call, last, seen500)
-		if last.answer != nil && last.answer.Status == http.StatusInternalServerError {
-			seen500 = true
+	for attempt := 1; ; attempt++ {
+		o := c.try(ctx, call, attempt)
+		o.again = attempt < maxTries && c.repeatable(ctx, call, o, seen500) && c.fits(ctx, c.waitFor(o))
+		if !o.again || sleep(ctx, c.jittered(o)) != nil {
+			return o
 		}
-		if last.again {
-			last.again = attempt < maxTries && c.fits(ctx, c.waitFor(last))
-		}
-		return last, nil
-	})
-	return last
+		seen500 = seen500 || o.answer != nil && o.answer.Status == http.StatusInternalServerError
+	}
 }
 
-func (c *Client) newRetryPolicy() retrypolicy.RetryPolicy[*outcome] {
-	return retrypolicy.NewBuilder[*outcome]().
-		HandleIf(func(o *outcome, _ error) bool { return o != nil && o.again }).
-		WithMaxAttempts(maxTries).
-		WithDelayFunc(func(e failsafe.ExecutionAttempt[*outcome]) time.Duration {
-			return c.jittered(e.LastResult())
-		}).
-		ReturnLastFailure().
-		Build()
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 bool) bool {
