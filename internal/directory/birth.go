@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,11 +24,6 @@ type birthday struct {
 	// Advoware; read once, zero: nobody did.
 	allNew map[string]time.Time
 }
-
-const (
-	birthKey  = "birth"
-	allNewKey = "allnew/"
-)
 
 // Born stamps a new store with EspoCRM's time, once, as far as EspoCRM has
 // answered yet: whoever first connects the two does it. Of a record made after it
@@ -55,17 +49,13 @@ func (d *Directory) born(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	birthKey, later := birthKey, false
-	if server != "" {
-		birthKey += "/" + server
-		others, err := d.store.Keys(ctx, "birth/")
-		if err != nil {
-			return err
-		}
-		later = slices.ContainsFunc(others, func(k string) bool { return k != birthKey })
+	key := store.BirthKey(server)
+	others, err := d.store.Keys(ctx, store.Births)
+	if err != nil {
+		return err
 	}
-	d.birth.server, d.birth.later = server, later
-	d.stamp(ctx, birthKey)
+	d.birth.server, d.birth.later = server, slices.ContainsFunc(others, func(k string) bool { return k != key })
+	d.stamp(ctx, key)
 	return nil
 }
 
@@ -122,14 +112,10 @@ func (d *Directory) SayAllNew(ctx context.Context, m *mapping.Mapping) error {
 	if err != nil {
 		return err
 	}
-	if err := d.store.Put(ctx, allNewOf(m.Entity(), server), raw, 0); err != nil {
+	if err := d.store.Put(ctx, store.AllNewKey(m.Entity(), server), raw, 0); err != nil {
 		return store.Fault("remember that all of "+m.Entity()+" is new", err)
 	}
 	return nil
-}
-
-func allNewOf(entity, server string) string {
-	return allNewKey + strings.ToLower(entity) + "/" + server
 }
 
 // SaidAllNew is when SayAllNew was last said of an entity; zero: never, or it
@@ -144,7 +130,7 @@ func (d *Directory) SaidAllNew(ctx context.Context, entity string) time.Time {
 	if at, known := d.birth.allNew[entity]; known {
 		return at
 	}
-	raw, ok, err := d.store.Get(ctx, allNewOf(entity, server))
+	raw, ok, err := d.store.Get(ctx, store.AllNewKey(entity, server))
 	var at time.Time
 	if err != nil || ok && json.Unmarshal(raw, &at) != nil {
 		return time.Time{}

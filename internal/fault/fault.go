@@ -55,20 +55,21 @@ type Code string
 // The codes. Adapters use the first groups, the engine the last.
 const (
 	// System-owned.
-	Unreachable  Code = "unreachable"  // no connection, DNS, TLS, redirect to another host
-	Timeout      Code = "timeout"      // no answer within the deadline
-	Unauthorized Code = "unauthorized" // 401, or sign-in refused: the whole run stops
-	Blocked      Code = "blocked"      // EspoCRM's bare 403 after too many failed logins
-	RateLimited  Code = "rate_limited" // 429
-	Maintenance  Code = "maintenance"  // 503 with EspoCRM's maintenance reason
-	Unavailable  Code = "unavailable"  // 502, 503, 504, Advoware's on-site server is down
-	ServerError  Code = "server_error" // other 5xx
-	BadAnswer    Code = "bad_answer"   // HTML, truncated JSON, wrong shape, too large
-	StoreBroken  Code = "store_broken" // the store cannot be read or written
-	Moved        Code = "guard_moved"  // the store remembers the records of other systems
-	LeaseLost    Code = "lease_lost"   // the lock was lost while working
-	Interrupted  Code = "interrupted"  // cancelled by a signal
-	Uncertain    Code = "uncertain"    // a write whose effect is not known yet
+	Unreachable  Code = "unreachable"       // no connection, DNS, TLS, redirect to another host
+	Timeout      Code = "timeout"           // no answer within the deadline
+	Unauthorized Code = "unauthorized"      // 401, or sign-in refused: the whole run stops
+	Blocked      Code = "blocked"           // EspoCRM's bare 403 after too many failed logins
+	RateLimited  Code = "rate_limited"      // 429
+	Maintenance  Code = "maintenance"       // 503 with EspoCRM's maintenance reason
+	Unavailable  Code = "unavailable"       // 502, 503, 504, Advoware's on-site server is down
+	ServerError  Code = "server_error"      // other 5xx
+	BadAnswer    Code = "bad_answer"        // HTML, truncated JSON, wrong shape, too large
+	StoreBroken  Code = "store_broken"      // the store cannot be read or written
+	Moved        Code = "guard_moved"       // the store remembers the records of other systems
+	HalfCopied   Code = "guard_half_copied" // the store holds a part of what another one remembers
+	LeaseLost    Code = "lease_lost"        // the lock was lost while working
+	Interrupted  Code = "interrupted"       // cancelled by a signal
+	Uncertain    Code = "uncertain"         // a write whose effect is not known yet
 
 	// Record-owned.
 	NotFound    Code = "not_found"    // 404, empty list or null from Advoware

@@ -105,11 +105,11 @@ func Others(s Store, theirs, mine Identity) *fault.Error {
 
 // LeftBehind is the failure of a store that is nobody's yet, where another one that no
 // office uses remembers the records of the same systems, or whatever it does with them.
-// way: how to go on with it.
+// way: how to go on with it, in words.
 func LeftBehind(s Store, other, does string, mine Identity, way string) *fault.Error {
 	return &fault.Error{System: fault.Local, Code: fault.Moved, Owner: fault.OwnerSystem,
 		Message: fmt.Sprintf("%s remembers nothing yet, and %s, which is not in use, %s the records of the same systems (%s)", s.Describe(), other, does, mine),
-		Hint:    "to go on with that memory: " + way + "; to begin without one: advosync cron-run --allow-moved"}
+		Hint:    way + "; to begin without one: advosync cron-run --allow-moved"}
 }
 
 func decodeIdentity(raw []byte) (Identity, error) {

@@ -246,7 +246,7 @@ func NeverBackedUp(ctx context.Context, s Store, before time.Time) (bool, error)
 	if _, done, err := s.Get(ctx, backupKey); done || err != nil {
 		return false, err
 	}
-	raw, ok, err := s.Get(ctx, "birth")
+	raw, ok, err := s.Get(ctx, birthKey)
 	var stamp string
 	if err != nil || !ok || json.Unmarshal(raw, &stamp) != nil {
 		return false, err

@@ -82,3 +82,17 @@ func TestAServerThatDoesNotSayWhichItIs(t *testing.T) {
 		t.Errorf("%d records in Advoware", n)
 	}
 }
+
+// TestAFileThatKnowsOfAReplacedServer: what a Redis server may have lost stays in doubt
+// when its memory was taken along into a store that does not say which server keeps it.
+func TestAFileThatKnowsOfAReplacedServer(t *testing.T) {
+	r := rig.New(t)
+	if err := r.Store.Put(context.Background(), "birth/a", []byte(`"2026-11-01 00:00:00"`), 0); err != nil {
+		t.Fatal(err)
+	}
+	id := r.Person(nil)
+	r.WantError(r.Sync(id), "uncertain_create")
+	if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 0 {
+		t.Errorf("%d records in Advoware", n)
+	}
+}

@@ -88,12 +88,7 @@ func (s *Store) commit(c store.Commit) (int64, error) {
 		return 0, err
 	}
 	s.records[c.Key] = memoryRow{rev: rev + 1, doc: doc}
-	for _, n := range c.Memory.Numbers() {
-		if s.linked[c.Key.Entity] == nil {
-			s.linked[c.Key.Entity] = map[int64]bool{}
-		}
-		s.linked[c.Key.Entity][n] = true
-	}
+	s.link(c.Key.Entity, c.Memory.Numbers())
 	return rev + 1, nil
 }
 

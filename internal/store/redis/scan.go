@@ -15,7 +15,17 @@ import (
 const page = 200
 
 // Scan walks the index that serves the filter, page by page.
-func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(string, store.Memory) error) error {
+func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn func(id string, m store.Memory) error) error {
+	return s.walk(ctx, entity, f, func(id string, m store.Memory) error {
+		if m.Rev == 0 || !f.Matches(m) {
+			return nil // changed since the index was read
+		}
+		return fn(id, m)
+	})
+}
+
+// walk calls fn for all records that the index names.
+func (s *Store) walk(ctx context.Context, entity string, f store.ScanFilter, fn func(id string, m store.Memory) error) error {
 	for after := f.After; ; {
 		ids, next, err := s.scanPage(ctx, entity, f, after)
 		if err != nil {
@@ -26,9 +36,6 @@ func (s *Store) Scan(ctx context.Context, entity string, f store.ScanFilter, fn 
 			return err
 		}
 		for i, m := range ms {
-			if m.Rev == 0 || !f.Matches(m) {
-				continue // changed since the index was read
-			}
 			if err := fn(ids[i], m); err != nil {
 				return err
 			}

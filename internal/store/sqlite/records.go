@@ -190,10 +190,8 @@ func (t *tx) swap(c store.Commit, m memoryRow) (int64, error) {
 		_, err = t.exec(`INSERT INTO intents (entity, id, advoware_id, doc) VALUES (?, ?, ?, ?)
 			ON CONFLICT (entity, id) DO UPDATE SET advoware_id = excluded.advoware_id, doc = excluded.doc`, c.Key.Entity, c.Key.ID, m.made, m.open)
 	}
-	for _, number := range m.numbers {
-		if err == nil {
-			_, err = t.exec("INSERT INTO linked (entity, advoware_id) VALUES (?, ?) ON CONFLICT DO NOTHING", c.Key.Entity, number)
-		}
+	if err == nil {
+		err = t.link(c.Key.Entity, m.numbers)
 	}
 	return was + 1, err
 }

@@ -48,6 +48,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"interruption", testInterruption},
 		{"read-only", testReadOnly},
 		{"budget", testBudget},
+		{"portable", testPortable},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, fresh(t)) })
 	}

@@ -16,12 +16,7 @@ func testRoundTrip(t *testing.T, b Backend) {
 	s := b.open(t)
 	key := store.Key{Entity: "E", ID: "full"}
 	l := take(t, s, key.LockKey(), time.Hour)
-	var m store.Memory
-	var e store.Entry
-	f := filler{t: t}
-	f.fill(reflect.ValueOf(&m).Elem(), "Memory")
-	f.fill(reflect.ValueOf(&e).Elem(), "Entry")
-	m.Rev, m.Lost = 0, false
+	m, e := Full(t)
 	m = commit(t, s, l, key, m, e)
 	if got := load(t, s, key); !reflect.DeepEqual(got, m) {
 		t.Errorf("memory: got\n%#v\nwant\n%#v", got, m)
