@@ -17,7 +17,7 @@ var instant = []string{"advosync", "cron-run", "sandbox", "init", "schema", "esp
 
 // doings are the commands' names as things that are done.
 var doings = map[string]string{"sync": "syncs", "check": "checks", "diff": "compares", "status": "asks EspoCRM", "history": "reads the history", "doctor": "asks both systems",
-	"undo": "puts back", "resolve": "resolves", "reset": "resets", "unlock": "asks the store", "link": "reads both systems"}
+	"undo": "puts back", "resolve": "resolves", "reset": "resets", "unlock": "asks the store", "link": "reads both systems", "copy": "looks at both stores"}
 
 // beActive begins the line of a command that may take long.
 func (a *app) beActive(c *cobra.Command) {

@@ -19,6 +19,7 @@ import (
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/store/carry"
 	"advosync/internal/store/redis"
 )
 
@@ -182,7 +183,15 @@ func (a *app) connectPatient(p *doctor.Patient, cfg *config.Config, o doctorFlag
 	quick.Advoware.Timeout = min(cfg.Advoware.Timeout, o.timeout)
 	var closers []func()
 	budgets := a.openBudgets(cfg, &closers)
-	p.OpenStore = func(ctx context.Context) (store.Store, error) { return a.openUpToDate(ctx, cfg) }
+	p.OpenStore = func(ctx context.Context) (store.Store, error) {
+		st, err := a.openUpToDate(ctx, cfg)
+		if err == nil {
+			if err = carry.Whole(ctx, st); err != nil {
+				return nil, errors.Join(err, st.Close())
+			}
+		}
+		return st, err
+	}
 	p.Redis, p.LastPass = redisSettings, lastPass
 	if o.mapping == "" { // no worker has one that is only tried
 		p.Fleet = func(ctx context.Context, st store.Store) (doctor.Fleet, error) {

@@ -99,7 +99,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, context.Canceled), fault.Is(err, fault.Interrupted):
 		return exitInterrupted
-	case fault.Is(err, fault.Moved):
+	case fault.Is(err, fault.Moved), fault.Is(err, fault.HalfCopied):
 		return exitHalted
 	}
 	return exitCannotRun
@@ -112,7 +112,7 @@ func resultCodes(doc result.Document, differencesCount bool) map[int]bool {
 		switch doc.Error.Code {
 		case string(fault.Interrupted):
 			codes[exitInterrupted] = true
-		case string(fault.Moved):
+		case string(fault.Moved), string(fault.HalfCopied):
 			codes[exitHalted] = true
 		default:
 			codes[exitCannotRun] = true

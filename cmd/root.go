@@ -264,7 +264,7 @@ func (a *app) commands() []group {
 		{"look", "Look (nothing is written):", []*cobra.Command{a.statusCommand(), a.checkCommand(), a.diffCommand(), a.historyCommand(), a.reportCommand()}},
 		{"act", "Act:", []*cobra.Command{a.syncCommand(), a.cronRunCommand(), a.linkCommand(), a.watchCommand(), a.pokeCommand(), a.workerCommand(), a.fleetCommand()}},
 		{"repair", "Repair:", []*cobra.Command{a.resolveCommand(), a.undoCommand(), a.resetCommand(), a.unlockCommand(), a.holdCommand(), a.releaseCommand()}},
-		{groupSetUp, "Set up:", []*cobra.Command{a.initCommand(), a.doctorCommand(), a.backupCommand(), a.sandboxCommand(), a.versionCommand()}},
+		{groupSetUp, "Set up:", []*cobra.Command{a.initCommand(), a.doctorCommand(), a.backupCommand(), a.storeCommand(), a.sandboxCommand(), a.versionCommand()}},
 	}
 }
 

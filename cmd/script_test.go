@@ -81,6 +81,7 @@ func (s *stage) params() testscript.Params {
 			"snapshot":  inWorld(snapshotCmd),
 			"untouched": inWorld(untouchedCmd),
 			"lock":      inWorld(lockCmd),
+			"value":     inWorld(valueCmd),
 			"idle":      inWorld(idleCmd),
 			"freeport":  freePortCmd,
 			"webhook":   webhookCmd,

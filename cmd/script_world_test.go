@@ -596,6 +596,14 @@ func lockCmd(ts *testscript.TestScript, w *world, args []string) {
 	}
 }
 
+// valueCmd is "value KEY JSON": the store holds that value.
+func valueCmd(ts *testscript.TestScript, w *world, args []string) {
+	need(ts, args, 2)
+	st := w.open(ts)
+	defer func() { _ = st.Close() }()
+	ts.Check(st.Put(context.Background(), args[0], []byte(args[1]), 0))
+}
+
 // idleCmd is "idle": no lock and no announcement is left in the store, and no record
 // is in status syncing.
 func idleCmd(ts *testscript.TestScript, w *world, _ []string) {

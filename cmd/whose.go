@@ -11,6 +11,7 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/fault"
 	"advosync/internal/store"
+	"advosync/internal/store/carry"
 	"advosync/internal/store/redis"
 )
 
@@ -20,11 +21,14 @@ func identityOf(cfg *config.Config) store.Identity {
 	return store.Identity{EspoCRM: store.Place(cfg.EspoCRM.URL), Kanzlei: cfg.Advoware.Kanzlei, Database: cfg.Advoware.Database, API: store.Place(cfg.Advoware.URL)}
 }
 
-// admit refuses a store that remembers the records of other systems, before
-// anything is read from it or stored in it. A store that is nobody's, or that
+// admit refuses a store that remembers the records of other systems, or only a part of
+// what another store does, before anything is read from it or stored in it. A store that is nobody's, or that
 // remembers nothing yet (a wrong Kanzlei was corrected), becomes the configured
 // systems'; with AllowMoved any one does.
 func (p *configured) admit(ctx context.Context, st store.Store, o openOptions) error {
+	if err := carry.Whole(ctx, st); err != nil {
+		return err
+	}
 	mine := identityOf(p.cfg)
 	theirs, known, err := store.IdentityOf(ctx, st)
 	if err != nil || known && theirs == mine {
@@ -83,7 +87,8 @@ func moveTo(ctx context.Context, st store.Store, o openOptions, theirs, mine sto
 
 // notLeftBehind refuses a store that is nobody's, where the memory of the same systems
 // lies in a place that no office has any more: an office that was alone has become one of
-// several, or has another name, or has moved from a file to Redis. A sync would decide all its records without a memory.
+// several, or has another name, or has moved to a store of another kind. A sync would decide
+// all its records without a memory.
 func notLeftBehind(ctx context.Context, cfg *config.Config, st store.Store, log *slog.Logger) error {
 	prefixes, err := redis.Prefixes(ctx, st)
 	if err != nil {
@@ -96,7 +101,7 @@ func notLeftBehind(ctx context.Context, cfg *config.Config, st store.Store, log 
 		switch known := fault.As(err); {
 		case errors.Is(err, store.ErrOlderSchema): // whose it is shows when it is in use
 			f = former{place: place, name: "SQLite file " + place.Path, does: "is of an older version and may remember"}
-		case known != nil && known.Transient:
+		case known != nil && known.Transient && place.Driver == cfg.Store.Driver:
 			return err
 		case err != nil:
 			log.Warn("a store that is not in use cannot be read; if it has the memory of this office, that is not used", "error", err.Error())
@@ -149,17 +154,26 @@ func formerMemory(ctx context.Context, cfg *config.Config, place config.StoreSet
 	return f, nil
 }
 
-// wayBack is what to write into the configuration for a memory that was left behind.
+// wayBack is how to go on with a memory that was left behind: to take it along, or what to
+// write into the configuration.
 func wayBack(cfg *config.Config, place config.StoreSettings) string {
-	way := fmt.Sprintf("store: {prefix: %q}", place.Prefix)
+	stay := fmt.Sprintf("store: {prefix: %q}", place.Prefix)
 	switch {
-	case place.Driver != cfg.Store.Driver: // what a file remembers cannot be carried over
-		return fmt.Sprintf("store: {driver: %s, path: %q}", place.Driver, place.Path)
+	case place.Driver != cfg.Store.Driver:
+		return fmt.Sprintf("to take that memory along: %s; to go on with it where it is: %s", copyLine(cfg, place), inPlace(place))
 	case !cfg.PrefixLeadsTo(place):
-		way = fmt.Sprintf("store: {path: %q}", place.Path)
+		stay = fmt.Sprintf("store: {path: %q}", place.Path)
 	}
 	if cfg.Office != "" {
-		way += " in office " + cfg.Office
+		stay += " in office " + cfg.Office
 	}
-	return way
+	return "to go on with that memory: " + stay
+}
+
+// inPlace names a store of another driver in the configuration's words.
+func inPlace(place config.StoreSettings) string {
+	if place.Driver == "redis" {
+		return "store: {driver: redis}"
+	}
+	return fmt.Sprintf("store: {driver: %s, path: %q}", place.Driver, place.Path)
 }

@@ -37,6 +37,8 @@ type Config struct {
 	sources map[string]raw // of an office: where what is set stands
 	roots   []string       // files of embedded stores that a prefix would set apart
 	taken   []string       // where the memories of all offices are
+	// redisNamed: redis.url is set, whatever the driver.
+	redisNamed bool
 }
 
 // EspoCRMSettings is the section espocrm.

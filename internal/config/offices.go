@@ -320,7 +320,7 @@ func (c *Config) storePlace() string {
 
 // Former are places, beside this office's own, in which its memory may have been left:
 // the office was alone until now, or has been renamed, or is alone again, or has moved from
-// files to Redis. None of them is a configured office's. prefixes are those that the Redis
+// files to Redis, or back while redis.url is still named. None of them is a configured office's. prefixes are those that the Redis
 // server holds keys of; "" is always among them.
 func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 	add := func(s StoreSettings) {
@@ -333,6 +333,9 @@ func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 		for _, p := range append([]string{""}, prefixes...) {
 			add(StoreSettings{Driver: c.Store.Driver, Prefix: p, Path: c.Store.Path})
 		}
+	}
+	if c.Store.Driver == "embedded" && c.redisNamed {
+		add(StoreSettings{Driver: "redis", Prefix: c.Store.Prefix, Path: c.Store.Path})
 	}
 	for _, root := range c.roots {
 		dir, file := filepath.Split(root)
@@ -405,6 +408,7 @@ func (c *Config) hooksAt() string {
 func (l *loading) ownStore() {
 	c := l.cfg
 	c.roots, c.taken = []string{c.Store.Path}, []string{c.storePlace()}
+	_, c.redisNamed = l.sources["redis.url"]
 	if c.Store.Prefix != "" && (!plainName.MatchString(c.Store.Prefix) || len(c.Store.Prefix) > maxOfficeName) {
 		l.add("store.prefix", l.sources["store.prefix"], "must be small letters, digits and - between them, at most %d", maxOfficeName)
 		return

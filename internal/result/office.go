@@ -8,7 +8,7 @@ import (
 )
 
 // ofOffice are the commands that are about one office where several are configured.
-var ofOffice = regexp.MustCompile(`\badvosync (status|check|diff|history|report|sync|cron-run|link|watch|poke|resolve|undo|reset|unlock|hold|release|doctor|backup|init espocrm-extension|init mapping)\b`)
+var ofOffice = regexp.MustCompile(`\badvosync (status|check|diff|history|report|sync|cron-run|link|watch|poke|resolve|undo|reset|unlock|hold|release|doctor|backup|store copy|init espocrm-extension|init mapping)\b`)
 
 // CommandOf is a text in which every command names its office; "": as it is.
 func CommandOf(text, office string) string {

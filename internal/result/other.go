@@ -77,6 +77,25 @@ type Poked struct {
 	Taken  int    `json:"taken"` // records that the watch is going to look at
 }
 
+// Copied is the document of `store copy`.
+type Copied struct {
+	Office   string         `json:"office,omitempty"`
+	From     string         `json:"from"` // what the stores are called
+	To       string         `json:"to"`
+	DryRun   bool           `json:"dryRun"`
+	Again    bool           `json:"again"` // an interrupted copy's part was dropped first
+	Entities []CopiedEntity `json:"entities"`
+	History  int            `json:"history"` // entries
+	Values   int            `json:"values"`  // watermarks, runs, whose the store is
+}
+
+// CopiedEntity counts what is remembered of an entity.
+type CopiedEntity struct {
+	Entity    string `json:"entity"`
+	Records   int    `json:"records"`
+	Announced int    `json:"announced"` // of them, with a write that is announced and not concluded
+}
+
 // Erased is the document of `history --forget`.
 type Erased struct {
 	Office string `json:"office,omitempty"`

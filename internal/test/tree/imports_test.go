@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"internal/store/memory":       {"internal/store", "internal/fault", "internal/record"},
 	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
 	"internal/lease":              {"internal/store", "internal/fault"},
+	"internal/store/carry":        {"internal/store", "internal/lease", "internal/fault"},
 	"internal/directory":          {"internal/reconcile", "internal/mapping", "internal/record", "internal/fault", "internal/store"},
 	"internal/sync": {"internal/directory", "internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/fault",
 		"internal/callcount", "internal/store", "internal/lease"},

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,6 +169,14 @@ func TestOperations(t *testing.T) {
 	// Several offices come after the watch, which has the passes to itself.
 	p.hands["advosync status                      # what needs somebody in any office, then a line for each"] = func() { ended(); ended = func() {} }
 	p.absent = append(p.absent, "advosync cron-run --office ")
+	file := p.env
+	p.hands["advosync store copy --from embedded --dry-run"] = func() {
+		p.env = append(slices.Clone(file), "ADVOSYNC_STORE_DRIVER=redis", "ADVOSYNC_REDIS_URL="+storetest.StartRedis(t).URL())
+	}
+	p.hands["sudo -u advosync advosync backup /var/backups/advosync-state.db"] = func() {
+		p.run(0, "cron-run", "-v")
+		p.env = file // back to the old store, which is as it was
+	}
 	p.play("docs/operations.md")
 	st, err := sqlite.OpenReadOnly(t.Context(), filepath.Join(p.home, "advosync-state.db"), sqlite.Options{})
 	if err != nil {
