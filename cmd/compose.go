@@ -21,6 +21,7 @@ import (
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/store/carry"
 	"advosync/internal/store/redis"
 	"advosync/internal/store/sqlite"
 	"advosync/internal/sync"
@@ -64,7 +65,10 @@ func (p *configured) Open(ctx context.Context, o openOptions) (session, error) {
 		return nil, err
 	}
 	s := &opened{cfg: p.cfg, store: st, storeOnly: o.StoreOnly}
-	if err = p.admit(ctx, st, o); err == nil {
+	if err = carry.Whole(ctx, st); err == nil {
+		err = p.admit(ctx, st, o)
+	}
+	if err == nil {
 		err = s.connect(o)
 	}
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/fault"
 	"advosync/internal/store"
-	"advosync/internal/store/carry"
 	"advosync/internal/store/redis"
 )
 
@@ -21,14 +20,11 @@ func identityOf(cfg *config.Config) store.Identity {
 	return store.Identity{EspoCRM: store.Place(cfg.EspoCRM.URL), Kanzlei: cfg.Advoware.Kanzlei, Database: cfg.Advoware.Database, API: store.Place(cfg.Advoware.URL)}
 }
 
-// admit refuses a store that remembers the records of other systems, or only a part of
-// what another store does, before anything is read from it or stored in it. A store that is nobody's, or that
+// admit refuses a store that remembers the records of other systems, before
+// anything is read from it or stored in it. A store that is nobody's, or that
 // remembers nothing yet (a wrong Kanzlei was corrected), becomes the configured
 // systems'; with AllowMoved any one does.
 func (p *configured) admit(ctx context.Context, st store.Store, o openOptions) error {
-	if err := carry.Whole(ctx, st); err != nil {
-		return err
-	}
 	mine := identityOf(p.cfg)
 	theirs, known, err := store.IdentityOf(ctx, st)
 	if err != nil || known && theirs == mine {
