@@ -146,6 +146,14 @@ type Decision struct {
 	Waits bool
 }
 
+// To are the canonical values to write to a side, by field key.
+func (d *Decision) To(s record.Side) map[string]record.Value {
+	if s == record.EspoCRM {
+		return d.ToEspo
+	}
+	return d.ToAdvo
+}
+
 // Decide compares and decides. It does no I/O and reads no clock.
 func Decide(in Input) Decision {
 	switch {

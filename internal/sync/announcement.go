@@ -15,11 +15,7 @@ import (
 func (w *work) announcement(side record.Side, d reconcile.Decision) *store.Announcement {
 	in := &store.Announcement{Side: side, AdvowareID: w.advowareID(), PrevID: w.did.prevID, RowBefore: w.espo.row, Run: w.e.cfg.Run,
 		At: w.e.Now(), Deadline: w.deadline(), Fields: map[string]store.Announced{}}
-	values := d.ToAdvo
-	if side == record.EspoCRM {
-		values = d.ToEspo
-	}
-	for key, v := range values {
+	for key, v := range d.To(side) {
 		if _, ok := w.m.Field(key); ok {
 			in.Fields[key] = store.Announced{Shown: w.shown(key), Target: v}
 		}

@@ -72,62 +72,37 @@ func (w *work) planSeen(ctx context.Context, now *advoState) {
 	}
 }
 
-// takeAnswer moves a base to what EspoCRM has made of the values that it got, and
-// names those that it has not taken. What Advoware never held is EspoCRM's edit from
-// then on.
-func (w *work) takeAnswer(d reconcile.Decision, before *espoState, planned *store.Base) (refused []string) {
-	for key, v := range d.ToEspo {
-		r := w.espo.view.Values[key]
-		own := w.ownForm(key, v, r)
-		if !own && (r == before.view.Values[key] || r.IsAbsent()) {
-			refused = append(refused, key)
-			continue
-		}
-		if !own && !d.Typed {
-			w.remember(key, v, r, surely)
-		}
-		p := record.Pair{Espo: r, Advo: w.advo.view.Values[key]}
-		if wish, ok := w.by.wishes[key]; ok && d.Typed {
-			wish.Typed, wish.Shown.Espo = true, r
-			w.by.wishes[key] = wish
-			p.Espo = record.Unknown()
-		}
-		if slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool { return f.Key == key }) {
-			w.setBase(planned, key, p)
-			if !d.Typed {
-				answered(planned, key)
-			}
-		}
+// taken holds an answer of EspoCRM against what was sent: the base after it, or the failure
+// that names what was not taken. lost are sync fields that it does not show as sent.
+func (w *work) taken(d reconcile.Decision, before *espoState, planned *store.Base, shows map[string]record.Value, lost ...string) (*store.Base, error) {
+	planned, refused := w.settle(planned, written{side: record.EspoCRM, espo: before, advo: w.advo, sent: d.ToEspo, now: shows})
+	if refused = append(refused, lost...); len(refused) > 0 {
+		w.keepTaken(d, planned, refused)
+		return nil, w.notAccepted(fault.EspoCRM, refused)
 	}
-	return refused
+	w.arrived(record.EspoCRM, d, shows)
+	w.closeWrites(record.EspoCRM, store.WriteDone)
+	return planned, nil
 }
 
-// settleFinal compares the answer with what was sent, and ends the sync: base,
-// history and announcement in one transaction, then the notifications.
+// settleFinal ends the sync: base, history and announcement in one transaction, then the
+// notifications.
 func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.Patch, planned *store.Base, o record.Object) error {
 	after, err := readState(w.m, o, w.e.Now())
 	if err != nil {
 		return err
 	}
-	planned, refused := w.settle(planned, written{side: record.EspoCRM, advo: w.advo, sent: d.ToEspo, now: after.view.Values})
-	refused = append(refused, w.unset(p, after)...)
-	if len(refused) > 0 {
-		w.keepTaken(d, planned, refused)
-		return w.notAccepted(fault.EspoCRM, refused)
+	base, err := w.taken(d, w.espo, planned, after.view.Values, w.unset(p, after)...)
+	if err != nil {
+		return err
 	}
-	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, after.view.Values)
+	w.base = base
 	w.did.wroteEspo = w.did.wroteEspo || countReal(w.m, d.ToEspo) > 0
-	w.closeWrites(record.EspoCRM, store.WriteDone)
-	w.base = planned
-	w.res.RowID.After = after.row
-	w.res.RetryCount = 0
-	next := w.mem
-	next.Base, next.Open, next.Parked, next.Failure, next.Pending = planned, nil, nil, nil, ""
-	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
+	w.res.RowID.After, w.res.RetryCount = after.row, 0
+	next := w.inStep(w.base)
 	next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	w.closeEntry(w.outcome())
-	w.res.Outcome = w.outcome()
-	w.did.marked = false
+	w.res.Outcome, w.did.marked = w.outcome(), false
 	if err := w.commit(ctx, next); err != nil {
 		return err
 	}
@@ -135,8 +110,16 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	return nil
 }
 
-// settleSome takes the answer to putSome for the read that the next round decides on, and
-// moves the base to it.
+// inStep is the memory of a record both sides of which mean the same.
+func (w *work) inStep(base *store.Base) store.Memory {
+	next := w.mem
+	next.Base, next.Open, next.Parked, next.Failure, next.Pending = base, nil, nil, nil, ""
+	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
+	return next
+}
+
+// settleSome takes the answer for the read that the next round decides on, and moves the
+// base to it.
 func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *store.Base, o record.Object, began time.Time) error {
 	before := w.espo
 	if err := w.setEspo(ctx, o, began); err != nil {
@@ -144,17 +127,27 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	}
 	w.req.Fresh, w.req.FreshAt, w.did.ownAnswer = &o, began, true
 	w.did.wroteEspo = true
-	if refused := w.takeAnswer(d, before, planned); len(refused) > 0 {
-		w.keepTaken(d, planned, refused)
-		return w.notAccepted(fault.EspoCRM, refused)
+	w.typed(d)
+	base, err := w.taken(d, before, planned, w.espo.view.Values)
+	if err != nil {
+		return err
 	}
-	w.arrived(record.EspoCRM, d.Kind, d.ToEspo, w.espo.view.Values)
-	w.closeWrites(record.EspoCRM, store.WriteDone)
-	w.base, w.knows.baseless = planned, false
+	w.base, w.knows.baseless = base, false
 	next := w.mem
-	next.Base, next.Open, next.WaitsSince = planned, nil, w.waitsSince()
+	next.Base, next.Open, next.WaitsSince = base, nil, w.waitsSince()
 	next.Notes, w.tells.owed = append(slices.Clone(next.Notes), w.tells.owed...), nil
 	return w.commit(ctx, next)
+}
+
+// typed takes note of what EspoCRM has made of an operator's values: his words hold while
+// it shows that.
+func (w *work) typed(d reconcile.Decision) {
+	for key := range d.ToEspo {
+		if wish, ok := w.by.wishes[key]; ok && d.Typed {
+			wish.Typed, wish.Shown.Espo = true, w.espo.view.Values[key]
+			w.by.wishes[key] = wish
+		}
+	}
 }
 
 // keepTaken moves the working base to what EspoCRM has taken of a PUT that it did not

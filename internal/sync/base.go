@@ -88,7 +88,7 @@ func (w *work) agree(d reconcile.Decision) {
 // the fields that were sent only. A value that was not accepted is the record's
 // failure.
 func (w *work) advance(sent map[string]record.Value, before, after *advoState) error {
-	next, refused := w.settle(w.base, written{side: record.Advoware, advo: before, sent: sent, now: after.view.Values})
+	next, refused := w.settle(w.base, written{side: record.Advoware, espo: w.espo, advo: before, sent: sent, now: after.view.Values})
 	if k := w.espo.view.Kind; len(refused) == 0 && k != "" && k == after.view.Kind && w.ownInStep(sent, &before.view, k) {
 		next.Kind = record.Pair{Espo: record.Of(k), Advo: record.Of(k)}
 	}

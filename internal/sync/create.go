@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -176,7 +177,7 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 		base.Mapping, base.AdvowareID, base.StoredAt = w.m.Fingerprint(), w.did.linkID, w.e.Now()
 	}
 	if inStep {
-		if p, base, err = w.planFinal(d); err != nil {
+		if p, base, err = w.planEspo(d, true); err != nil {
 			return false, err
 		}
 	}
@@ -206,17 +207,15 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 
 // linked concludes the create once EspoCRM carries the link.
 func (w *work) linked(ctx context.Context, inStep bool) error {
-	next := w.mem
-	next.Base, next.Open = w.base, nil
 	w.closeEntry(w.outcome())
 	if !inStep {
+		next := w.mem
+		next.Base, next.Open = w.base, nil
 		return w.commit(ctx, next)
 	}
-	next.Parked, next.Failure, next.Pending = nil, nil, ""
-	next.CheckedAt, next.WaitsSince = w.e.Now(), time.Time{}
 	w.res.RowID.After, w.res.RetryCount, w.did.marked = w.espo.row, 0, false
 	w.res.Outcome = w.outcome()
-	if err := w.commit(ctx, next); err != nil {
+	if err := w.commit(ctx, w.inStep(w.base)); err != nil {
 		return err
 	}
 	w.sendNotes(ctx)
@@ -246,9 +245,9 @@ func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool,
 	case w.isNew(ctx):
 		return false, nil
 	}
-	sent := map[string]record.Value{}
-	for key, v := range d.ToAdvo {
-		sent[key] = v
+	sent := maps.Clone(d.ToAdvo)
+	if d.Kind != "" {
+		sent[reconcile.KindKey] = record.Of(d.Kind)
 	}
 	return w.candidates(ctx, sent, w.m.MatchValues(w.espo.view, record.EspoCRM), -1,
 		"the record is older than this tool's memory, so an earlier run may have created it in Advoware")
@@ -292,7 +291,8 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	case len(near) == 0:
 		return false, nil
 	case len(near) == 1 && w.equalsPosted(sent, near[0]):
-		w.takeOver(sent, near[0])
+		w.did.linkID = near[0].id
+		w.baseOfPosted(sent, near[0])
 		return true, nil
 	default:
 		return false, w.createDoubt(why, idsOf(near))
@@ -357,22 +357,6 @@ func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
 		}
 	}
 	return true
-}
-
-// takeOver links a record that an earlier POST made: base (posted, read), then
-// decide.
-func (w *work) takeOver(posted map[string]record.Value, s *advoState) {
-	w.did.linkID = s.id
-	b := clone(w.base)
-	b.Kind = w.kindPosted(posted, b.Kind)
-	for key, v := range posted {
-		r := s.view.Values[key]
-		if r.IsAbsent() {
-			r = v
-		}
-		w.setBase(b, key, record.Pair{Espo: v, Advo: r})
-	}
-	w.base, w.knows.baseless = b, false
 }
 
 // createDoubt asks a person: it is never posted a second time on our own.

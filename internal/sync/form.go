@@ -59,7 +59,8 @@ func (w *work) remember(key string, sent, read record.Value, times int) {
 // after it.
 type written struct {
 	side record.Side
-	advo *advoState // Advoware as it was when the write was announced
+	espo *espoState // both sides as they were when the write was announced
+	advo *advoState
 	sent map[string]record.Value
 	now  map[string]record.Value
 }
@@ -78,7 +79,7 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 			}
 			continue
 		}
-		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: w.espo.view.Values[key], Advo: wr.advo.view.Values[key]}}
+		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: wr.espo.view.Values[key], Advo: wr.advo.view.Values[key]}}
 	}
 	got := reconcile.Settle(in)
 	w.learn(in, got)
@@ -127,7 +128,7 @@ func (w *work) hasMade(wr written, key string, sent, read record.Value) bool {
 	form := w.formOf(key, sent, read)
 	before := wr.advo.view.Values[key]
 	if wr.side == record.EspoCRM {
-		before = w.espo.view.Values[key]
+		before = wr.espo.view.Values[key]
 	}
 	switch {
 	case form == record.Same, w.seen(key, sent, read) > 0:
@@ -230,7 +231,7 @@ func (w *work) meant() map[string]record.Value {
 
 // answered marks EspoCRM's half of a field's base as one that no read has shown yet.
 func answered(b *store.Base, key string) {
-	if fb, ok := b.Fields[key]; ok {
+	if fb, ok := b.Fields[key]; ok && fb.Espo != record.Unknown() {
 		fb.Answered = true
 		b.Fields[key] = fb
 	}

@@ -31,16 +31,13 @@ func (w *work) history() *store.Entry {
 // sent. A write that an earlier round planned and did not do is closed.
 func (w *work) planWrites(side record.Side, d reconcile.Decision) {
 	e := w.history()
-	values, view := d.ToAdvo, w.advoView()
-	if side == record.EspoCRM {
-		values, view = d.ToEspo, w.espoView()
-	}
+	view := w.viewOf(side)
 	fields := w.m.Fields(d.Kind)
 	if d.Typed { // of whatever kind
 		fields = w.m.AllFields()
 	}
 	for _, f := range fields {
-		v, ok := values[f.Key]
+		v, ok := d.To(side)[f.Key]
 		if !ok {
 			continue
 		}

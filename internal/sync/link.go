@@ -26,7 +26,7 @@ func (w *work) setLink(ctx context.Context, id int64, d reconcile.Decision, inSt
 	if inStep {
 		w.base = nil
 		w.agree(d)
-		full, base, err := w.planFinal(reconcile.Decision{Kind: d.Kind})
+		full, base, err := w.planEspo(reconcile.Decision{Kind: d.Kind}, true)
 		if err != nil {
 			return err
 		}

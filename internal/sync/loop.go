@@ -113,7 +113,7 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 			return false, err
 		}
 		if w.did.wroteAdvo {
-			return w.final(ctx, d)
+			return w.putBoth(ctx, d)
 		}
 		return w.adopt(ctx, d)
 	case reconcile.Park:
@@ -122,7 +122,7 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 		return w.missingInAdvoware(ctx)
 	case reconcile.Write:
 		if len(d.ToAdvo) == 0 {
-			return w.final(ctx, d)
+			return w.putBoth(ctx, d)
 		}
 		return w.write(ctx, d)
 	default:
@@ -151,7 +151,7 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 			w.tells.owed = nil // it has overruled nobody
 		}
 	}
-	w.arrived(record.Advoware, d.Kind, d.ToAdvo, w.advo.view.Values)
+	w.arrived(record.Advoware, d, w.advo.view.Values)
 	w.closeWrites(record.Advoware, store.WriteDone)
 	w.did.wroteAdvo = true
 	again, err := w.decide(ctx)
@@ -170,7 +170,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	if err != nil {
 		return err
 	}
-	if err := w.pingPong(record.Advoware, d.Kind, d.ToAdvo); err != nil {
+	if err := w.pingPong(record.Advoware, d); err != nil {
 		return err
 	}
 	in := w.announcement(record.Advoware, d)
@@ -215,72 +215,43 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	return w.commit(ctx, next)
 }
 
-// final is the one PUT to EspoCRM that ends a sync: mapped values, rowId, status and
-// time together. A stale version number means that somebody edited meanwhile: not
-// done, decide anew.
-func (w *work) final(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+// putBoth is the PUT to EspoCRM of what a decision sends there. Where both sides mean the
+// same after it, rowId, status and time go along, and the sync ends. Where they do not, it
+// tells neither a rowId nor clean, and its answer is the read that the next round decides
+// on: an operator's values have still to go to Advoware, a clash waits, or a field is
+// stuck. A stale version number means that somebody edited meanwhile: not done, decide anew.
+func (w *work) putBoth(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	if again, err := w.staleRead(ctx, d); again || err != nil {
 		return false, err
 	}
-	if d.Typed || d.Waits || len(w.by.stuck) > 0 {
-		return false, w.putSome(ctx, d)
-	}
-	p, planned, err := w.planFinal(d)
+	ends := !d.Typed && !d.Waits && len(w.by.stuck) == 0
+	p, planned, err := w.planEspo(d, ends)
 	if err != nil {
 		return false, err
 	}
-	if err := w.pingPong(record.EspoCRM, d.Kind, d.ToEspo); err != nil {
+	if err := w.pingPong(record.EspoCRM, d); err != nil {
 		return false, err
 	}
 	in := w.announcement(record.EspoCRM, d)
-	in.RowID = planned.RowID
+	if ends {
+		in.RowID = planned.RowID
+	}
 	if err := w.announce(ctx, in, d); err != nil {
 		return false, err
-	}
-	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
-	switch w.told(err); {
-	case fault.Is(err, fault.Modified):
-		w.closeWrites(record.EspoCRM, store.WriteNotDone)
-		return false, w.stillOurs(ctx)
-	case w.refusedByName(err, d.ToEspo):
-		w.closeWrites(record.EspoCRM, store.WriteNotDone)
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return true, w.settleFinal(ctx, d, p, planned, o)
-}
-
-// putSome is a PUT to EspoCRM that leaves the sides apart: an operator's values, which
-// have still to go to Advoware, or what is decided while the rest waits. It tells
-// neither a rowId nor clean, and its answer is the read that the next round decides on.
-func (w *work) putSome(ctx context.Context, d reconcile.Decision) error {
-	p, err := w.patch(d.ToEspo)
-	if err != nil {
-		return err
-	}
-	if d.Typed { // a pass finds the record, whatever comes
-		p.Put(record.FieldStatus, record.StatusDirty)
-	} else if err := w.pingPong(record.EspoCRM, d.Kind, d.ToEspo); err != nil {
-		return err
-	}
-	planned := clone(w.base)
-	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
-	in := w.announcement(record.EspoCRM, d)
-	if err := w.announce(ctx, in, d); err != nil {
-		return err
 	}
 	began := w.e.Now()
 	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
 	switch w.told(err); {
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
-		return w.stillOurs(ctx)
+		return false, w.stillOurs(ctx)
 	case !d.Typed && w.refusedByName(err, d.ToEspo):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
+	case ends:
+		return true, w.settleFinal(ctx, d, p, planned, o)
 	}
-	return w.settleSome(ctx, d, planned, o, began)
+	return false, w.settleSome(ctx, d, planned, o, began)
 }

@@ -76,29 +76,33 @@ func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
 	return p, err
 }
 
-// planFinal builds the final PUT and the base that will hold once it happened
-// .
-func (w *work) planFinal(d reconcile.Decision) (record.Patch, *store.Base, error) {
+// planEspo builds a PUT to EspoCRM, and the base that will hold once it happened; ends:
+// both sides mean the same then.
+func (w *work) planEspo(d reconcile.Decision, ends bool) (record.Patch, *store.Base, error) {
 	p, err := w.patch(d.ToEspo)
 	if err != nil {
 		return nil, nil, err
 	}
 	planned := clone(w.base)
+	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
+	if !ends {
+		if d.Typed { // a pass finds the record, whatever comes
+			p.Put(record.FieldStatus, record.StatusDirty)
+		}
+		return p, planned, nil
+	}
 	for key, v := range d.ToEspo {
 		w.setBase(planned, key, record.Pair{Espo: v, Advo: w.advo.view.Values[key]})
 		answered(planned, key)
 	}
-	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
 	planned.LastSync, planned.StoredAt = w.espo.modifiedAt, w.e.Now()
 	planned.Kind = w.kindAfter(d)
 	for name, raw := range w.cleanPatch() {
 		p[name] = raw
 	}
 	planned.RowID = ""
-	if w.matches(planned, w.advo) {
+	if w.advo.row != "" && w.matches(planned, w.advo) {
 		planned.RowID = w.advo.row
-	}
-	if planned.RowID != "" {
 		p.Put(record.FieldRowID, planned.RowID)
 	}
 	return p, planned, nil

@@ -10,6 +10,7 @@ import (
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
+	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/store"
 )
@@ -28,12 +29,15 @@ const (
 const clockSlack = time.Minute
 
 // pingPong refuses a write that would give a field the same values once more than
-// two people would.
-func (w *work) pingPong(to record.Side, kind string, values map[string]record.Value) error {
+// two people would. What an operator has typed is his own.
+func (w *work) pingPong(to record.Side, d reconcile.Decision) error {
+	if d.Typed {
+		return nil
+	}
 	marks := w.marks()
 	var fields []string
-	for _, f := range w.m.Fields(kind) {
-		v, ok := values[f.Key]
+	for _, f := range w.m.Fields(d.Kind) {
+		v, ok := d.To(to)[f.Key]
 		if !ok || !typed(f) || !known(marks, f.Key, to, v) {
 			continue
 		}
@@ -57,10 +61,10 @@ func (w *work) pingPong(to record.Side, kind string, values map[string]record.Va
 
 // arrived remembers the values of a write that the other side has shown since; the
 // next commit stores them.
-func (w *work) arrived(at record.Side, kind string, sent, read map[string]record.Value) {
+func (w *work) arrived(at record.Side, d reconcile.Decision, read map[string]record.Value) {
 	marks := w.marks()
-	for _, f := range w.m.Fields(kind) {
-		v, ok := sent[f.Key]
+	for _, f := range w.m.Fields(d.Kind) {
+		v, ok := d.To(at)[f.Key]
 		if !ok || !typed(f) || !w.ownForm(f.Key, v, read[f.Key]) {
 			continue
 		}

@@ -291,7 +291,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 			return err
 		}
 		if w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteDone)); w.advo != nil {
-			w.baseOfPosted(in, w.advo)
+			w.baseOfPosted(postedValues(in), w.advo)
 		}
 		return nil
 	case in.AdvowareID != 0:
@@ -309,7 +309,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 			w.did.linkID = s.id
 			w.owe(in)
 			w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
-			w.baseOfPosted(in, s)
+			w.baseOfPosted(postedValues(in), s)
 			return nil
 		}
 		if !fault.Is(err, fault.NotFound) {
@@ -359,10 +359,11 @@ func (w *work) cameBack(ctx context.Context, prev int64) error {
 
 // baseOfPosted is the base of a record that was posted: what stands there where it is
 // the posted value's own form; anything else may be a form that nobody knows, or an edit.
-func (w *work) baseOfPosted(in *store.Announcement, s *advoState) {
-	posted := postedValues(in)
+func (w *work) baseOfPosted(posted map[string]record.Value, s *advoState) {
 	w.base = clone(nil)
-	w.base.Kind = w.kindPosted(posted, w.base.Kind)
+	if k, ok := posted[reconcile.KindKey]; ok {
+		w.base.Kind = record.Pair{Espo: k, Advo: k}
+	}
 	for key, v := range posted {
 		r := s.view.Values[key]
 		p := record.Pair{Espo: v, Advo: r}
@@ -377,25 +378,11 @@ func (w *work) baseOfPosted(in *store.Announcement, s *advoState) {
 	w.knows.baseless = false
 }
 
-// kindPosted is the kind under which values were posted, as both sides see it.
-func (w *work) kindPosted(posted map[string]record.Value, otherwise record.Pair) record.Pair {
-	obj, err := w.overlay(record.Object{}, posted)
-	if err != nil {
-		return otherwise
-	}
-	v, err := w.m.ReadAdvo(obj)
-	if err != nil || v.Kind == "" {
-		return otherwise
-	}
-	return record.Pair{Espo: record.Of(v.Kind), Advo: record.Of(v.Kind)}
-}
-
+// postedValues are what a create has sent, its kind among them.
 func postedValues(in *store.Announcement) map[string]record.Value {
-	out := map[string]record.Value{}
+	out := make(map[string]record.Value, len(in.Fields))
 	for key, f := range in.Fields {
-		if key != reconcile.KindKey {
-			out[key] = f.Target
-		}
+		out[key] = f.Target
 	}
 	return out
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
@@ -27,7 +26,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 	if again, err := w.staleRead(ctx, d); again || err != nil {
 		return false, err
 	}
-	_, next, err := w.planFinal(d)
+	_, next, err := w.planEspo(d, true)
 	if err != nil {
 		return false, err
 	}
@@ -35,9 +34,7 @@ func (w *work) adopt(ctx context.Context, d reconcile.Decision) (done bool, err 
 		put = false // only the rowId lags, and the base has not all that it stands for
 	}
 	w.base, w.knows.baseless = next, false
-	mem := w.mem
-	mem.Base, mem.Open, mem.Parked, mem.Failure, mem.Pending, mem.CheckedAt = next, nil, nil, nil, "", w.e.Now()
-	mem.WaitsSince = time.Time{}
+	mem := w.inStep(next)
 	w.res.Outcome = result.Unchanged
 	if put || d.Action == reconcile.Adopt && !d.PutNeeded {
 		w.res.Outcome = result.Adopted

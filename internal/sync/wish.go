@@ -127,7 +127,7 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 		return false, false, err
 	}
 	if d.Typed {
-		if err := w.putSome(ctx, d); err != nil {
+		if _, err := w.putBoth(ctx, d); err != nil {
 			w.putBackFailed(ctx, err)
 			return false, true, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
+	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
 )
@@ -107,6 +108,14 @@ func (w *work) advowareID() int64 {
 	default:
 		return w.espo.advowareID
 	}
+}
+
+// viewOf is what a side shows; nil: it was not read, or the record is not there.
+func (w *work) viewOf(s record.Side) *mapping.View {
+	if s == record.EspoCRM {
+		return w.espoView()
+	}
+	return w.advoView()
 }
 
 func (w *work) espoView() *mapping.View {
