@@ -14,8 +14,8 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
-	"advosync/internal/sync"
 )
 
 // lookDrift is (d) where Advoware can list: EspoCRM's linked records and
@@ -371,7 +371,7 @@ func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
 	if m.Base != nil && m.Base.Mapping == e.m.Fingerprint() { // it differs from what was listed: it may be the newer one
 		return nil
 	}
-	return sync.Agreed(e.m, p.o, p.advo.obj, e.run.now())
+	return sides.Agreed(e.m, p.o, p.advo.obj, e.run.now())
 }
 
 // keep stores the bases of records that agree, under their locks. A record that

@@ -11,8 +11,8 @@ import (
 	"advosync/internal/directory"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
-	"advosync/internal/sync"
 )
 
 const (
@@ -229,7 +229,7 @@ func (e *entityRun) memories(ctx context.Context, objs []record.Object) ([]store
 
 // fields is the select of a list whose records are compared by content.
 func (e *executor) fields() []string {
-	fs := append(sync.ReadFields(e.m), e.m.EspoNames()...)
+	fs := append(sides.Attributes(e.m), e.m.EspoNames()...)
 	fs = append(fs, record.FieldEditedAt)
 	slices.Sort(fs)
 	return slices.Compact(fs)
@@ -241,14 +241,14 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 	if directory.MayBeCut(e.m, o) {
 		return false, nil
 	}
-	if mem.Open == nil && sync.Outdated(mem.Base, textOf(o, record.FieldRowID), textOf(o, record.FieldLastSync)) {
+	if mem.Open == nil && sides.Outdated(mem.Base, textOf(o, record.FieldRowID), textOf(o, record.FieldLastSync)) {
 		e.seesOutdated(textOf(o, record.FieldID))
 	}
 	view, err := e.m.ReadEspo(o)
 	if err != nil {
 		view.Values = nil
 	}
-	half := sync.Contents(e.m, &view)
+	half := sides.Contents(e.m, &view)
 	switch status := textOf(o, record.FieldStatus); status {
 	case record.StatusFailed:
 		return (mem.Failure == nil || espoHalf(mem.Failure.Seen) == half) && !e.due(mem.Failure, o), nil
@@ -270,7 +270,7 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 
 // asBased: EspoCRM shows what the base says it does, of the same link.
 func (e *entityRun) asBased(o record.Object, view mapping.View, b *store.Base) bool {
-	return textOf(o, record.FieldLastSync) != "" && sync.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
+	return textOf(o, record.FieldLastSync) != "" && sides.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
 }
 
 // ofLink: the base is of the link that EspoCRM carries.

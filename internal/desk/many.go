@@ -8,6 +8,7 @@ import (
 	"advosync/internal/directory"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 	"advosync/internal/sync"
 )
@@ -140,7 +141,7 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 	if err != nil {
 		return store.Fault("load what is remembered of "+l.m.Entity(), err)
 	}
-	espo, err := l.d.espoByID(ctx, l.m, ids, slices.Concat(sync.ReadFields(l.m), l.m.EspoNames()))
+	espo, err := l.d.espoByID(ctx, l.m, ids, slices.Concat(sides.Attributes(l.m), l.m.EspoNames()))
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
-	"advosync/internal/sync"
 )
 
 // Matches is what first contact found.
@@ -87,7 +87,7 @@ func (d *Desk) setLeftAside(ctx context.Context, m *mapping.Mapping, out *Matche
 // unlinked records.
 func (d *Desk) espoKeys(ctx context.Context, m *mapping.Mapping, out *Matches, keys *reconcile.Keys[string], progress func(espo, advo int)) (taken map[int64]bool, read int, err error) {
 	taken = map[int64]bool{}
-	shown := slices.Concat(sync.ReadFields(m), m.EspoNames())
+	shown := slices.Concat(sides.Attributes(m), m.EspoNames())
 	err = d.engine.EachEspoCRM(ctx, m, shown, nil, func(page []record.Object) error {
 		for _, o := range page {
 			id, _ := o.Text("id")

@@ -11,6 +11,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 	"advosync/internal/sync"
 )
@@ -138,7 +139,7 @@ func keptLink(r *sync.Record) *store.Link {
 
 // rearmed is the status after a reset. A record without a link is never clean:
 // no pass would create it any more.
-func rearmed(espo *sync.Espo, forget bool) string {
+func rearmed(espo *sides.Espo, forget bool) string {
 	switch s := espo.Status; {
 	case forget && espo.AdvowareID != 0:
 		return record.StatusClean

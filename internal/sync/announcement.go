@@ -7,13 +7,14 @@ import (
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
 // announcement describes a write before it is sent, so that a later run can tell
 // whether it happened.
 func (w *work) announcement(side record.Side, d reconcile.Decision) *store.Announcement {
-	in := &store.Announcement{Side: side, AdvowareID: w.advowareID(), PrevID: w.did.prevID, RowBefore: w.espo.row, Run: w.e.cfg.Run,
+	in := &store.Announcement{Side: side, AdvowareID: w.advowareID(), PrevID: w.did.prevID, RowBefore: w.espo.RowID, Run: w.e.cfg.Run,
 		At: w.e.Now(), Deadline: w.deadline(), Fields: map[string]store.Announced{}}
 	for key, v := range d.To(side) {
 		if _, ok := w.m.Field(key); ok {
@@ -28,20 +29,20 @@ func (w *work) announcement(side record.Side, d reconcile.Decision) *store.Annou
 
 // shown is what both sides hold of a field.
 func (w *work) shown(key string) record.Pair {
-	p := record.Pair{Espo: w.espo.view.Values[key]}
+	p := record.Pair{Espo: w.espo.View.Values[key]}
 	if w.advo != nil {
-		p.Advo = w.advo.view.Values[key]
+		p.Advo = w.advo.View.Values[key]
 	}
 	return p
 }
 
 // kinds is what kind each side is of; absent halves where there are none.
 func (w *work) kinds() (p record.Pair) {
-	if k := w.espo.view.Kind; k != "" {
+	if k := w.espo.View.Kind; k != "" {
 		p.Espo = record.Of(k)
 	}
-	if w.advo != nil && w.advo.view.Kind != "" {
-		p.Advo = record.Of(w.advo.view.Kind)
+	if w.advo != nil && w.advo.View.Kind != "" {
+		p.Advo = record.Of(w.advo.View.Kind)
 	}
 	return p
 }
@@ -65,7 +66,7 @@ func (w *work) inForce() *store.Base {
 	if w.base == nil || w.knows.baseless {
 		return nil
 	}
-	b := clone(w.base)
+	b := sides.Clone(w.base)
 	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
 	if w.did.wroteAdvo || w.did.created {
 		b.RowID = "" // EspoCRM has not been told of the new one

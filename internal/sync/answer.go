@@ -13,6 +13,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -28,8 +29,8 @@ func (w *work) paused(err error) bool {
 // the run that met the doubt an unchanged rowId proves nothing: the write may
 // still land, so the announcement stays and the system's fault is told.
 func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
-	now, err := w.getAdvo(ctx, w.advo.id)
-	if err != nil || now.row == "" || now.row == w.advo.row {
+	now, err := w.getAdvo(ctx, w.advo.ID)
+	if err != nil || now.RowID == "" || now.RowID == w.advo.RowID {
 		return f
 	}
 	all, some := true, false // an emptied field may be somebody's
@@ -37,7 +38,7 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 		if key == reconcile.KindKey {
 			continue
 		}
-		v := now.view.Values[key]
+		v := now.View.Values[key]
 		all = all && (v == a.Target || v != a.Shown.Advo && w.ownForm(key, a.Target, v))
 		some = some || a.Target.HasText() && v != a.Shown.Advo
 	}
@@ -51,10 +52,10 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 // planSeen puts into the history what the read after a doubt shows of somebody's
 // save: a PUT that lands all the same replaces it, in fields that were not
 // sent, too, because the whole object goes over.
-func (w *work) planSeen(ctx context.Context, now *advoState) {
+func (w *work) planSeen(ctx context.Context, now *sides.Advo) {
 	planned := len(w.tells.entry.Writes)
-	for _, f := range w.m.Fields(now.view.Kind) {
-		v, after := now.view.Values[f.Key], w.advo.view.Values[f.Key]
+	for _, f := range w.m.Fields(now.View.Kind) {
+		v, after := now.View.Values[f.Key], w.advo.View.Values[f.Key]
 		if f.Clear || f.Computed || v.IsAbsent() || v == after {
 			continue
 		}
@@ -74,7 +75,7 @@ func (w *work) planSeen(ctx context.Context, now *advoState) {
 
 // taken holds an answer of EspoCRM against what was sent: the base after it, or the failure
 // that names what was not taken. lost are sync fields that it does not show as sent.
-func (w *work) taken(d reconcile.Decision, before *espoState, planned *store.Base, shows map[string]record.Value, lost ...string) (*store.Base, error) {
+func (w *work) taken(d reconcile.Decision, before *sides.Espo, planned *store.Base, shows map[string]record.Value, lost ...string) (*store.Base, error) {
 	planned, refused := w.settle(planned, written{side: record.EspoCRM, espo: before, advo: w.advo, sent: d.ToEspo, now: shows})
 	if refused = append(refused, lost...); len(refused) > 0 {
 		w.keepTaken(d, planned, refused)
@@ -88,17 +89,17 @@ func (w *work) taken(d reconcile.Decision, before *espoState, planned *store.Bas
 // settleFinal ends the sync: base, history and announcement in one transaction, then the
 // notifications.
 func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.Patch, planned *store.Base, o record.Object) error {
-	after, err := readState(w.m, o, w.e.Now())
+	after, err := sides.ReadEspo(w.m, o, w.e.Now())
 	if err != nil {
 		return err
 	}
-	base, err := w.taken(d, w.espo, planned, after.view.Values, w.unset(p, after)...)
+	base, err := w.taken(d, w.espo, planned, after.View.Values, w.unset(p, after)...)
 	if err != nil {
 		return err
 	}
 	w.base = base
 	w.did.wroteEspo = w.did.wroteEspo || countReal(w.m, d.ToEspo) > 0
-	w.res.RowID.After, w.res.RetryCount = after.row, 0
+	w.res.RowID.After, w.res.RetryCount = after.RowID, 0
 	next := w.inStep(w.base)
 	next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	w.closeEntry(w.outcome())
@@ -128,7 +129,7 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	w.req.Fresh, w.req.FreshAt, w.did.ownAnswer = &o, began, true
 	w.did.wroteEspo = true
 	w.typed(d)
-	base, err := w.taken(d, before, planned, w.espo.view.Values)
+	base, err := w.taken(d, before, planned, w.espo.View.Values)
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 func (w *work) typed(d reconcile.Decision) {
 	for key := range d.ToEspo {
 		if wish, ok := w.by.wishes[key]; ok && d.Typed {
-			wish.Typed, wish.Shown.Espo = true, w.espo.view.Values[key]
+			wish.Typed, wish.Shown.Espo = true, w.espo.View.Values[key]
 			w.by.wishes[key] = wish
 		}
 	}
@@ -156,7 +157,7 @@ func (w *work) keepTaken(d reconcile.Decision, planned *store.Base, refused []st
 	if w.base == nil || w.knows.baseless {
 		return
 	}
-	w.base = clone(w.base)
+	w.base = sides.Clone(w.base)
 	for key := range d.ToEspo {
 		if fb, ok := planned.Fields[key]; ok && !slices.Contains(refused, key) {
 			w.base.Fields[key] = fb
@@ -166,15 +167,15 @@ func (w *work) keepTaken(d reconcile.Decision, planned *store.Base, refused []st
 
 // unset names the sync fields that the answer does not show as sent: EspoCRM
 // drops what it does not know or allow with a 200.
-func (w *work) unset(p record.Patch, after *espoState) []string {
+func (w *work) unset(p record.Patch, after *sides.Espo) []string {
 	var out []string
-	if _, ok := p[record.FieldAdvowareID]; ok && after.advowareID != w.did.linkID {
+	if _, ok := p[record.FieldAdvowareID]; ok && after.AdvowareID != w.did.linkID {
 		out = append(out, record.FieldAdvowareID)
 	}
-	if raw, ok := p[record.FieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.row) != string(raw) {
+	if raw, ok := p[record.FieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.RowID) != string(raw) {
 		out = append(out, record.FieldRowID)
 	}
-	if after.status != record.StatusClean {
+	if after.Status != record.StatusClean {
 		out = append(out, record.FieldStatus)
 	}
 	return out

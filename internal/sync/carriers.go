@@ -14,7 +14,7 @@ import (
 // linkedElsewhere: while we created or found a record for this one, somebody
 // linked it to another.
 func (w *work) linkedElsewhere() error {
-	id := w.espo.advowareID
+	id := w.espo.AdvowareID
 	if w.did.linkID == 0 || id == 0 || id == w.did.linkID || id == w.did.prevID {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -91,7 +92,7 @@ func (w *work) unmark(ctx context.Context, err error) {
 func (w *work) before() string {
 	status := w.did.prior
 	switch {
-	case status == "" && w.espo.advowareID == 0:
+	case status == "" && w.espo.AdvowareID == 0:
 		status = record.StatusPending
 	case status == "", status == record.StatusClean, status == record.StatusSyncing:
 		status = record.StatusDirty
@@ -138,7 +139,7 @@ func (w *work) waitsSince() time.Time {
 	if since := w.mem.WaitsSince; !since.IsZero() && since.Sub(w.e.Now()) <= clockSlack {
 		return since
 	}
-	if w.did.prior == record.StatusClean && w.espo != nil && EspoUnmoved(w.m, w.espo.view, w.mem.Base) {
+	if w.did.prior == record.StatusClean && w.espo != nil && sides.EspoUnmoved(w.m, w.espo.View, w.mem.Base) {
 		return w.e.Now().UTC()
 	}
 	t, err := time.Parse(record.StampLayout, w.did.priorStamp[0])
@@ -175,10 +176,10 @@ func (w *work) keepBase(next *store.Memory) {
 		next.Base = nil
 		return
 	}
-	b := clone(w.base)
+	b := sides.Clone(w.base)
 	b.Mapping, b.AdvowareID, b.StoredAt = w.m.Fingerprint(), w.advowareID(), w.e.Now()
 	if b.RowID = ""; w.espo != nil { // EspoCRM is not told of another one than it carries
-		b.RowID = w.espo.row
+		b.RowID = w.espo.RowID
 	}
 	if b.LastSync == "" && w.mem.Base != nil {
 		b.LastSync = w.mem.Base.LastSync
@@ -203,7 +204,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		w.res.Outcome = result.PermanentlyFailed
 	}
 	if w.knownFailure() {
-		w.res.RetryCount = w.espo.retries
+		w.res.RetryCount = w.espo.Retries
 		w.sendNotes(ctx)
 		return
 	}
@@ -219,7 +220,7 @@ func (w *work) fail(ctx context.Context, err error) {
 	}
 	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
 	if w.advo != nil {
-		next.Failure.RowID = w.advo.row
+		next.Failure.RowID = w.advo.RowID
 	}
 	next.CheckedAt, next.Pending, next.WaitsSince = w.e.Now(), "", w.waitsSince()
 	if w.did.wroteAdvo || w.tookSome(f) {
@@ -254,10 +255,10 @@ func (w *work) tookSome(f *fault.Error) bool {
 // count is the attempt's number and the status it leads to. A record that was
 // given up starts anew once its contents have changed on either side.
 func (w *work) count() (int, string) {
-	n := w.espo.retries + 1
+	n := w.espo.Retries + 1
 	if w.did.prior == record.StatusPermanentlyFailed {
 		if w.mem.Failure != nil && w.mem.Failure.Seen == w.contents() {
-			return max(w.espo.retries, w.e.cfg.MaxRetries), record.StatusPermanentlyFailed
+			return max(w.espo.Retries, w.e.cfg.MaxRetries), record.StatusPermanentlyFailed
 		}
 		n = 1
 	}
@@ -314,8 +315,8 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	}
 	if f.Code == fault.NotAccepted && f.System == fault.EspoCRM {
 		p.Put(record.FieldRowID, nil)
-		if w.espo.row != "" {
-			p.Put(record.FieldRowID, w.espo.row)
+		if w.espo.RowID != "" {
+			p.Put(record.FieldRowID, w.espo.RowID)
 		}
 	}
 	if _, err := w.putEspo(ctx, p, nil); err != nil {

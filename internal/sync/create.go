@@ -14,6 +14,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -36,7 +37,7 @@ func (w *work) create(ctx context.Context) (done bool, err error) {
 		if err := w.mark(ctx); err != nil {
 			return false, err
 		}
-		if w.espo.advowareID != 0 && w.espo.advowareID != w.did.prevID {
+		if w.espo.AdvowareID != 0 && w.espo.AdvowareID != w.did.prevID {
 			return false, nil // linked meanwhile
 		}
 	}
@@ -61,7 +62,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 		return false, err
 	}
 	in := w.announcement(record.Advoware, d)
-	in.Makes, in.Match = true, w.m.MatchValues(w.espo.view, record.EspoCRM)
+	in.Makes, in.Match = true, w.m.MatchValues(w.espo.View, record.EspoCRM)
 	if in.Highest, err = w.e.Highest(ctx, w.m); err != nil {
 		return false, err
 	}
@@ -105,7 +106,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if w.wasThere(in, w.advo) {
 		return false, w.notOurs(ctx, in, id)
 	}
-	if err := w.advance(d.ToAdvo, &advoState{id: id}, w.advo); err != nil {
+	if err := w.advance(d.ToAdvo, &sides.Advo{ID: id}, w.advo); err != nil {
 		return false, err
 	}
 	return w.putLink(ctx)
@@ -115,14 +116,14 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 // though the answer names it: it shows something else than was posted, and its number
 // was there before the POST, or, where that is not known, nothing of the natural key is
 // what was posted.
-func (w *work) wasThere(in *store.Announcement, s *advoState) bool {
+func (w *work) wasThere(in *store.Announcement, s *sides.Advo) bool {
 	if w.equalsPosted(postedValues(in), s) {
 		return false
 	}
 	if in.Highest > 0 {
-		return s.id <= in.Highest
+		return s.ID <= in.Highest
 	}
-	shows, told := w.m.MatchValues(s.view, record.Advoware), false
+	shows, told := w.m.MatchValues(s.View, record.Advoware), false
 	for name, v := range in.Match {
 		if v.HasText() && v == shows[name] {
 			return false
@@ -173,7 +174,7 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && len(w.by.stuck) == 0
 	p, base := record.Patch{}, w.inForce()
 	if base == nil {
-		base = clone(nil)
+		base = sides.Clone(nil)
 		base.Mapping, base.AdvowareID, base.StoredAt = w.m.Fingerprint(), w.did.linkID, w.e.Now()
 	}
 	if inStep {
@@ -186,7 +187,7 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 	}
 	p.Put(record.FieldAdvowareID, w.did.linkID)
 	began := w.e.Now()
-	o, err := w.putEspo(ctx, p, w.espo.version)
+	o, err := w.putEspo(ctx, p, w.espo.Version)
 	switch {
 	case fault.Is(err, fault.Modified):
 		return false, w.stillOurs(ctx)
@@ -213,7 +214,7 @@ func (w *work) linked(ctx context.Context, inStep bool) error {
 		next.Base, next.Open = w.base, nil
 		return w.commit(ctx, next)
 	}
-	w.res.RowID.After, w.res.RetryCount, w.did.marked = w.espo.row, 0, false
+	w.res.RowID.After, w.res.RetryCount, w.did.marked = w.espo.RowID, 0, false
 	w.res.Outcome = w.outcome()
 	if err := w.commit(ctx, w.inStep(w.base)); err != nil {
 		return err
@@ -249,7 +250,7 @@ func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool,
 	if d.Kind != "" {
 		sent[reconcile.KindKey] = record.Of(d.Kind)
 	}
-	return w.candidates(ctx, sent, w.m.MatchValues(w.espo.view, record.EspoCRM), -1,
+	return w.candidates(ctx, sent, w.m.MatchValues(w.espo.View, record.EspoCRM), -1,
 		"the record is older than this tool's memory, so an earlier run may have created it in Advoware")
 }
 
@@ -291,7 +292,7 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	case len(near) == 0:
 		return false, nil
 	case len(near) == 1 && w.equalsPosted(sent, near[0]):
-		w.did.linkID = near[0].id
+		w.did.linkID = near[0].ID
 		w.baseOfPosted(sent, near[0])
 		return true, nil
 	default:
@@ -300,19 +301,19 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 }
 
 // readNear reads candidates singly. Those of no kind are not ours.
-func (w *work) readNear(ctx context.Context, c *directory.Catalog, ids []int64) (near []*advoState, err error) {
+func (w *work) readNear(ctx context.Context, c *directory.Catalog, ids []int64) (near []*sides.Advo, err error) {
 	err = c.Read(ctx, ids, func(id int64, o record.Object) {
-		if s, err := readAdvoState(w.m, id, o); err == nil {
+		if s, err := sides.ReadAdvo(w.m, id, o); err == nil {
 			near = append(near, s)
 		}
 	})
 	return near, err
 }
 
-func idsOf(near []*advoState) []int64 {
+func idsOf(near []*sides.Advo) []int64 {
 	ids := make([]int64, len(near))
 	for i, s := range near {
-		ids[i] = s.id
+		ids[i] = s.ID
 	}
 	return ids
 }
@@ -335,24 +336,24 @@ func (w *work) otherCreates(ctx context.Context) ([]*store.Announcement, error) 
 // notAnothers drops the candidates that another record's interrupted create
 // explains: they are what that one posted, and not what this one did. A pass that
 // dies leaves several.
-func (w *work) notAnothers(sent map[string]record.Value, near []*advoState, others []*store.Announcement) []*advoState {
+func (w *work) notAnothers(sent map[string]record.Value, near []*sides.Advo, others []*store.Announcement) []*sides.Advo {
 	for _, in := range others {
 		theirs := postedValues(in)
-		near = slices.DeleteFunc(near, func(s *advoState) bool {
-			return !w.equalsPosted(sent, s) && (s.id == in.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
+		near = slices.DeleteFunc(near, func(s *sides.Advo) bool {
+			return !w.equalsPosted(sent, s) && (s.ID == in.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
 		})
 	}
 	return near
 }
 
 // equalsPosted compares a candidate with what was posted, after folding.
-func (w *work) equalsPosted(sent map[string]record.Value, s *advoState) bool {
+func (w *work) equalsPosted(sent map[string]record.Value, s *sides.Advo) bool {
 	for key, v := range sent {
 		f, ok := w.m.Field(key)
 		if !ok || f.Clear {
 			continue
 		}
-		if r := s.view.Values[key]; r != v && !(r.IsAbsent() && v.IsEmpty()) && !w.ownForm(key, v, r) {
+		if r := s.View.Values[key]; r != v && !(r.IsAbsent() && v.IsEmpty()) && !w.ownForm(key, v, r) {
 			return false
 		}
 	}

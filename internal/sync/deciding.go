@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 )
 
 // waitsForAPerson reports whether somebody was asked about the conflict that both sides
@@ -15,30 +15,12 @@ import (
 // where the policy is another one by now.
 func (w *work) waitsForAPerson() bool {
 	p := w.mem.Parked
-	return p != nil && !p.Doubtful && w.espo.status == record.StatusConflict && w.mem.Open == nil && p.Fingerprint == w.contents()
+	return p != nil && !p.Doubtful && w.espo.Status == record.StatusConflict && w.mem.Open == nil && p.Fingerprint == w.contents()
 }
 
 // firstContact is case 5: nothing was ever synced, so nobody asks who moved.
 func (w *work) firstContact() bool {
-	return w.espo.lastSync == "" && (w.base == nil || w.knows.baseless)
-}
-
-// espoMoved reports whether EspoCRM holds something that may have to go to
-// Advoware.
-func (w *work) espoMoved() bool {
-	if !w.base.Kind.Espo.IsAbsent() && w.base.Kind.Espo.Text() != w.espo.view.Kind {
-		return true
-	}
-	for _, f := range w.m.Fields(w.espo.view.Kind) {
-		if f.Clear || f.Direction == mapping.ToEspocrm {
-			continue
-		}
-		v := w.espo.view.Values[f.Key]
-		if fb, ok := w.base.Fields[f.Key]; ok && !v.IsAbsent() && reconcile.Moved(&f, fb.Pair, record.EspoCRM, v) {
-			return true
-		}
-	}
-	return false
+	return w.espo.LastSync == "" && (w.base == nil || w.knows.baseless)
 }
 
 // marksFirst reports whether a record that is to be written is marked before.
@@ -69,7 +51,7 @@ func (w *work) carriedOnce(ctx context.Context) error {
 // markEdited marks a record that was edited in EspoCRM, before Advoware is read; marked:
 // it is, and EspoCRM was read after it.
 func (w *work) markEdited(ctx context.Context, marked bool) (bool, error) {
-	if !marked && w.base != nil && w.marksFirst() && w.espo.status != record.StatusConflict && w.espoMoved() {
+	if !marked && w.base != nil && w.marksFirst() && w.espo.Status != record.StatusConflict && sides.EspoMoved(w.m, w.base, &w.espo.View) {
 		return true, w.mark(ctx)
 	}
 	return marked, nil
@@ -122,20 +104,20 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.knows.clearing, Relinked: w.knows.relinked, Schema: w.m, Policy: w.by.policy, Base: w.forDecision(), Wishes: w.by.wishes, Stuck: w.stuckKeys(),
+	in := reconcile.Input{Clearing: w.knows.clearing, Relinked: w.knows.relinked, Schema: w.m, Policy: w.by.policy, Base: sides.ForDecision(w.m, w.base), Wishes: w.by.wishes, Stuck: w.stuckKeys(),
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.knows.baseless {
 		in.Base = nil
 	}
 	if w.espo != nil {
-		in.Espo = &w.espo.view
+		in.Espo = &w.espo.View
 		// Cases 8 and 9 take these from the last read before marking, which moves
 		// all three.
 		in.Status, in.ModifiedAt = w.did.prior, w.did.priorStamp[0]
-		in.RowStored, in.LastSync = w.espo.row, w.espo.lastSync
+		in.RowStored, in.LastSync = w.espo.RowID, w.espo.LastSync
 	}
 	if w.advo != nil {
-		in.Advo, in.RowCurrent, in.AdvoChangedAt = &w.advo.view, w.advo.row, w.advo.changedAt
+		in.Advo, in.RowCurrent, in.AdvoChangedAt = &w.advo.View, w.advo.RowID, w.advo.ChangedAt
 		if in.RowCurrent == "" {
 			in.RowCurrent = in.RowStored
 		}
@@ -146,23 +128,10 @@ func (w *work) input() reconcile.Input {
 // needsModifier: only cases 8 and 9 ask who modified the record last, so only
 // they pay for knowing who we are.
 func (w *work) needsModifier() bool {
-	if w.espo == nil || w.advo == nil || w.firstContact() || w.espo.row == w.advo.row && w.advo.row != "" {
+	if w.espo == nil || w.advo == nil || w.firstContact() || w.espo.RowID == w.advo.RowID && w.advo.RowID != "" {
 		return false
 	}
-	return w.lacksBase()
-}
-
-// lacksBase reports whether there is a field that no base can decide.
-func (w *work) lacksBase() bool {
-	if w.base == nil {
-		return true
-	}
-	for _, f := range w.m.Fields(w.espo.view.Kind) {
-		if _, ok := w.base.Fields[f.Key]; !ok && f.Direction == mapping.Both {
-			return true
-		}
-	}
-	return false
+	return sides.Lacks(w.m, w.base, w.espo.View.Kind)
 }
 
 // tell keeps the first decision's verdict for the result; a conflict met later

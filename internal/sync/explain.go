@@ -37,10 +37,10 @@ func (w *work) savedByUs(ctx context.Context) {
 
 // lastError is the failure that EspoCRM shows of this record.
 func (w *work) lastError() {
-	if w.espo == nil || w.espo.message == "" || w.espo.status != record.StatusFailed && w.espo.status != record.StatusPermanentlyFailed {
+	if w.espo == nil || w.espo.Message == "" || w.espo.Status != record.StatusFailed && w.espo.Status != record.StatusPermanentlyFailed {
 		return
 	}
-	w.res.LastError = &result.LastError{Message: w.espo.message}
+	w.res.LastError = &result.LastError{Message: w.espo.Message}
 	if f := w.mem.Failure; f != nil {
 		at := f.At.UTC()
 		w.res.LastError.Code, w.res.LastError.At = f.Code, &at
@@ -59,7 +59,7 @@ func (w *work) next() {
 		w.res.Next = "both names side by side: advosync link --entity " + w.key.Entity + " --doubtful"
 	case w.res.Outcome == result.ConflictWaits:
 		w.res.Next = "decide field by field: " + w.hint("resolve")
-	case w.res.LastError != nil && w.espo.status == record.StatusPermanentlyFailed:
+	case w.res.LastError != nil && w.espo.Status == record.StatusPermanentlyFailed:
 		w.res.Next = "given up until it is edited; once the cause is gone: " + w.hint("reset")
 	case w.res.LastError != nil:
 		w.res.Next = "tried again by later passes; at once: " + w.hint("sync")

@@ -94,5 +94,5 @@ func (w *work) unlinkedYet(in *store.Announcement) bool {
 	if made == 0 {
 		made = w.did.linkID // found by its values
 	}
-	return in.Makes && made != 0 && (w.espo == nil || w.espo.advowareID != made)
+	return in.Makes && made != 0 && (w.espo == nil || w.espo.AdvowareID != made)
 }

@@ -8,6 +8,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -59,8 +60,8 @@ func (w *work) remember(key string, sent, read record.Value, times int) {
 // after it.
 type written struct {
 	side record.Side
-	espo *espoState // both sides as they were when the write was announced
-	advo *advoState
+	espo *sides.Espo // both sides as they were when the write was announced
+	advo *sides.Advo
 	sent map[string]record.Value
 	now  map[string]record.Value
 }
@@ -68,8 +69,8 @@ type written struct {
 // settle reads off the recovery table what such a write leaves of a base, and takes
 // over the forms that it teaches. refused are the fields that were not accepted.
 func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused []string) {
-	next = clone(base)
-	in := reconcile.Settling{Base: pairsOf(next), Fate: reconcile.FateDone, Now: wr.now, Answer: true,
+	next = sides.Clone(base)
+	in := reconcile.Settling{Base: sides.Pairs(next), Fate: reconcile.FateDone, Now: wr.now, Answer: true,
 		Open: reconcile.Announcement{Side: wr.side, Fields: map[string]reconcile.Announced{}},
 		Form: func(key string, sent, read record.Value) bool { return w.hasMade(wr, key, sent, read) }}
 	for key, v := range wr.sent {
@@ -79,7 +80,7 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 			}
 			continue
 		}
-		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: wr.espo.view.Values[key], Advo: wr.advo.view.Values[key]}}
+		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: wr.espo.View.Values[key], Advo: wr.advo.View.Values[key]}}
 	}
 	got := reconcile.Settle(in)
 	w.learn(in, got)
@@ -91,7 +92,7 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 		w.tellUnheld(wr.side, key, in.Open.Fields[key].Target, wr.now[key])
 		w.setBase(next, key, got.Base[key])
 		if wr.side == record.EspoCRM {
-			answered(next, key)
+			sides.Answered(next, key)
 		}
 	}
 	return next, refused
@@ -113,22 +114,14 @@ func (w *work) learn(in reconcile.Settling, got reconcile.Settlement) {
 	}
 }
 
-func pairsOf(b *store.Base) map[string]record.Pair {
-	out := make(map[string]record.Pair, len(b.Fields))
-	for key, fb := range b.Fields {
-		out[key] = fb.Pair
-	}
-	return out
-}
-
 // hasMade reports whether a side has made read of sent, right after it was sent. What
 // stood there before may look like a form of it, and not have been replaced at all: it
 // is one where the base knows the side to have made the same of another value.
 func (w *work) hasMade(wr written, key string, sent, read record.Value) bool {
 	form := w.formOf(key, sent, read)
-	before := wr.advo.view.Values[key]
+	before := wr.advo.View.Values[key]
 	if wr.side == record.EspoCRM {
-		before = wr.espo.view.Values[key]
+		before = wr.espo.View.Values[key]
 	}
 	switch {
 	case form == record.Same, w.seen(key, sent, read) > 0:
@@ -202,17 +195,17 @@ func (w *work) asMeant() {
 	if len(meant) == 0 {
 		return
 	}
-	obj, err := w.overlay(w.advo.obj, meant)
+	obj, err := w.overlay(w.advo.Object, meant)
 	if err != nil {
 		return
 	}
 	view, err := w.m.ReadAdvo(obj)
-	if err != nil || view.Kind != w.advo.view.Kind {
+	if err != nil || view.Kind != w.advo.View.Kind {
 		return
 	}
 	for _, f := range w.m.Fields(view.Kind) {
 		if v := view.Values[f.Key]; f.Computed && f.Direction == mapping.ToEspocrm && !v.IsAbsent() {
-			w.advo.view.Values[f.Key] = v
+			w.advo.View.Values[f.Key] = v
 		}
 	}
 }
@@ -222,19 +215,11 @@ func (w *work) meant() map[string]record.Value {
 	out := map[string]record.Value{}
 	for key, fb := range w.base.Fields {
 		if f, ok := w.m.Field(key); ok && f.Direction == mapping.Both && !f.Computed && fb.Espo != fb.Advo && fb.Espo.HasText() &&
-			w.advo.view.Values[key] == fb.Advo && w.ownForm(key, fb.Espo, fb.Advo) {
+			w.advo.View.Values[key] == fb.Advo && w.ownForm(key, fb.Espo, fb.Advo) {
 			out[key] = fb.Espo
 		}
 	}
 	return out
-}
-
-// answered marks EspoCRM's half of a field's base as one that no read has shown yet.
-func answered(b *store.Base, key string) {
-	if fb, ok := b.Fields[key]; ok && fb.Espo != record.Unknown() {
-		fb.Answered = true
-		b.Fields[key] = fb
-	}
 }
 
 // readAnswers holds a read of EspoCRM against what it has answered to our PUTs, which
@@ -247,12 +232,12 @@ func (w *work) readAnswers() {
 	}
 	var next *store.Base
 	for key, fb := range w.base.Fields {
-		v := w.espo.view.Values[key]
+		v := w.espo.View.Values[key]
 		if !fb.Answered || v.IsAbsent() {
 			continue
 		}
 		if next == nil {
-			next = clone(w.base)
+			next = sides.Clone(w.base)
 		}
 		fb.Answered = false
 		if f, ok := w.m.Field(key); ok && v != fb.Espo && storedAs(f, fb.Espo, v) {
@@ -286,13 +271,7 @@ func storedAs(f mapping.Field, answered, read record.Value) bool {
 // store, or by this tool before its store was restored. What that base holds is no
 // proof of who has moved.
 func (w *work) syncedSince() {
-	if w.mem.Open == nil && Outdated(w.base, w.espo.row, w.espo.lastSync) {
+	if w.mem.Open == nil && sides.Outdated(w.base, w.espo.RowID, w.espo.LastSync) {
 		w.base, w.knows.baseless = nil, false
 	}
-}
-
-// Outdated reports whether a base rests on another rowId and an older sync than those
-// that EspoCRM carries. It says nothing where either is not known.
-func Outdated(b *store.Base, rowID, lastSync string) bool {
-	return b != nil && b.RowID != "" && rowID != "" && b.RowID != rowID && b.LastSync != "" && lastSync > b.LastSync
 }

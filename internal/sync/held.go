@@ -11,6 +11,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 )
 
 // The reasons of a record that a pass does not create.
@@ -44,11 +45,11 @@ func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.
 	out := map[string][]int64{}
 	var all []int64
 	for _, o := range objs {
-		s, err := readState(m, o, time.Time{})
-		if err != nil || s.advowareID != 0 {
+		s, err := sides.ReadEspo(m, o, time.Time{})
+		if err != nil || s.AdvowareID != 0 {
 			continue
 		}
-		ids, err := c.Near(ctx, e.Now().Add(-directory.CatalogAge), m.MatchValues(s.view, record.EspoCRM), -1)
+		ids, err := c.Near(ctx, e.Now().Add(-directory.CatalogAge), m.MatchValues(s.View, record.EspoCRM), -1)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +83,7 @@ func (w *work) holds(ctx context.Context) (*result.Reason, error) {
 	if g == nil || w.knows.looked || w.req.CreateAnyway || w.did.letThrough {
 		return nil, nil
 	}
-	found, err := w.e.Matched(ctx, w.m, []record.Object{w.espo.obj})
+	found, err := w.e.Matched(ctx, w.m, []record.Object{w.espo.Object})
 	if err != nil {
 		return nil, err
 	}

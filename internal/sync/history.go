@@ -22,7 +22,7 @@ func (w *work) history() *store.Entry {
 	e.Verdict, e.ReasonCode, e.ReasonText = string(w.res.Verdict), w.res.Reason.Code, w.res.Reason.Text
 	e.Conflict = e.Conflict || w.tells.clashed
 	if w.advo != nil && e.RowBefore == "" {
-		e.RowBefore = w.advo.row
+		e.RowBefore = w.advo.RowID
 	}
 	return e
 }
@@ -94,6 +94,6 @@ func (w *work) closeEntry(o result.Outcome) {
 	e.Outcome = string(o)
 	e.RowAfter = w.res.RowID.After
 	if e.RowAfter == "" && w.advo != nil {
-		e.RowAfter = w.advo.row
+		e.RowAfter = w.advo.RowID
 	}
 }

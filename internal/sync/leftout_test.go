@@ -11,7 +11,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
-	"advosync/internal/sync"
+	"advosync/internal/sides"
 	"advosync/internal/test/rig"
 	"advosync/internal/test/simulation"
 )
@@ -427,8 +427,8 @@ func TestUnreadableInEspoIsSeen(t *testing.T) {
 	obj, _ = obj.Set("email", []byte(`"anna@example.de"`))
 	obj, _ = obj.Set("name", []byte(`"Anna Alt"`))
 	v, err := r.M.ReadEspo(obj)
-	t.Logf("%v broken %v unmoved %v contents", err, v.Broken, sync.EspoUnmoved(r.M, v, mem.Base))
-	if sync.EspoUnmoved(r.M, v, mem.Base) {
+	t.Logf("%v broken %v unmoved %v contents", err, v.Broken, sides.EspoUnmoved(r.M, v, mem.Base))
+	if sides.EspoUnmoved(r.M, v, mem.Base) {
 		t.Error("a pass takes the edit for none")
 	}
 }

@@ -35,12 +35,12 @@ func (w *work) setLink(ctx context.Context, id int64, d reconcile.Decision, inSt
 		next.WaitsSince = w.mem.WaitsSince
 		p.Put(record.FieldRowID, nil)
 		p.Put(record.FieldLastSync, nil)
-		if w.espo.status == record.StatusConflict { // of the link before
+		if w.espo.Status == record.StatusConflict { // of the link before
 			p.Put(record.FieldStatus, record.StatusDirty)
 		}
 	}
 	p.Put(record.FieldAdvowareID, id)
-	o, err := w.putEspo(ctx, p, w.espo.version)
+	o, err := w.putEspo(ctx, p, w.espo.Version)
 	if err != nil {
 		return w.clash500(ctx, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -106,7 +107,7 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 		if err := w.stuckFault(); err != nil {
 			w.seenStuck()
 			if w.base != nil {
-				w.base = clone(w.base)
+				w.base = sides.Clone(w.base)
 				w.base.Kind = d.AgreedKind
 			}
 			w.knows.baseless = false // what agrees is known from now on, though the record is not in step
@@ -151,7 +152,7 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 			w.tells.owed = nil // it has overruled nobody
 		}
 	}
-	w.arrived(record.Advoware, d, w.advo.view.Values)
+	w.arrived(record.Advoware, d, w.advo.View.Values)
 	w.closeWrites(record.Advoware, store.WriteDone)
 	w.did.wroteAdvo = true
 	again, err := w.decide(ctx)
@@ -166,7 +167,7 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 
 // putAdvo announces the write, then sends the whole object.
 func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
-	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
+	obj, err := w.overlay(w.advo.Object, d.ToAdvo)
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	}
 	wctx, cancel := w.until(ctx, w.givesUp(in))
 	defer cancel()
-	err = w.told(w.e.Advoware.Update(wctx, w.m.UpdatePath(), strconv.FormatInt(w.advo.id, 10), w.m.Sent(obj)))
+	err = w.told(w.e.Advoware.Update(wctx, w.m.UpdatePath(), strconv.FormatInt(w.advo.ID, 10), w.m.Sent(obj)))
 	if f := fault.As(err); f != nil && f.Doubt {
 		return w.told(w.afterDoubt(ctx, f))
 	}
@@ -240,7 +241,7 @@ func (w *work) putBoth(ctx context.Context, d reconcile.Decision) (done bool, er
 		return false, err
 	}
 	began := w.e.Now()
-	o, err := w.putEspoUntil(ctx, p, w.espo.version, w.givesUp(in))
+	o, err := w.putEspoUntil(ctx, p, w.espo.Version, w.givesUp(in))
 	switch w.told(err); {
 	case fault.Is(err, fault.Modified):
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -22,7 +22,7 @@ func (w *work) missingInAdvoware(ctx context.Context) (done bool, err error) {
 	case MissingUnlink:
 		return w.unlink(ctx)
 	case MissingRecreate:
-		w.did.prevID, w.did.linkID, w.base, w.knows.baseless = w.espo.advowareID, 0, nil, false
+		w.did.prevID, w.did.linkID, w.base, w.knows.baseless = w.espo.AdvowareID, 0, nil, false
 		w.res.Verdict = result.MissingInAdvoware
 		return false, nil // the next round creates it
 	}
@@ -42,7 +42,7 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 	p.Put(record.FieldAdvowareID, nil)
 	p.Put(record.FieldRowID, nil)
 	p.Put(record.FieldLastSync, nil)
-	if _, err := w.putEspo(ctx, p, w.espo.version); err != nil {
+	if _, err := w.putEspo(ctx, p, w.espo.Version); err != nil {
 		if fault.Is(err, fault.Modified) {
 			return false, w.stillOurs(ctx)
 		}
@@ -124,7 +124,7 @@ func (w *work) endsOrphan(ctx context.Context) (bool, error) {
 	if err := w.readAdvo(ctx); err != nil {
 		return false, err
 	}
-	return w.advo == nil || w.matches(w.base, w.advo), nil
+	return w.advo == nil || !sides.AdvoMoved(w.m, w.base, &w.advo.View), nil
 }
 
 // sendsToEspo reports whether a write was to bring EspoCRM a value that somebody
@@ -200,16 +200,16 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 		w.res.Reason.Text += " It is gone from Advoware too; its memory is dropped."
 		return w.dropMemory(ctx)
 	}
-	if w.base == nil || !w.matches(w.base, w.advo) {
+	if w.base == nil || sides.AdvoMoved(w.m, w.base, &w.advo.View) {
 		w.skip("edited_since", "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept.")
 		return nil
 	}
-	if f := w.neverSynced(); f != "" {
+	if f := sides.NeverSynced(w.m, w.base, &w.advo.View); f != "" {
 		w.skip("never_synced", fmt.Sprintf("Gone from EspoCRM, but %s holds a value in Advoware that was never synced: it is kept.", f))
 		return nil
 	}
 	if w.req.NoDelete {
-		w.skip(ReasonNeedsYes, fmt.Sprintf("Gone from EspoCRM. Deleting Advoware %d has to be confirmed: %s --yes", w.advo.id, w.hint("sync")))
+		w.skip(ReasonNeedsYes, fmt.Sprintf("Gone from EspoCRM. Deleting Advoware %d has to be confirmed: %s --yes", w.advo.ID, w.hint("sync")))
 		return nil
 	}
 	if err := w.announceDelete(ctx); err != nil {
@@ -220,7 +220,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	}
 	wctx, cancel := w.until(ctx, w.givesUp(w.mem.Open))
 	defer cancel()
-	err = w.e.Advoware.Delete(wctx, w.m.DeletePath(), strconv.FormatInt(w.advo.id, 10))
+	err = w.e.Advoware.Delete(wctx, w.m.DeletePath(), strconv.FormatInt(w.advo.ID, 10))
 	if w.told(err); w.paused(err) {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
 		w.did.attempt++
@@ -235,29 +235,17 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	return w.dropMemory(ctx)
 }
 
-// neverSynced names a field in which Advoware holds a value without a base:
-// nobody knows that EspoCRM ever had it.
-func (w *work) neverSynced() string {
-	for _, f := range w.m.Fields(w.advo.view.Kind) {
-		_, known := w.base.Fields[f.Key]
-		if !known && f.Direction != mapping.ToAdvoware && !f.Clear && !f.Computed && w.advo.view.Values[f.Key].HasText() {
-			return f.Advo
-		}
-	}
-	return ""
-}
-
 // announceDelete keeps every mapped value of the record in the history before
 // it is deleted.
 func (w *work) announceDelete(ctx context.Context) error {
 	e := w.history()
-	for _, f := range w.m.Fields(w.advo.view.Kind) {
-		if v := w.advo.view.Values[f.Key]; v.HasText() && f.Advo != "" {
+	for _, f := range w.m.Fields(w.advo.View.Kind) {
+		if v := w.advo.View.Values[f.Key]; v.HasText() && f.Advo != "" {
 			e.Writes = append(e.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
 				Before: v, After: record.Empty(), State: store.WritePlanned, Attempt: w.did.attempt})
 		}
 	}
-	in := &store.Announcement{Side: record.Advoware, Removes: true, AdvowareID: w.advo.id, Run: w.e.cfg.Run, At: w.e.Now(), Deadline: w.deadline()}
+	in := &store.Announcement{Side: record.Advoware, Removes: true, AdvowareID: w.advo.ID, Run: w.e.cfg.Run, At: w.e.Now(), Deadline: w.deadline()}
 	return w.announce(ctx, in, reconcile.Decision{})
 }
 

@@ -9,6 +9,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -34,27 +35,6 @@ func (e *Engine) Operate(ctx context.Context, req Request, dry bool, fn func(con
 		w.underLock(ctx, do)
 	}
 	return w.finish(start, calls)
-}
-
-// Espo is what EspoCRM shows of a record.
-type Espo struct {
-	Object     record.Object
-	View       mapping.View
-	AdvowareID int64 // 0: not linked
-	RowID      string
-	Status     string
-	LastSync   string
-	Message    string // the failure that it shows
-	Retries    int
-	Version    *int64 // nil where the type has no optimistic concurrency
-}
-
-// Advo is what Advoware shows of a record.
-type Advo struct {
-	ID     int64
-	Object record.Object
-	View   mapping.View
-	RowID  string
 }
 
 // Read loads what is remembered and reads EspoCRM. A record on hold ends the operation,
@@ -84,28 +64,15 @@ func (r *Record) ReadAdvoware(ctx context.Context, id int64) error {
 		return err
 	}
 	r.w.advo = s
-	r.Result.AdvowareID, r.Result.RowID.Current = &id, s.row
+	r.Result.AdvowareID, r.Result.RowID.Current = &id, s.RowID
 	return nil
 }
 
 // Espo is the last read of EspoCRM; nil: the record is not there.
-func (r *Record) Espo() *Espo {
-	s := r.w.espo
-	if s == nil {
-		return nil
-	}
-	return &Espo{Object: s.obj, View: s.view, AdvowareID: s.advowareID, RowID: s.row, Status: s.status, LastSync: s.lastSync, Message: s.message,
-		Retries: s.retries, Version: s.version}
-}
+func (r *Record) Espo() *sides.Espo { return r.w.espo }
 
 // Advo is the last read of Advoware; nil: it was not read, or the record is not there.
-func (r *Record) Advo() *Advo {
-	s := r.w.advo
-	if s == nil {
-		return nil
-	}
-	return &Advo{ID: s.id, Object: s.obj, View: s.view, RowID: s.row}
-}
+func (r *Record) Advo() *sides.Advo { return r.w.advo }
 
 // Mapping is the request's, with what this store knows of the records that fields lead to.
 func (r *Record) Mapping() *mapping.Mapping { return r.w.m }
@@ -161,7 +128,7 @@ func (r *Record) Edited(ctx context.Context) (bool, error) {
 // ConfirmedLink is a person's word on the link, as it is remembered: it holds for as long
 // as Advoware shows the same natural key.
 func (r *Record) ConfirmedLink() *store.Link {
-	return &store.Link{AdvowareID: r.w.advo.id, Key: keyPrint(r.w.m.MatchValues(r.w.advo.view, record.Advoware))}
+	return &store.Link{AdvowareID: r.w.advo.ID, Key: keyPrint(r.w.m.MatchValues(r.w.advo.View, record.Advoware))}
 }
 
 // AwaitOpen waits until the announced write of an interrupted run can land no more. again:

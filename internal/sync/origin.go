@@ -13,7 +13,7 @@ import (
 // that does not say which it is may be another.
 func (w *work) seeOrigin(ctx context.Context) error {
 	server, later, err := w.e.Server(ctx)
-	if w.espo.advowareID != 0 {
+	if w.espo.AdvowareID != 0 {
 		return nil
 	}
 	if err != nil {
@@ -34,7 +34,7 @@ func (w *work) newHere(ctx context.Context, later bool) bool {
 	switch {
 	case w.mem.Lost:
 		return false
-	case w.e.OlderThan(ctx, w.espo.createdAt), !w.e.SaidAllNew(ctx, w.key.Entity).IsZero():
+	case w.e.OlderThan(ctx, w.espo.CreatedAt), !w.e.SaidAllNew(ctx, w.key.Entity).IsZero():
 		return true
 	}
 	return w.e.cfg.MarkSyncing && !later && w.mem.Base == nil && (w.did.prior == "" || w.did.prior == record.StatusPending)

@@ -7,8 +7,12 @@ import (
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
+
+// maxErrorMessage is the length of syncErrorMessage in characters.
+const maxErrorMessage = 2000
 
 // statusPatch is a PUT that changes nothing but the status.
 func statusPatch(status string) record.Patch {
@@ -22,7 +26,7 @@ func statusPatch(status string) record.Patch {
 // saved after that read has no older stamp.
 func (w *work) cleanPatch() record.Patch {
 	p := statusPatch(record.StatusClean)
-	p.Put(record.FieldLastSync, max(w.espo.modifiedAt, w.espo.asOf))
+	p.Put(record.FieldLastSync, max(w.espo.ModifiedAt, w.espo.AsOf))
 	p.Put(record.FieldErrorMessage, nil)
 	p.Put(record.FieldRetryCount, 0)
 	return p
@@ -69,7 +73,7 @@ func (w *work) patch(values map[string]record.Value) (record.Patch, error) {
 		}
 		plain[key] = v
 	}
-	p, err := w.m.EspoPatch(w.espo.obj, plain)
+	p, err := w.m.EspoPatch(w.espo.Object, plain)
 	for name, raw := range cleared {
 		p[name] = raw
 	}
@@ -83,8 +87,8 @@ func (w *work) planEspo(d reconcile.Decision, ends bool) (record.Patch, *store.B
 	if err != nil {
 		return nil, nil, err
 	}
-	planned := clone(w.base)
-	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.id
+	planned := sides.Clone(w.base)
+	planned.Mapping, planned.AdvowareID = w.m.Fingerprint(), w.advo.ID
 	if !ends {
 		if d.Typed { // a pass finds the record, whatever comes
 			p.Put(record.FieldStatus, record.StatusDirty)
@@ -92,17 +96,17 @@ func (w *work) planEspo(d reconcile.Decision, ends bool) (record.Patch, *store.B
 		return p, planned, nil
 	}
 	for key, v := range d.ToEspo {
-		w.setBase(planned, key, record.Pair{Espo: v, Advo: w.advo.view.Values[key]})
-		answered(planned, key)
+		w.setBase(planned, key, record.Pair{Espo: v, Advo: w.advo.View.Values[key]})
+		sides.Answered(planned, key)
 	}
-	planned.LastSync, planned.StoredAt = w.espo.modifiedAt, w.e.Now()
+	planned.LastSync, planned.StoredAt = w.espo.ModifiedAt, w.e.Now()
 	planned.Kind = w.kindAfter(d)
 	for name, raw := range w.cleanPatch() {
 		p[name] = raw
 	}
 	planned.RowID = ""
-	if w.advo.row != "" && w.matches(planned, w.advo) {
-		planned.RowID = w.advo.row
+	if w.advo.RowID != "" && !sides.AdvoMoved(w.m, planned, &w.advo.View) {
+		planned.RowID = w.advo.RowID
 		p.Put(record.FieldRowID, planned.RowID)
 	}
 	return p, planned, nil
@@ -110,12 +114,21 @@ func (w *work) planEspo(d reconcile.Decision, ends bool) (record.Patch, *store.B
 
 // kindAfter is both sides' kinds once ToEspo has been written.
 func (w *work) kindAfter(d reconcile.Decision) record.Pair {
-	if w.advo.view.Kind == "" {
+	if w.advo.View.Kind == "" {
 		return record.Pair{}
 	}
-	espo := w.espo.view.Kind
+	espo := w.espo.View.Kind
 	if len(d.ToEspo) > 0 {
 		espo = d.Kind
 	}
-	return record.Pair{Espo: record.Of(espo), Advo: record.Of(w.advo.view.Kind)}
+	return record.Pair{Espo: record.Of(espo), Advo: record.Of(w.advo.View.Kind)}
+}
+
+// cut shortens a text to n characters, never in the middle of one.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
 }

@@ -8,6 +8,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 )
 
 // Plan says what Sync would do now and why, and writes nothing anywhere. The
@@ -144,19 +145,19 @@ func (w *work) foresee(d reconcile.Decision) reconcile.Decision {
 	if len(d.ToAdvo) == 0 {
 		return d
 	}
-	obj, err := w.overlay(w.advo.obj, d.ToAdvo)
+	obj, err := w.overlay(w.advo.Object, d.ToAdvo)
 	if err != nil {
 		return d
 	}
-	next, err := readAdvoState(w.m, w.advo.id, obj)
+	next, err := sides.ReadAdvo(w.m, w.advo.ID, obj)
 	if err != nil {
 		return d
 	}
 	now := *w
 	now.advo = next
-	now.base = clone(w.base)
+	now.base = sides.Clone(w.base)
 	for key, v := range d.ToAdvo {
-		now.setBase(now.base, key, record.Pair{Espo: w.espo.view.Values[key], Advo: v})
+		now.setBase(now.base, key, record.Pair{Espo: w.espo.View.Values[key], Advo: v})
 	}
 	again := reconcile.Decide(now.input())
 	d.ToEspo = again.ToEspo

@@ -21,12 +21,12 @@ import (
 // doubtful asks reconcile what the link is worth that EspoCRM carries, once both
 // sides were read; "": it is proven, or there is none to judge.
 func (w *work) doubtful(ctx context.Context) (reconcile.Belief, error) {
-	id := w.espo.advowareID
-	if w.advo == nil || w.did.linkID != 0 || id == 0 || id != w.advo.id {
+	id := w.espo.AdvowareID
+	if w.advo == nil || w.did.linkID != 0 || id == 0 || id != w.advo.ID {
 		return "", nil
 	}
-	l := reconcile.Link{Based: w.based(id), Told: w.linkMade(id), RowStored: w.espo.row, RowCurrent: w.advo.row,
-		Espo: w.m.MatchValues(w.espo.view, record.EspoCRM), Advo: w.m.MatchValues(w.advo.view, record.Advoware)}
+	l := reconcile.Link{Based: w.based(id), Told: w.linkMade(id), RowStored: w.espo.RowID, RowCurrent: w.advo.RowID,
+		Espo: w.m.MatchValues(w.espo.View, record.EspoCRM), Advo: w.m.MatchValues(w.advo.View, record.Advoware)}
 	if link := w.mem.Link; link != nil && link.AdvowareID == id {
 		l.Confirmed = link.Key != "" && link.Key == keyPrint(l.Advo)
 	}
@@ -56,7 +56,7 @@ type sharing struct {
 // only while the number is noted as carried twice. It is called before Advoware is read
 // for a decision, because a PUT may rest on that read.
 func (w *work) sharers(ctx context.Context) (sharing, error) {
-	id := w.espo.advowareID
+	id := w.espo.AdvowareID
 	if id == 0 || w.did.linkID != 0 {
 		return sharing{}, nil
 	}
@@ -127,7 +127,7 @@ func suspect(l reconcile.Link) reconcile.Belief {
 func (w *work) based(id int64) bool { return w.mem.Base != nil && w.mem.Base.AdvowareID == id }
 
 // proven: the link that EspoCRM carries needs no other proof.
-func (w *work) proven() bool { return w.based(w.espo.advowareID) || w.linkMade(w.espo.advowareID) }
+func (w *work) proven() bool { return w.based(w.espo.AdvowareID) || w.linkMade(w.espo.AdvowareID) }
 
 // linkMade: this tool has made the link or was about to, or an operator has said so.
 func (w *work) linkMade(id int64) bool {
@@ -175,7 +175,7 @@ func (w *work) knownElsewhere(ctx context.Context, id int64) ([]string, error) {
 // vet looks at a link that nothing in the memory proves before an interrupted
 // write is recovered, which compares with what the link leads to.
 func (w *work) vet(ctx context.Context) (reconcile.Belief, error) {
-	if id := w.espo.advowareID; w.mem.Open == nil || id == 0 || w.based(id) || w.linkMade(id) {
+	if id := w.espo.AdvowareID; w.mem.Open == nil || id == 0 || w.based(id) || w.linkMade(id) {
 		return "", nil
 	}
 	if err := w.readAdvo(ctx); err != nil {
@@ -189,7 +189,7 @@ func (w *work) vet(ctx context.Context) (reconcile.Belief, error) {
 func (w *work) sayDoubtful(b reconcile.Belief) {
 	w.res.Verdict, w.res.Outcome, w.res.Fields = result.Conflict, result.ConflictWaits, []result.Field{}
 	w.res.RowID.Current = ""
-	w.res.Reason = reconcile.ReasonDoubtful(b, w.advo.id)
+	w.res.Reason = reconcile.ReasonDoubtful(b, w.advo.ID)
 }
 
 func (w *work) planDoubtful(b reconcile.Belief) {
@@ -209,7 +209,7 @@ func (w *work) skipDoubtful(b reconcile.Belief) {
 // doubtKnown: this doubt was told, and EspoCRM shows it.
 func (w *work) doubtKnown() bool {
 	p := w.mem.Parked
-	return p != nil && p.Doubtful && p.AdvowareID == w.advo.id && w.espo.status == record.StatusConflict
+	return p != nil && p.Doubtful && p.AdvowareID == w.advo.ID && w.espo.Status == record.StatusConflict
 }
 
 // parkDoubtful leaves a link in doubt to a person. What is remembered of the link
@@ -232,11 +232,11 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 		return err
 	}
 	next := w.mem
-	told := next.Parked != nil && next.Parked.Doubtful && next.Parked.AdvowareID == w.advo.id
-	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id, Doubtful: true, Was: was}
+	told := next.Parked != nil && next.Parked.Doubtful && next.Parked.AdvowareID == w.advo.ID
+	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.RowID, AdvowareID: w.advo.ID, Doubtful: true, Was: was}
 	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
 	if !told && !w.e.doubtTold.Swap(true) {
-		next.Notes = append(slices.Clone(next.Notes), w.note(w.words().ofDoubt(b, w.advo.id, w.res.Reason)+"\n"+w.words().doubts+hint))
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.words().ofDoubt(b, w.advo.ID, w.res.Reason)+"\n"+w.words().doubts+hint))
 	}
 	w.closeEntry(result.ConflictWaits)
 	w.tells.entry.RowBefore, w.tells.entry.RowAfter = "", ""
@@ -245,7 +245,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	}
 	p := statusPatch(record.StatusConflict)
 	p.Put(record.FieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
-	if _, err := w.putEspo(ctx, p, w.espo.version); fault.Is(err, fault.Modified) {
+	if _, err := w.putEspo(ctx, p, w.espo.Version); fault.Is(err, fault.Modified) {
 		return w.stillOurs(ctx) // the next sync says it, of what it reads then
 	} else if err != nil {
 		return err
@@ -263,7 +263,7 @@ func (w *work) unedited(ctx context.Context, status string) (string, error) {
 		return status, nil
 	}
 	byUs, err := w.e.Ours(ctx, w.did.priorStamp[1])
-	if err == nil && !byUs && w.did.priorStamp[0] >= w.espo.lastSync {
+	if err == nil && !byUs && w.did.priorStamp[0] >= w.espo.LastSync {
 		status = record.StatusDirty
 	}
 	return status, err

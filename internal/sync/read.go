@@ -10,6 +10,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -27,7 +28,7 @@ func (w *work) load(ctx context.Context) error {
 	if w.req.Linked != 0 {
 		w.mem.Link = &store.Link{AdvowareID: w.req.Linked}
 	}
-	w.base = usable(w.m, w.mem.Base)
+	w.base = sides.Usable(w.m, w.mem.Base)
 	if w.mem.Lost {
 		w.warn("the store has lost what was remembered of this record; it is compared as if for the first time. Redis must not evict: advosync doctor")
 	}
@@ -48,7 +49,7 @@ func (w *work) readEspo(ctx context.Context) error {
 		}
 		err := set(ctx, o, w.req.FreshAt)
 		if !w.req.FreshAt.IsZero() {
-			w.espo.readAt = w.req.FreshAt
+			w.espo.ReadAt = w.req.FreshAt
 		}
 		return err
 	}
@@ -101,15 +102,15 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 	if began.IsZero() {
 		began = now
 	}
-	s, err := readState(w.m, o, now)
-	s.asOf = w.e.serverAt(began, now)
+	s, err := sides.ReadEspo(w.m, o, now)
+	s.AsOf = w.e.serverAt(began, now)
 	if w.espo == nil && w.did.prior == "" {
 		w.found(s)
 	}
 	w.espo = s
 	w.res.Name, _ = o.Text(w.m.Title())
 	w.linkMoved()
-	w.res.RetryCount, w.res.RowID.Stored, w.res.Timestamps.LastSync = s.retries, s.row, rfc3339(s.lastSync)
+	w.res.RetryCount, w.res.RowID.Stored, w.res.Timestamps.LastSync = s.Retries, s.RowID, rfc3339(s.LastSync)
 	if id := w.advowareID(); id != 0 {
 		w.res.AdvowareID = &id
 	}
@@ -120,9 +121,9 @@ func (w *work) setEspo(ctx context.Context, o record.Object, began time.Time) er
 }
 
 // found keeps what EspoCRM shows before this sync has written anything there.
-func (w *work) found(s *espoState) {
-	w.did.prior, w.did.priorStamp = s.status, [2]string{s.modifiedAt, s.modifiedBy}
-	w.res.Status, w.res.Timestamps.ModifiedAt = s.status, rfc3339(s.modifiedAt)
+func (w *work) found(s *sides.Espo) {
+	w.did.prior, w.did.priorStamp = s.Status, [2]string{s.ModifiedAt, s.ModifiedBy}
+	w.res.Status, w.res.Timestamps.ModifiedAt = s.Status, rfc3339(s.ModifiedAt)
 }
 
 // linkMoved drops what is known of another Advoware record than the one that
@@ -130,7 +131,7 @@ func (w *work) found(s *espoState) {
 // old one back, or a `link --force` ended before the memory followed. It tells
 // nothing of this one.
 func (w *work) linkMoved() {
-	id := w.espo.advowareID
+	id := w.espo.AdvowareID
 	if b := w.base; b != nil && b.AdvowareID != 0 && w.did.linkID == 0 && id != 0 && id != w.did.prevID && id != b.AdvowareID {
 		w.base, w.knows.baseless, w.knows.relinked = nil, false, true
 		if p := w.mem.Parked; p != nil && p.AdvowareID != id {
@@ -152,11 +153,11 @@ func (w *work) readAdvo(ctx context.Context) error {
 	}
 	w.advo = s
 	w.res.AdvowareID = &id
-	w.res.RowID.Current = s.row
+	w.res.RowID.Current = s.RowID
 	return nil
 }
 
-func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
+func (w *work) getAdvo(ctx context.Context, id int64) (*sides.Advo, error) {
 	o, known := w.req.Listed.advo(id)
 	if !known {
 		var err error
@@ -167,14 +168,14 @@ func (w *work) getAdvo(ctx context.Context, id int64) (*advoState, error) {
 	if err := directory.IsNumber(w.m, id, o, "read "+w.what()); err != nil {
 		return nil, err
 	}
-	return readAdvoState(w.m, id, o)
+	return sides.ReadAdvo(w.m, id, o)
 }
 
 // readToDecide reads Advoware for a decision that a PUT may rest on: between the
 // two nothing but the local store may lie. So where no base can decide, who we
 // are in EspoCRM is asked before; once in a process.
 func (w *work) readToDecide(ctx context.Context) error {
-	if !w.firstContact() && w.lacksBase() {
+	if !w.firstContact() && sides.Lacks(w.m, w.base, w.espo.View.Kind) {
 		if _, err := w.e.Ours(ctx, ""); err != nil {
 			return err
 		}
@@ -202,22 +203,22 @@ func (w *work) readBack(ctx context.Context) error {
 		return err
 	}
 	w.advo = s
-	w.res.RowID.After = s.row
+	w.res.RowID.After = s.RowID
 	return nil
 }
 
 // staleRead guards a type without optimistic concurrency: mapped values resting
 // on a read older than a second are sent only after another look.
 func (w *work) staleRead(ctx context.Context, d reconcile.Decision) (again bool, err error) {
-	if w.espo.version != nil || len(d.ToEspo) == 0 || w.e.Now().Sub(w.espo.readAt) <= time.Second {
+	if w.espo.Version != nil || len(d.ToEspo) == 0 || w.e.Now().Sub(w.espo.ReadAt) <= time.Second {
 		return false, nil
 	}
 	old := w.espo
 	if err := w.readEspo(ctx); err != nil || w.espo == nil {
 		return true, err
 	}
-	for key, v := range old.view.Values {
-		if w.espo.view.Values[key] != v {
+	for key, v := range old.View.Values {
+		if w.espo.View.Values[key] != v {
 			return true, nil
 		}
 	}
@@ -236,8 +237,27 @@ func (w *work) mark(ctx context.Context) error {
 	if err := w.setRead(ctx, o, began); err != nil {
 		return err
 	}
-	if w.espo.status != record.StatusSyncing {
+	if w.espo.Status != record.StatusSyncing {
 		return w.notAcceptedField(record.FieldStatus)
 	}
 	return nil
+}
+
+// rfc3339 shows EspoCRM's stamp the way results do; "" stays "".
+func rfc3339(stamp string) string {
+	t, err := time.Parse(record.StampLayout, stamp)
+	if err != nil {
+		return stamp
+	}
+	return t.Format(time.RFC3339)
+}
+
+// serverAt is EspoCRM's time at a moment of ours, in its format and never too
+// late: its newest answer came at the latest now. "" before the first answer.
+func (e *Engine) serverAt(began, now time.Time) string {
+	server := e.EspoCRM.ServerTime()
+	if server.IsZero() || now.Before(began) {
+		return ""
+	}
+	return server.Add(began.Sub(now)).UTC().Format(record.StampLayout)
 }

@@ -12,6 +12,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -23,7 +24,7 @@ func (w *work) recover(ctx context.Context) error {
 	if err := w.waitForDeadline(ctx, in); err != nil || w.espo == nil {
 		return err
 	}
-	if !in.Makes && in.AdvowareID != 0 && in.AdvowareID != w.espo.advowareID { // linked to another since
+	if !in.Makes && in.AdvowareID != 0 && in.AdvowareID != w.espo.AdvowareID { // linked to another since
 		w.base, w.mem.Parked = nil, nil
 		w.owe(in)
 		advo, espo := w.leftStates(in)
@@ -113,7 +114,7 @@ func (w *work) replay(ctx context.Context, in *store.Announcement) {
 		return
 	}
 	w.learn(asked, got)
-	next, moved := clone(w.base), asked.BroughtRowID()
+	next, moved := sides.Clone(w.base), asked.BroughtRowID()
 	for key, outcome := range got.Fields {
 		if outcome != reconcile.OutcomeArrived && outcome != reconcile.OutcomeUnproven {
 			continue
@@ -125,7 +126,7 @@ func (w *work) replay(ctx context.Context, in *store.Announcement) {
 		}
 		w.setBase(next, key, got.Base[key])
 		if outcome == reconcile.OutcomeArrived && in.Side == record.EspoCRM {
-			answered(next, key)
+			sides.Answered(next, key)
 		}
 	}
 	if moved {
@@ -133,7 +134,7 @@ func (w *work) replay(ctx context.Context, in *store.Announcement) {
 		w.base, w.knows.baseless = next, false
 	}
 	if asked.BroughtRowID() {
-		next.RowID, next.LastSync = in.RowID, w.espo.lastSync
+		next.RowID, next.LastSync = in.RowID, w.espo.LastSync
 		if k := w.kinds(); k.Espo == k.Advo {
 			next.Kind = k
 		}
@@ -162,16 +163,16 @@ func (w *work) clears(in *store.Announcement) bool {
 // settling is an interrupted write as the recovery table asks for it. Nobody knows
 // what the client has said of it.
 func (w *work) settling(ctx context.Context, in *store.Announcement) reconcile.Settling {
-	out := reconcile.Settling{Base: pairsOf(clone(w.base)), RowNow: w.espo.row, Form: w.ownForm,
+	out := reconcile.Settling{Base: sides.Pairs(sides.Clone(w.base)), RowNow: w.espo.RowID, Form: w.ownForm,
 		Open: reconcile.Announcement{Side: in.Side, RowID: in.RowID, RowBefore: in.RowBefore, Fields: map[string]reconcile.Announced{}}}
 	if in.Side == record.EspoCRM {
 		byUs, err := w.e.Ours(ctx, w.did.priorStamp[1])
 		// Clean is what the PUT has set: any later one of ours has set another status,
 		// and has buried who saved before it.
 		out.ByUs = byUs && err == nil && w.did.prior == record.StatusClean && out.BroughtRowID()
-		out.Now = withKind(w.espo.view)
+		out.Now = withKind(w.espo.View)
 	} else if w.advo != nil {
-		out.Now = withKind(w.advo.view)
+		out.Now = withKind(w.advo.View)
 	}
 	for key, a := range in.Fields {
 		if f, ok := w.m.Field(key); key == reconcile.KindKey || ok && !f.Clear {
@@ -276,7 +277,7 @@ func bySide(advo, espo store.WriteState) func(store.Write) store.WriteState {
 // linked next.
 func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error {
 	w.did.prevID = in.PrevID
-	id := w.espo.advowareID
+	id := w.espo.AdvowareID
 	switch linked := id != 0 && id != in.PrevID; {
 	case linked && in.AdvowareID != id: // by hand, to another one or to what may be ours
 		w.base, w.did.prevID = nil, 0
@@ -306,7 +307,7 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 			if err := w.carriedElsewhere(ctx, in.AdvowareID, nil); err != nil {
 				return err
 			}
-			w.did.linkID = s.id
+			w.did.linkID = s.ID
 			w.owe(in)
 			w.closeRun(ctx, in, bySide(store.WriteDone, store.WriteNotDone))
 			w.baseOfPosted(postedValues(in), s)
@@ -342,7 +343,7 @@ func (w *work) lookForMade(ctx context.Context, in *store.Announcement) error {
 // again, with a backup for instance. Then the link that EspoCRM still carries
 // holds, and so does what was remembered with it.
 func (w *work) cameBack(ctx context.Context, prev int64) error {
-	if prev == 0 || w.espo.advowareID != prev {
+	if prev == 0 || w.espo.AdvowareID != prev {
 		return nil
 	}
 	if _, err := w.getAdvo(ctx, prev); fault.Is(err, fault.NotFound) {
@@ -352,20 +353,20 @@ func (w *work) cameBack(ctx context.Context, prev int64) error {
 	}
 	w.did.prevID = 0
 	if b := w.mem.Base; b != nil && b.AdvowareID == prev {
-		w.base = usable(w.m, b)
+		w.base = sides.Usable(w.m, b)
 	}
 	return nil
 }
 
 // baseOfPosted is the base of a record that was posted: what stands there where it is
 // the posted value's own form; anything else may be a form that nobody knows, or an edit.
-func (w *work) baseOfPosted(posted map[string]record.Value, s *advoState) {
-	w.base = clone(nil)
+func (w *work) baseOfPosted(posted map[string]record.Value, s *sides.Advo) {
+	w.base = sides.Clone(nil)
 	if k, ok := posted[reconcile.KindKey]; ok {
 		w.base.Kind = record.Pair{Espo: k, Advo: k}
 	}
 	for key, v := range posted {
-		r := s.view.Values[key]
+		r := s.View.Values[key]
 		p := record.Pair{Espo: v, Advo: r}
 		switch {
 		case r.IsAbsent():

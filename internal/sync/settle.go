@@ -12,6 +12,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -57,7 +58,7 @@ func (w *work) atRest() bool {
 // foundClean reports whether EspoCRM called the record synced before this sync, and still
 // does.
 func (w *work) foundClean() bool {
-	return !w.did.marked && w.did.prior == record.StatusClean && w.espo.lastSync != ""
+	return !w.did.marked && w.did.prior == record.StatusClean && w.espo.LastSync != ""
 }
 
 // remembered stores what an adoption has found, and tells EspoCRM where put says so.
@@ -82,9 +83,9 @@ func (w *work) checked(ctx context.Context) error {
 // putClean tells EspoCRM that an adopted record is clean. Under a version
 // number, so that it cannot bury an edit made meanwhile: then decide anew.
 func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err error) {
-	onlyStatus := w.espo.row == base.RowID && w.espo.lastSync != ""
+	onlyStatus := w.espo.RowID == base.RowID && w.espo.LastSync != ""
 	if onlyStatus && w.req.DeferClean != nil {
-		w.req.DeferClean(w.key.ID, w.espo.version)
+		w.req.DeferClean(w.key.ID, w.espo.Version)
 		w.did.marked = false
 		return false, nil
 	}
@@ -92,7 +93,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	if base.RowID != "" {
 		p.Put(record.FieldRowID, base.RowID)
 	}
-	o, err := w.putEspo(ctx, p, w.espo.version)
+	o, err := w.putEspo(ctx, p, w.espo.Version)
 	if fault.Is(err, fault.Modified) {
 		w.tells.entry = nil // told once it is true
 		return true, w.stillOurs(ctx)
@@ -100,7 +101,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	if err != nil {
 		return false, err
 	}
-	after, err := readState(w.m, o, w.e.Now())
+	after, err := sides.ReadEspo(w.m, o, w.e.Now())
 	if err != nil {
 		return false, err
 	}
@@ -108,7 +109,7 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 		return false, w.notAccepted(fault.EspoCRM, refused)
 	}
 	w.did.marked = false
-	w.res.RowID.After = after.row
+	w.res.RowID.After = after.RowID
 	return false, nil
 }
 
@@ -118,7 +119,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	w.sayStuck()
 	contents := w.contents()
 	same := w.mem.Parked != nil && w.mem.Parked.Fingerprint == contents
-	if same && w.espo.status == record.StatusConflict && w.mem.Open == nil {
+	if same && w.espo.Status == record.StatusConflict && w.mem.Open == nil {
 		w.res.Reason.Text = strings.TrimSuffix(w.res.Reason.Text, ".") + ": " + w.hint("resolve")
 		w.sendNotes(ctx) // a run that died in between still owes it
 		return true, nil
@@ -128,15 +129,15 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		w.warn("somebody edited the record while it was resolved: it has to be decided again")
 	}
 	if w.base != nil {
-		b := clone(w.base)
-		b.Mapping, b.AdvowareID, b.Kind = w.m.Fingerprint(), w.advo.id, d.AgreedKind
+		b := sides.Clone(w.base)
+		b.Mapping, b.AdvowareID, b.Kind = w.m.Fingerprint(), w.advo.ID, d.AgreedKind
 		next.Base = b
 	}
 	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.waitsSince()
 	if w.did.wroteAdvo { // what went over beside it
 		next.Notes, w.tells.owed = append(slices.Clone(next.Notes), w.tells.owed...), nil
 	}
-	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.advo.row, AdvowareID: w.advo.id}
+	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.advo.RowID, AdvowareID: w.advo.ID}
 	for _, c := range d.Changes {
 		next.Parked.Fields = append(next.Parked.Fields, c.Field.Key)
 	}
@@ -183,5 +184,5 @@ func (w *work) asked(d reconcile.Decision) bool {
 
 // contents is the fingerprint of what both sides hold now, EspoCRM's half first.
 func (w *work) contents() string {
-	return Contents(w.m, w.espoView()) + ":" + Contents(w.m, w.advoView())
+	return sides.Contents(w.m, w.espoView()) + ":" + sides.Contents(w.m, w.advoView())
 }

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/sides"
 )
 
 // A field that cannot be brought over is stuck: unreadable, not in its table, refused by
@@ -56,7 +57,7 @@ func (w *work) leaveOut(f *fault.Error, keys []string) bool {
 
 // known reports whether a record is known by the field, or by one of its group.
 func (w *work) known(fd mapping.Field) bool {
-	return slices.ContainsFunc(w.m.Fields(w.espo.view.Kind), func(f mapping.Field) bool {
+	return slices.ContainsFunc(w.m.Fields(w.espo.View.Kind), func(f mapping.Field) bool {
 		return (f.Key == fd.Key || f.Group != "" && f.Group == fd.Group) && slices.Contains(w.m.Match(), f.Espo)
 	})
 }
@@ -65,19 +66,19 @@ func (w *work) known(fd mapping.Field) bool {
 // EspoCRM's value has still to go over, but not over what is saved there meanwhile. What
 // EspoCRM lacks is still filled from there.
 func (w *work) seenStuck() {
-	if w.espo.lastSync != "" || w.advo == nil {
+	if w.espo.LastSync != "" || w.advo == nil {
 		return
 	}
-	w.base = clone(w.base)
-	for _, f := range w.m.Fields(w.espo.view.Kind) {
+	w.base = sides.Clone(w.base)
+	for _, f := range w.m.Fields(w.espo.View.Kind) {
 		_, known := w.base.Fields[f.Key]
-		filled := f.Group == "" && !w.espo.view.Values[f.Key].HasText() && w.espo.view.Broken[f.Key] == nil
+		filled := f.Group == "" && !w.espo.View.Values[f.Key].HasText() && w.espo.View.Broken[f.Key] == nil
 		if known || filled || f.Direction != mapping.Both || !w.leftOut(f) {
 			continue
 		}
-		a := w.advo.view.Values[f.Key]
+		a := w.advo.View.Values[f.Key]
 		switch {
-		case w.advo.view.Broken[f.Key] != nil:
+		case w.advo.View.Broken[f.Key] != nil:
 			a = record.Unknown()
 		case a.IsAbsent():
 			a = record.Empty()
@@ -97,7 +98,7 @@ func (w *work) leftOut(fd mapping.Field) bool {
 }
 
 func (w *work) kindsDiffer() bool {
-	return w.espo != nil && w.advo != nil && w.espo.view.Kind != w.advo.view.Kind
+	return w.espo != nil && w.advo != nil && w.espo.View.Kind != w.advo.View.Kind
 }
 
 // keysNamed are those of the sent fields that have this name in the system, or as a key.
@@ -174,7 +175,7 @@ func (w *work) sendable(d reconcile.Decision) (again bool, err error) {
 	if len(d.ToAdvo) > 0 {
 		obj := record.Object{}
 		if w.advo != nil {
-			obj = w.advo.obj
+			obj = w.advo.Object
 		}
 		if _, err := w.overlay(obj, d.ToAdvo); err != nil {
 			return w.stick(err, d.ToAdvo), err

@@ -31,7 +31,7 @@ func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
 	switch {
 	case w.espo == nil:
 		return w.unknownRecord()
-	case w.mem.Parked == nil && w.espo.status != record.StatusConflict:
+	case w.mem.Parked == nil && w.espo.Status != record.StatusConflict:
 		w.skip("no_conflict", "No conflict of this record waits for a decision.")
 		return nil
 	}
@@ -170,7 +170,7 @@ func (r *Record) With(espo, advo map[string]record.Value) (e, a mapping.View, er
 	if err != nil {
 		return e, a, err
 	}
-	obj := w.espo.obj
+	obj := w.espo.Object
 	for _, name := range slices.Sorted(maps.Keys(p)) {
 		if obj, err = obj.Set(name, p[name]); err != nil {
 			return e, a, err
@@ -179,7 +179,7 @@ func (r *Record) With(espo, advo map[string]record.Value) (e, a mapping.View, er
 	if e, err = w.m.ReadEspo(obj); err != nil {
 		return e, a, err
 	}
-	if obj, err = w.overlay(w.advo.obj, advo); err != nil {
+	if obj, err = w.overlay(w.advo.Object, advo); err != nil {
 		return e, a, err
 	}
 	a, err = w.m.ReadAdvo(obj)

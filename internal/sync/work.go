@@ -9,6 +9,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/sides"
 	"advosync/internal/store"
 )
 
@@ -23,8 +24,8 @@ type work struct {
 
 	mem  store.Memory // as it stands in the store
 	base *store.Base  // the working base
-	espo *espoState   // the read of EspoCRM decided on; nil: not in EspoCRM
-	advo *advoState   // the last read of Advoware; nil: not read, or not there
+	espo *sides.Espo  // the read of EspoCRM decided on; nil: not in EspoCRM
+	advo *sides.Advo  // the last read of Advoware; nil: not read, or not there
 
 	by    authority // who decides
 	knows knowledge // what the working base and the reads stand for
@@ -103,10 +104,10 @@ func (w *work) advowareID() int64 {
 		return w.did.linkID
 	case w.espo == nil && w.mem.Base != nil:
 		return w.mem.Base.AdvowareID
-	case w.espo == nil || w.espo.advowareID == w.did.prevID:
+	case w.espo == nil || w.espo.AdvowareID == w.did.prevID:
 		return 0
 	default:
-		return w.espo.advowareID
+		return w.espo.AdvowareID
 	}
 }
 
@@ -122,14 +123,14 @@ func (w *work) espoView() *mapping.View {
 	if w.espo == nil {
 		return nil
 	}
-	return &w.espo.view
+	return &w.espo.View
 }
 
 func (w *work) advoView() *mapping.View {
 	if w.advo == nil {
 		return nil
 	}
-	return &w.advo.view
+	return &w.advo.View
 }
 
 func (w *work) what() string { return w.key.Entity + " " + w.key.ID }

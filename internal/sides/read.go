@@ -1,0 +1,90 @@
+// Package sides is what both sides of a record show, and what is asked of the base that is
+// remembered of them. It is pure: reads come in as objects, and leave as values.
+package sides
+
+import (
+	"time"
+
+	"advosync/internal/mapping"
+	"advosync/internal/record"
+)
+
+// Attributes are those besides the mapped ones that a record of EspoCRM must be read with.
+func Attributes(m *mapping.Mapping) []string {
+	return []string{"id", record.FieldAdvowareID, record.FieldRowID, record.FieldStatus, record.FieldLastSync, record.FieldErrorMessage, record.FieldRetryCount,
+		record.FieldVersion, record.FieldModifiedAt, record.FieldModifiedBy, record.FieldCreatedAt, m.Title()}
+}
+
+// Espo is one read of EspoCRM. Stamps are EspoCRM's own, in its format, and compare as
+// texts.
+type Espo struct {
+	Object     record.Object
+	View       mapping.View
+	AdvowareID int64 // 0: not linked
+	RowID      string
+	Status     string
+	LastSync   string
+	ModifiedAt string
+	ModifiedBy string
+	CreatedAt  string
+	Message    string // the failure that it shows
+	Retries    int
+	Version    *int64 // nil where the type has no optimistic concurrency
+	ReadAt     time.Time
+	// AsOf is EspoCRM's own time when the read began, as far as its answers tell: what is
+	// saved later has no older stamp. "": they do not.
+	AsOf string
+}
+
+// ReadEspo takes what EspoCRM has answered at a moment of ours. A view that the mapping
+// cannot read is an error; the sync fields are there all the same.
+func ReadEspo(m *mapping.Mapping, o record.Object, now time.Time) (*Espo, error) {
+	s := &Espo{Object: o, ReadAt: now}
+	s.AdvowareID, _ = o.Int(record.FieldAdvowareID)
+	s.RowID, _ = o.Text(record.FieldRowID)
+	s.Status, _ = o.Text(record.FieldStatus)
+	s.LastSync, _ = o.Text(record.FieldLastSync)
+	s.ModifiedAt, _ = o.Text(record.FieldModifiedAt)
+	s.ModifiedBy, _ = o.Text(record.FieldModifiedBy)
+	s.CreatedAt, _ = o.Text(record.FieldCreatedAt)
+	s.Message, _ = o.Text(record.FieldErrorMessage)
+	n, _ := o.Int(record.FieldRetryCount)
+	s.Retries = int(n)
+	if v, ok := o.Int(record.FieldVersion); ok {
+		s.Version = &v
+	}
+	view, err := m.ReadEspo(o)
+	s.View = view
+	return s, err
+}
+
+// Advo is one read of Advoware.
+type Advo struct {
+	ID        int64
+	Object    record.Object
+	View      mapping.View
+	RowID     string
+	ChangedAt string // geaendertAm in EspoCRM's form, "" where there is none
+}
+
+// ReadAdvo takes what Advoware has answered for a number.
+func ReadAdvo(m *mapping.Mapping, id int64, o record.Object) (*Advo, error) {
+	s := &Advo{ID: id, Object: o}
+	s.RowID, _ = o.Text(m.AdvoRowID())
+	if t, ok := o.Text("geaendertAm"); ok {
+		s.ChangedAt = espoStamp(t)
+	}
+	view, err := m.ReadAdvo(o)
+	s.View = view
+	return s, err
+}
+
+// espoStamp turns an ISO stamp into EspoCRM's form; "" when it is none.
+func espoStamp(iso string) string {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", record.StampLayout} {
+		if t, err := time.Parse(layout, iso); err == nil {
+			return t.UTC().Format(record.StampLayout)
+		}
+	}
+	return ""
+}
