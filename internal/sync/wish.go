@@ -102,11 +102,15 @@ func (r *Record) PutBack(ctx context.Context, run string, ask func(context.Conte
 			w.closeAnnounced(ctx)
 			return false, nil
 		}
+		if !again && !done {
+			err = w.withdraw(ctx)
+		}
 		if !again {
-			return done, nil
+			return done, err
 		}
 	}
-	return false, w.putBackKeepsMoving(run)
+	w.skip("keeps_changing", "Somebody kept editing the record; try again: "+w.hint("undo")+" --run "+run)
+	return false, w.withdraw(ctx)
 }
 
 func (w *work) putBack(ctx context.Context, run string, ask func(context.Context) (map[string]reconcile.Wish, error)) (again, done bool, err error) {
@@ -151,16 +155,18 @@ func (w *work) putBackFailed(ctx context.Context, err error) {
 	w.closeAnnounced(ctx)
 }
 
-func (w *work) putBackKeepsMoving(run string) error {
-	w.skip("keeps_changing", "Somebody kept editing the record; try again: "+w.hint("undo")+" --run "+run)
-	if w.mem.Open == nil || w.lease == nil {
+// withdraw ends the announcement of a put-back that EspoCRM has refused, because somebody
+// had saved the record meanwhile, and that is not tried again: else a later run would ask
+// what became of it, and not know.
+func (w *work) withdraw(ctx context.Context) error {
+	if w.mem.Open == nil || w.did.fate != fateNotDone || w.lease == nil {
 		return nil
 	}
 	w.closeEntry(result.Skipped)
 	next := w.mem
 	next.Open = nil
 	w.keepBase(&next)
-	return w.commit(context.Background(), next)
+	return w.commit(ctx, next)
 }
 
 // With is how both sides would read with these values in the place of theirs.
