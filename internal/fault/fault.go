@@ -97,7 +97,7 @@ type Error struct {
 	Op        string   // what was being done, e.g. "update CBeteiligte/6b04…"
 	Message   string   // the reason, in the system's own words where it gave any
 	Hint      string   // the next command to type, or what to look at
-	Field     string   // the mapped field concerned, if one is known
+	Field     string   // the mapped field concerned, if one is known; several with ", " between
 	Others    []string // ids of the records that this one clashes with, if the system named them
 	Transient bool     // true when the same call may pass later without anyone acting
 	// Doubt is true for a write that may have happened: bytes were sent and no
@@ -108,6 +108,9 @@ type Error struct {
 	RetryAfter time.Duration // what the server asked for, 0 when it did not
 	Err        error
 }
+
+// Fields are the names in Field.
+func (e *Error) Fields() []string { return strings.Split(e.Field, ", ") }
 
 // Error says system, operation and reason in one line.
 func (e *Error) Error() string {

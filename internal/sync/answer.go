@@ -15,6 +15,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // paused reports whether a write to Advoware was not sent because the system has
@@ -49,23 +50,9 @@ func (w *work) afterDoubt(ctx context.Context, f *fault.Error) error {
 	return f
 }
 
-// planSeen puts into the history what the read after a doubt shows of somebody's
-// save: a PUT that lands all the same replaces it, in fields that were not
-// sent, too, because the whole object goes over.
+// planSeen puts into the history what the read after a doubt shows of somebody's save.
 func (w *work) planSeen(ctx context.Context, now *sides.Advo) {
-	planned := len(w.tells.entry.Writes)
-	for _, f := range w.m.Fields(now.View.Kind) {
-		v, after := now.View.Values[f.Key], w.advo.View.Values[f.Key]
-		if f.Clear || f.Computed || v.IsAbsent() || v == after {
-			continue
-		}
-		if a, ok := w.mem.Open.Fields[f.Key]; ok {
-			after = a.Target
-		}
-		w.tells.entry.Writes = append(w.tells.entry.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
-			Before: v, After: after, State: store.WritePlanned, Attempt: w.did.attempt})
-	}
-	if len(w.tells.entry.Writes) == planned {
+	if !tell.PlanSeen(w.tells.entry, w.m, w.mem.Open.Fields, &w.advo.View, &now.View, w.did.attempt) {
 		return
 	}
 	if err := w.commit(ctx, w.mem); err != nil {

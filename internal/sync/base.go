@@ -6,6 +6,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // setBase stores one field's pair.
@@ -36,25 +37,8 @@ func (w *work) advance(sent map[string]record.Value, before, after *sides.Advo) 
 		w.base, w.knows.baseless = next, false
 	}
 	if len(refused) > 0 {
-		w.closeUntaken(before, after)
+		tell.CloseUntaken(w.tells.entry, &before.View, &after.View)
 		return w.notAccepted(fault.Advoware, refused)
 	}
 	return nil
-}
-
-// closeUntaken closes the history of a write that was not taken: what still
-// stands was not overwritten, the rest was.
-func (w *work) closeUntaken(before, after *sides.Advo) {
-	if w.tells.entry == nil {
-		return
-	}
-	for i := range w.tells.entry.Writes {
-		wr := &w.tells.entry.Writes[i]
-		if wr.Side != record.Advoware || wr.State != store.WritePlanned {
-			continue
-		}
-		if wr.State = store.WriteDone; after.View.Values[wr.Field] == before.View.Values[wr.Field] {
-			wr.State = store.WriteNotDone
-		}
-	}
 }

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // cleanUpTime bounds what is done for a record after its own context has ended.
@@ -53,7 +53,7 @@ func (w *work) conclude(ctx context.Context, err error) {
 // this API user.
 func (w *work) explainStatus(ctx context.Context, err error) {
 	f := fault.As(err)
-	if f == nil || w.e.cfg.Misfit == nil || f.Code != fault.NotAccepted || f.System != fault.EspoCRM || !slices.Contains(splitNames(f.Field), record.FieldStatus) {
+	if f == nil || w.e.cfg.Misfit == nil || f.Code != fault.NotAccepted || f.System != fault.EspoCRM || !slices.Contains(f.Fields(), record.FieldStatus) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
@@ -208,7 +208,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		w.sendNotes(ctx)
 		return
 	}
-	w.closeRefused(f)
+	tell.CloseRefused(w.tells.entry, f)
 	next := w.mem
 	w.keepBase(&next)
 	if next.Open = w.noLateWrite(next.Open); w.endsOpen(f) {
@@ -227,7 +227,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
 	}
 	if status == record.StatusPermanentlyFailed && w.did.prior != record.StatusPermanentlyFailed {
-		next.Notes = append(slices.Clone(next.Notes), w.note(fmt.Sprintf(w.words().givenUp, count, w.res.Error.Message)+"\n"+w.words().again+w.hint("reset")))
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.notes().GivenUp(count, w.res.Error.Message)))
 	}
 	w.history().Error, w.history().ErrorCode = w.res.Error.Message, w.res.Error.Code
 	w.closeEntry(w.res.Outcome)
@@ -245,7 +245,7 @@ func (w *work) fail(ctx context.Context, err error) {
 // tookSome reports whether a write that was not accepted whole has overruled an edit
 // all the same, of which somebody is owed a word.
 func (w *work) tookSome(f *fault.Error) bool {
-	untaken := splitNames(f.Field)
+	untaken := f.Fields()
 	return f.Code == fault.NotAccepted && slices.ContainsFunc(w.tells.toldOf, func(key string) bool {
 		fd, ok := w.m.Field(key)
 		return ok && !slices.ContainsFunc(untaken, func(name string) bool { return isNamed(fd, f.System, name) })
@@ -266,23 +266,6 @@ func (w *work) count() (int, string) {
 		return n, record.StatusPermanentlyFailed
 	}
 	return n, record.StatusFailed
-}
-
-// closeRefused says in the history which planned writes did not happen.
-func (w *work) closeRefused(f *fault.Error) {
-	if w.tells.entry == nil {
-		return
-	}
-	for i := range w.tells.entry.Writes {
-		wr := &w.tells.entry.Writes[i]
-		if wr.State != store.WritePlanned {
-			continue
-		}
-		wr.State = store.WriteNotDone
-		if f.Code == fault.NotAccepted && f.System == fault.EspoCRM && wr.Side == record.EspoCRM && !slices.Contains(splitNames(f.Field), wr.Espocrm) {
-			wr.State = store.WriteDone // the others of that PUT were taken
-		}
-	}
 }
 
 // unproven: an interrupted write to a record that is not in Advoware at present.

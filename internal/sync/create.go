@@ -16,6 +16,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // create makes the record in Advoware: announce, POST, remember the id, read
@@ -94,7 +95,7 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	w.res.AdvowareID = &id
 	known := *in
 	known.AdvowareID, known.Deadline = id, time.Time{}
-	w.planCreated(d)
+	tell.Created(w.history(), d, w.did.attempt)
 	next := w.mem
 	next.Open = &known
 	if err := w.commit(ctx, next); err != nil {
@@ -221,16 +222,6 @@ func (w *work) linked(ctx context.Context, inStep bool) error {
 	}
 	w.sendNotes(ctx)
 	return nil
-}
-
-// planCreated lists what the new record got, so that the history says it.
-func (w *work) planCreated(d reconcile.Decision) {
-	e := w.history()
-	e.Created = true
-	for _, c := range d.Changes {
-		e.Writes = append(e.Writes, store.Write{Espocrm: c.Field.Espo, Advoware: c.Field.Advo, Field: c.Field.Key, Side: record.Advoware,
-			Before: record.Empty(), After: c.Espo, State: store.WriteDone, Attempt: w.did.attempt})
-	}
 }
 
 // lookFirst asks whether the record may have been created before by a run that

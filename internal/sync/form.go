@@ -10,6 +10,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 const (
@@ -149,13 +150,7 @@ func (w *work) tellUnheld(side record.Side, key string, sent, read record.Value)
 	if w.formOf(key, sent, read) != record.Unheld {
 		return
 	}
-	if w.tells.entry != nil {
-		for i := range w.tells.entry.Writes {
-			if wr := &w.tells.entry.Writes[i]; wr.Field == key && wr.Side == side && wr.State != store.WriteNotDone {
-				wr.CannotHold = true
-			}
-		}
-	}
+	tell.CannotHold(w.tells.entry, side, key)
 	f, ok := w.m.Field(key)
 	if !ok {
 		return

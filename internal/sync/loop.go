@@ -12,6 +12,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // maxRounds bounds how often one sync decides anew because somebody edited the
@@ -194,7 +195,7 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 // replaces, and the base in force; what a dead run had announced is closed with it.
 func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile.Decision) error {
 	if !in.Makes {
-		w.planWrites(in.Side, d)
+		tell.Plan(w.history(), w.m, in.Side, d, w.viewOf(in.Side), w.did.attempt)
 	}
 	in.HistoryID = w.history().ID
 	next := w.mem
@@ -209,7 +210,7 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	}
 	w.tells.owed = nil
 	if w.clashesAnew(in.Side, d) {
-		w.tells.owed = []store.Note{w.conflictNote(in.Side, d)}
+		w.tells.owed = []store.Note{w.note(w.notes().Conflict(in.Side, d))}
 	}
 	in.Notes = w.tells.owed
 	w.knows.recovered, w.did.fate = true, fateUnknown

@@ -13,6 +13,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // missingInAdvoware is case 2: the link points to nothing.
@@ -238,13 +239,7 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 // announceDelete keeps every mapped value of the record in the history before
 // it is deleted.
 func (w *work) announceDelete(ctx context.Context) error {
-	e := w.history()
-	for _, f := range w.m.Fields(w.advo.View.Kind) {
-		if v := w.advo.View.Values[f.Key]; v.HasText() && f.Advo != "" {
-			e.Writes = append(e.Writes, store.Write{Espocrm: f.Espo, Advoware: f.Advo, Field: f.Key, Side: record.Advoware,
-				Before: v, After: record.Empty(), State: store.WritePlanned, Attempt: w.did.attempt})
-		}
-	}
+	tell.PlanDelete(w.history(), w.m, &w.advo.View, w.did.attempt)
 	in := &store.Announcement{Side: record.Advoware, Removes: true, AdvowareID: w.advo.ID, Run: w.e.cfg.Run, At: w.e.Now(), Deadline: w.deadline()}
 	return w.announce(ctx, in, reconcile.Decision{})
 }

@@ -2,62 +2,16 @@ package sync
 
 import (
 	"context"
-	"fmt"
-	"sort"
-	"strings"
 
 	"github.com/google/uuid"
 
-	"advosync/internal/fault"
-	"advosync/internal/reconcile"
-	"advosync/internal/record"
-	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
-// conflictNote tells the people in EspoCRM which fields clashed and what was
-// kept; what was overruled is in the history.
-func (w *work) conflictNote(side record.Side, d reconcile.Decision) store.Note {
-	var lines []string
-	words := w.words()
-	for _, c := range d.Changes {
-		if line := words.line(c, d.Action == reconcile.Park); line != "" && (side == "" || c.Overruled() == side) {
-			lines = append(lines, line)
-		}
-	}
-	sort.Strings(lines)
-	text := words.ofConflict(d) + "\n" + strings.Join(lines, "\n")
-	if d.Action == reconcile.Park {
-		text += "\n" + words.decide + w.hint("resolve")
-	} else {
-		text += "\n" + words.history + w.hint("history") + " --values\n" + words.undo + result.CommandOf(result.UndoCommand(w.key.Entity, w.e.cfg.Run, w.key.ID), w.e.cfg.Office)
-	}
-	return w.note(text)
-}
-
-// words are the texts of the notes.
-func (w *work) words() noteWords { return wordsIn(w.e.cfg.Language) }
-
-// line is one field of a conflict: both values where it waits, else what
-// was kept over whose edit; "": nobody's edit of it gave way.
-func (n noteWords) line(c reconcile.Change, parked bool) string {
-	if c.Field.Key == reconcile.KindKey || c.Field.Clear {
-		return ""
-	}
-	switch over := c.Overruled(); {
-	case parked:
-		return fmt.Sprintf(n.waits, reconcile.FieldName(c), n.quote(c.Espo), n.quote(c.Advo))
-	case over != "":
-		return fmt.Sprintf(n.kept, reconcile.FieldName(c), n.quote(c.On(over.Other())), over.Title())
-	}
-	return ""
-}
-
-func (n noteWords) quote(v record.Value) string {
-	if !v.HasText() {
-		return n.empty
-	}
-	return "“" + fault.Clean(v.Text(), 200) + "”" // on one line: a value makes no lines of its own
+// notes are the texts of notes about this record.
+func (w *work) notes() tell.Note {
+	return tell.Note{Language: w.e.cfg.Language, Run: w.e.cfg.Run, Entity: w.key.Entity, ID: w.key.ID, Office: w.e.cfg.Office}
 }
 
 func (w *work) note(text string) store.Note {

@@ -16,6 +16,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // doubtful asks reconcile what the link is worth that EspoCRM carries, once both
@@ -222,7 +223,6 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	}
 	known := w.doubtKnown()
 	w.sayDoubtful(b)
-	hint := result.CommandOf(fmt.Sprintf("advosync link --entity %s --doubtful", w.key.Entity), w.e.cfg.Office)
 	if known {
 		w.sendNotes(ctx)
 		return nil
@@ -236,7 +236,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 	next.Parked = &store.Parked{Fingerprint: w.contents(), At: w.e.Now(), RowID: w.advo.RowID, AdvowareID: w.advo.ID, Doubtful: true, Was: was}
 	next.Pending, next.CheckedAt, next.WaitsSince = "", w.e.Now(), w.waitsSince()
 	if !told && !w.e.doubtTold.Swap(true) {
-		next.Notes = append(slices.Clone(next.Notes), w.note(w.words().ofDoubt(b, w.advo.ID, w.res.Reason)+"\n"+w.words().doubts+hint))
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.notes().Doubt(b, w.advo.ID, w.res.Reason)))
 	}
 	w.closeEntry(result.ConflictWaits)
 	w.tells.entry.RowBefore, w.tells.entry.RowAfter = "", ""
@@ -244,7 +244,7 @@ func (w *work) parkDoubtful(ctx context.Context, b reconcile.Belief) error {
 		return err
 	}
 	p := statusPatch(record.StatusConflict)
-	p.Put(record.FieldErrorMessage, w.res.Reason.Text+" ("+hint+")")
+	p.Put(record.FieldErrorMessage, w.res.Reason.Text+" ("+tell.Doubts(w.key.Entity, w.e.cfg.Office)+")")
 	if _, err := w.putEspo(ctx, p, w.espo.Version); fault.Is(err, fault.Modified) {
 		return w.stillOurs(ctx) // the next sync says it, of what it reads then
 	} else if err != nil {

@@ -11,9 +11,9 @@ import (
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
-	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/tell"
 )
 
 // recover takes what a dead run announced and finds out what of it happened,
@@ -235,16 +235,7 @@ func (w *work) closeRun(ctx context.Context, in *store.Announcement, state func(
 		if e.ID != in.HistoryID {
 			return nil
 		}
-		for i := range e.Writes {
-			if wr := &e.Writes[i]; wr.State == store.WritePlanned {
-				if wr.State = state(*wr); wr.State == store.WriteNotDone && w.replaced(*wr) {
-					wr.State = store.WriteUnknown
-				}
-			}
-		}
-		if e.Outcome == string(result.Planned) {
-			e.Outcome = "interrupted"
-		}
+		tell.CloseDead(&e, state, w.viewOf)
 		w.tells.closing = append(w.tells.closing, e)
 		return nil
 	})
@@ -252,15 +243,6 @@ func (w *work) closeRun(ctx context.Context, in *store.Announcement, state func(
 		// Going on would replace the announcement, and the entry stayed planned for ever.
 		w.tells.closeErr = store.Fault("close the history of "+w.what(), errs)
 	}
-}
-
-// replaced reports whether what a write was to replace does not stand there any more.
-func (w *work) replaced(wr store.Write) bool {
-	view := w.espoView()
-	if wr.Side == record.Advoware {
-		view = w.advoView()
-	}
-	return view != nil && view.Values[wr.Field] != wr.Before
 }
 
 // bySide is what is known of a run's writes, one word for each side.

@@ -143,7 +143,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 	}
 	next.Parked.Asked = fingerprint(d.Changes)
 	if before := w.mem.Parked; !same && !w.asked(d) && (before == nil || before.Asked != next.Parked.Asked) {
-		next.Notes = append(slices.Clone(next.Notes), w.conflictNote("", d))
+		next.Notes = append(slices.Clone(next.Notes), w.note(w.notes().Conflict("", d)))
 	}
 	w.closeEntry(result.ConflictWaits)
 	if err := w.commit(ctx, next); err != nil {

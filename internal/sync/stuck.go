@@ -25,7 +25,7 @@ func (w *work) stick(err error, sent map[string]record.Value) bool {
 		return false
 	}
 	stuck := map[string]bool{}
-	for _, name := range splitNames(f.Field) {
+	for _, name := range f.Fields() {
 		keys := w.keysNamed(f.System, name, sent)
 		if len(keys) == 0 {
 			return false
@@ -134,11 +134,11 @@ func (w *work) stuckFault() error {
 		return nil
 	}
 	f := *w.by.stuck[keys[0]]
-	fields, words := splitNames(f.Field), []string{f.Message}
+	fields, words := f.Fields(), []string{f.Message}
 	for _, key := range keys[1:] {
 		if other := w.by.stuck[key]; !slices.Contains(words, other.Message) {
 			words = append(words, other.Message)
-			fields = append(fields, splitNames(other.Field)...)
+			fields = append(fields, other.Fields()...)
 		}
 	}
 	f.Field, f.Message = strings.Join(fields, ", "), strings.Join(words, "; ")
@@ -237,5 +237,3 @@ func (w *work) broken(f mapping.Field) error {
 	}
 	return nil
 }
-
-func splitNames(s string) []string { return strings.Split(s, ", ") }

@@ -10,6 +10,7 @@ import (
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/tell"
 )
 
 // Resolve decides a conflict that waits, by field key, "*" for all that differ on both
@@ -149,7 +150,7 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 func (w *work) putBackFailed(ctx context.Context, err error) {
 	w.refuse(err)
 	if fault.Is(err, fault.NotAccepted) { // answered, and some values were not taken
-		w.closeRefused(fault.As(err))
+		tell.CloseRefused(w.tells.entry, fault.As(err))
 		w.did.fate = fateNotDone
 	}
 	w.closeAnnounced(ctx)

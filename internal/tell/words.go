@@ -1,18 +1,11 @@
-package sync
-
-import (
-	"fmt"
-
-	"advosync/internal/reconcile"
-	"advosync/internal/result"
-)
+package tell
 
 // German is the language in which notes in EspoCRM can be written besides English. What
 // results, logs and the history say is English always.
 const German = "de"
 
-// noteWords are the texts of the notes in EspoCRM.
-type noteWords struct {
+// words are the texts of the notes in EspoCRM.
+type words struct {
 	// conflict, parked, doubt and replaced open a note; English takes the decision's own
 	// reason.
 	conflict, parked, doubt, replaced string
@@ -23,9 +16,9 @@ type noteWords struct {
 	doubts                string
 }
 
-func wordsIn(language string) noteWords {
+func wordsIn(language string) words {
 	if language == German {
-		return noteWords{
+		return words{
 			conflict: "Konflikt zwischen EspoCRM und Advoware: beide Seiten haben geändert; was überschrieben wurde, steht im Verlauf.",
 			parked:   "Konflikt zwischen EspoCRM und Advoware: beide Seiten haben geändert. Es wartet auf eine Entscheidung.",
 			doubt:    "Nichts beweist, dass dieser Datensatz und Advoware %d dasselbe sind. Es wird nichts abgeglichen, bis jemand die Verknüpfung bestätigt.",
@@ -36,32 +29,10 @@ func wordsIn(language string) noteWords {
 			doubts: "Alle solchen Verknüpfungen, beide Namen nebeneinander: ",
 		}
 	}
-	return noteWords{
+	return words{
 		waits: "%s: EspoCRM %s, Advoware %s", kept: "%s: kept %s; overruled: %s's edit", empty: "(empty)",
 		decide: "Decide with: ", history: "What was overwritten: ", undo: "Put back with: ",
 		givenUp: "Sync with Advoware failed %d times and is given up until the record is edited or reset: %s", again: "Again: ",
 		doubts: "All such links, both names side by side: ",
 	}
-}
-
-// ofConflict opens a note about a conflict.
-func (n noteWords) ofConflict(d reconcile.Decision) string {
-	switch {
-	case n.conflict == "":
-		return "Conflict between EspoCRM and Advoware. " + d.Reason.Text
-	case d.Action == reconcile.Park:
-		return n.parked
-	}
-	return n.conflict
-}
-
-// ofDoubt opens a note about a link that nobody proved.
-func (n noteWords) ofDoubt(b reconcile.Belief, number int64, reason result.Reason) string {
-	switch {
-	case n.doubt == "":
-		return reason.Text
-	case b == reconcile.Replaced:
-		return fmt.Sprintf(n.replaced, number)
-	}
-	return fmt.Sprintf(n.doubt, number)
 }
