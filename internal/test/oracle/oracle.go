@@ -1,7 +1,7 @@
-// Package oracle watches two systems while a tool and people change them, and says
-// what must not have happened. It knows nothing of the tool's rules and is not told
-// what the tool remembers: it sees every change of both systems, who made it, what
-// each process had been shown by then, and the history. Its rules, in rules.go:
+// Package oracle judges what a tool and people do to two systems. It knows nothing of
+// the tool's rules and is not told what the tool remembers: it has a witness, who sees
+// every change, who made it, and what each process had been shown by then, and it has
+// the history. Its rules, in rules.go:
 //
 //	kept  a value that the tool replaces is in the history at that moment, or the
 //	      process had been shown another one
@@ -14,60 +14,35 @@
 package oracle
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
-
-	"github.com/tidwall/gjson"
 
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/test/witness"
 )
 
 // Restorer is who brings a backup in: nobody has typed its values.
 const Restorer = "the backup"
 
-// key is one record on one side, cell one attribute of it.
-type key struct {
-	side record.Side
-	id   string
+// A cell is one attribute of one record (a key) on one side.
+type (
+	key  = witness.Key
+	cell = witness.Cell
+)
+
+// held is a value that a cell held while the other side held it, too.
+type held struct {
+	cell
+	value record.Value
 }
 
-type cell struct {
-	key
-	attr string
-}
-
-// about is what is known of a cell's present value, and of its former ones.
-type about struct {
-	typed   bool           // a person gave it
-	settled bool           // unchanged since both sides held the same
-	leftOut bool           // a backup's record does not answer it
-	had     []record.Value // held while the other side held it, too
-}
-
-// snapshot is one record on one side.
-type snapshot struct {
-	kind   string
-	values map[string]record.Value // what the mapping names, by attribute
-	rest   string                  // everything else
-	link   string                  // EspoCRM: advowareId
-	raw    []byte                  // as stored
-}
-
-// at is a value's text at a path of the record.
-func (s snapshot) at(path string) string { return gjson.GetBytes(s.raw, path).String() }
-
-// Oracle watches.
+// Oracle judges.
 type Oracle struct {
-	Espo    *sandbox.EspoCRM
-	Advo    *sandbox.Advoware
-	Mapping *mapping.Mapping
+	*witness.Witness
 	// Policy is the name of the policy of the record: merge, espocrm, advoware, manual.
 	Policy string
 	// Guarded: the EspoCRM type refuses a write that rests on an older version.
@@ -75,228 +50,172 @@ type Oracle struct {
 	// History lists an EspoCRM record's history as it stands, or everything where the id
 	// is empty; nil: what is kept is judged at the end alone ([Oracle.Overwritten]).
 	History func(id string) []store.Entry
-	// Clock dates the trace; nil: no trace is kept.
-	Clock func() string
 
-	mu     sync.Mutex
-	moves  [2]int
-	now    map[key]snapshot
-	gone   map[key]snapshot            // deleted, may come back
-	reads  map[string]map[key]snapshot // by process: what it was shown last
-	actor  string                      // who has sent the last request
-	excuse string                      // the open window that the present change falls into
+	excuse string // the open window that the present change falls into
 	rough  bool
 
-	cells  map[cell]*about
-	orders map[string]*Order // by EspoCRM id: what an operator has last ordered
+	// touched are the cells that have changed since the tool called both sides clean (or
+	// since Forget), with the person, or the backup, that gave the present value; "": the tool.
+	touched map[cell]string
+	common  map[held]bool
+	orders  map[string]*Order // by EspoCRM id: what an operator has last ordered
 	// apart are EspoCRM ids of records that were gone on one side since the tool has
 	// called them clean: nobody has to remember anything of those.
-	apart   map[string]bool
-	losses  []loss
-	loose   map[string]bool // Advoware ids that may be linked to nothing
-	back    map[string]bool // Advoware ids that a backup brought back, and that no process has read since
-	makers  map[string]string
-	carrier map[string]string // by Advoware id: the EspoCRM record that was seen to carry it last
-	// imported is, by EspoCRM id of a record that the tool has made, Advoware's number: its
-	// values were there first, so a first contact of those two is none.
-	imported map[string]string
+	apart  map[string]bool
+	losses []loss
+	loose  map[string]bool // Advoware ids that may be linked to nothing
 
-	problems, trace []string
-	counts          map[string]int
+	problems []string
+	counts   map[string]int
 }
 
 // New begins to watch.
 func New(m *mapping.Mapping, espo *sandbox.EspoCRM, advo *sandbox.Advoware, policy string) *Oracle {
-	o := &Oracle{Espo: espo, Advo: advo, Mapping: m, Policy: policy, Guarded: true, cells: map[cell]*about{},
-		now: map[key]snapshot{}, gone: map[key]snapshot{}, reads: map[string]map[key]snapshot{}, orders: map[string]*Order{}, counts: map[string]int{},
-		apart: map[string]bool{}, loose: map[string]bool{}, back: map[string]bool{}, makers: map[string]string{}, carrier: map[string]string{}, imported: map[string]string{}}
-	o.look()
-	o.compareAll()
+	o := &Oracle{Witness: witness.New(m, espo, advo), Policy: policy, Guarded: true, touched: map[cell]string{}, common: map[held]bool{},
+		orders: map[string]*Order{}, apart: map[string]bool{}, loose: map[string]bool{}, counts: map[string]int{}}
+	o.Judge = o.judge
+	o.compare(nil)
 	return o
 }
 
-// of is what is known of a cell.
-func (o *Oracle) of(c cell) *about {
-	a := o.cells[c]
-	if a == nil {
-		a = &about{}
-		o.cells[c] = a
-	}
-	return a
+// Forget takes the present state of both systems as it is, without edits.
+func (o *Oracle) Forget() {
+	o.Overlook()
+	o.Locked(func() { clear(o.touched) })
 }
 
-// locked lets fn work on what has been ascribed so far.
-func (o *Oracle) locked(fn func()) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	fn()
+// judge judges a change.
+func (o *Oracle) judge(c witness.Change) {
+	for _, k := range c.Gone {
+		espo, _ := o.Both(c.Before, k)
+		o.apart[espo.ID] = true
+	}
+	if c.Person {
+		o.people(c)
+	} else {
+		o.tool(c)
+	}
 }
 
-// Person lets a person change something.
-func (o *Oracle) Person(name string, change func() error) error {
-	o.Settle()
-	err := change()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	before, moved := o.look()
-	if !moved {
-		return err
-	}
-	o.changes(before, func(c cell, was, is record.Value) {
-		o.note("%s sets %s %s %s: %q -> %q", name, c.side, c.id, c.attr, was.Text(), is.Text())
-		a := o.of(c)
-		a.typed, a.settled, a.leftOut = name != Restorer, false, name == Restorer && is.IsAbsent()
+// people takes note of what a person, or a backup, has changed.
+func (o *Oracle) people(c witness.Change) {
+	for _, e := range c.Edits {
+		o.touched[e.Cell] = c.By
 		// What was lost here and stands again is lost no more.
-		o.losses = slices.DeleteFunc(o.losses, func(l loss) bool { return l.cell == c && l.value == is })
-	})
-	for k := range o.now {
-		if _, there := before[k]; !there && k.side == record.Advoware && name == Restorer {
-			o.back[k.id] = true
-		}
+		o.losses = slices.DeleteFunc(o.losses, func(l loss) bool { return l.Cell == e.Cell && l.Was == e.Is })
 	}
-	o.bury(before, func(k key, _ snapshot) {
-		o.note("%s deletes %s %s", name, k.side, k.id)
-		o.forgive(GoneBeforeTold, func(l loss) bool { return l.key == k || k.side == record.EspoCRM && l.of == k.id || l.pair == k })
-	})
-	o.compareAll()
-	return err
+	for _, k := range c.Gone {
+		o.forgive(GoneBeforeTold, func(l loss) bool { return l.espo == k || l.advo == k })
+	}
+	o.compare(nil)
 }
 
-// Settle ascribes every change since the last look to the process that acted last.
-func (o *Oracle) Settle() { o.locked(func() { o.settle(o.reads[o.actor]) }) }
-
-// settle judges what the acting process has changed, who had been shown what is in seen.
-func (o *Oracle) settle(seen map[key]snapshot) {
-	before, moved := o.look()
-	if !moved {
-		return
+// tool judges what a process of the tool has changed.
+func (o *Oracle) tool(c witness.Change) {
+	for _, e := range c.Edits {
+		if _, there := c.Before[e.Key]; there {
+			o.replaced(c, e)
+		}
 	}
-	var changed []cell
-	o.changes(before, func(c cell, was, is record.Value) {
-		if _, there := before[c.key]; there {
-			o.note("%s writes %s %s %s: %q -> %q", o.actor, c.side, c.id, c.attr, was.Text(), is.Text())
-			o.replaced(before, seen, c, was, is)
+	for _, k := range c.Gone {
+		for _, attr := range c.Before[k].Attrs() {
+			o.replaced(c, witness.Edit{Cell: cell{Key: k, Attr: attr}, Was: c.Before[k].Values[attr], Is: record.Absent()})
 		}
-		changed = append(changed, c)
-	})
-	o.bury(before, func(k key, s snapshot) {
-		o.note("%s deletes %s %s", o.actor, k.side, k.id)
-		for _, attr := range slices.Sorted(maps.Keys(s.values)) {
-			o.replaced(before, seen, cell{k, attr}, s.values[attr], record.Absent())
-		}
-	})
-	for _, c := range changed {
-		a := o.of(c)
-		a.typed, a.settled, a.leftOut = false, false, false
 	}
-	var called []key // clean, by the tool
-	for k, is := range o.now {
-		was, there := before[k]
-		if _, both := o.now[key{record.Advoware, is.link}]; both && !bytes.Equal(was.raw, is.raw) && is.at("syncStatus") == "clean" {
-			called = append(called, k)
+	for _, e := range c.Edits {
+		o.touched[e.Cell] = ""
+	}
+	var clean []key
+	for _, k := range c.Moved {
+		is := o.Now[k]
+		if _, both := o.Now[o.Partner(o.Now, k)]; both && is.At("syncStatus") == "clean" {
+			clean = append(clean, k)
 		}
-		if there && was.link != is.link && is.link != "" && o.back[was.link] {
-			o.loose[was.link] = true
-			o.counts[CameBack]++
-		}
-		if !there {
-			o.made(k, is)
-		}
-		if s, ok := seen[k]; there && was.rest != is.rest && ok && s.rest == is.rest && k.side == record.Advoware {
+		was, there := c.Before[k]
+		switch s, ok := c.Seen[k]; {
+		case !there:
+			o.made(c, k)
+		case was.Rest == is.Rest:
+		case ok && s.Rest == is.Rest && k.Side == record.Advoware:
 			o.counts[UnseenSave]++ // given back as it was read
-		} else if there && was.rest != is.rest {
-			o.problem("%s changed unmapped data of %s %s: %s -> %s", o.actor, k.side, k.id, was.rest, is.rest)
+		default:
+			o.problem("%s changed unmapped data of %s %s: %s -> %s", c.By, k.Side, k.ID, was.Rest, is.Rest)
 		}
 	}
-	o.compareAll(called...)
+	o.compare(clean)
 }
 
-// made takes note of a record that the acting process has made, or brought back.
-func (o *Oracle) made(k key, s snapshot) {
-	if k.side == record.Advoware {
-		o.note("%s makes Advoware %s", o.actor, k.id)
-		o.makers[k.id] = o.actor
-		o.loose[k.id] = o.loose[k.id] || o.excuse != ""
+// made judges a record that the tool has made, or brought back.
+func (o *Oracle) made(c witness.Change, k key) {
+	if k.Side == record.Advoware && o.excuse != "" {
+		o.loose[k.ID] = true
+	}
+	if _, came := o.Went[k]; came || k.Side == record.Advoware {
 		return
 	}
-	if _, came := o.gone[k]; came {
-		return
-	}
-	o.note("%s makes EspoCRM %s of Advoware %s", o.actor, k.id, s.link)
-	o.imported[k.id] = s.link
 	o.counts[Imported]++
-	for other, t := range o.now {
-		if other.side == record.EspoCRM && other != k && t.link == s.link {
-			o.problem("duplicate: %s made EspoCRM %s of Advoware %s, which %s carries", o.actor, k.id, s.link, other.id)
+	for _, p := range o.Pairs() {
+		if p.Espo != k && p.Advo.ID == o.Now[k].Link {
+			o.problem("duplicate: %s made EspoCRM %s of Advoware %s, which %s carries", c.By, k.ID, p.Advo.ID, p.Espo.ID)
 		}
 	}
 }
 
-// changes calls fn for each cell that is not what it was, in order; a record that comes
-// back is compared with what it was when it went.
-func (o *Oracle) changes(before map[key]snapshot, fn func(c cell, was, is record.Value)) {
-	for _, k := range sorted(o.now) {
-		was, ok := before[k]
-		if !ok {
-			was = o.gone[k]
-		}
-		for _, attr := range slices.Sorted(maps.Keys(o.now[k].values)) {
-			if is := o.now[k].values[attr]; was.values[attr] != is {
-				fn(cell{k, attr}, was.values[attr], is)
+// compare takes note of what both sides hold, and of what the tool has just called
+// clean: from then on it must know what stood there.
+func (o *Oracle) compare(clean []key) {
+	for _, k := range clean {
+		delete(o.apart, k.ID)
+	}
+	for _, p := range o.Pairs() { // Advoware's deleted, perhaps, while a value was on its way from it
+		alike := p.E.Kind == p.A.Kind
+		for _, f := range o.Mapping.Fields(p.E.Kind) {
+			e, a := cell{Key: p.Espo, Attr: f.Espo}, cell{Key: p.Advo, Attr: f.Advo}
+			switch {
+			case !witness.Travels(f):
+			case p.E.Kind != p.A.Kind || !agree(p.E.Values[f.Espo], p.A.Values[f.Advo]):
+				alike = false
+			default:
+				o.common[held{e, plain(p.E.Values[f.Espo])}], o.common[held{a, plain(p.A.Values[f.Advo])}] = true, true
+				if slices.Contains(clean, p.Espo) {
+					delete(o.touched, e)
+					delete(o.touched, a)
+				}
 			}
 		}
-	}
-}
-
-// bury calls fn for each record that is there no more, in order.
-func (o *Oracle) bury(before map[key]snapshot, fn func(k key, was snapshot)) {
-	for _, k := range sorted(before) {
-		if _, ok := o.now[k]; ok {
-			continue
+		if order := o.orders[p.Espo.ID]; alike && order != nil && order.done {
+			delete(o.orders, p.Espo.ID)
 		}
-		o.gone[k] = before[k]
-		if other, ok := o.partner(before, k); k.side == record.EspoCRM {
-			o.apart[k.id] = true
-		} else if ok {
-			o.apart[other.id] = true
-		}
-		fn(k, before[k])
 	}
 }
 
-func sorted(records map[key]snapshot) []key {
-	return slices.SortedFunc(maps.Keys(records), func(a, b key) int { return strings.Compare(string(a.side)+a.id, string(b.side)+b.id) })
+// plain is a value as the rules compare it: nothing is nothing.
+func plain(v record.Value) record.Value {
+	if v.HasText() {
+		return v
+	}
+	return record.Empty()
 }
 
-func (o *Oracle) note(format string, args ...any) {
-	if o.Clock != nil {
-		o.trace = append(o.trace, o.Clock()+" "+fmt.Sprintf(format, args...))
-	}
+// agree is equality as far as a system that stores a value leaves it alone.
+func agree(e, a record.Value) bool {
+	return plain(e) == plain(a) || record.FoldEqual(e, a) || e.HasText() && a.HasText() && record.OwnForm(e, a)
 }
 
 func (o *Oracle) problem(format string, args ...any) {
 	o.problems = append(o.problems, fmt.Sprintf(format, args...))
-	o.note("PROBLEM: "+format, args...)
+	o.Note("PROBLEM: "+format, args...)
 }
-
-// Note adds a line to the trace.
-func (o *Oracle) Note(format string, args ...any) { o.locked(func() { o.note(format, args...) }) }
 
 // Problems are what was wrong so far.
 func (o *Oracle) Problems() (out []string) {
 	o.Settle()
-	o.locked(func() { out = slices.Clone(o.problems) })
+	o.Locked(func() { out = slices.Clone(o.problems) })
 	return out
 }
 
 // Counts tells how often each window, and each rule, had something to say.
 func (o *Oracle) Counts() (out map[string]int) {
-	o.locked(func() { out = maps.Clone(o.counts) })
-	return out
-}
-
-// Trace is everything that happened, in order.
-func (o *Oracle) Trace() (out []string) {
-	o.locked(func() { out = slices.Clone(o.trace) })
+	o.Locked(func() { out = maps.Clone(o.counts) })
 	return out
 }

@@ -16,6 +16,11 @@ import (
 	"advosync/internal/store"
 )
 
+// network is what carries a request.
+type network func(*http.Request) (*http.Response, error)
+
+func (f network) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }
+
 const espoType = "CBeteiligte"
 
 // story is a small history made by hand: a record that is in step, a person, and a
@@ -65,7 +70,7 @@ func (s *story) does(method, side string, change func()) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	resp, err := s.o.Transport("run", roundTrip(func(*http.Request) (*http.Response, error) {
+	resp, err := s.o.Transport("run", network(func(*http.Request) (*http.Response, error) {
 		change()
 		raw, _ := s.advo.Get(sandbox.BeteiligtePath, 900)
 		if side == "espo" {
@@ -238,10 +243,14 @@ func TestRules(t *testing.T) {
 		{"end: unmapped data", "merge", "unmapped", func(s *story) { s.reads(); s.puts("advo", "bemerkung", "other") }},
 		{"end: differs", "merge", "email is", func(s *story) { s.edit("espo", "email", "espo") }},
 		{"end: linked to nothing", "merge", "linked to nothing", func(s *story) {
-			_ = s.o.Person("bert", func() error { s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`)); return nil })
+			s.does("POST", "advo", func() { s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`)) })
+		}},
+		{"end: linked to nothing, and somebody is told", "merge", "", func(s *story) {
+			s.does("POST", "advo", func() { s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`)) })
+			s.o.Loose(901)
 		}},
 		{"end: made by a person", "merge", "", func(s *story) {
-			_ = s.o.Person("bert", func() error { s.o.Loose(s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`))); return nil })
+			_ = s.o.Person("bert", func() error { s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`)); return nil })
 		}},
 		{"end: came back while another one was made", "merge", "", func(s *story) { s.recreates(func() {}) }},
 		{"end: came back, was read, and another one was made", "merge", "Advoware 900 is linked to nothing", func(s *story) { s.recreates(s.reads) }},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -114,12 +115,17 @@ func (s *Sim) unclaimed(run string) int64 {
 	for _, other := range s.begunOnes() {
 		free = slices.DeleteFunc(free, func(id int64) bool { return id == other.made })
 	}
-	for _, id := range s.Oracle.Made(run) {
-		if slices.Contains(free, id) {
+	for _, id := range free {
+		if s.made(run, id) {
 			return id
 		}
 	}
 	return 0
+}
+
+// made reports whether a run has made an Advoware record that may not be linked to nothing.
+func (s *Sim) made(run string, advo int64) bool {
+	return slices.Contains(s.Oracle.Made(run), strconv.FormatInt(advo, 10)) && !s.Oracle.IsLoose(advo)
 }
 
 // repair is what the operator does about records that ask for a person: each
@@ -177,7 +183,7 @@ func (s *Sim) settleDoubt(t *Tool, id string) {
 	}
 	best, mem := int64(0), s.remembered(id)
 	for _, advo := range s.unlinked() {
-		if advo == mem.made && slices.Contains(s.Oracle.Made(mem.run), advo) { // the message names it, whatever it shows by now
+		if advo == mem.made && s.made(mem.run, advo) { // the message names it, whatever it shows by now
 			best, score = advo, 4
 		}
 		if s.Oracle.IsLoose(advo) || anothers[advo] {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -188,7 +189,7 @@ func (s *Sim) deleteInAdvoware(name string, id int64) {
 // putBackInAdvoware brings a deleted record back as it was, rowId included; by
 // then another one may have taken its place.
 func (s *Sim) putBackInAdvoware(name string, id int64) {
-	raw, deleted := s.Oracle.Deleted(id)
+	raw, deleted := s.Oracle.Deleted(strconv.FormatInt(id, 10))
 	if !deleted {
 		return
 	}

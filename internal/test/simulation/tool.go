@@ -20,6 +20,7 @@ import (
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/test/oracle"
+	"advosync/internal/test/witness"
 	"advosync/internal/transport"
 )
 
@@ -213,7 +214,7 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 		there, back := latency(r, t.rate), latency(r, t.rate)
 		late := r.IntN(2) == 0
 		sent := time.Now()
-		var known oracle.Reads
+		var known witness.Records
 		if q.Method != http.MethodGet {
 			known = t.sim.Oracle.Known(t.Run)
 		}
@@ -235,8 +236,8 @@ func (t *Tool) network(next http.RoundTripper) http.RoundTripper {
 
 // landLate carries a request out whose sender has given it up. known is what the
 // sender had read when it sent it.
-func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time, known oracle.Reads) {
-	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), oracle.Landing{}, known))
+func (t *Tool) landLate(q *http.Request, next http.RoundTripper, rest time.Duration, sent time.Time, known witness.Records) {
+	again := q.Clone(context.WithValue(context.WithoutCancel(q.Context()), witness.Landing{}, known))
 	go func() {
 		time.Sleep(rest)
 		land := func() { _, _ = next.RoundTrip(again) }

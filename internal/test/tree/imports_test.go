@@ -68,8 +68,10 @@ var layers = map[string][]string{
 	"internal/test/rig":        {"*"},
 	// A command that drives the built program; of the parts it knows the simulators.
 	"internal/test/fleet": {"internal/sandbox"},
-	// The oracle knows nothing of the tool but its mapping and its history.
-	"internal/test/oracle": {"internal/mapping", "internal/record", "internal/sandbox", "internal/store"},
+	// The oracle knows nothing of the tool but its mapping and its history; its witness not
+	// even that.
+	"internal/test/oracle":  {"internal/mapping", "internal/record", "internal/sandbox", "internal/store", "internal/test/witness"},
+	"internal/test/witness": {"internal/mapping", "internal/record", "internal/sandbox"},
 	// The protocol's explorer knows the pure functions and no more.
 	"internal/test/model": {"internal/mapping", "internal/record", "internal/reconcile"},
 	// A command of its own that breaks the others' sources; it imports none.
