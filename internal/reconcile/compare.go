@@ -237,9 +237,10 @@ func (c *comparison) rekinded() bool {
 	return k.based && k.answered() && !k.differs && k.base.Espo != k.pair.Espo && k.base.Advo != k.pair.Advo
 }
 
-// ownDiffers reports whether fields that only the kind compared has differ.
+// ownDiffers reports whether fields that only the kind compared has differ, or cannot be
+// compared.
 func (c *comparison) ownDiffers() bool {
-	return slices.ContainsFunc(c.items, func(it item) bool { return it.differs && it.f.Own() })
+	return slices.ContainsFunc(c.broken, (*mapping.Field).Own) || slices.ContainsFunc(c.items, func(it item) bool { return it.differs && it.f.Own() })
 }
 
 // clashOfKinds finds a change of kind on one side and an edit of the kind's own

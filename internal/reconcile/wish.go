@@ -51,7 +51,7 @@ func made(target, now, before record.Value) bool {
 // wished lets an operator's word decide a field.
 func (c *comparison) wished(it *item) {
 	w, ok := c.in.Wishes[it.f.Key]
-	if !ok || it.oneWay() {
+	if !ok || it.oneWay() || !c.holds(c.unit(it.f)) {
 		return
 	}
 	s := w.source(it.pair)
@@ -95,20 +95,82 @@ func (c *comparison) waiting() (some, all bool) {
 }
 
 // typed are the wished values that neither side holds, while both show what the
-// operator saw: they are typed into EspoCRM, and travel from there like any edit.
+// operator saw: they are typed into EspoCRM, and travel from there like any edit. What
+// is one value is typed whole: a command that ends there leaves no half of it.
 func (c *comparison) typed() map[string]record.Value {
 	var out map[string]record.Value
+	whole := map[string]bool{}
 	for key, w := range c.in.Wishes {
-		now := record.Pair{Espo: c.in.Espo.Values[key], Advo: c.in.Advo.Values[key]}
-		if w.Typed || key == KindKey || now != w.Shown || w.Target == now.Espo || w.Target == now.Advo {
-			continue
+		if now := c.pairOf(key); c.untouched(key, w) && w.Target != now.Espo && w.Target != now.Advo {
+			if out == nil {
+				out = map[string]record.Value{}
+			}
+			out[key] = w.Target
+			whole[c.unit(&w.Field)] = true
 		}
-		if out == nil {
-			out = map[string]record.Value{}
+	}
+	for key, w := range c.in.Wishes {
+		if u := c.unit(&w.Field); u != "" && whole[u] && c.untouched(key, w) && w.Target != c.pairOf(key).Espo {
+			out[key] = w.Target
 		}
-		out[key] = w.Target
 	}
 	return out
+}
+
+// untouched reports whether an operator's word on a field stands, and has had nothing
+// typed yet.
+func (c *comparison) untouched(key string, w Wish) bool {
+	return !w.Typed && key != KindKey && c.pairOf(key) == w.Shown && c.holds(c.unit(&w.Field))
+}
+
+func (c *comparison) pairOf(key string) record.Pair {
+	return record.Pair{Espo: c.in.Espo.Values[key], Advo: c.in.Advo.Values[key]}
+}
+
+// unit is what a field is one value with: its group; where an operator wants another
+// kind, what only kinds have; "" for a field of its own.
+func (c *comparison) unit(f *mapping.Field) string {
+	if _, rekinds := c.in.Wishes[KindKey]; rekinds && (f.Own() || f.Key == KindKey) {
+		return KindKey
+	}
+	return f.Group
+}
+
+// holds reports whether an operator's words on what is one value hold: they are one
+// word, so an edit of one part ends it for all.
+func (c *comparison) holds(unit string) bool {
+	if unit == "" {
+		return true
+	}
+	for key, w := range c.in.Wishes {
+		now := c.pairOf(key)
+		if key != KindKey && c.unit(&w.Field) == unit && (c.edited(w, c.in.Espo, now.Espo, w.Shown.Espo) || c.edited(w, c.in.Advo, now.Advo, w.Shown.Advo)) {
+			return false
+		}
+	}
+	return unit == KindKey || !slices.ContainsFunc(c.in.Schema.Fields(c.kind), func(f mapping.Field) bool {
+		return f.Group == unit && c.apart(&f)
+	})
+}
+
+// apart reports whether a two-way field on which an operator has said nothing, because
+// both sides were in step, is not so any more.
+func (c *comparison) apart(f *mapping.Field) bool {
+	if _, wished := c.in.Wishes[f.Key]; wished || f.Direction != mapping.Both {
+		return false
+	}
+	now := c.pairOf(f.Key)
+	base, based := c.baseOf(f.Key)
+	return !now.Espo.IsAbsent() && !now.Advo.IsAbsent() && !f.Equal(now.Espo, now.Advo) && !(based && base == now)
+}
+
+// edited reports whether a side holds neither what an operator saw there nor what his
+// command has made of it. A field of another kind than the side's cannot be edited there.
+func (c *comparison) edited(w Wish, side *mapping.View, now, before record.Value) bool {
+	if w.Field.Own() && !slices.ContainsFunc(c.in.Schema.Fields(side.Kind), func(f mapping.Field) bool { return f.Key == w.Field.Key }) {
+		return false
+	}
+	return now != before && now != w.Target && !made(w.Target, now, before)
 }
 
 // typeIn is the decision to type an operator's values into EspoCRM, and nothing else.
