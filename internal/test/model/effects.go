@@ -69,7 +69,7 @@ func (x *explorer) again(s state) state {
 		return rest(s)
 	}
 	if s.open.typed {
-		s.order.asked, s.wish = false, [fields]wish{}
+		s.order.asked, s.wish, s.kindWish = false, [fields]wish{}, wish{}
 	}
 	s.open = announcement{}
 	return x.readEspo(s)
@@ -206,6 +206,7 @@ func (s state) doubted() state {
 			s.fresh[side][f] = false
 			if s.open.clears[1-f] { // nor does it look as if it had emptied the other one
 				s.need[1-f] &^= s.open.note[1-f]
+				s.fresh[side][1-f] = s.fresh[side][1-f] && s.standing(side, 1-f) != s.open.before(1-f)
 			}
 			s.fresh[1-side][f] = s.standing(1-side, f) != s.common[f].on(1-side) && s.fresh[1-side][f]
 		case same(v, s.open.target[f]):

@@ -53,6 +53,8 @@ func scenarios() (all []Scenario) {
 		add("deleted in EspoCRM", Scenario{Delete: true, EspoWords: []int{1}, AdvoWords: []int{2}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Deletes: 2, Lost: 1, Late: 1}})
 		add("two processes", Scenario{EspoWords: []int{1, 2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Stalls: 1, Deaths: 1}})
 		add("a person or a firm", Scenario{Kinds: true, EspoWords: []int{1, 2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Lost: 1, Deaths: 1}})
+		add("an operator's word on two fields that are one", Scenario{Group: true, EspoWords: []int{1, 2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Orders: 2, Deaths: 1}})
+		add("an operator's word on a kind", Scenario{Kinds: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Orders: 1, Deaths: 1}})
 		add("create, in capitals", Scenario{Create: true, AdvoForm: capital, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1}})
 	}
 	return all
@@ -257,6 +259,9 @@ func broken() map[string]brokenProtocol {
 		"an interrupted delete is finished though the record is back": {"deleted in EspoCRM/merge", flaw(Flaws{FinishesDelete: true})},
 		"the store takes what a process without a lease commits":      {"two processes/merge", flaw(Flaws{NoFence: true})},
 		"a process does not look at its lease before it writes":       {"two processes/merge", flaw(Flaws{LeaseUnchecked: true})},
+		"undo puts back one field of two that are one":                {"an operator's word on two fields that are one/merge", flaw(Flaws{UndoesHalf: true})},
+		"resolve takes two sides for what is one value":               {"an operator's word on two fields that are one/manual", flaw(Flaws{TakesHalf: true})},
+		"undo puts back the values of another kind without the kind":  {"an operator's word on a kind/espocrm", flaw(Flaws{UndoesNoKind: true})},
 		"a record that is missing in Advoware counts as emptied": {"deleted in Advoware/merge", decide(func(in reconcile.Input) reconcile.Input {
 			if in.Linked && in.Advo == nil {
 				in.Advo = &mapping.View{Values: map[string]record.Value{}}

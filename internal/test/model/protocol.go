@@ -34,6 +34,9 @@ type Flaws struct {
 	LearnsStuck           bool // and the base takes what stands there
 	DeletesBlindly        bool // a record is deleted in Advoware whatever was edited there
 	FinishesDelete        bool // an interrupted delete is finished though the record is back
+	UndoesHalf            bool // undo puts back one field of those that are one value
+	TakesHalf             bool // resolve takes one side for one of them, the other side for the other
+	UndoesNoKind          bool // undo puts back the values of another kind without their kind
 	NoFence               bool // the store takes what a process without a lease commits
 	LeaseUnchecked        bool // a process does not look at its lease before it writes
 }
@@ -91,8 +94,9 @@ func (sc Scenario) schema() (out schema) {
 	if sc.Kinds {
 		out.kinds = map[string][]mapping.Field{}
 		for f, kind := range kindNames {
-			own, other := out.fields[f], out.fields[1-f].Key
-			own.Kind = kind.String()
+			other := out.fields[1-f].Key
+			out.fields[f].Kind = kind.String()
+			own := out.fields[f]
 			out.kinds[own.Kind] = []mapping.Field{own,
 				{Key: "!~" + other, Advo: other, Type: mapping.String, Direction: mapping.ToAdvoware, Clear: true, Kind: own.Kind},
 				{Key: other + "~!", Espo: other, Type: mapping.String, Direction: mapping.ToEspocrm, Clear: true, Kind: own.Kind}}
@@ -247,6 +251,7 @@ type decideKey struct {
 	gone   bool // not in Advoware
 	byUs   bool
 	wish   [fields]wish
+	ofKind wish
 	stuck  [fields]bool
 	kinds  pair // the base's
 	clears bool
@@ -380,6 +385,9 @@ func (x *explorer) input(k decideKey) reconcile.Input {
 			}
 			in.Wishes[key] = reconcile.Wish{Field: x.schema.fields[f], Shown: w.shown.canonical(), Target: w.target.canonical(), Typed: w.typed}
 		}
+	}
+	if w := k.ofKind; w.on && in.Wishes != nil {
+		in.Wishes[reconcile.KindKey] = reconcile.Wish{Field: mapping.Field{Key: reconcile.KindKey}, Shown: w.shown.canonical(), Target: w.target.canonical()}
 	}
 	return in
 }

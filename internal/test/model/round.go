@@ -8,7 +8,7 @@ func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
 	before := s
 	s.shown()
 	x.settleOpen(&s, fate, answer)
-	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish, kinds: s.kinds, clears: s.clears}
+	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish, ofKind: s.kindWish, kinds: s.kinds, clears: s.clears}
 	if s.base == ([fields]pair{}) {
 		k.byUs = s.leByUs
 	}
@@ -16,7 +16,7 @@ func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
 		if !x.ask(&s, k) {
 			return rest(before).doubted() // skipped, and nothing is stored
 		}
-		k.wish = s.wish
+		k.wish, k.ofKind = s.wish, s.kindWish
 	}
 	d, stuck := x.decideBut(&s, k)
 	for f := range fields {
@@ -55,7 +55,7 @@ func (x *explorer) decideBut(s *state, k decideKey) (d plan, stuck [fields]bool)
 		switch {
 		case !again:
 			return d, k.stuck
-		case x.p.Flaws.HoldsUp:
+		case x.p.Flaws.HoldsUp, x.kind(k.e) != x.kind(k.a): // a kind goes over whole, or not at all
 			return plan{action: reconcile.None}, k.stuck
 		}
 	}
@@ -172,7 +172,7 @@ func (x *explorer) announce(s state, d plan) state {
 				s.base[f].e = s.e[f]
 			}
 		}
-		s.kinds = pair{x.kind(s.le), x.kind(s.la)}
+		s.kinds = d.kinds
 		if s.want, s.pc = clean, sendStatus; s.leRow == s.laRow && s.status == clean && s.synced {
 			s.pc = idle
 		}

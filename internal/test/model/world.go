@@ -314,7 +314,9 @@ type proc struct {
 	own    bool  // what is read back was written by this very run
 	order  order
 	wish   [fields]wish
-	clears bool // empties in EspoCRM are owed by a decision of this run, or of the one before
+	// kindWish is the word on the kind that goes with those on the fields.
+	kindWish wish
+	clears   bool // empties in EspoCRM are owed by a decision of this run, or of the one before
 }
 
 const (
