@@ -1,10 +1,12 @@
 package desk_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"advosync/internal/result"
+	"advosync/internal/sandbox"
 	"advosync/internal/test/rig"
 )
 
@@ -49,5 +51,22 @@ func TestAConfirmedLinkHidesNoEdit(t *testing.T) {
 			}
 			r.Quiet(id)
 		})
+	}
+}
+
+// The record that a link in doubt leads to is gone from Advoware: the hint names no flag
+// that nobody has typed.
+func TestConfirmOfALinkToNothing(t *testing.T) {
+	r := rig.New(t)
+	id, advo := r.Linked()
+	r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "name": "Neu", "geburtsdatum": "1955-05-05T00:00:00"})
+	r.Oracle.Forget()
+	r.ForgetStore()
+	r.Outcome(r.Sync(id), result.ConflictWaits)
+	r.Advo.Delete(sandbox.BeteiligtePath, advo)
+	res := r.Desk.Confirm(t.Context(), r.M, id, false)
+	r.WantError(res, "not_found")
+	if want := "advosync link --entity " + res.Entity + " --id " + id + " --advoware-id N --force"; !strings.Contains(res.Error.Hint, want) {
+		t.Errorf("the hint is %q, it should name %q", res.Error.Hint, want)
 	}
 }

@@ -105,8 +105,12 @@ func (d *Desk) linkable(ctx context.Context, r *sync.Record, q LinkRequest) (don
 func (d *Desk) linkTarget(ctx context.Context, r *sync.Record, q sync.Request, made map[int64][]string, id int64) error {
 	err := r.ReadAdvoware(ctx, id)
 	if fault.Is(err, fault.NotFound) {
+		hint := "check --advoware-id: it is " + q.Mapping.AdvoID() + " there"
+		if r.Espo().AdvowareID == id { // nobody has typed it: it is the link that stands
+			hint = "bring it back there, or link the right one: " + r.Hint("link") + " --advoware-id N --force"
+		}
 		return &fault.Error{System: fault.Advoware, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "link " + r.What(),
-			Message: fmt.Sprintf("there is no record %d in Advoware", id), Hint: "check --advoware-id: it is " + q.Mapping.AdvoID() + " there", Err: err}
+			Message: fmt.Sprintf("there is no record %d in Advoware", id), Hint: hint, Err: err}
 	}
 	if err != nil {
 		return err

@@ -3,9 +3,10 @@ package sync
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
+	"advosync/internal/directory"
 	"advosync/internal/fault"
 	"advosync/internal/record"
 	"advosync/internal/store"
@@ -66,27 +67,13 @@ func (w *work) carriedElsewhere(ctx context.Context, id int64, cause error) erro
 
 // carriers are the other EspoCRM records that carry an Advoware id.
 func (w *work) carriers(ctx context.Context, id int64) ([]string, error) {
-	const most = 5
 	all, known, err := w.req.Listed.carriers(id)
 	if err != nil {
 		return nil, err
 	}
 	if !known {
-		found, err := w.e.EspoCRM.Find(ctx, w.m.EspoType(), record.Query{Select: []string{"id"}, Size: most, OrderBy: "id",
-			Where: []record.Condition{{Field: record.FieldAdvowareID, Op: record.Equals, Value: strconv.FormatInt(id, 10)}}})
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range found {
-			other, _ := o.Text("id")
-			all = append(all, other)
-		}
+		return w.e.Carriers(ctx, w.m, id, w.key.ID)
 	}
-	var ids []string
-	for _, other := range all[:min(len(all), most)] {
-		if other != w.key.ID {
-			ids = append(ids, other)
-		}
-	}
-	return ids, nil
+	ids := slices.DeleteFunc(slices.Clone(all), func(other string) bool { return other == w.key.ID })
+	return ids[:min(len(ids), directory.MostNamed)], nil
 }

@@ -265,7 +265,7 @@ func (w *work) candidates(ctx context.Context, sent, match map[string]record.Val
 	if err != nil || len(ids) == 0 {
 		return false, err
 	}
-	others, err := w.otherCreates(ctx) // before the links: one that is cleared meanwhile has left its link
+	others, err := w.e.OpenCreates(ctx, w.m, w.key.ID) // before the links: one that is cleared meanwhile has left its link
 	if err != nil {
 		return false, err
 	}
@@ -307,21 +307,6 @@ func idsOf(near []*sides.Advo) []int64 {
 		ids[i] = s.ID
 	}
 	return ids
-}
-
-// otherCreates are the interrupted creates of other records of the entity.
-func (w *work) otherCreates(ctx context.Context) ([]*store.Announcement, error) {
-	var out []*store.Announcement
-	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{WithOpen: true}, func(id string, m store.Memory) error {
-		if id != w.key.ID && m.Open.Makes {
-			out = append(out, m.Open)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, store.Fault("read the interrupted creates of "+w.key.Entity, err)
-	}
-	return out, nil
 }
 
 // notAnothers drops the candidates that another record's interrupted create

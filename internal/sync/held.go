@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"advosync/internal/directory"
-	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/result"
-	"advosync/internal/sides"
 )
 
 // The reasons of a record that a pass does not create.
@@ -32,48 +29,6 @@ func NewCreateGuard(most int) *CreateGuard {
 	g := &CreateGuard{}
 	g.left.Store(int64(most))
 	return g
-}
-
-// Matched lists, by EspoCRM id, the unlinked records of Advoware that each of the
-// unlinked records agrees with by the mapping's match; records without any are
-// left out. Nothing is known where Advoware cannot list.
-func (e *Engine) Matched(ctx context.Context, m *mapping.Mapping, objs []record.Object) (map[string][]int64, error) {
-	if m.List() == nil || len(m.Match()) == 0 {
-		return nil, nil
-	}
-	c := e.CatalogOf(m)
-	out := map[string][]int64{}
-	var all []int64
-	for _, o := range objs {
-		s, err := sides.ReadEspo(m, o, time.Time{})
-		if err != nil || s.AdvowareID != 0 {
-			continue
-		}
-		ids, err := c.Near(ctx, e.Now().Add(-directory.CatalogAge), m.MatchValues(s.View, record.EspoCRM), -1)
-		if err != nil {
-			return nil, err
-		}
-		if len(ids) > 0 {
-			id, _ := o.Text("id")
-			out[id], all = ids, append(all, ids...)
-		}
-	}
-	free, err := c.Free(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	for id, ids := range out {
-		var left []int64
-		for _, n := range ids {
-			if free[n] {
-				left = append(left, n)
-			}
-		}
-		if out[id] = left; len(left) == 0 {
-			delete(out, id)
-		}
-	}
-	return out, nil
 }
 
 // holds is why a pass does not create a record now; nil: it may. What an

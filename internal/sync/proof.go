@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
@@ -65,10 +63,10 @@ func (w *work) sharers(ctx context.Context) (sharing, error) {
 		return w.knows.shared, nil
 	}
 	s := sharing{number: id}
-	ask, err := w.e.carriedTwice(ctx, w.key.Entity, id)
+	ask, err := w.e.CarriedTwice(ctx, w.m, id)
 	if !w.proven() && err == nil {
 		var others []string
-		others, err = w.knownElsewhere(ctx, id)
+		others, err = w.e.KnownElsewhere(ctx, w.m, id, w.key.ID)
 		s.before = len(others) > 0
 	}
 	if (ask || s.before) && err == nil {
@@ -84,37 +82,6 @@ func (w *work) sharers(ctx context.Context) (sharing, error) {
 		w.knows.shared = s
 	}
 	return s, err
-}
-
-// twiceKey is the value that notes a number which more than one record of EspoCRM
-// carries. It stands until EspoCRM shows that only one does.
-func twiceKey(entity string, number int64) string {
-	return fmt.Sprintf("twice:%s:%d", strings.ToLower(entity), number)
-}
-
-func (e *Engine) carriedTwice(ctx context.Context, entity string, number int64) (bool, error) {
-	_, twice, err := e.Store.Get(ctx, twiceKey(entity, number))
-	if err != nil {
-		return false, store.Fault("look for other records of Advoware "+fmt.Sprint(number), err)
-	}
-	return twice, nil
-}
-
-// NoteCarriedTwice notes that more than one record of EspoCRM carries an Advoware
-// number, so that none of them is synced, the one with a proven link neither; or that
-// it is so no more.
-func (e *Engine) NoteCarriedTwice(ctx context.Context, m *mapping.Mapping, number int64, twice bool) error {
-	key := twiceKey(m.Entity(), number)
-	var err error
-	if twice {
-		err = e.Store.Put(ctx, key, []byte("{}"), 0)
-	} else {
-		err = e.Store.Delete(ctx, key)
-	}
-	if err != nil {
-		return store.Fault("note who carries Advoware "+fmt.Sprint(number), err)
-	}
-	return nil
 }
 
 func suspect(l reconcile.Link) reconcile.Belief {
@@ -151,26 +118,6 @@ func keyPrint(key map[string]record.Value) string {
 		fmt.Fprintf(h, "%q=%q\n", name, key[name].Text())
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
-// knownElsewhere are the other records under which the store knows a number.
-func (w *work) knownElsewhere(ctx context.Context, id int64) ([]string, error) {
-	const most = 5
-	var ids []string
-	errEnough := errors.New("enough")
-	err := w.e.Store.Scan(ctx, w.key.Entity, store.ScanFilter{AdvowareID: id}, func(other string, _ store.Memory) error {
-		if other != w.key.ID {
-			ids = append(ids, other)
-		}
-		if len(ids) == most {
-			return errEnough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, store.Fault("look for other records of Advoware "+fmt.Sprint(id), err)
-	}
-	return ids, nil
 }
 
 // vet looks at a link that nothing in the memory proves before an interrupted

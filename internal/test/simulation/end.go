@@ -137,15 +137,15 @@ func (s *Sim) repair(t *Tool) {
 		mem := s.remembered(id)
 		failed := rec["syncStatus"] == statusFailed || rec["syncStatus"] == statusGivenUp
 		switch {
+		case s.MissingInAdvoware == missingFail && s.lost(advo): // before any other decision about it
+			s.putBackInAdvoware("admin", advo)
+			s.reset(t, id, false)
 		case rec["syncStatus"] == statusConflict:
 			s.resolve(t, id)
 		case failed && mem.failure == string(fault.CreateDoubt):
 			s.settleDoubt(t, id)
 		case failed && mem.create && (mem.failure == string(fault.Duplicate) || mem.failure == string(fault.PingPong)):
 			s.linkTo(t, id, s.newInAdvoware(t.Random, "admin"), false) // another record carries the one that was made for it
-		case s.MissingInAdvoware == missingFail && s.lost(advo):
-			s.putBackInAdvoware("admin", advo)
-			s.reset(t, id, false)
 		case advo == 0 && mem.held: // another one than the record that matches it
 			s.count("held creates synced by name")
 			s.heard(t, t.Engine.Sync(id, false, false))
