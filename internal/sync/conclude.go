@@ -11,6 +11,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/stuck"
 	"advosync/internal/tell"
 )
 
@@ -248,7 +249,7 @@ func (w *work) tookSome(f *fault.Error) bool {
 	untaken := f.Fields()
 	return f.Code == fault.NotAccepted && slices.ContainsFunc(w.tells.toldOf, func(key string) bool {
 		fd, ok := w.m.Field(key)
-		return ok && !slices.ContainsFunc(untaken, func(name string) bool { return isNamed(fd, f.System, name) })
+		return ok && !slices.ContainsFunc(untaken, func(name string) bool { return stuck.Named(fd, f.System, name) })
 	})
 }
 

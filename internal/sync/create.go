@@ -172,7 +172,7 @@ func (w *work) putLink(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
-	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && len(w.by.stuck) == 0
+	inStep := (d.Action == reconcile.None || d.Action == reconcile.Adopt) && !w.by.stuck.Any()
 	p, base := record.Patch{}, w.inForce()
 	if base == nil {
 		base = sides.Clone(nil)

@@ -104,7 +104,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.knows.clearing, Relinked: w.knows.relinked, Schema: w.m, Policy: w.by.policy, Base: sides.ForDecision(w.m, w.base), Wishes: w.by.wishes, Stuck: w.stuckKeys(),
+	in := reconcile.Input{Clearing: w.knows.clearing, Relinked: w.knows.relinked, Schema: w.m, Policy: w.by.policy, Base: sides.ForDecision(w.m, w.base), Wishes: w.by.wishes, Stuck: w.by.stuck.Keys(),
 		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
 	if w.knows.baseless {
 		in.Base = nil

@@ -1,10 +1,7 @@
 package sync
 
 import (
-	"maps"
-	"slices"
-	"strings"
-
+	"advosync/internal/forms"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -13,48 +10,12 @@ import (
 	"advosync/internal/tell"
 )
 
-const (
-	// mostForms is how many forms are remembered of one field.
-	mostForms = 4
-	// surely is how often one value has to come back as one other before that is the
-	// system's form of it: seen once it may as well be somebody's save.
-	surely = 2
-)
+// forms are what is known of the systems' own forms of this record's values.
+func (w *work) forms() forms.Known { return forms.Of(w.m, w.mem.Forms) }
 
-// ownForm reports whether read is what a system is known to make of sent: by the
-// field's type, or because it was seen (docs/design/protocol.md, "Own form").
+// ownForm reports whether read is what a system is known to make of sent.
 func (w *work) ownForm(key string, sent, read record.Value) bool {
-	return w.formOf(key, sent, read).Own() || w.seen(key, sent, read) >= surely
-}
-
-func (w *work) formOf(key string, sent, read record.Value) record.Form {
-	if f, ok := w.m.Field(key); ok {
-		return f.FormOf(sent, read)
-	}
-	return record.FormOf(sent, read)
-}
-
-// seen is how often sent has come back as read.
-func (w *work) seen(key string, sent, read record.Value) int {
-	for _, f := range w.mem.Forms[key] {
-		if f.Sent == sent && f.Stored == read {
-			return f.Count
-		}
-	}
-	return 0
-}
-
-// remember takes note of what has come back for a value; the next commit stores it.
-func (w *work) remember(key string, sent, read record.Value, times int) {
-	form := store.Form{Sent: sent, Stored: read, Count: w.seen(key, sent, read) + times}
-	kept := slices.DeleteFunc(slices.Clone(w.mem.Forms[key]), func(f store.Form) bool { return f.Sent == sent && f.Stored == read })
-	kept = append(kept, form)
-	forms := maps.Clone(w.mem.Forms)
-	if forms == nil {
-		forms = map[string][]store.Form{}
-	}
-	forms[key] = kept[max(0, len(kept)-mostForms):]
-	w.mem.Forms = forms
+	return w.forms().Own(key, sent, read)
 }
 
 // written is a write that was answered with success, and what its side shows right
@@ -73,7 +34,10 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 	next = sides.Clone(base)
 	in := reconcile.Settling{Base: sides.Pairs(next), Fate: reconcile.FateDone, Now: wr.now, Answer: true,
 		Open: reconcile.Announcement{Side: wr.side, Fields: map[string]reconcile.Announced{}},
-		Form: func(key string, sent, read record.Value) bool { return w.hasMade(wr, key, sent, read) }}
+		Form: func(key string, sent, read record.Value) bool {
+			before := record.Pair{Espo: wr.espo.View.Values[key], Advo: wr.advo.View.Values[key]}.On(wr.side)
+			return w.forms().Made(w.base, wr.side, key, before, sent, read)
+		}}
 	for key, v := range wr.sent {
 		if f, ok := w.m.Field(key); ok && f.Clear {
 			if wr.now[key].HasText() {
@@ -99,55 +63,18 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 	return next, refused
 }
 
-// learn remembers the forms that a settled write teaches: what a read-back shows counts
-// once, what EspoCRM alone can have made of a value is surely its form.
+// learn remembers the forms that a settled write teaches; the next commit stores them.
 func (w *work) learn(in reconcile.Settling, got reconcile.Settlement) {
-	for key, outcome := range got.Fields {
-		sent, read := in.Open.Fields[key].Target, in.Now[key]
-		_, surelyIts := got.Learnt[key]
-		switch {
-		case outcome == reconcile.OutcomeNotAccepted, outcome == reconcile.OutcomeNotDone, read.IsAbsent(), w.formOf(key, sent, read).Own():
-		case surelyIts:
-			w.remember(key, sent, read, surely)
-		case in.Answer:
-			w.remember(key, sent, read, 1)
-		}
-	}
-}
-
-// hasMade reports whether a side has made read of sent, right after it was sent. What
-// stood there before may look like a form of it, and not have been replaced at all: it
-// is one where the base knows the side to have made the same of another value.
-func (w *work) hasMade(wr written, key string, sent, read record.Value) bool {
-	form := w.formOf(key, sent, read)
-	before := wr.advo.View.Values[key]
-	if wr.side == record.EspoCRM {
-		before = wr.espo.View.Values[key]
-	}
-	switch {
-	case form == record.Same, w.seen(key, sent, read) > 0:
-		return true
-	case read != before:
-		return form.Own()
-	}
-	return form.Own() && w.knownForm(w.base, wr.side, key, read)
-}
-
-// knownForm reports whether the base knows a side to show this form of another value.
-func (w *work) knownForm(base *store.Base, side record.Side, key string, read record.Value) bool {
-	if base == nil {
-		return false
-	}
-	b, ok := base.Fields[key]
-	from := b.On(side.Other())
-	return ok && b.On(side) == read && from != read && w.formOf(key, from, read).Own()
+	known := w.forms()
+	known.Learn(in, got)
+	w.mem.Forms = known.Remembered()
 }
 
 // tellUnheld says of a value that it came back poorer than it was sent: the other
 // side keeps the right one. It is said once for a field of a record, as long as it is
 // so; the history holds it of each write.
 func (w *work) tellUnheld(side record.Side, key string, sent, read record.Value) {
-	if w.formOf(key, sent, read) != record.Unheld {
+	if w.forms().Form(key, sent, read) != record.Unheld {
 		return
 	}
 	tell.CannotHold(w.tells.entry, side, key)
@@ -161,7 +88,7 @@ func (w *work) tellUnheld(side record.Side, key string, sent, read record.Value)
 		}
 	}
 	if w.base != nil {
-		if b, ok := w.base.Fields[key]; ok && w.formOf(key, b.On(side.Other()), b.On(side)) == record.Unheld {
+		if b, ok := w.base.Fields[key]; ok && w.forms().Form(key, b.On(side.Other()), b.On(side)) == record.Unheld {
 			return // said before
 		}
 	}
@@ -235,7 +162,7 @@ func (w *work) readAnswers() {
 			next = sides.Clone(w.base)
 		}
 		fb.Answered = false
-		if f, ok := w.m.Field(key); ok && v != fb.Espo && storedAs(f, fb.Espo, v) {
+		if f, ok := w.m.Field(key); ok && v != fb.Espo && forms.StoredAs(f, fb.Espo, v) {
 			w.tellUnheld(record.EspoCRM, key, fb.Espo, v)
 			fb.Espo = v
 		}
@@ -243,21 +170,6 @@ func (w *work) readAnswers() {
 	}
 	if next != nil {
 		w.base, w.knows.answersRead = next, true
-	}
-}
-
-// storedAs reports whether EspoCRM may store what it has answered as what it shows
-// now. The case of letters in a plain text is somebody's edit, and so is a text that
-// was cut.
-func storedAs(f mapping.Field, answered, read record.Value) bool {
-	switch f.FormOf(answered, read) {
-	case record.Unheld:
-		return true
-	case record.Same:
-		plain := f.Type == "" || f.Type == mapping.String || f.Type == mapping.Text
-		return !plain || strings.Contains(read.Text(), "@") || strings.ToUpper(read.Text()) == strings.ToLower(read.Text())
-	default:
-		return false
 	}
 }
 

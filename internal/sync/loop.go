@@ -105,7 +105,7 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	switch d.Action {
 	case reconcile.None, reconcile.Adopt:
-		if err := w.stuckFault(); err != nil {
+		if err := w.by.stuck.Fault(); err != nil {
 			w.seenStuck()
 			if w.base != nil {
 				w.base = sides.Clone(w.base)
@@ -146,7 +146,7 @@ func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err 
 		return false, err
 	}
 	if err := w.advance(d.ToAdvo, before, w.advo); err != nil {
-		if !w.stick(err, d.ToAdvo) {
+		if !w.by.stuck.Stick(w.sidesShown(), err, d.ToAdvo) {
 			return false, err
 		}
 		if !w.tookSome(fault.As(err)) {
@@ -226,7 +226,7 @@ func (w *work) putBoth(ctx context.Context, d reconcile.Decision) (done bool, er
 	if again, err := w.staleRead(ctx, d); again || err != nil {
 		return false, err
 	}
-	ends := !d.Typed && !d.Waits && len(w.by.stuck) == 0
+	ends := !d.Typed && !d.Waits && !w.by.stuck.Any()
 	p, planned, err := w.planEspo(d, ends)
 	if err != nil {
 		return false, err

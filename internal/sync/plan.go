@@ -69,7 +69,7 @@ func (w *work) plan(ctx context.Context) error {
 		w.sayStuck()
 		return nil
 	}
-	return w.stuckFault()
+	return w.by.stuck.Fault()
 }
 
 // foreseeLink takes an interrupted run's write into account, and reads what the record is

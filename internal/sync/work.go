@@ -3,7 +3,6 @@ package sync
 import (
 	"fmt"
 
-	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -11,6 +10,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sides"
 	"advosync/internal/store"
+	"advosync/internal/stuck"
 )
 
 // work is one record's sync from lock to unlock.
@@ -39,7 +39,7 @@ type authority struct {
 	// wishes are an operator's words (docs/design/protocol.md, "A wish").
 	wishes map[string]reconcile.Wish
 	// stuck are the fields that cannot be brought over, and why.
-	stuck map[string]*fault.Error
+	stuck stuck.Fields
 }
 
 // knowledge is what the working base and the reads stand for.
