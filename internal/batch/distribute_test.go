@@ -19,6 +19,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/store/memory"
 )
 
 // tray is a queue as bad as the test wants it.
@@ -95,9 +96,11 @@ func (q *tray) work(ctx context.Context, w *batch.Worker, ended func(*batch.Repo
 			continue
 		}
 		rep, err := w.Work(ctx, t.body, t.tries == 2)
+		if err != nil {
+			time.Sleep(time.Second)
+		}
 		if err != nil && !errors.Is(err, batch.ErrGivenBack) && !errors.Is(err, batch.ErrElsewhere) {
 			t.tries++
-			time.Sleep(time.Second)
 		}
 		q.done(t, err != nil)
 		if rep != nil && ended != nil {
@@ -584,6 +587,38 @@ func TestAWorkerThatIsAskedToEnd(t *testing.T) {
 			t.Fatalf("the other worker: %v %v", rep, err)
 		}
 		r.fleet = nil
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestAStoreThatWasAway: a chunk that was in work begins again when the store answers, not
+// when the locks run out that its worker could not give back.
+func TestAStoreThatWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 110})
+		r.settleAlone(q)
+		r.mixed(100)
+		r.latency.Store(int64(50 * time.Millisecond))
+		st := r.store.(*memory.Store)
+		var back time.Time
+		q.onPut = func(int) {
+			time.AfterFunc(time.Second, func() {
+				st.FailWith(func(context.Context, string) error { return errors.New("no connection") })
+			})
+			time.AfterFunc(21*time.Second, func() { st.FailWith(nil); back = time.Now() })
+		}
+		r.withWorkers(q, 1, func() { r.pass(batch.Options{AllowMassChange: true}) })
+		if back.IsZero() || time.Since(back) > time.Minute {
+			t.Errorf("the pass has ended %v after the store was back", time.Since(back))
+		}
+		if locks, err := r.store.Locks(t.Context()); err != nil || len(locks) > 0 {
+			t.Errorf("locks are left: %v %v", locks, err)
+		}
+		r.fleet = nil
+		time.Sleep(15 * time.Minute)
+		r.pass(batch.Options{}) // settles what was being written when the store went
 		time.Sleep(15 * time.Minute)
 		r.still()
 	})

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -47,6 +48,8 @@ type Manager struct {
 
 	mu       sync.Mutex
 	held     map[*Lease]struct{} // everything not yet freed in the store
+	owed     map[*Lease]struct{} // of held, what was to be freed while the store did not answer
+	giving   bool                // a time is set at which the owed ones are given back
 	renewing bool
 	idle     chan struct{} // capacity 1: nothing is left to renew
 }
@@ -70,7 +73,7 @@ func New(leases store.Leases, owner store.Owner, ttl time.Duration, o Options) *
 	}
 	return &Manager{
 		leases: leases, owner: owner, ttl: ttl, o: o,
-		held: map[*Lease]struct{}{}, idle: make(chan struct{}, 1),
+		held: map[*Lease]struct{}{}, owed: map[*Lease]struct{}{}, idle: make(chan struct{}, 1),
 	}
 }
 
@@ -163,9 +166,18 @@ func without(locks []store.Lock, keys []string) []store.Lock {
 }
 
 // Release frees leases in one round trip, whatever became of the contexts they
-// came from. A lease that is freed already, or lost, is no error; one that
-// could not be freed can be released again. Work under them must have ended.
+// came from. A lease that is freed already, or lost, is no error; those that
+// could not be freed are given back once the store answers again. Work under
+// them must have ended.
 func (m *Manager) Release(leases ...*Lease) error {
+	err := m.release(leases)
+	if err != nil {
+		m.owe(leases)
+	}
+	return err
+}
+
+func (m *Manager) release(leases []*Lease) error {
 	var handles []store.Lease
 	for _, l := range leases {
 		l.end(context.Canceled)
@@ -182,23 +194,27 @@ func (m *Manager) Release(leases ...*Lease) error {
 	if err := m.leases.Release(ctx, handles); err != nil {
 		return err
 	}
+	m.forget(leases)
+	return nil
+}
+
+func (m *Manager) forget(leases []*Lease) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range leases {
 		delete(m.held, l)
+		delete(m.owed, l)
 	}
-	return nil
 }
 
-// ReleaseAll frees everything that is held, for the end of the process.
+// ReleaseAll frees everything that is held, for the end of the process: what
+// cannot be freed now is not tried again.
 func (m *Manager) ReleaseAll() error {
 	m.mu.Lock()
-	all := make([]*Lease, 0, len(m.held))
-	for l := range m.held {
-		all = append(all, l)
-	}
+	all := slices.Collect(maps.Keys(m.held))
+	clear(m.owed)
 	m.mu.Unlock()
-	return m.Release(all...)
+	return m.release(all)
 }
 
 func (m *Manager) holds(l *Lease) bool {

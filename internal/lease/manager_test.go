@@ -3,6 +3,7 @@ package lease_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -352,4 +353,86 @@ func TestAFailedTakeoverHoldsNothing(t *testing.T) {
 			t.Errorf("still held: %v", lock)
 		}
 	})
+}
+
+// TestWhatCouldNotBeFreedIsGivenBack: once the store answers again, not when the lease
+// has run out there; what is somebody else's by then stays theirs.
+func TestWhatCouldNotBeFreedIsGivenBack(t *testing.T) {
+	bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
+		granted, _, err := m.AcquireAll(t.Context(), []string{"a", "b", "working"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.FailWith(func(context.Context, string) error { return errGone })
+		if err := m.Release(granted[:2]...); !errors.Is(err, errGone) {
+			t.Fatalf("Release = %v, want the store's error", err)
+		}
+		time.Sleep(ttl / 10)
+		s.FailWith(nil)
+		if locks, err := s.Locks(t.Context()); err != nil || len(locks) != 3 {
+			t.Fatal(locks, err)
+		}
+		for _, l := range must(s.Locks(t.Context())) {
+			if l.Key == "b" {
+				if ok, err := s.Break(t.Context(), l); !ok || err != nil {
+					t.Fatal(ok, err)
+				}
+			}
+		}
+		other := lease.New(s, storetest.Owner("theirs"), ttl, lease.Options{Dead: func(store.Owner) bool { return false }})
+		theirs := acquire(t, other, "b")
+		time.Sleep(2 * time.Second)
+		var left []string
+		for _, l := range must(s.Locks(t.Context())) {
+			left = append(left, l.Key)
+		}
+		slices.Sort(left)
+		if !slices.Equal(left, []string{"b", "working"}) {
+			t.Errorf("held two seconds later: %v", left)
+		}
+		wantAlive(t, theirs)
+		wantAlive(t, granted[2])
+		release(t, theirs, granted[2])
+	})
+}
+
+// TestGivingBackHasAnEnd: with the lease, and with the process.
+func TestGivingBackHasAnEnd(t *testing.T) {
+	for name, end := range map[string]func(*lease.Manager){
+		"the lease has run out": func(*lease.Manager) { time.Sleep(ttl + 2*time.Second) },
+		"the process has ended": func(m *lease.Manager) { _ = m.ReleaseAll() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
+				l := acquire(t, m, "k")
+				var tried atomic.Int32
+				s.FailWith(func(_ context.Context, method string) error {
+					if method == "Release" {
+						tried.Add(1)
+					}
+					return errGone
+				})
+				if err := l.Release(); !errors.Is(err, errGone) {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Second)
+				if n := tried.Load(); n < 5 {
+					t.Errorf("tried %d times in ten seconds", n)
+				}
+				end(m)
+				n := tried.Load()
+				time.Sleep(time.Minute)
+				if more := tried.Load() - n; more != 0 {
+					t.Errorf("tried %d times more", more)
+				}
+			})
+		})
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
