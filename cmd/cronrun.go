@@ -310,7 +310,7 @@ func (a *app) onlyNews(rep batch.Report, code int, dryRun bool) bool {
 
 // figures are what a pass knows besides its document.
 func figures(rep batch.Report) report.PassFigures {
-	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeft[rep.Ended], OpenIsNews: rep.OpenIsNews, Out: rep.Out}
+	f := report.PassFigures{Linked: rep.Linked, Still: rep.Still, Left: rep.LeftOver, Why: whyLeftOf(rep), OpenIsNews: rep.OpenIsNews, Out: rep.Out}
 	if !rep.Oldest.IsZero() {
 		f.Oldest = &rep.Oldest
 	}
@@ -323,6 +323,17 @@ func figures(rep batch.Report) report.PassFigures {
 // whyLeft says why a pass did not begin all records.
 var whyLeft = map[batch.Stop]string{batch.StopLimit: "--limit", batch.StopTime: "--max-duration", batch.StopSignal: "interrupted",
 	batch.StopSystem: "a system failed", batch.StopPassLock: "the lock of the pass was lost", batch.StopDrained: "the fleet is drained"}
+
+// whyNotTaken says why the workers of a fleet have not synced what was handed out.
+var whyNotTaken = map[string]string{string(batch.CodeNoWorker): "no worker has taken them", string(batch.CodeFleetHeld): "an operator has stopped the fleet",
+	string(batch.CodeOtherMapping): "the workers have another mapping", string(batch.CodeChunksLost): "the queue has lost them"}
+
+func whyLeftOf(rep batch.Report) string {
+	if e := rep.Document.Error; e != nil && rep.Ended == batch.StopSystem && whyNotTaken[e.Code] != "" {
+		return whyNotTaken[e.Code]
+	}
+	return whyLeft[rep.Ended]
+}
 
 // watcher shows how a pass gets on: a bar on a terminal, lines with -v.
 type watcher struct {

@@ -42,12 +42,14 @@ type parts struct {
 	retry time.Duration
 	// maxRetries is after how many failures a record is given up.
 	maxRetries int
+	// fleet says how the fleet stands; nil: there is none.
+	fleet func(context.Context) (*batch.FleetState, error)
 }
 
 // Parts implements session.
 func (s *opened) Parts() parts {
 	p := parts{engine: s.engine, desk: s.desk, intake: intake.New(s.engine), store: s.store, mappings: s.cfg.Mappings, counter: s.espo, creator: s.espo, names: s.espo, retention: s.cfg.History.Retention, retry: s.cfg.Cron.RetryBackoff,
-		maxRetries: s.cfg.Sync.MaxRetries}
+		maxRetries: s.cfg.Sync.MaxRetries, fleet: s.fleetNow}
 	if !s.storeOnly {
 		p.find = s.espo
 	}

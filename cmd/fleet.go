@@ -29,8 +29,9 @@ docs/operations.md, Several hosts).`,
 	}
 	c.AddCommand(
 		a.fleetVerb("status", "Show chunks, passes under way and workers",
-			`Show what waits and is in work, the passes that are under way, and the workers. Exit code 1
-when an office has no worker.`, a.fleetStatus),
+			`Show what needs somebody, what waits and is in work, the passes that are under way, and the
+workers. Exit code 1 when a cron-run would not run: an office has no worker, is paused or
+drained.`, a.fleetStatus),
 		a.fleetVerb("pause", "Have no worker begin a further chunk",
 			`Have no worker begin a further chunk; those in work are finished. What waits stays, and a
 cron-run that is under way waits; a new one ends with exit code 1. Undone by resume.`, a.fleetPause),
@@ -79,7 +80,7 @@ func (a *app) withFleet(ctx context.Context, names []string, readOnly bool, run 
 func (a *app) fleetStatus(ctx context.Context, offices []fleetOffice) error {
 	doc := result.Fleet{Offices: []result.FleetOffice{}, Workers: []result.FleetWorker{}}
 	workers := map[string]result.FleetWorker{}
-	alone := ""
+	stands := false
 	for _, o := range offices {
 		st, ws, err := o.status(ctx)
 		if err != nil {
@@ -89,9 +90,7 @@ func (a *app) fleetStatus(ctx context.Context, offices []fleetOffice) error {
 		for _, w := range ws {
 			workers[fmt.Sprint(w.Host, " ", w.PID)] = result.FleetWorker(w)
 		}
-		if st.Workers == 0 && alone == "" {
-			alone = cmp.Or(o.cfg.Office, st.Queue)
-		}
+		stands = stands || st.Workers == 0 || st.State != result.FleetRuns
 	}
 	for _, key := range slices.Sorted(maps.Keys(workers)) {
 		doc.Workers = append(doc.Workers, workers[key])
@@ -100,7 +99,7 @@ func (a *app) fleetStatus(ctx context.Context, offices []fleetOffice) error {
 	if err := report.Fleet(a.console.Out, doc, a.reportOptions("")); err != nil {
 		return err
 	}
-	if alone != "" {
+	if stands {
 		return &reported{code: exitCannotRun}
 	}
 	return nil

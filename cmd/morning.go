@@ -397,7 +397,8 @@ func (a *app) wholeNeeds(ctx context.Context, p parts, doc result.Status, entiti
 	return slices.Concat(needs, unreachable, locks), err
 }
 
-// unreachable are the systems that have not answered: now, or the last pass.
+// unreachable are the systems that have not answered, now or in the last pass, or why else
+// there is no pass.
 func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down error) ([]result.Need, error) {
 	open, err := batch.Breakers(ctx, p.store)
 	if err != nil {
@@ -417,22 +418,40 @@ func (a *app) unreachable(ctx context.Context, p parts, doc result.Status, down 
 			needs = append(needs, result.Need{Kind: result.NeedUnreachable, System: string(system), Since: stamp(b.Since), Why: b.Message, Next: "advosync doctor"})
 		}
 	}
+	state, err := p.fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if state != nil {
+		if why := state.Stands(""); why != nil {
+			return append(needs, fleetStands(why, doc)), nil
+		}
+	}
 	if e := doc.LastError; e != nil && len(needs) == 0 && !strings.HasPrefix(e.Code, "guard_") {
-		needs = append(needs, result.Need{Kind: result.NeedNoPass, Since: doc.LastRun, Code: e.Code, Why: e.Message, Next: afterNoPass(e)})
+		needs = append(needs, notGoneThrough(e, doc.LastRun))
 	}
 	return needs, nil
 }
 
-// afterNoPass is what to type after a pass that did not go through: another one, or a look
-// at the fleet that did not take it, or at its hosts.
-func afterNoPass(e *result.Error) string {
-	switch e.Code {
-	case string(batch.CodeFleetHeld), string(batch.CodeNoWorker):
-		return "advosync fleet status"
-	case string(batch.CodeOtherMapping): // the next one would end alike
-		return "advosync doctor"
+// fleetStands: the next pass would not be taken, as the fleet stands now.
+func fleetStands(why *fault.Error, doc result.Status) result.Need {
+	n := result.Need{Kind: result.NeedNoPass, Code: string(why.Code), Why: why.Message, Next: "advosync fleet status"}
+	if e := doc.LastError; e != nil && e.Code == n.Code {
+		n.Since = doc.LastRun
 	}
-	return "advosync cron-run"
+	return n
+}
+
+// notGoneThrough: the last pass did not go through.
+func notGoneThrough(e *result.Error, at *time.Time) result.Need {
+	n := result.Need{Kind: result.NeedNoPass, Since: at, Code: e.Code, Why: e.Message, Next: "advosync cron-run"}
+	switch e.Code {
+	case string(batch.CodeFleetHeld), string(batch.CodeNoWorker): // it is not so any more
+		n.Why = "the last pass did not run: " + e.Message + "; the next one can"
+	case string(batch.CodeOtherMapping): // the next one would end alike
+		n.Next = "advosync doctor"
+	}
+	return n
 }
 
 // nameLockNeeds gives locked records the names that EspoCRM has for them.
@@ -457,7 +476,8 @@ func nameLockNeeds(ctx context.Context, p parts, locks []result.Need) error {
 	return nil
 }
 
-// staleLocks are the locks whose holders are gone. What one process has left is one need.
+// staleLocks are the locks whose holders are gone, but for those of a worker: whoever gets
+// its chunks takes them over. What one process has left is one need.
 func staleLocks(ctx context.Context, p parts, entities []string) ([]result.Need, error) {
 	locks, err := p.desk.Locks(ctx, p.mappings)
 	var needs []result.Need
@@ -467,7 +487,7 @@ func staleLocks(ctx context.Context, p parts, entities []string) ([]result.Need,
 	}
 	left := map[dead]int{} // → its need
 	for _, l := range locks {
-		if l.Live() || !slices.Contains(entities, l.Entity) {
+		if l.Live() || l.Holder.Command == workerName || !slices.Contains(entities, l.Entity) {
 			continue
 		}
 		by := dead{l.Entity, l.Holder.Host, l.Holder.PID}
@@ -554,7 +574,7 @@ func passBars(runs []batch.RunRecord, entities []string) []result.PassBar {
 
 // needCodes are the exit codes that the page calls for, worst first.
 func needCodes(needs []result.Need) int {
-	calls := map[result.NeedKind]int{result.NeedHalted: exitHalted, result.NeedHeldBack: exitHalted, result.NeedUnreachable: exitCannotRun, result.NeedUnreadable: exitCannotRun,
+	calls := map[result.NeedKind]int{result.NeedHalted: exitHalted, result.NeedHeldBack: exitHalted, result.NeedUnreachable: exitCannotRun, result.NeedUnreadable: exitCannotRun, result.NeedNoPass: exitCannotRun,
 		result.NeedConflict: exitConflict, result.NeedLink: exitConflict, result.NeedGivenUp: exitFailed, result.NeedFailing: exitFailed}
 	for _, code := range []int{exitHalted, exitCannotRun, exitConflict, exitFailed} {
 		if slices.ContainsFunc(needs, func(n result.Need) bool { return calls[n.Kind] == code }) {

@@ -110,6 +110,17 @@ func (s *opened) fleetOf() (batch.Fleet, func(), error) {
 	return &officeFleet{queue: q, office: queueOf(s.cfg), store: s.store}, func() { _ = q.Close() }, nil
 }
 
+// fleetNow is how the fleet of this session's office stands; nil: there is none.
+func (s *opened) fleetNow(ctx context.Context) (*batch.FleetState, error) {
+	f, end, err := s.fleetOf()
+	if err != nil || f == nil {
+		return nil, err
+	}
+	defer end()
+	state, err := f.Look(ctx)
+	return &state, err
+}
+
 // laborer is a session whose office has chunks to be synced.
 type laborer interface {
 	passer

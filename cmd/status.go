@@ -31,8 +31,9 @@ waits. Where EspoCRM cannot be asked, or one entity cannot be read there, what
 the store knows is shown.
 
 The exit code is the worst of it: 6 a guard has halted the last pass or holds
-back new records, 1 a system or an entity cannot be read, 4 a conflict waits,
-3 a record failed, 0 nothing of the kind.
+back new records, 1 a system or an entity cannot be read, or the last pass did
+not go through (or the next one would not: a fleet that is paused, drained or
+without a worker), 4 a conflict waits, 3 a record failed, 0 nothing of the kind.
 
 --fail-if-older is for a monitor: exit code 1 when the oldest waiting change, or
 the last success, is older than that.`,

@@ -17,6 +17,9 @@ import (
 	"advosync/internal/fleet"
 )
 
+// workerName is the command, and what locks are taken for by it.
+const workerName = "worker"
+
 // workerPulse is how often a worker says that it is alive.
 const workerPulse = 5 * time.Second
 
@@ -28,7 +31,7 @@ func (a *app) workerCommand() *cobra.Command {
 	var offices []string
 	slots := slotsDefault
 	c := &cobra.Command{
-		Use:   "worker",
+		Use:   workerName,
 		Short: "Sync what cron-run hands out: a service on each host",
 		Long: `Sync, until a signal ends it, the chunks of a hundred records that advosync cron-run
 hands out where fleet.driver is asynq. Any number of workers on any number of hosts
@@ -117,7 +120,7 @@ func (a *app) worker(ctx context.Context, names []string, slots int) error {
 }
 
 func (a *app) openOffice(ctx context.Context, cfg *config.Config, run string) (*officeWorker, error) {
-	s, err := (&configured{cfg: cfg}).Open(ctx, openOptions{RunID: run, Command: "worker", Log: a.log.With("run", run, "office", cfg.Office)})
+	s, err := (&configured{cfg: cfg}).Open(ctx, openOptions{RunID: run, Command: workerName, Log: a.log.With("run", run, "office", cfg.Office)})
 	if err != nil {
 		return nil, err
 	}

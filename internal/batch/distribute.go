@@ -16,12 +16,14 @@ import (
 	"advosync/internal/store"
 )
 
-// Why a pass is not handed out at all.
+// Why a pass is not handed out, or not taken.
 const (
 	CodeFleetHeld fault.Code = "fleet_held" // paused or drained
 	CodeNoWorker  fault.Code = "no_worker"
 	// CodeOtherMapping: a worker's mapping is not cron-run's.
 	CodeOtherMapping fault.Code = "other_mapping"
+	// CodeChunksLost: the queue has lost what was handed out.
+	CodeChunksLost fault.Code = "chunks_lost"
 )
 
 // How a planner hands out, and waits.
@@ -100,20 +102,34 @@ func (r *run) leaveOut(n int) {
 // mayHandOut asks whether an operator has stopped the fleet, and whether anybody is there.
 func (r *run) mayHandOut(entity string) error {
 	state, err := r.p.deps.Fleet.Look(r.ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return store.Fault("ask the fleet", err)
-	case state.Held != "":
-		return &fault.Error{System: fault.Local, Code: CodeFleetHeld, Owner: fault.OwnerSystem, Message: state.Held, Hint: "advosync fleet resume"}
-	case state.Slots == 0:
+	}
+	if why := state.Stands(entity); why != nil {
+		return why
+	}
+	return nil
+}
+
+// Stands is why no pass over an entity would be taken, in this state; nil: one would. An
+// entity of "" is any.
+func (s FleetState) Stands(entity string) *fault.Error {
+	switch {
+	case s.Held != "":
+		return &fault.Error{System: fault.Local, Code: CodeFleetHeld, Owner: fault.OwnerSystem, Message: s.Held, Hint: "advosync fleet resume"}
+	case s.Slots == 0:
 		return noWorker(entity)
 	}
 	return nil
 }
 
 func noWorker(entity string) *fault.Error {
-	return &fault.Error{System: fault.Local, Code: CodeNoWorker, Owner: fault.OwnerSystem, Transient: true,
-		Message: "no worker of the fleet is there for " + entity, Hint: "systemctl restart advosync-worker@1; advosync fleet status"}
+	f := &fault.Error{System: fault.Local, Code: CodeNoWorker, Owner: fault.OwnerSystem, Transient: true,
+		Message: "no worker of the fleet is there", Hint: "systemctl restart advosync-worker@1; advosync fleet status"}
+	if entity != "" {
+		f.Message += " for " + entity
+	}
+	return f
 }
 
 // lostError says that the queue has lost chunks.
@@ -126,7 +142,7 @@ func (e *lostError) Error() string { return e.why.Error() }
 func (e *lostError) Unwrap() error { return e.why }
 
 func lostChunks(entity string, n, of int) error {
-	return &lostError{&fault.Error{System: fault.Local, Code: "chunks_lost", Owner: fault.OwnerSystem, Transient: true,
+	return &lostError{&fault.Error{System: fault.Local, Code: CodeChunksLost, Owner: fault.OwnerSystem, Transient: true,
 		Message: fmt.Sprintf("%d of %d chunks of the pass over %s were lost by the queue (emptied, or Redis came back without them); the next pass finds their records again", n, of, entity),
 		Hint:    "advosync cron-run; where it happens again: advosync doctor"}}
 }

@@ -14,14 +14,55 @@ import (
 )
 
 // Fleet says how a fleet stands: what has to be done about it first, then offices, passes
-// under way and workers.
+// under way and workers. In a pipe each of these has its own headings, and the offices are
+// first.
 func Fleet(w io.Writer, f result.Fleet, o Options) error {
 	s := sheet{keys: []string{"office", "queue", "state", "waiting", "active", "again", "orphaned", "dead", "oldestMs", "workers", "slots", "passes"}}
 	for _, x := range f.Offices {
 		s.rows = append(s.rows, []string{x.Office, x.Queue, string(x.State), strconv.Itoa(x.Waiting), strconv.Itoa(x.Active), strconv.Itoa(x.Again),
 			strconv.Itoa(x.Orphaned), strconv.Itoa(x.Dead), strconv.FormatInt(x.OldestMS, 10), strconv.Itoa(x.Workers), strconv.Itoa(x.Slots), strconv.Itoa(len(x.Passes))})
 	}
-	return s.write(w, f, o, func(p *page, _ func()) { p.fleet(f) })
+	if err := s.write(w, f, o, func(p *page, _ func()) { p.fleet(f) }); err != nil || o.Format != Table || o.Rich {
+		return err
+	}
+	return plainFleet(w, f)
+}
+
+// plainFleet are the lines for programs below those of the offices.
+func plainFleet(w io.Writer, f result.Fleet) error {
+	var needs, passes, workers [][]string
+	for _, n := range f.Needs {
+		needs = append(needs, []string{string(n.Kind), n.Office, n.Queue, utc(n.Since), n.Why, n.Next})
+	}
+	for _, x := range f.Offices {
+		for _, u := range x.Passes {
+			passes = append(passes, []string{u.Entity, x.Office, u.Run, utc(&u.StartedAt), u.Planner, strconv.Itoa(u.Records), strconv.Itoa(u.Chunks), strconv.Itoa(u.Reported),
+				strconv.FormatBool(u.HandedOut), strconv.FormatBool(u.PlannerGone)})
+		}
+	}
+	for _, x := range f.Workers {
+		workers = append(workers, []string{x.Host, strconv.Itoa(x.PID), utc(&x.Since), strconv.Itoa(x.Slots), strconv.Itoa(x.Busy), strings.Join(x.Offices, ",")})
+	}
+	var b strings.Builder
+	for _, part := range []struct {
+		keys []string
+		rows [][]string
+	}{
+		{[]string{"need", "office", "queue", "since", "why", "next"}, needs},
+		{[]string{"pass", "office", "run", "startedAt", "planner", "records", "chunks", "reported", "handedOut", "plannerGone"}, passes},
+		{[]string{"worker", "pid", "since", "slots", "busy", "offices"}, workers},
+	} {
+		if len(part.rows) == 0 {
+			continue
+		}
+		b.WriteByte('\n')
+		plainLine(&b, part.keys...)
+		for _, r := range part.rows {
+			plainLine(&b, r...)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // fleetWords name what a fleet needs.

@@ -310,16 +310,20 @@ func (p *page) passSummary(s result.Summary, f PassFigures) {
 		}
 	}
 	looked := s.Total - f.Still
+	none := "nothing to sync"
+	if f.Left+f.Out > 0 {
+		none = "nothing was synced"
+	}
 	var text string
 	switch {
 	case f.Linked > 0 && looked > 0:
 		text = fmt.Sprintf("%s compared, %d looked at", plural(f.Linked, "linked record", "linked records"), looked)
 	case f.Linked > 0:
-		text = plural(f.Linked, "linked record", "linked records") + " compared, nothing to sync"
+		text = plural(f.Linked, "linked record", "linked records") + " compared, " + none
 	case looked > 0:
 		text = plural(looked, "record", "records") + " looked at"
 	default:
-		text = "nothing to sync"
+		text = none
 	}
 	if parts != nil {
 		text += ": " + strings.Join(parts, ", ")
