@@ -43,7 +43,7 @@ func (c *Client) refusalByStatus(r request, a *transport.Answer) *fault.Error {
 		f = say(fault.NotFound, owner, "the record does not exist")
 	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity:
 		f = say(fault.Validation, owner, "refused")
-		f.Hint = "correct the value, or the mapping of that field; the next edit or pass tries again"
+		f.Hint = "correct it in EspoCRM, or the mapping of that field; the next edit or pass tries again"
 	case s == http.StatusForbidden:
 		if r.method != http.MethodGet {
 			owner = fault.OwnerSystem // a pass counts it against a record that meets it alone

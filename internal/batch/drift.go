@@ -278,8 +278,7 @@ func (e *entityRun) weigh(ctx context.Context, pairs []pair) error {
 	return e.keep(ctx, agreed)
 }
 
-// weighShown takes the records that have moved by what both lists show, and gives those
-// that only the memory can tell about.
+// weighShown counts what both lists show, and gives the records that may be candidates.
 func (e *entityRun) weighShown(pairs []pair) (ask []pair) {
 	for _, p := range pairs {
 		clean := p.status == record.StatusClean || p.status == ""
@@ -289,7 +288,7 @@ func (e *entityRun) weighShown(pairs []pair) (ask []pair) {
 			if p.missing() || p.stored != "" {
 				e.facts.Moved++
 			}
-			e.drifted(p)
+			ask = append(ask, p)
 		case e.deep, blind && clean, !clean && p.moved():
 			ask = append(ask, p)
 		}
@@ -300,6 +299,10 @@ func (e *entityRun) weighShown(pairs []pair) (ask []pair) {
 // weighKnown takes a record that its memory tells about; or gives the base that it
 // gets instead, because both sides agree.
 func (e *entityRun) weighKnown(ctx context.Context, p pair, mem store.Memory) (*store.Base, error) {
+	if standing := e.standing(p.o, mem); standing != p.status { // EspoCRM has refused it
+		p.status = standing
+		e.opened(p.id, standing, e.dueAt(mem.Failure, p.o))
+	}
 	switch blind := e.blind(p); {
 	case blind && e.stale(mem):
 		e.queue.add(candidate{id: p.id, since: moment(e.state.Watermark), why: whyStale})
@@ -307,7 +310,7 @@ func (e *entityRun) weighKnown(ctx context.Context, p pair, mem store.Memory) (*
 	case blind && !e.deep:
 		return nil, nil
 	case p.moved() && !blind:
-		if news(p, mem) {
+		if news(p, mem) || p.status == record.StatusFailed && e.due(mem.Failure, p.o) {
 			e.drifted(p)
 		}
 		return nil, nil

@@ -130,7 +130,7 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		for i, o := range page {
 			e.sees(o)
 			c := candidate{id: textOf(o, record.FieldID), since: waitsSince(o, mems[i])}
-			switch textOf(o, record.FieldStatus) {
+			switch standing := e.standing(o, mems[i]); standing {
 			case record.StatusFailed:
 				again := e.dueAt(mems[i].Failure, o)
 				e.opened(c.id, record.StatusFailed, again)
@@ -143,7 +143,7 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 			case record.StatusSyncing:
 				c.why = whySyncing
 			case record.StatusConflict, record.StatusPermanentlyFailed:
-				e.opened(c.id, textOf(o, record.FieldStatus), time.Time{})
+				e.opened(c.id, standing, time.Time{})
 				continue // they wait for an edit or a person
 			default:
 				c.why = whyFirst
@@ -158,6 +158,19 @@ func (e *entityRun) lookUnclean(ctx context.Context) error {
 		first = false
 		return nil
 	})
+}
+
+// standing is how a record stands: its status, or what EspoCRM has refused to store in
+// its place and nobody has edited the record since.
+func (e *entityRun) standing(o record.Object, mem store.Memory) string {
+	switch f := mem.Failure; {
+	case f == nil || f.Untold == "" || f.Untold != textOf(o, record.FieldModifiedAt):
+		return textOf(o, record.FieldStatus)
+	case f.Count >= e.maxRetries():
+		return record.StatusPermanentlyFailed
+	default:
+		return record.StatusFailed
+	}
 }
 
 // due tells whether a failed record's back-off is over. Without a memory of the
@@ -249,7 +262,7 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 		view.Values = nil
 	}
 	half := sides.Contents(e.m, &view)
-	switch status := textOf(o, record.FieldStatus); status {
+	switch e.standing(o, mem) {
 	case record.StatusFailed:
 		return (mem.Failure == nil || espoHalf(mem.Failure.Seen) == half) && !e.due(mem.Failure, o), nil
 	case record.StatusPermanentlyFailed:

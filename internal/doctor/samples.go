@@ -271,7 +271,7 @@ func (s *samples) read(side record.Side, id string, o record.Object) (mapping.Vi
 
 // broken says of a value that it cannot be read.
 func (s *samples) broken(side record.Side, id string, f mapping.Field, err error) {
-	text, hint := err.Error(), "correct the record, or type in the mapping"
+	text, hint := err.Error(), "correct the record in "+side.Title()+", or type in the mapping"
 	if fb := fault.As(err); fb != nil {
 		text = fb.Message
 		if f.Reference && fb.Hint != "" {
@@ -303,7 +303,7 @@ func (s *samples) toAdvoware(id string, ve mapping.View, advo record.Object) {
 	values := s.sendable(ve, record.Advoware)
 	written, err := s.m.Overlay(advo, values, s.m.Clears(ve.Kind, record.Advoware))
 	if err != nil {
-		s.refused(id, "to Advoware", err)
+		s.refused(id, record.Advoware, err)
 		return
 	}
 	back, _ := s.m.ReadAdvo(written)
@@ -319,19 +319,20 @@ func (s *samples) toEspoCRM(id string, va mapping.View, espo record.Object) {
 	values := s.sendable(va, record.EspoCRM)
 	back, err := s.inEspoCRM(espo, values, s.m.Clears(va.Kind, record.EspoCRM))
 	if err != nil {
-		s.refused(id, "to EspoCRM", err)
+		s.refused(id, record.EspoCRM, err)
 		return
 	}
 	s.same(id, "to EspoCRM", values, back)
 	s.acceptedAll(id, values)
 }
 
-func (s *samples) refused(id, way string, err error) {
+// refused says of a record that a side cannot be sent what the other one holds.
+func (s *samples) refused(id string, to record.Side, err error) {
 	text := err.Error()
 	if f := fault.As(err); f != nil {
 		text = f.Message
 	}
-	s.note(result.FindingWarn, id, way+": "+text, "correct the record or the mapping; such records fail")
+	s.note(result.FindingWarn, id, "to "+to.Title()+": "+text, "correct the record in "+to.Other().Title()+", or the mapping; such records fail")
 }
 
 func (s *samples) same(id, way string, values map[string]record.Value, back mapping.View) {

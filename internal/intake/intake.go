@@ -152,7 +152,7 @@ func (o *one) patch() (record.Patch, error) {
 		if v := s.View.Values[f.Key]; !f.Clear && f.Espo != "" && f.Direction != mapping.ToAdvoware && v.HasText() {
 			if s.View.Broken[f.Key] != nil {
 				return nil, &fault.Error{System: fault.Advoware, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "import", Field: f.Key,
-					Message: s.View.Broken[f.Key].Error(), Hint: "correct the value there, or the field's type in the mapping"}
+					Message: s.View.Broken[f.Key].Error(), Hint: "correct it in Advoware, or the field's type in the mapping"}
 			}
 			values[f.Key] = v
 		}

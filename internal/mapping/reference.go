@@ -135,7 +135,7 @@ func (m *Mapping) readEspoRef(l *line, id record.Value) (v record.Value, broken 
 		return id, nil
 	}
 	if word, err := m.advoWord(l, id); err != nil || word == "" {
-		return record.Absent(), m.unresolved(l, record.EspoCRM, err)
+		return record.Absent(), m.unresolved(l, record.EspoCRM, record.EspoCRM, err)
 	}
 	return id, nil
 }
@@ -148,20 +148,21 @@ func (m *Mapping) readAdvoRef(l *line, v record.Value) (_ record.Value, broken e
 	id, err := m.espoIDOf(l, v)
 	switch {
 	case err != nil || id == "" && l.writes(record.EspoCRM):
-		return record.Absent(), m.unresolved(l, record.Advoware, err)
+		return record.Absent(), m.unresolved(l, record.Advoware, record.Advoware, err)
 	case id == "":
 		return record.Unmapped(v.Text()), nil
 	}
 	return record.Of(id), nil
 }
 
-func (m *Mapping) unresolved(l *line, side record.Side, err error) error {
+// unresolved says of side's field that what holder has there leads nowhere.
+func (m *Mapping) unresolved(l *line, side, holder record.Side, err error) error {
 	if err != nil {
 		return err
 	}
 	e := m.fail(side, l.name(side), l.name(side)+" "+l.ref.waits())
 	if e.Hint = "sync that record first: advosync cron-run --entity " + l.ref.entity; l.ref.user != "" {
-		e.Hint = "correct the record, or add the user to `values` of this field in the mapping"
+		e.Hint = correct(holder) + ", or add the user to `values` of this field in the mapping"
 	}
 	return e
 }

@@ -128,17 +128,20 @@ func (m *Mapping) unwritable(l *line, side record.Side, v record.Value) error {
 	case v.IsAbsent():
 		return m.fail(side, name, name+" has no known value to send")
 	case l.lacks(v):
-		return m.badValue(l, side, "is not in the values table of "+name, "add it to `values` of this field in the mapping, or correct the record")
+		return m.badValue(l, side, "is not in the values table of "+name, "add it to `values` of this field in the mapping, or "+correct(side.Other()))
 	case side == record.Advoware && l.ref != nil && v.HasText() && !m.leads(l, v):
-		return m.unresolved(l, side, nil)
+		return m.unresolved(l, side, side.Other(), nil)
 	case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
 		return m.badValue(l, side, "does not fit "+name+": format makes a text of it that parse does not read as the same value",
-			"mend format and parse of this field in the mapping, or correct the record")
+			"mend format and parse of this field in the mapping, or "+correct(side.Other()))
 	case !l.fits(v):
-		return m.badValue(l, side, "does not fit "+name+" (type "+string(l.Type)+")", "correct the record, or the type of this field in the mapping")
+		return m.badValue(l, side, "does not fit "+name+" (type "+string(l.Type)+")", correct(side.Other())+", or the type of this field in the mapping")
 	}
 	return nil
 }
+
+// correct is what to do about a value that a side holds.
+func correct(holder record.Side) string { return "correct it in " + holder.Title() }
 
 // badValue says what is wrong with a value that side cannot be sent, of the system that
 // holds it; a computed one stands in no field.
@@ -255,8 +258,8 @@ func (m *Mapping) put(o record.Object, l *line, v record.Value, standing json.Ra
 func (m *Mapping) shifted(side record.Side, l *line) error {
 	name := l.name(side)
 	e := m.fail(side, name, name+" cannot take this value: in the form that stands there it would be another one")
-	if e.Hint = "correct the record, or the field's type in the mapping"; l.Type == Date || l.Type == Datetime {
-		e.Hint = "a time without a zone cannot say which one it is in the hour that comes twice when summer time ends, nor a day before the year 1: correct the record"
+	if e.Hint = correct(side.Other()) + ", or the field's type in the mapping"; l.Type == Date || l.Type == Datetime {
+		e.Hint = "a time without a zone cannot say which one it is in the hour that comes twice when summer time ends, nor a day before the year 1: " + correct(side.Other())
 	}
 	return e
 }

@@ -246,6 +246,10 @@ type Failure struct {
 	Seen string `json:"seen,omitempty"`
 	// RowID is Advoware's at that time; "" where the record was not read.
 	RowID string `json:"rowId,omitempty"`
+	// Untold is EspoCRM's modifiedAt when it refused to store this failure: as long as it
+	// stands there, status and counter of the record are not those of its last attempt. "":
+	// they are.
+	Untold string `json:"untold,omitempty"`
 }
 
 // WriteState says what became of one overwriting write.

@@ -47,7 +47,21 @@ func (s *Fields) Stick(r Record, err error, sent map[string]record.Value) bool {
 			stuck[key] = true
 		}
 	}
-	return s.leaveOut(r, f, slices.Collect(maps.Keys(stuck)))
+	return s.leaveOut(r, correctable(f), slices.Collect(maps.Keys(stuck)))
+}
+
+// correctable says of a value that one system refuses that it is corrected in the other one.
+func correctable(f *fault.Error) *fault.Error {
+	if f.Code != fault.Validation {
+		return f
+	}
+	from := fault.EspoCRM
+	if f.System == fault.EspoCRM {
+		from = fault.Advoware
+	}
+	out := *f
+	out.Hint = "correct it in " + from.Title() + ", or the mapping of this field"
+	return &out
 }
 
 // leaveOut makes fields stuck. A kind goes over whole or not at all, and nobody is made
@@ -101,13 +115,30 @@ func (s *Fields) Fault() error {
 	if len(keys) == 0 {
 		return nil
 	}
-	f := *s.why[keys[0]]
-	fields, words := f.Fields(), []string{f.Message}
-	for _, key := range keys[1:] {
-		if other := s.why[key]; !slices.Contains(words, other.Message) {
-			words = append(words, other.Message)
-			fields = append(fields, other.Fields()...)
+	var all []*fault.Error
+	for _, key := range keys {
+		if f := s.why[key]; !slices.ContainsFunc(all, func(known *fault.Error) bool { return known.Message == f.Message }) {
+			all = append(all, f)
 		}
+	}
+	return together(all)
+}
+
+// together is one failure for all: where they are corrected in different places, each says
+// in which.
+func together(all []*fault.Error) *fault.Error {
+	f := *all[0]
+	apart := slices.ContainsFunc(all, func(other *fault.Error) bool { return other.Hint != f.Hint })
+	var fields, words []string
+	for _, one := range all {
+		word := one.Message
+		if apart && one.Hint != "" {
+			word += " (" + one.Hint + ")"
+		}
+		fields, words = append(fields, one.Fields()...), append(words, word)
+	}
+	if apart {
+		f.Hint = ""
 	}
 	f.Field, f.Message = strings.Join(fields, ", "), strings.Join(words, "; ")
 	return &f
@@ -182,7 +213,7 @@ func (r Record) broken(f mapping.Field) error {
 			continue
 		}
 		err := side.view.Broken[f.Key]
-		hint := "correct the value there, or the field's type in the mapping"
+		hint := "correct it in " + side.sys.Title() + ", or the field's type in the mapping"
 		if f := fault.As(err); f != nil && f.Owner == fault.OwnerSystem { // what the field leads to could not be looked up
 			return f
 		} else if f != nil && f.Hint != "" {

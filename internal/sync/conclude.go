@@ -239,8 +239,21 @@ func (w *work) fail(ctx context.Context, err error) {
 		}
 		return
 	}
-	w.putFailure(ctx, f, status, count)
+	if refused := w.putFailure(ctx, f, status, count); refused {
+		w.keepUntold(ctx)
+	}
 	w.sendNotes(ctx)
+}
+
+// keepUntold remembers that EspoCRM shows another status than the record has, so that the
+// back-off and the count hold all the same.
+func (w *work) keepUntold(ctx context.Context) {
+	next, f := w.mem, *w.mem.Failure
+	f.Untold = w.espo.ModifiedAt
+	next.Failure = &f
+	if err := w.commit(ctx, next); err != nil {
+		w.warn("that EspoCRM does not take the failure could not be remembered: %v", err)
+	}
 }
 
 // tookSome reports whether a write that was not accepted whole has overruled an edit
@@ -262,6 +275,9 @@ func (w *work) count() (int, string) {
 			return max(w.espo.Retries, w.e.cfg.MaxRetries), record.StatusPermanentlyFailed
 		}
 		n = 1
+	}
+	if f := w.mem.Failure; f != nil && f.Untold != "" && f.Seen == w.contents() {
+		n = f.Count + 1
 	}
 	if n >= w.e.cfg.MaxRetries {
 		return n, record.StatusPermanentlyFailed
@@ -287,10 +303,10 @@ func (w *work) endsOpen(f *fault.Error) bool {
 	return w.knows.recovered && !w.unproven(in) && !w.unlinkedYet(in)
 }
 
-// putFailure tells EspoCRM. A link that exists already goes along, so that the
+// putFailure tells EspoCRM, and reports whether that was refused. A link that exists already goes along, so that the
 // record is not created twice; a rowId that a half-accepted PUT has stored is
 // taken back, because the base does not hold its values.
-func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, count int) {
+func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, count int) (refused bool) {
 	p := statusPatch(status)
 	p.Put(record.FieldErrorMessage, cut(fault.Clean(f.Error(), 0)+hintText(f), maxErrorMessage))
 	p.Put(record.FieldRetryCount, count)
@@ -305,9 +321,11 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	}
 	if _, err := w.putEspo(ctx, p, nil); err != nil {
 		w.warn("the failure could not be written to EspoCRM: %v", err)
-		return
+		why := fault.As(err)
+		return why != nil && why.Owner == fault.OwnerRecord && !why.Doubt
 	}
 	w.did.marked = false
+	return false
 }
 
 func hintText(f *fault.Error) string {
