@@ -65,7 +65,7 @@ func (s *stage) params() testscript.Params {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Condition:           s.condition,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: endingProcesses(map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode":  exitCodeCmd,
 			"json":      jsonCmd,
 			"jsonvar":   jsonVarCmd,
@@ -91,7 +91,7 @@ func (s *stage) params() testscript.Params {
 			"writes":    inWorld(writesCmd),
 			"offices":   inWorld(officesCmd),
 			"at":        atCmd,
-		},
+		}),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LC_ALL", "C.UTF-8")
 			e.Setenv("TZ", "UTC")
@@ -111,6 +111,26 @@ func (s *stage) params() testscript.Params {
 			return nil
 		},
 	}
+}
+
+// endingProcesses has a script that fails end what it has begun in the background. testscript
+// asks such processes to end, and waits for them: one that is stopped, or waits for a system
+// that is gone, would hold up the suite until its time is over.
+func endingProcesses(cmds map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+	for name, cmd := range cmds {
+		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if w, ok := ts.Value(worldKey{}).(*world); ok && !w.ends {
+				w.ends = true
+				ts.Defer(func() {
+					for _, c := range ts.BackgroundCmds() { // none, where the script has come to its end
+						_ = c.Process.Kill()
+					}
+				})
+			}
+			cmd(ts, neg, args)
+		}
+	}
+	return cmds
 }
 
 // exitCodeCmd is "exitcode N program args...": runs a program and compares its

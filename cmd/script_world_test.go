@@ -56,6 +56,7 @@ type world struct {
 	seen      int    // number of the last log entry that calls has told
 	snapshots map[string]string
 	filled    time.Time
+	ends      bool // its background processes end with it
 
 	offices map[string]*world // by name
 	at      *world            // the office that commands are about; nil: this one
