@@ -239,9 +239,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		}
 		return
 	}
-	if refused := w.putFailure(ctx, f, status, count); refused {
-		w.keepUntold(ctx)
-	}
+	w.putFailure(ctx, f, status, count)
 	w.sendNotes(ctx)
 }
 
@@ -303,10 +301,10 @@ func (w *work) endsOpen(f *fault.Error) bool {
 	return w.knows.recovered && !w.unproven(in) && !w.unlinkedYet(in)
 }
 
-// putFailure tells EspoCRM, and reports whether that was refused. A link that exists already goes along, so that the
+// putFailure tells EspoCRM. A link that exists already goes along, so that the
 // record is not created twice; a rowId that a half-accepted PUT has stored is
 // taken back, because the base does not hold its values.
-func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, count int) (refused bool) {
+func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, count int) {
 	p := statusPatch(status)
 	p.Put(record.FieldErrorMessage, cut(fault.Clean(f.Error(), 0)+hintText(f), maxErrorMessage))
 	p.Put(record.FieldRetryCount, count)
@@ -321,11 +319,12 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	}
 	if _, err := w.putEspo(ctx, p, nil); err != nil {
 		w.warn("the failure could not be written to EspoCRM: %v", err)
-		why := fault.As(err)
-		return why != nil && why.Owner == fault.OwnerRecord && !why.Doubt
+		if why := fault.As(err); why != nil && why.Owner == fault.OwnerRecord && !why.Doubt {
+			w.keepUntold(ctx)
+		}
+		return
 	}
 	w.did.marked = false
-	return false
 }
 
 func hintText(f *fault.Error) string {
