@@ -176,9 +176,10 @@ func (w *work) readAnswers() {
 // syncedSince drops a base that is older than EspoCRM's own stamps: the record
 // carries another rowId and was synced later, by somebody whose memory is not this
 // store, or by this tool before its store was restored. What that base holds is no
-// proof of who has moved.
+// proof of who has moved. What an announced write was to bring is no such rowId.
 func (w *work) syncedSince() {
-	if w.mem.Open == nil && sides.Outdated(w.base, w.espo.RowID, w.espo.LastSync) {
+	brought := w.mem.Open != nil && w.mem.Open.RowID == w.espo.RowID
+	if !brought && sides.Outdated(w.base, w.espo.RowID, w.espo.LastSync) {
 		w.base, w.knows.baseless = nil, false
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/store"
 	"advosync/internal/test/rig"
+	"advosync/internal/test/simulation"
 )
 
 // lossyForms are what Advoware makes of a name that it cannot hold.
@@ -235,5 +237,45 @@ func TestABaseOlderThanTheStampsIsNone(t *testing.T) {
 		t.Errorf("%s/%s %+v", res.Verdict, res.Outcome, res.Error)
 	}
 	r.Phones(id, advo, "0511 2")
+	r.Still(id)
+}
+
+// TestABaseOlderThanTheStampsBesideAnAnnouncement: the copy of the store that comes back
+// was made while a write was announced. Advoware shows by now what it showed then, so the
+// write looks as if it had never been sent; that is no proof that the base is not old.
+func TestABaseOlderThanTheStampsBesideAnAnnouncement(t *testing.T) {
+	r := rig.New(t, rig.Policy(reconcile.Merge))
+	id, advo := r.Linked()
+	r.EditEspo(id, map[string]any{"phone": "0511 0"})
+	r.Want(r.Sync(id), result.EspocrmNewer, result.UpdatedAdvoware)
+	r.EditAdvo(advo, map[string]any{"telGesch": "0511 3"})
+	r.EditEspo(id, map[string]any{"phone": "0511 1"})
+	var old store.Memory
+	r.Proc.Plan = func(e simulation.Effect) simulation.Fate {
+		if strings.HasPrefix(e.What, "PUT ") && strings.Contains(e.What, sandbox.BeteiligtePath) {
+			old = r.MemoryOf(id)
+			return simulation.BreaksAfter
+		}
+		return simulation.Passes
+	}
+	r.Sync(id)
+	if old.Open == nil {
+		t.Fatal("nothing was announced")
+	}
+	r.Start()
+	r.Tick(time.Hour)
+	r.Sync(id)
+	r.Phones(id, advo, "0511 1")
+	r.EditAdvo(advo, map[string]any{"telGesch": "0511 3"})
+	r.Tick(time.Hour)
+	r.Want(r.Sync(id), result.AdvowareNewer, result.UpdatedEspocrm)
+
+	r.PutMemory(id, old)
+	r.EditEspo(id, map[string]any{"phone": "0511 0"}) // what the old base has
+	r.Tick(time.Hour)
+	if res := r.Sync(id); res.Verdict != result.EspocrmNewer {
+		t.Errorf("%s/%s %+v %s", res.Verdict, res.Outcome, res.Error, res.Reason.Text)
+	}
+	r.Phones(id, advo, "0511 0")
 	r.Still(id)
 }
