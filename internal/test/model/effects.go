@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"advosync/internal/reconcile"
 )
@@ -20,6 +21,7 @@ func (x *explorer) next(s state) []edge {
 	out = x.lateWrite(s, out)
 	out = x.orders(s, out)
 	out = x.stalls(s, out)
+	out = x.stores(s, out)
 	if s.pc == idle {
 		if s.late.kind == nothing || x.p.Flaws.NoWaiting {
 			out = append(out, edge{"a run reads EspoCRM", x.start(s)})
@@ -88,7 +90,7 @@ func (x *explorer) people(s state, out []edge) []edge {
 				}
 			}
 		}
-		if r := s.linkedOrPosted(); s.editsA < b.AdvoEdits && r >= 0 && s.a[r].there && s.pc != sendAdvo && s.pc != sendDelete && x.inForce(f, s.a[r].v) {
+		if r := s.linkedOrPosted(); s.editsA < b.AdvoEdits && r >= 0 && s.foreign&(1<<r) == 0 && s.a[r].there && s.pc != sendAdvo && s.pc != sendDelete && x.inForce(f, s.a[r].v) {
 			for _, w := range x.sc.AdvoWords {
 				v := x.sc.AdvoForm(word(w))
 				if s.pc == readBack && s.open.on[f] && s.learnt[f] == (pair{s.open.target[f], v}) {
@@ -108,6 +110,7 @@ func (x *explorer) people(s state, out []edge) []edge {
 	}
 	out = x.rekinding(s, out)
 	out = x.deleting(s, out)
+	out = x.taking(s, out)
 	if r := s.linked(); s.backups < b.Backups && r != nil && r.there && s.pc == idle && s.late.kind == nothing {
 		t := s
 		t.backups++
@@ -131,8 +134,8 @@ func (s *state) linkedOrPosted() int {
 	if s.link != 0 {
 		return int(s.link) - 1
 	}
-	for i, r := range s.a {
-		if r.there && s.foreign&(1<<i) == 0 {
+	for i, r := range slices.Backward(s.a[:]) { // the first one is left over where there is a second
+		if r.there && s.foreign&(1<<i) == 0 && !s.isTaken(uint8(i+1)) {
 			return i
 		}
 	}
@@ -383,6 +386,7 @@ func (x *explorer) violate(format string, args ...any) {
 
 func (x *explorer) landAdvo(s *state, obj [fields]val) {
 	s.faulty = s.faulty || x.sc.UnknownForm
+	x.others(s)
 	r, over := int(s.link)-1, s.over(advo)
 	for f := range fields {
 		x.landing(s, advo, f, obj[f], over[f])
@@ -394,6 +398,7 @@ func (x *explorer) landAdvo(s *state, obj [fields]val) {
 }
 
 func (x *explorer) landEspo(s *state, l flight) {
+	x.others(s)
 	for f := range fields {
 		if l.on[f] || l.also[f] {
 			x.landing(s, espo, f, l.obj[f], l.over[f])
@@ -434,7 +439,7 @@ func (x *explorer) landPost(s *state, obj [fields]val) uint8 {
 			s.put(advo, f, x.sc.AdvoForm(obj[f]), true, obj[f])
 			s.byTool[advo][f] = true
 		}
-		if s.posts > 1 {
+		if s.posts > 1 && !s.took { // else the first one is another record's
 			x.violate("the record is posted a second time")
 		}
 		return uint8(i + 1)
@@ -499,6 +504,15 @@ func (x *explorer) readAdvo(s state) []edge {
 	if s.open.kind == del && x.p.Flaws.FinishesDelete && s.linked().there {
 		s.la, s.pc = s.linked().v, sendDelete
 		return []edge{{"it goes on with the delete", s}}
+	}
+	if x.sc.Budget.Numbers > 0 {
+		if s.shared = s.isTaken(s.link); x.unproven(&s) {
+			s.want, s.pc = conflict, sendStatus
+			if s.status == conflict {
+				return []edge{{"it does not know whose number it is", rest(s)}}
+			}
+			return []edge{{"it does not know whose number it is, and says so", s}}
+		}
 	}
 	if s = s.readAdvo(); s.laGone {
 		return []edge{{"it does not find the record in Advoware, and decides", x.after(x.round(s, reconcile.FateUnknown, false))}}
@@ -637,7 +651,7 @@ func (x *explorer) recoverPost(s state) []edge {
 	}
 	var candidates []int
 	for i, r := range s.a {
-		if r.there && int(s.link) != i+1 {
+		if r.there && int(s.link) != i+1 && (!s.isTaken(uint8(i+1)) || x.p.Flaws.LinksTaken) {
 			candidates = append(candidates, i)
 		}
 	}
@@ -680,7 +694,11 @@ func (x *explorer) linkPosted(s state) []edge {
 	if id == 0 {
 		return []edge{{"it does not know what it has posted", rest(s)}}
 	}
-	if s.foreign&(1<<(id-1)) != 0 {
+	if s.isTaken(id) && !x.p.Flaws.LinksTaken { // EspoCRM's index refuses it
+		s.status, s.faulty = failed, true // nobody has read it back
+		return []edge{{"another record carries what was made for this one", rest(s)}}
+	}
+	if s.foreign&(1<<(id-1)) != 0 || s.isTaken(id) {
 		x.violate("another client's record is linked")
 	}
 	t := s

@@ -103,6 +103,13 @@ func (x *explorer) first() state {
 			s.base[f] = s.common[f]
 		}
 	}
+	if x.sc.Budget.StoreCopies > 0 {
+		s.baseRow = 1
+	}
+	if x.sc.Stranger {
+		s.foreign = 2
+		s.a[1] = advoRecord{there: true, row: 9, v: [fields]val{word(2), word(2)}}
+	}
 	s.kinds, s.made = pair{x.kind(s.e), x.kind(s.e)}, together(s.e)
 	return s
 }
@@ -140,6 +147,8 @@ func (x *explorer) end(s state) string {
 	r := s.linked()
 	switch {
 	case s.gone || r != nil && !r.there && asked:
+		return ""
+	case asked && x.unproven(&s):
 		return ""
 	case r != nil && !r.there:
 		return "the record is linked to one that is not there"

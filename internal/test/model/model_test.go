@@ -55,6 +55,10 @@ func scenarios() (all []Scenario) {
 		add("a person or a firm", Scenario{Kinds: true, EspoWords: []int{1, 2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Lost: 1, Deaths: 1}})
 		add("an operator's word on two fields that are one", Scenario{Group: true, EspoWords: []int{1, 2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Orders: 2, Deaths: 1}})
 		add("an operator's word on a kind", Scenario{Kinds: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Orders: 1, Deaths: 1}})
+		add("a lost store", Scenario{EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, StoreLost: 1, Deaths: 1, Lost: 1}})
+		add("an older store", Scenario{EspoWords: []int{0, 1}, AdvoWords: []int{0, 3}, TouchFields: 1, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, StoreCopies: 1, Lost: 1}})
+		add("a number typed, or taken", Scenario{Stranger: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Numbers: 3, Deaths: 1}})
+		add("create, and another record is linked to it", Scenario{Create: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Numbers: 2, Deaths: 1, Lost: 1, Late: 1}})
 		add("create, in capitals", Scenario{Create: true, AdvoForm: capital, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1}})
 	}
 	return all
@@ -262,6 +266,21 @@ func broken() map[string]brokenProtocol {
 		"undo puts back one field of two that are one":                {"an operator's word on two fields that are one/merge", flaw(Flaws{UndoesHalf: true})},
 		"resolve takes two sides for what is one value":               {"an operator's word on two fields that are one/manual", flaw(Flaws{TakesHalf: true})},
 		"undo puts back the values of another kind without the kind":  {"an operator's word on a kind/espocrm", flaw(Flaws{UndoesNoKind: true})},
+		"a base from an older copy of the store serves":               {"an older store/merge", flaw(Flaws{OldBaseServes: true})},
+		"a base from an older copy serves beside an announcement":     {"an older store/merge", flaw(Flaws{OpenKeepsOldBase: true})},
+		"a number that two records carry is synced":                   {"a number typed, or taken/merge", flaw(Flaws{SharesNumber: true})},
+		"what was made is linked though another record carries it":    {"create, and another record is linked to it/merge", flaw(Flaws{LinksTaken: true})},
+		"a link that nobody proved is believed": {"a number typed, or taken/merge", func() Protocol {
+			p := Real()
+			p.Judge = func(reconcile.Link) reconcile.Belief { return reconcile.Proven }
+			return p
+		}()},
+		"without a base EspoCRM has moved": {"a lost store/merge", decide(func(in reconcile.Input) reconcile.Input {
+			if in.Base == nil {
+				in.RowCurrent = in.RowStored
+			}
+			return in
+		})},
 		"a record that is missing in Advoware counts as emptied": {"deleted in Advoware/merge", decide(func(in reconcile.Input) reconcile.Input {
 			if in.Linked && in.Advo == nil {
 				in.Advo = &mapping.View{Values: map[string]record.Value{}}

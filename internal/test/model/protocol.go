@@ -6,11 +6,12 @@ import (
 	"advosync/internal/record"
 )
 
-// Protocol is what is explored: the two pure functions, and the order of effects
+// Protocol is what is explored: the pure functions, and the order of effects
 // around them. The zero flaws are the protocol; each flaw is one way to break it.
 type Protocol struct {
 	Settle func(reconcile.Settling) reconcile.Settlement
 	Decide func(reconcile.Input) reconcile.Decision
+	Judge  func(reconcile.Link) reconcile.Belief
 	Flaws  Flaws
 }
 
@@ -37,12 +38,18 @@ type Flaws struct {
 	UndoesHalf            bool // undo puts back one field of those that are one value
 	TakesHalf             bool // resolve takes one side for one of them, the other side for the other
 	UndoesNoKind          bool // undo puts back the values of another kind without their kind
+	OldBaseServes         bool // a base from an older copy of the store serves
+	OpenKeepsOldBase      bool // and it serves as long as an announcement of that copy is open
+	SharesNumber          bool // a number that two records carry is synced all the same
+	LinksTaken            bool // the record that a create has made is linked though another one carries it
 	NoFence               bool // the store takes what a process without a lease commits
 	LeaseUnchecked        bool // a process does not look at its lease before it writes
 }
 
 // Real is the protocol itself.
-func Real() Protocol { return Protocol{Settle: reconcile.Settle, Decide: reconcile.Decide} }
+func Real() Protocol {
+	return Protocol{Settle: reconcile.Settle, Decide: reconcile.Decide, Judge: reconcile.Link.Judge}
+}
 
 // Scenario is one world: the policy, what the systems make of values, whether
 // the record exists in Advoware already, and how much may happen.
@@ -58,6 +65,7 @@ type Scenario struct {
 	Own         mapping.Policy // of the second field alone; "": it has none
 	Group       bool           // both fields are one value
 	Kinds       bool           // a person has the first field, a firm the second one
+	Stranger    bool           // another client's record is in Advoware
 	Refused     int            // the word that Advoware refuses by name; 0: none
 	Recreate    bool           // what is missing in Advoware is made anew
 	Delete      bool           // what is gone from EspoCRM is deleted in Advoware

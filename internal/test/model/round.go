@@ -6,6 +6,7 @@ import "advosync/internal/reconcile"
 // up to the next announcement or the conclusion. It is one transaction.
 func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
 	before := s
+	x.syncedSince(&s)
 	s.shown()
 	x.settleOpen(&s, fate, answer)
 	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish, ofKind: s.kindWish, kinds: s.kinds, clears: s.clears}
@@ -71,7 +72,7 @@ func (x *explorer) settleOpen(s *state, fate reconcile.Fate, answer bool) {
 		s.open = announcement{}
 		return
 	}
-	k := settleKey{base: s.base, open: s.open, fate: fate, there: !s.laGone, answer: answer, row: s.leRow, byUs: s.leByUs, learnt: s.learnt, known: s.known, kind: x.kind(s.la)}
+	k := settleKey{base: s.base, open: s.open, fate: fate, there: !s.laGone, answer: answer, row: s.leRow, byUs: s.leByUs && s.status == clean && s.brought(), learnt: s.learnt, known: s.known, kind: x.kind(s.la)}
 	if k.now = s.la; s.open.kind == putEspo {
 		k.now, k.there, k.kind = s.le, true, x.kind(s.le)
 	}
@@ -83,6 +84,9 @@ func (x *explorer) settleOpen(s *state, fate reconcile.Fate, answer bool) {
 		return
 	}
 	s.base = got.base
+	if s.brought() && s.baseRow != 0 {
+		s.baseRow = s.open.row
+	}
 	x.settleKinds(s, got, answer)
 	for f := range fields {
 		if s.open.clears[f] && got.outcome[1-f] != reconcile.OutcomeNotDone && !fl.NotesInMemory {
@@ -116,10 +120,15 @@ func (x *explorer) settleOpen(s *state, fate reconcile.Fate, answer bool) {
 	s.open = announcement{}
 }
 
+// brought: EspoCRM carries the rowId that only the announced write can have brought.
+func (s *state) brought() bool {
+	return s.open.kind == putEspo && s.open.row != 0 && s.open.row != s.open.rowWas && s.leRow == s.open.row
+}
+
 // settleKinds moves the base's kinds after a write, as one of its fields.
 func (x *explorer) settleKinds(s *state, got settlement, answer bool) {
 	now := pair{x.kind(s.le), x.kind(s.la)}
-	brought := s.open.kind == putEspo && s.open.row != 0 && s.open.row != s.open.rowWas && s.leRow == s.open.row
+	brought := s.brought()
 	switch {
 	case answer && (now.e == now.a || s.open.kind == putEspo && !s.open.waits):
 		s.kinds = now
@@ -173,6 +182,9 @@ func (x *explorer) announce(s state, d plan) state {
 			}
 		}
 		s.kinds = d.kinds
+		if x.sc.Budget.StoreCopies > 0 {
+			s.baseRow = s.laRow
+		}
 		if s.want, s.pc = clean, sendStatus; s.leRow == s.laRow && s.status == clean && s.synced {
 			s.pc = idle
 		}

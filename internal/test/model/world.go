@@ -2,7 +2,7 @@
 // with two fields in EspoCRM and in Advoware, people who edit and delete on both
 // sides, an operator, a tool that may die before every step or lose its lease, and
 // writes whose answers get lost or that land late. Every order of these events within a scenario's bounds is visited, the
-// decisions are those of reconcile.Settle and reconcile.Decide themselves, and
+// decisions are those of reconcile.Settle, Decide and Link.Judge themselves, and
 // every state at rest is run to a standstill and judged.
 package model
 
@@ -268,6 +268,8 @@ type state struct {
 	// not taken.
 	refused [2][fields]val
 	parked  [fields]pair // what a person was asked about last
+	baseRow uint8        // the rowId that the base was concluded with; only where copies of the store are made
+	copy    memory
 
 	proc
 	other stalled // a process that stands still; its lease has run out meanwhile
@@ -297,6 +299,11 @@ type state struct {
 	deletes uint8
 	orders  uint8
 	stalls  uint8
+	losses  uint8
+	numbers uint8
+	taken   bool // another record of EspoCRM carries Advoware's first record
+	took    bool // and has ever done
+	copies  uint8
 }
 
 // proc is what a process knows: its reads, and an operator's words.
@@ -316,6 +323,7 @@ type proc struct {
 	wish   [fields]wish
 	// kindWish is the word on the kind that goes with those on the fields.
 	kindWish wish
+	shared   bool // another record carried the number when Advoware was read
 	clears   bool // empties in EspoCRM are owed by a decision of this run, or of the one before
 }
 
@@ -374,6 +382,11 @@ type Budget struct {
 	// by a backup; Orders an operator's commands; Stalls processes that stand still until
 	// their lease has run out.
 	Deletes, Orders, Stalls uint8
+	// StoreLost is how often the store is lost, StoreCopies how often an older copy of it
+	// comes back.
+	StoreLost, StoreCopies uint8
+	// Numbers are those that people take or give to the wrong record.
+	Numbers uint8
 }
 
 func values(set uint32) string {
