@@ -114,8 +114,7 @@ func (w *work) keepsMoving(ctx context.Context) {
 	next := w.mem
 	next.WaitsSince = w.waitsSince()
 	w.keepBase(&next)
-	next.Open = w.noLateWrite(next.Open)
-	if next.Open != nil && !next.Open.Makes {
+	if next.Open = w.openLeft(); next.Open != nil && !next.Open.Makes {
 		next.Open = nil
 	}
 	if w.did.wroteAdvo {
@@ -212,12 +211,8 @@ func (w *work) fail(ctx context.Context, err error) {
 	tell.CloseRefused(w.tells.entry, f)
 	next := w.mem
 	w.keepBase(&next)
-	if next.Open = w.noLateWrite(next.Open); w.endsOpen(f) {
+	if next.Open = w.openLeft(); w.endsOpen(f) {
 		next.Open = nil
-	} else if in := next.Open; in != nil && in.Makes && w.did.linkID != 0 { // it may have been found only now
-		found := *in
-		found.AdvowareID = w.did.linkID
-		next.Open = &found
 	}
 	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
 	if w.advo != nil {

@@ -35,15 +35,22 @@ func (w *work) told(err error) error {
 	return err
 }
 
-// noLateWrite is an announcement that stays open although its write's end is
-// known: nobody has to wait for anything to land.
-func (w *work) noLateWrite(in *store.Announcement) *store.Announcement {
-	if in == nil || w.did.fate == fateUnknown {
-		return in
+// openLeft is the open announcement as this attempt leaves it to the next run. A write
+// whose end is known lands no more, so nobody has to wait for it; a record that was made, or
+// found by its values, has its number.
+func (w *work) openLeft() *store.Announcement {
+	in := w.mem.Open
+	if in == nil {
+		return nil
 	}
-	known := *in
-	known.Deadline = time.Time{}
-	return &known
+	left := *in
+	if w.did.fate != fateUnknown {
+		left.Deadline = time.Time{}
+	}
+	if made := w.did.linkID; in.Makes && made != 0 && made != in.AdvowareID {
+		left.AdvowareID, left.Highest = made, min(in.Highest, made-1) // found: it was there
+	}
+	return &left
 }
 
 // closeAnnounced ends the announcement of an attempt that a system's failure has
@@ -58,14 +65,7 @@ func (w *work) closeAnnounced(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	next := w.mem
-	next.Open = w.noLateWrite(in)
-	if in.Makes && w.did.linkID != 0 {
-		found := *next.Open
-		if found.AdvowareID != w.did.linkID { // found by its values: it was there
-			found.AdvowareID, found.Highest = w.did.linkID, min(found.Highest, w.did.linkID-1)
-		}
-		next.Open = &found
-	}
+	next.Open = w.openLeft()
 	if w.did.fate == fateNotDone {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
 		w.closeWrites(record.EspoCRM, store.WriteNotDone)
