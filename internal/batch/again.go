@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
 	"advosync/internal/sync"
@@ -81,6 +82,10 @@ func writtenOf(summaries map[string]result.Summary, entities []string) (n int) {
 func (r *run) lookAgain() {
 	r.mu.Lock()
 	list := r.again
+	if r.opts.DryRun {
+		r.report.foresee(list)
+		list = nil
+	}
 	r.mu.Unlock()
 	for _, a := range list {
 		r.mu.Lock()
@@ -90,12 +95,6 @@ func (r *run) lookAgain() {
 			return x.failed.ID != a.failed.ID && x.failed.Verdict == result.Create && x.failed.AdvowareID != nil && slices.Contains(a.leads, x.m.Entity())
 		})
 		if !moved {
-			continue
-		}
-		if r.opts.DryRun {
-			r.mu.Lock()
-			r.report.replace(a.failed, foreseen(a))
-			r.mu.Unlock()
 			continue
 		}
 		if r.stopped() {
@@ -111,6 +110,28 @@ func (r *run) lookAgain() {
 		r.report.replace(a.failed, res)
 		r.sink.Ended(res)
 		r.mu.Unlock()
+	}
+}
+
+// foresee finds in a dry run those whose links the pass would have made by the time it looks
+// at them again: it leads to a record that is planned, or made but for a link of its own.
+func (r *Report) foresee(list []again) {
+	for _, a := range list {
+		if a.failed.Verdict == result.Create {
+			r.plans(a.failed.Entity, a.failed.ID, a.failed.AdvowareID)
+		}
+	}
+	for found := true; found; {
+		found = false
+		list = slices.DeleteFunc(slices.Clone(list), func(a again) bool {
+			awaits := a.failed.Error.Awaits
+			if len(awaits) == 0 || slices.ContainsFunc(awaits, func(w fault.Awaited) bool { return !r.planned[w] }) {
+				return false
+			}
+			r.replace(a.failed, foreseen(a))
+			found = true
+			return true
+		})
 	}
 }
 

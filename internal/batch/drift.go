@@ -382,6 +382,11 @@ func (e *entityRun) agreed(p pair, m store.Memory) *store.Base {
 // one next time.
 func (e *entityRun) keep(ctx context.Context, as []agreement) error {
 	if e.run.opts.DryRun {
+		e.run.mu.Lock()
+		defer e.run.mu.Unlock()
+		for _, a := range as {
+			e.run.report.plans(e.m.Entity(), a.p.id, &a.p.advoID)
+		}
 		return nil
 	}
 	for part := range slices.Chunk(as, pageSize) {

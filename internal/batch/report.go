@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"advosync/internal/fault"
 	"advosync/internal/result"
 )
 
@@ -54,6 +55,8 @@ type Report struct {
 	Dropped int
 	// Warnings are sentences for the operator, each once.
 	Warnings []string
+
+	planned map[fault.Awaited]bool // of a dry run
 }
 
 // Stop is why a run begins no further record.
@@ -88,7 +91,22 @@ func (r *Report) add(res result.Record) {
 	if res.Outcome != result.Locked {
 		r.Seen++
 	}
+	if res.Outcome == result.Planned {
+		r.plans(res.Entity, res.ID, res.AdvowareID)
+	}
 	r.keep(res)
+}
+
+// plans takes note of a record that a dry run foresees as linked; number: Advoware's, nil
+// where it has none yet.
+func (r *Report) plans(entity, id string, number *int64) {
+	if r.planned == nil {
+		r.planned = map[fault.Awaited]bool{}
+	}
+	r.planned[fault.Awaited{Entity: entity, ID: id}] = true
+	if number != nil {
+		r.planned[fault.Awaited{Entity: entity, Number: *number}] = true
+	}
 }
 
 // forgetLocked forgets the records of an entity that somebody else held: the round that

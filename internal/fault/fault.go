@@ -94,12 +94,13 @@ type Error struct {
 	System    System
 	Code      Code
 	Owner     Owner
-	Op        string   // what was being done, e.g. "update CBeteiligte/6b04…"
-	Message   string   // the reason, in the system's own words where it gave any
-	Hint      string   // the next command to type, or what to look at
-	Field     string   // the mapped field concerned, if one is known; several with ", " between
-	Others    []string // ids of the records that this one clashes with, if the system named them
-	Transient bool     // true when the same call may pass later without anyone acting
+	Op        string    // what was being done, e.g. "update CBeteiligte/6b04…"
+	Message   string    // the reason, in the system's own words where it gave any
+	Hint      string    // the next command to type, or what to look at
+	Field     string    // the mapped field concerned, if one is known; several with ", " between
+	Others    []string  // ids of the records that this one clashes with, if the system named them
+	Awaits    []Awaited // what a reference leads to that is not linked yet
+	Transient bool      // true when the same call may pass later without anyone acting
 	// Doubt is true for a write that may have happened: bytes were sent and no
 	// answer told. Such a write is never repeated blindly. False, of a write: it was
 	// not sent, or definitely refused, so it can be sent again like any other.
@@ -107,6 +108,14 @@ type Error struct {
 	Status     int           // HTTP status, 0 when there was none
 	RetryAfter time.Duration // what the server asked for, 0 when it did not
 	Err        error
+}
+
+// Awaited is a record that another one leads to: by its EspoCRM id, or its number in
+// Advoware, as the side says that names it.
+type Awaited struct {
+	Entity string
+	ID     string
+	Number int64
 }
 
 // Fields are the names in Field.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping/strictyaml"
 	"advosync/internal/record"
 )
@@ -135,7 +136,7 @@ func (m *Mapping) readEspoRef(l *line, id record.Value) (v record.Value, broken 
 		return id, nil
 	}
 	if word, err := m.advoWord(l, id); err != nil || word == "" {
-		return record.Absent(), m.unresolved(l, record.EspoCRM, record.EspoCRM, err)
+		return record.Absent(), m.unresolved(l, record.EspoCRM, record.EspoCRM, id, err)
 	}
 	return id, nil
 }
@@ -148,19 +149,26 @@ func (m *Mapping) readAdvoRef(l *line, v record.Value) (_ record.Value, broken e
 	id, err := m.espoIDOf(l, v)
 	switch {
 	case err != nil || id == "" && l.writes(record.EspoCRM):
-		return record.Absent(), m.unresolved(l, record.Advoware, record.Advoware, err)
+		return record.Absent(), m.unresolved(l, record.Advoware, record.Advoware, v, err)
 	case id == "":
 		return record.Unmapped(v.Text()), nil
 	}
 	return record.Of(id), nil
 }
 
-// unresolved says of side's field that what holder has there leads nowhere.
-func (m *Mapping) unresolved(l *line, side, holder record.Side, err error) error {
+// unresolved says of side's field that v, which holder has there, leads nowhere.
+func (m *Mapping) unresolved(l *line, side, holder record.Side, v record.Value, err error) error {
 	if err != nil {
 		return err
 	}
 	e := m.fail(side, l.name(side), l.name(side)+" "+l.ref.waits())
+	if awaited := (fault.Awaited{Entity: l.ref.entity, ID: v.Text()}); l.ref.entity != "" {
+		if holder == record.Advoware {
+			awaited.ID = ""
+			awaited.Number, _ = strconv.ParseInt(v.Text(), 10, 64)
+		}
+		e.Awaits = []fault.Awaited{awaited}
+	}
 	if e.Hint = "sync that record first: advosync cron-run --entity " + l.ref.entity; l.ref.user != "" {
 		e.Hint = correct(holder) + ", or add the user to `values` of this field in the mapping"
 	}

@@ -130,7 +130,7 @@ func (m *Mapping) unwritable(l *line, side record.Side, v record.Value) error {
 	case l.lacks(v):
 		return m.badValue(l, side, "is not in the values table of "+name, "add it to `values` of this field in the mapping, or "+correct(side.Other()))
 	case side == record.Advoware && l.ref != nil && v.HasText() && !m.leads(l, v):
-		return m.unresolved(l, side, side.Other(), nil)
+		return m.unresolved(l, side, side.Other(), v, nil)
 	case side == record.Advoware && l.lens != nil && !l.lens.leadsBack(&l.Field, l.codec, v):
 		return m.badValue(l, side, "does not fit "+name+": format makes a text of it that parse does not read as the same value",
 			"mend format and parse of this field in the mapping, or "+correct(side.Other()))

@@ -130,6 +130,8 @@ type Error struct {
 	System string `json:"-"`
 	// Field names the fields concerned, as fault.Error does; "": none is known.
 	Field string `json:"-"`
+	// Awaits are the records that have to be linked first, as fault.Error does.
+	Awaits []fault.Awaited `json:"-"`
 }
 
 // Formed is an error that knows its own JSON form.
@@ -152,6 +154,7 @@ func FromFault(err error) *Error {
 	if f := fault.As(err); f != nil {
 		out.Code, out.Hint, out.Owner, out.Transient = string(f.Code), f.Hint, string(f.Owner), f.Transient
 		out.System, out.Field = string(f.System), f.Field
+		out.Awaits = f.Awaits
 	}
 	return out
 }

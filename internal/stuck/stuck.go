@@ -130,7 +130,9 @@ func together(all []*fault.Error) *fault.Error {
 	f := *all[0]
 	apart := slices.ContainsFunc(all, func(other *fault.Error) bool { return other.Hint != f.Hint })
 	var fields, words []string
+	f.Awaits = nil
 	for _, one := range all {
+		f.Awaits = append(f.Awaits, one.Awaits...)
 		word := one.Message
 		if apart && one.Hint != "" {
 			word += " (" + one.Hint + ")"
@@ -213,14 +215,14 @@ func (r Record) broken(f mapping.Field) error {
 			continue
 		}
 		err := side.view.Broken[f.Key]
-		hint := "correct it in " + side.sys.Title() + ", or the field's type in the mapping"
+		hint, awaits := "correct it in "+side.sys.Title()+", or the field's type in the mapping", []fault.Awaited(nil)
 		if f := fault.As(err); f != nil && f.Owner == fault.OwnerSystem { // what the field leads to could not be looked up
 			return f
-		} else if f != nil && f.Hint != "" {
-			hint = f.Hint
+		} else if f != nil {
+			hint, awaits = cmp.Or(f.Hint, hint), f.Awaits
 		}
 		return &fault.Error{System: side.sys, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "read " + r.What, Field: f.Key,
-			Message: err.Error(), Hint: hint, Err: err}
+			Message: err.Error(), Hint: hint, Awaits: awaits, Err: err}
 	}
 	return nil
 }
