@@ -23,13 +23,17 @@ func jsonVarCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], got.String())
 }
 
-// deadLockCmd is "deadlock ID": a process of this machine that has ended holds
-// the record's lock.
+// deadLockCmd is "deadlock ID [COMMAND]": a process of this machine that has ended, a
+// cron-run where none is named, holds the record's lock.
 func deadLockCmd(ts *testscript.TestScript, w *world, args []string) {
+	command := "cron-run"
+	if len(args) == 2 {
+		args, command = args[:1], args[1]
+	}
 	need(ts, args, 1)
 	st := w.open(ts)
 	defer func() { _ = st.Close() }()
-	owner := lease.Self("cron-run", "r0")
+	owner := lease.Self(command, "r0")
 	owner.PID = 1<<22 + 1 // above the highest there can be
 	_, held, err := st.Acquire(context.Background(), []string{store.LockKey("Beteiligte", args[0])}, owner, time.Hour)
 	ts.Check(err)

@@ -75,7 +75,7 @@ func (f *officeFleet) Look(ctx context.Context) (batch.FleetState, error) {
 	if err != nil {
 		return batch.FleetState{}, queueFault(err)
 	}
-	out := batch.FleetState{Slots: s.Slots(), Waiting: s.Waiting, Out: s.Waiting + s.Active + s.Again, Orphaned: s.Orphaned}
+	out := batch.FleetState{Slots: s.Slots(), Waiting: s.Waiting, Active: s.Active, Out: s.Waiting + s.Active + s.Again, Orphaned: s.Orphaned}
 	d, err := readDrained(ctx, f.store)
 	switch {
 	case err != nil:

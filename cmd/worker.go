@@ -186,7 +186,7 @@ func (a *app) workChunk(ctx context.Context, o *officeWorker, body []byte, last 
 	rep, err := o.worker.Work(ctx, body, last)
 	a.log.Info("chunk", "office", o.cfg.Office, "ms", a.now().Sub(began).Milliseconds(), "error", errorText(err))
 	switch {
-	case errors.Is(err, batch.ErrGivenBack), errors.Is(err, batch.ErrElsewhere):
+	case errors.Is(err, batch.ErrGivenBack), errors.Is(err, batch.ErrElsewhere), errors.Is(err, batch.ErrOtherMapping):
 		return fmt.Errorf("%w: %w", fleet.ErrAgain, err)
 	case err != nil:
 		if ctx.Err() == nil {

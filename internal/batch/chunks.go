@@ -26,8 +26,9 @@ type Fleet interface {
 // FleetState is how a fleet stands, as far as one office is concerned.
 type FleetState struct {
 	// Slots is how many chunks the workers of this office can have in work at the same
-	// time, Waiting how many are handed over and not in work, Out how many are not ended.
-	Slots, Waiting, Out int
+	// time, Waiting how many are handed over and not in work, Active how many are in work,
+	// Out how many are not ended.
+	Slots, Waiting, Active, Out int
 	// Orphaned is how many of Out are in the hands of a worker that is gone.
 	Orphaned int
 	// Drained: nothing more is to be handed out.
@@ -201,6 +202,7 @@ const (
 	underwayPrefix = "underway:" // underway:<entity, lower case> → Underway
 	closingPrefix  = "closing:"  // closing:<pass> → closing
 	stoppedPrefix  = "stopped:"  // stopped:<pass> → failureForm: no further chunk is begun
+	refusedPrefix  = "refused:"  // refused:<pass> → failureForm: of a worker with another mapping
 )
 
 func underwayKey(entity string) string { return underwayPrefix + strings.ToLower(entity) }
@@ -225,7 +227,7 @@ func (u *Underway) complete() bool { return u.Whole && u.Reported >= u.Chunks }
 // drop forgets a pass, so that no further chunk of it is begun.
 func (p *Pass) drop(ctx context.Context, u *Underway) error {
 	s := p.deps.Store
-	for _, key := range []string{underwayKey(u.Entity), closingPrefix + u.Pass, stoppedPrefix + u.Pass} {
+	for _, key := range []string{underwayKey(u.Entity), closingPrefix + u.Pass, stoppedPrefix + u.Pass, refusedPrefix + u.Pass} {
 		if err := s.Delete(ctx, key); err != nil {
 			return store.Fault("forget a pass", err)
 		}

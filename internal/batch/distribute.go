@@ -41,6 +41,9 @@ const (
 	// orphanedFor is how long chunks of dead workers may be in the queue without being
 	// given to others: it does that within two minutes.
 	orphanedFor = 5 * time.Minute
+	// refusedFor is how long chunks may be refused by workers with another mapping while
+	// nobody has one in work: lostAfter looks of these end the pass.
+	refusedFor = 30 * time.Second
 	// goneFor is how long store and queue are waited for.
 	goneFor = time.Minute
 )
@@ -132,7 +135,8 @@ func noWorker(entity string) *fault.Error {
 	return f
 }
 
-// lostError says that the queue has lost chunks.
+// lostError says that chunks never report: the queue has lost them, or no worker has their
+// mapping.
 type lostError struct{ why *fault.Error }
 
 // Error says it in one line.
@@ -168,6 +172,7 @@ type handing struct {
 	progress time.Time // when something was reported last
 	moved    bool      // since the fleet was looked at
 	lost     int       // how often the queue was found without what is left
+	refused  int       // how often it was found with nothing in work that a worker had refused
 	gone     time.Time // since when store or queue cannot be asked
 }
 
@@ -404,7 +409,7 @@ func (h *handing) turn() error {
 	}
 	now := h.run.now()
 	if h.left < before || h.progress.IsZero() {
-		h.progress, h.lost, h.moved = now, 0, true
+		h.progress, h.lost, h.refused, h.moved = now, 0, 0, true
 		return nil
 	}
 	if h.left == 0 || now.Sub(h.looked) < lookEvery {
@@ -413,17 +418,38 @@ func (h *handing) turn() error {
 	if err := h.look(); err != nil || !h.gone.IsZero() {
 		return err
 	}
+	return h.stuck(now)
+}
+
+// stuck is why what is out will not be reported; nil: it will, or it is too early to say.
+func (h *handing) stuck(now time.Time) error {
+	idle := now.Sub(h.progress)
 	switch {
 	case h.state.Held != "": // an operator will let it go on
 		h.progress = now
-	case h.state.Out == 0, h.state.Out <= h.state.Orphaned && now.Sub(h.progress) > orphanedFor:
+	case h.state.Out == 0, h.state.Out <= h.state.Orphaned && idle > orphanedFor:
 		if h.lost++; h.lost == lostAfter {
 			return lostChunks(h.entity, h.left, h.u.Chunks)
 		}
-	case h.state.Slots == 0 && now.Sub(h.progress) > noWorkerFor:
+	case h.state.Slots == 0 && idle > noWorkerFor:
 		return noWorker(h.entity)
+	case h.state.Active == 0 && idle > refusedFor:
+		return h.isRefused()
 	}
 	return nil
+}
+
+// isRefused ends a pass that only workers with another mapping would take.
+func (h *handing) isRefused() error {
+	var why failureForm
+	is, err := load(h.run.work, h.run.p.deps.Store, refusedPrefix+h.u.Pass, &why)
+	if err != nil || !is {
+		return h.answers(err)
+	}
+	if h.refused++; h.refused < lostAfter {
+		return nil
+	}
+	return &lostError{why.fault()}
 }
 
 func (h *handing) pause() {

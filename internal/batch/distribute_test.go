@@ -64,7 +64,7 @@ func (q *tray) Put(_ context.Context, _ string, n int, body []byte) error {
 func (q *tray) Look(context.Context) (batch.FleetState, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return batch.FleetState{Slots: q.slots, Waiting: len(q.tasks), Out: len(q.tasks) + q.busy, Held: q.held}, nil
+	return batch.FleetState{Slots: q.slots, Waiting: len(q.tasks), Active: q.busy, Out: len(q.tasks) + q.busy, Held: q.held}, nil
 }
 
 func (q *tray) take() (t task, ok bool) {
@@ -96,13 +96,13 @@ func (q *tray) work(ctx context.Context, w *batch.Worker, ended func(*batch.Repo
 			continue
 		}
 		rep, err := w.Work(ctx, t.body, t.tries == 2)
-		if err != nil {
-			time.Sleep(time.Second)
-		}
-		if err != nil && !errors.Is(err, batch.ErrGivenBack) && !errors.Is(err, batch.ErrElsewhere) {
+		if err != nil && !errors.Is(err, batch.ErrGivenBack) && !errors.Is(err, batch.ErrElsewhere) && !errors.Is(err, batch.ErrOtherMapping) {
 			t.tries++
 		}
 		q.done(t, err != nil)
+		if err != nil {
+			time.Sleep(time.Second)
+		}
 		if rep != nil && ended != nil {
 			ended(rep)
 		}
@@ -619,6 +619,45 @@ func TestAStoreThatWasAway(t *testing.T) {
 		r.fleet = nil
 		time.Sleep(15 * time.Minute)
 		r.pass(batch.Options{}) // settles what was being written when the store went
+		time.Sleep(15 * time.Minute)
+		r.still()
+	})
+}
+
+// TestAWorkerWithAnotherMapping leaves chunks to the others, however often it takes them;
+// where there is no other, the pass ends and says whose mapping it is.
+func TestAWorkerWithAnotherMapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{slots: 4}
+		r := newRig(t, sandbox.WorldOptions{More: 440})
+		r.settleAlone(q)
+		r.mixed(430)
+		r.latency.Store(int64(20 * time.Millisecond))
+		other := r.mapping(strings.Replace(r.w.Mapping(), "advoware: telGesch}", "advoware: telGesch, direction: to_advoware}", 1))
+		if other.Fingerprint() == r.m.Fingerprint() {
+			t.Fatal("the same mapping")
+		}
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		for range 3 {
+			r.command = "worker"
+			w := r.process().Worker(func(string) (*mapping.Mapping, error) { return other, nil })
+			r.command = ""
+			go q.work(ctx, w, nil)
+		}
+		before := r.watermark()
+		began := time.Now()
+		_, err := r.run(t.Context(), batch.Options{AllowMassChange: true})
+		if f := fault.As(err); f == nil || f.Code != batch.CodeOtherMapping || r.underway() != nil || r.watermark() != before || time.Since(began) > time.Minute {
+			t.Errorf("none has the mapping: %v after %v", err, time.Since(began))
+		}
+		go q.work(ctx, r.worker(), nil)
+		rep := r.pass(batch.Options{AllowMassChange: true})
+		if s := looked(rep); s.UpdatedAdvoware+s.UpdatedEspocrm != 430 || r.watermark() == before {
+			t.Errorf("one of four has it: %+v", s)
+		}
+		end()
+		r.fleet = nil
 		time.Sleep(15 * time.Minute)
 		r.still()
 	})

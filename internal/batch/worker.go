@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,10 @@ var ErrGivenBack = errors.New("given back: the worker ends")
 // ErrElsewhere says that another worker is at work on the same chunk, or has died over it
 // and its lock has not run out.
 var ErrElsewhere = errors.New("another worker has the chunk")
+
+// ErrOtherMapping says that a worker has another mapping than the planner: the chunk is for
+// one that has the same.
+var ErrOtherMapping = errors.New("the worker has another mapping than cron-run")
 
 // Bounds of what the report of one chunk keeps, so that ten thousand of them stay small.
 const (
@@ -72,9 +77,8 @@ func (p *Pass) Worker(mappings func(entity string) (*mapping.Mapping, error)) *W
 
 // Work syncs one chunk and reports it. last: nobody tries it again, so it is reported
 // whatever became of it. When ctx ends no further record is begun. An error says that the
-// chunk could not run and is to be tried again; it is ErrGivenBack, ErrElsewhere, or a
-// system's. Where
-// the report was the last one of a pass whose planner has gone, the pass is ended, and
+// chunk could not run and is to be tried again; it is ErrGivenBack, ErrElsewhere,
+// ErrOtherMapping, or a system's. Where the report was the last one of a pass whose planner has gone, the pass is ended, and
 // its report returned.
 func (w *Worker) Work(ctx context.Context, body []byte, last bool) (*Report, error) {
 	var o order
@@ -88,6 +92,9 @@ func (w *Worker) Work(ctx context.Context, body []byte, last bool) (*Report, err
 	if u == nil || u.Pass != o.Pass { // it was ended without this chunk
 		w.p.deps.Log.Debug("a chunk of a pass that is over", "pass", o.Pass, "chunk", o.N)
 		return nil, nil
+	}
+	if err := w.refuses(ctx, o); err != nil {
+		return nil, err
 	}
 	// Of a chunk that is doubled one is carried out at a time, so that the first report is
 	// that of who did it. What keeps its records safe is their own locks.
@@ -151,6 +158,23 @@ func (w *Worker) sync(ctx context.Context, o order, last bool) (*chunkReport, er
 	return rep, save(ctx, w.p.deps.Store, stoppedPrefix+o.Pass, rep.Failure)
 }
 
+// refuses is ErrOtherMapping of a chunk that is for workers with another mapping. It says so
+// to the planner, which ends the pass when nobody else takes them.
+func (w *Worker) refuses(ctx context.Context, o order) error {
+	m, err := w.mappings(o.Entity)
+	if err == nil && m.Fingerprint() == o.Mapping {
+		return nil
+	}
+	why := &fault.Error{System: fault.Local, Code: CodeOtherMapping, Owner: fault.OwnerSystem,
+		Message: "the worker on " + workerName(w.p.deps.Leases.Owner()) + " has another mapping of " + o.Entity + " than cron-run", Hint: "advosync doctor; give all hosts the same configuration, and restart the workers"}
+	var told failureForm
+	if is, err := load(ctx, w.p.deps.Store, refusedPrefix+o.Pass, &told); err != nil || is {
+		return cmp.Or(err, ErrOtherMapping)
+	}
+	w.p.deps.Log.Warn(why.Message+": its chunks are left to others", "pass", o.Pass)
+	return cmp.Or(save(ctx, w.p.deps.Store, refusedPrefix+o.Pass, formOf(why)), ErrOtherMapping)
+}
+
 // notRun leaves a chunk to the next pass.
 func notRun(list []candidate, why *fault.Error) *chunkReport {
 	rep := &chunkReport{}
@@ -167,12 +191,8 @@ func notRun(list []candidate, why *fault.Error) *chunkReport {
 // its end.
 func (w *Worker) run(ctx context.Context, o order, list []candidate) (*chunkReport, *fault.Error) {
 	m, err := w.mappings(o.Entity)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, asFault(fault.Local, err)
-	case m.Fingerprint() != o.Mapping:
-		return nil, &fault.Error{System: fault.Local, Code: CodeOtherMapping, Owner: fault.OwnerSystem,
-			Message: "the worker on " + workerName(w.p.deps.Leases.Owner()) + " has another mapping of " + o.Entity + " than cron-run", Hint: "advosync doctor; give all hosts the same configuration, and restart the workers"}
 	}
 	shared := w.enginesOf(o)
 	signal := ctx

@@ -87,7 +87,7 @@ func otherConfiguration(w Worker, here Host) (found []result.Finding) {
 		}
 	}
 	if len(others) > 0 {
-		found = append(found, fail(fmt.Sprintf("%s has another mapping of %s than this host: it carries out no chunk of it, and the pass ends with exit code 1", w.name(), some(others)),
+		found = append(found, fail(fmt.Sprintf("%s has another mapping of %s than this host: it carries out no chunk of it, and a pass for which no other worker is there ends with exit code 1", w.name(), some(others)),
 			"give all hosts the same mapping files, then: systemctl restart advosync-worker@1"))
 	}
 	for _, key := range sortedKeys(here.Budgets, w.Told.Budgets) {

@@ -88,3 +88,26 @@ func TestStatusUnderway(t *testing.T) {
 		golden(t, fmt.Sprintf("status-underway-offices-%d.txt", width), all.Bytes())
 	}
 }
+
+// TestAPassThatNobodyTook says neither that there was nothing to sync nor that a system
+// failed.
+func TestAPassThatNobodyTook(t *testing.T) {
+	for _, tt := range []struct {
+		f    PassFigures
+		want string
+	}{
+		{PassFigures{Linked: 60}, "60 linked records compared, nothing to sync."},
+		{PassFigures{}, "Nothing to sync."},
+		{PassFigures{Linked: 60, Left: 40, Why: "no worker has taken them"}, "60 linked records compared, nothing was synced."},
+		{PassFigures{Linked: 60, Out: 1}, "60 linked records compared, nothing was synced."},
+		{PassFigures{Left: 40}, "Nothing was synced."},
+	} {
+		var out bytes.Buffer
+		if err := Pass(&out, result.Document{}, tt.f, Options{Rich: true, UTF8: true, Width: 100, Format: Table}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), tt.want) || tt.f.Why != "" && !strings.Contains(out.String(), "40 records are left to the next pass (no worker has taken them).") {
+			t.Errorf("%+v:\n%s", tt.f, out.String())
+		}
+	}
+}
