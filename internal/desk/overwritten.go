@@ -17,6 +17,8 @@ type overwrites struct {
 	created bool // it created the record in Advoware
 	unknown bool // whether a write happened is not known
 	values  []overwrite
+	// after are the first writes since then of fields that it did not overwrite.
+	after   map[string]overwrite
 	advoIDs []int64 // the Advoware records that it wrote to
 }
 
@@ -30,12 +32,14 @@ type overwrite struct {
 	// later: a sync since then has written the field, so the base knows more of it
 	// than the run left.
 	later bool
+	// mate: it was not overwritten by the run, but is one value with what was.
+	mate bool
 }
 
 // overwritten reads the history of one run and record, oldest first, and what was
 // written there since.
 func (d *Desk) overwritten(ctx context.Context, m *mapping.Mapping, id, run string) (*overwrites, error) {
-	out := &overwrites{}
+	out := &overwrites{after: map[string]overwrite{}}
 	var entries []store.Entry
 	err := d.engine.Store.Entries(ctx, store.HistoryFilter{Entity: m.Entity(), ID: id}, func(e store.Entry) error {
 		entries = append(entries, e)
@@ -67,8 +71,13 @@ func (d *Desk) overwritten(ctx context.Context, m *mapping.Mapping, id, run stri
 	return out, nil
 }
 
-// since takes note of an entry's writes of fields that the run wrote before.
+// since takes note of an entry's writes since the run wrote.
 func (o *overwrites) since(e store.Entry) {
+	for _, wr := range e.Writes {
+		if _, known := o.after[wr.Field]; len(o.values) > 0 && !known && wr.State != store.WriteNotDone {
+			o.after[wr.Field] = overwriteOf(wr)
+		}
+	}
 	for i := range o.values {
 		v := &o.values[i]
 		v.later = v.later || slices.ContainsFunc(e.Writes, func(wr store.Write) bool { return wr.Field == v.field && wr.State != store.WriteNotDone })
@@ -132,7 +141,7 @@ func (b back) shown() result.Field {
 func (u *undo) compareBacks() []back {
 	out := make([]back, 0, len(u.past.values))
 	followed := u.kindSide()
-	for _, v := range u.past.values {
+	for _, v := range append(slices.Clone(u.past.values), u.mates()...) {
 		b := back{overwrite: v, state: backUnknown}
 		if f, ok := writableField(u.m, v); ok {
 			b.field = f
@@ -146,6 +155,50 @@ func (u *undo) compareBacks() []back {
 		out = append(out, b)
 	}
 	return out
+}
+
+// mates are the fields that are one value with what the run overwrote, and that have
+// moved since: a group is put back as it stood, or not at all.
+func (u *undo) mates() (out []overwrite) {
+	known := map[string]bool{}
+	for _, v := range u.past.values {
+		known[v.field] = true
+	}
+	for _, v := range u.past.values {
+		of, ok := u.m.Field(v.field)
+		if !ok || of.Group == "" {
+			continue
+		}
+		for _, f := range u.m.AllFields() {
+			if f.Group != of.Group || f.Clear || f.Computed || known[f.Key] {
+				continue
+			}
+			known[f.Key] = true
+			mate, moved := u.past.after[f.Key]
+			if !moved {
+				mate, moved = u.edited(f)
+			}
+			if mate.mate = true; moved {
+				out = append(out, mate)
+			}
+		}
+	}
+	return out
+}
+
+// edited is a field that somebody has edited on a side since both were in step.
+func (u *undo) edited(f mapping.Field) (overwrite, bool) {
+	base := u.r.Base()
+	if base == nil {
+		return overwrite{}, false
+	}
+	fb, based := base.Fields[f.Key]
+	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
+		if now := u.sideView(side).Values[f.Key]; based && !now.IsAbsent() && reconcile.Moved(&f, fb.Pair, side, now) {
+			return overwrite{field: f.Key, espo: f.Espo, advo: f.Advo, side: side, before: fb.On(side), after: fb.On(side)}, true
+		}
+	}
+	return overwrite{}, false
 }
 
 func (u *undo) isClear(v overwrite) bool {
@@ -238,7 +291,7 @@ func (u *undo) ownFieldsUnedited() bool {
 // later edit. Where the field has been written since, somebody may have typed the
 // run's value again: then it is not what the base holds.
 func (u *undo) asWritten(b back) bool {
-	if b.now != b.after && !u.r.OwnForm(b.field.Key, b.after, b.now) {
+	if b.mate || b.now != b.after && !u.r.OwnForm(b.field.Key, b.after, b.now) {
 		return false
 	}
 	fb, ok := store.FieldBase{}, false
