@@ -107,7 +107,7 @@ func (d *Desk) linkTarget(ctx context.Context, r *sync.Record, q sync.Request, m
 	if fault.Is(err, fault.NotFound) {
 		hint := "check --advoware-id: it is " + q.Mapping.AdvoID() + " there"
 		if r.Espo().AdvowareID == id { // nobody has typed it: it is the link that stands
-			hint = "bring it back there, or link the right one: " + r.Hint("link") + " --advoware-id N --force"
+			hint = "bring it back there, link the right one: " + r.Hint("link") + " --advoware-id N --force, or let sync.on_missing_in_advoware decide: " + r.Hint("sync")
 		}
 		return &fault.Error{System: fault.Advoware, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "link " + r.What(),
 			Message: fmt.Sprintf("there is no record %d in Advoware", id), Hint: hint, Err: err}

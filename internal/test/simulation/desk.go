@@ -158,6 +158,11 @@ func (s *Sim) resolveWaiting(t *Tool) {
 
 func (s *Sim) resolve(t *Tool, id string) {
 	if s.remembered(id).doubtful {
+		rec, _ := s.Espo.Get(entityType, id)
+		if advo, _ := rec["advowareId"].(int64); s.lost(advo) { // nothing is there to be confirmed
+			s.heard(t, t.Engine.Sync(id, false, false))
+			return
+		}
 		s.did(t, "links in doubt", id, &oracle.Order{Force: true}, func() result.Record { return t.Engine.Confirm(id) })
 		return
 	}
