@@ -404,5 +404,11 @@ func (a *app) note(format string, args ...any) {
 	if a.oneOfMany {
 		text = a.office + ": " + text
 	}
-	fmt.Fprintln(a.console.Err, report.Line(text, a.console.ErrFacts.UTF8))
+	width := 0
+	if f := a.console.ErrFacts; f.Terminal {
+		width = f.Width
+	}
+	for _, l := range report.Wrapped(text, a.console.ErrFacts.UTF8, width) {
+		fmt.Fprintln(a.console.Err, l)
+	}
 }

@@ -26,8 +26,9 @@ func (a *app) storeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "store",
 		Short: "Take what is remembered along into another store",
-		Long: `What the tool remembers (bases, announced writes, history, what is parked or on hold) is in
-the store that store.driver names. When that becomes another one, its memory is copied there.`,
+		Long: `What the tool remembers (bases, announced writes, history, what is parked or on
+hold) is in the store that store.driver names. When that becomes another one, its
+memory is copied there.`,
 		Args: a.noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -40,16 +41,18 @@ func (a *app) storeCopyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "copy --from (embedded | redis | FILE)",
 		Short: "Copy what another store remembers into the configured one",
-		Long: `Copy all that another store remembers into the configured one, which must hold nothing
-yet. The other one is the file of store.path (embedded), the server of redis.url (redis), or
-any file of a store, such as a backup; it is only read, and stays as it was.
+		Long: `Copy all that another store remembers into the configured one, which must hold
+nothing yet. The other one is the file of store.path (embedded), the server of
+redis.url (redis), or any file of a store, such as a backup; it is only read, and
+stays as it was.
 
-Nobody may work meanwhile: stop timers, services and other hosts first. The command takes
-the locks of all passes in both stores, and refuses (11) while somebody holds another one.
-Both are compared at the end. Locks, tokens and budgets are no memory and stay behind.
+Nobody may work meanwhile: stop timers, services and other hosts first. The command
+takes the locks of all passes in both stores, and refuses (exit code 11) while
+somebody holds another one. Both are compared at the end. Locks, tokens and budgets
+are no memory and stay behind.
 
-Until all is there every command that meets the new store ends with 6 and names the line to
-type; after an interruption the copy begins anew.`,
+Until all is there, every command that meets the new store ends with 6 and names the
+line to type; after an interruption the copy begins anew.`,
 		Example: `  advosync store copy --from embedded --dry-run
   advosync store copy --from embedded`,
 		Args: a.noArgs,
@@ -159,7 +162,7 @@ func (a *app) copyStore(ctx context.Context, o copyFlags) (err error) {
 		return err
 	}
 	if !o.dryRun && !a.flags.quiet {
-		a.note("next: advosync doctor, then advosync cron-run, which has nothing to write because of the move. Keep the old store until then, and delete it later: it holds client data")
+		a.note("next: advosync doctor, then advosync cron-run: because of the move it has nothing to write. Keep the old store until then; it holds client data, so delete it later")
 	}
 	return nil
 }
