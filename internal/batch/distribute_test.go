@@ -20,6 +20,7 @@ import (
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
 	"advosync/internal/store/memory"
+	engine "advosync/internal/sync"
 )
 
 // tray is a queue as bad as the test wants it.
@@ -263,6 +264,66 @@ func TestRoundsCreateNoMore(t *testing.T) {
 			t.Errorf("%d created of 60, %v", n, err)
 		}
 	})
+}
+
+// TestRoundsTellOnce: a create that every round holds back is told once, and a bar does not
+// pass its end.
+func TestRoundsTellOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &tray{}
+		r := newRig(t, sandbox.WorldOptions{More: 240}, func(r *rig) { r.cfg.MaxCandidates, r.cfg.MaxCreates = 100, 10 })
+		r.settleAlone(q)
+		for n := range 20 {
+			r.w.EspoCRM.Seed(ct, map[string]any{"firstName": "Nina", "lastName": fmt.Sprint("Neu", n), "name": fmt.Sprint("Nina Neu", n), "geburtsdatum": "1990-01-01", "syncStatus": "pending_sync"})
+		}
+		time.Sleep(time.Minute) // the oldest come first, in every round
+		r.mixed(230)
+		bar := &barSink{}
+		r.sink = bar
+		var rep batch.Report
+		r.withWorkers(q, 2, func() { rep, _ = r.run(t.Context(), batch.Options{AllowMassChange: true}) })
+		held := map[string]int{}
+		for _, res := range rep.Document.Results {
+			if res.Reason.Code == engine.ReasonHeld {
+				held[res.ID]++
+			}
+		}
+		if s := rep.Document.Summary; q.put < 3 || s.Skipped != 20 || len(held) != 20 || rep.Document.StillOpen.Held != 20 {
+			t.Errorf("%d chunks, %d held back in results: %+v", q.put, len(held), s)
+		}
+		for id, n := range held {
+			if n != 1 {
+				t.Errorf("%s is told %d times", id, n)
+			}
+		}
+		if bar.over > 0 || bar.steps != bar.total {
+			t.Errorf("a bar of %d made %d steps, %d beyond its end", bar.total, bar.steps, bar.over)
+		}
+	})
+}
+
+// barSink is a progress bar of one entity.
+type barSink struct {
+	mu                 sync.Mutex
+	total, steps, over int
+}
+
+func (b *barSink) Phase(string, batch.Phase) {}
+func (b *barSink) Begun(string, string)      {}
+func (b *barSink) Warned(string)             {}
+
+func (b *barSink) Planned(_ string, total int, _ bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total = total
+}
+
+func (b *barSink) Ended(result.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.steps++; b.steps > b.total {
+		b.over++
+	}
 }
 
 // TestRoundsSayWhatIsOpen: no round but the last one says what is still open, so none takes

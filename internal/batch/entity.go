@@ -58,6 +58,9 @@ type entityRun struct {
 
 	most    int // creates that are allowed
 	tooMany int // creates that there would be, where that is more
+	// ended is how many records the rounds before this one have told of, forgot how many of
+	// those it comes to again.
+	ended, forgot int
 
 	before   []kept // left by the last pass
 	unlisted unlisted
@@ -115,7 +118,7 @@ func (e *entityRun) makeRound() error {
 	if err := e.recall(); err != nil {
 		return err
 	}
-	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseLook); s.Planned(m.Entity(), 0, false) })
+	r.tell(func(s Sink) { s.Phase(m.Entity(), PhaseLook); s.Planned(m.Entity(), e.ended, false) })
 	r.systems.governor.widen(true)
 	defer e.dropEarly()
 	err := e.look(r.ctx)
@@ -148,7 +151,7 @@ func (e *entityRun) makeRound() error {
 	e.countStill(list)
 	r.tell(func(s Sink) {
 		s.Phase(m.Entity(), PhaseSync)
-		s.Planned(m.Entity(), len(list), true)
+		s.Planned(m.Entity(), e.ended+len(list), true)
 	})
 	if r.distributes(m) && len(list) > 0 {
 		return e.distribute(list)

@@ -443,7 +443,7 @@ func (e *executor) count(c candidate, res result.Record) {
 	case result.Locked:
 		e.leaves(c)
 	case result.Skipped:
-		if res.Reason.Code == sync.ReasonHeld || res.Reason.Code == sync.ReasonMatches {
+		if isHeldBack(res) {
 			e.holds(c, res)
 		}
 		if res.Error != nil || res.Reason.Code == "keeps_changing" {

@@ -7,6 +7,7 @@ import (
 
 	"advosync/internal/fault"
 	"advosync/internal/result"
+	"advosync/internal/sync"
 )
 
 // Bounds of what a report keeps.
@@ -109,18 +110,23 @@ func (r *Report) plans(entity, id string, number *int64) {
 	}
 }
 
-// forgetLocked forgets the records of an entity that somebody else held: the round that
-// follows comes to each of them again.
-func (r *Report) forgetLocked(entity string) {
+// forgetAgainLocked forgets the records of an entity to which the round that follows comes
+// again: those that somebody else held, and the creates that were held back, so many.
+func (r *Report) forgetAgainLocked(entity string, heldBack int) {
 	r.Document.Results = slices.DeleteFunc(r.Document.Results, func(x result.Record) bool {
-		return x.Entity == entity && x.Outcome == result.Locked
+		return x.Entity == entity && (x.Outcome == result.Locked || isHeldBack(x))
 	})
 	own := r.Entities[entity]
 	n := own.Locked
 	for _, s := range []*result.Summary{&own, &r.Document.Summary} {
-		s.Total, s.Locked = s.Total-n, s.Locked-n
+		s.Total, s.Locked, s.Skipped = s.Total-n-heldBack, s.Locked-n, s.Skipped-heldBack
 	}
 	r.Entities[entity] = own
+}
+
+// isHeldBack: the record is a create that the pass did not make.
+func isHeldBack(x result.Record) bool {
+	return x.Outcome == result.Skipped && (x.Reason.Code == sync.ReasonHeld || x.Reason.Code == sync.ReasonMatches)
 }
 
 // keep keeps a result where it is worth telling.

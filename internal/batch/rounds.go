@@ -25,7 +25,10 @@ func (e *entityRun) nextRound() *entityRun {
 	made := r.report.Entities[e.m.Entity()]
 	n.created = made.Created + made.CreatedEspocrm
 	r.report.Linked -= e.linked // they are counted anew
-	r.report.forgetLocked(e.m.Entity())
+	heldBack := e.out.Held.TooMany + e.out.Held.Matching
+	n.forgot = e.forgot + made.Locked + heldBack
+	n.ended = made.Total + e.forgot
+	r.report.forgetAgainLocked(e.m.Entity(), heldBack)
 	r.mu.Unlock()
 	r.p.deps.Log.Info("more is to be synced than one round holds; looking again", "entity", e.m.Entity(), "round", n.round, "left", n.missed)
 	return n
