@@ -128,10 +128,11 @@ func (o *Oracle) tool(c witness.Change) {
 	var clean []key
 	for _, k := range c.Moved {
 		is := o.Now[k]
-		if _, both := o.Now[o.Partner(o.Now, k)]; both && is.At("syncStatus") == "clean" {
+		was, there := c.Before[k]
+		said := was.At("syncStatus") != "clean" || was.At("advowareLastSync") != is.At("advowareLastSync")
+		if _, both := o.Now[o.Partner(o.Now, k)]; both && said && is.At("syncStatus") == "clean" {
 			clean = append(clean, k)
 		}
-		was, there := c.Before[k]
 		switch s, ok := c.Seen[k]; {
 		case !there:
 			o.made(c, k)
