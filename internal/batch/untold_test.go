@@ -57,3 +57,27 @@ func TestAStatusThatIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// One outage while a failure that EspoCRM refuses is told does not have it counted anew.
+func TestAnOutageBesideARefusedStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{}, func(r *rig) {
+			r.cfg.RetryBackoff = 15 * time.Minute
+			r.cfg.Engine.MaxRetries = 5
+		})
+		r.settled()
+		p := r.linked()[0]
+		r.editAdvo(p.advo, map[string]any{"telGesch": "0511 777"})
+		refused, tried := `{"messageTranslation":{"label":"fieldRequired"}}`, 0
+		r.w.Faults.Add(sandbox.Fault{Name: "no", Method: http.MethodPut, Path: "*/" + p.espo, Status: http.StatusBadRequest, Body: refused, Count: 5})
+		r.w.Faults.Add(sandbox.Fault{Name: "outage", Method: http.MethodPut, Path: "*/" + p.espo, Status: http.StatusInternalServerError, Count: 1})
+		r.w.Faults.Add(sandbox.Fault{Name: "then", Method: http.MethodPut, Path: "*/" + p.espo, Status: http.StatusBadRequest, Body: refused, Before: func(*http.Request) { tried++ }})
+		for range 40 { // ten hours
+			r.pass(batch.Options{})
+			time.Sleep(15 * time.Minute)
+		}
+		if rep := r.pass(batch.Options{}); rep.Document.StillOpen.PermanentlyFailed != 1 || tried > 8 {
+			t.Errorf("%d saves were tried after the outage, and the pass says %+v of what is open", tried, rep.Document.StillOpen)
+		}
+	})
+}

@@ -194,7 +194,7 @@ func (u *undo) edited(f mapping.Field) (overwrite, bool) {
 	}
 	fb, based := base.Fields[f.Key]
 	for _, side := range []record.Side{record.EspoCRM, record.Advoware} {
-		if now := u.sideView(side).Values[f.Key]; based && !now.IsAbsent() && reconcile.Moved(&f, fb.Pair, side, now) {
+		if now := u.sideView(side).Values[f.Key]; based && !now.IsAbsent() && fb.On(side) != record.Unknown() && reconcile.Moved(&f, fb.Pair, side, now) {
 			return overwrite{field: f.Key, espo: f.Espo, advo: f.Advo, side: side, before: fb.On(side), after: fb.On(side)}, true
 		}
 	}

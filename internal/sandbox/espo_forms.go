@@ -9,9 +9,10 @@ import (
 type SavedForm struct {
 	Type  string `json:"type"`
 	Field string `json:"field"`
-	// Do is e164 (a German number, by a sanitizer) or street (a before-save formula that
-	// writes "straße" out), which the save's answer shows; or lower or round (to two
-	// decimals), which only a later read shows: the answer says what was set.
+	// Do is e164 (a German number, by a sanitizer), street (a before-save formula that
+	// writes "straße" out) or plain (one that writes ä, ö and ü without their dots), which
+	// the save's answer shows; or lower or round (to two decimals), which only a later read
+	// shows: the answer says what was set.
 	Do string `json:"do"`
 }
 
@@ -39,6 +40,9 @@ func (e *EspoCRM) saved(kind, field string, v any) (answered, kept any) {
 			kept = strings.ToLower(text)
 		case f.Do == "street":
 			answered = strings.Replace(text, "str.", "straße", 1)
+			kept = answered
+		case f.Do == "plain":
+			answered = strings.NewReplacer("ä", "a", "ö", "o", "ü", "u").Replace(text)
 			kept = answered
 		case f.Do == "e164" && strings.HasPrefix(text, "0"):
 			answered = "+49" + digitsOnly(text[1:])

@@ -1,15 +1,16 @@
 package sides
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/store"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"time"
 )
 
 // Contents is the fingerprint of what one side holds. Failure.Seen and

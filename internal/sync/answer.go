@@ -63,7 +63,7 @@ func (w *work) planSeen(ctx context.Context, now *sides.Advo) {
 // taken holds an answer of EspoCRM against what was sent: the base after it, or the failure
 // that names what was not taken. lost are sync fields that it does not show as sent.
 func (w *work) taken(d reconcile.Decision, before *sides.Espo, planned *store.Base, shows map[string]record.Value, lost ...string) (*store.Base, error) {
-	planned, refused := w.settle(planned, written{side: record.EspoCRM, espo: before, advo: w.advo, sent: d.ToEspo, now: shows})
+	planned, refused := w.settle(planned, written{side: record.EspoCRM, espo: before, advo: w.advo, sent: d.ToEspo, now: shows, typed: d.Typed})
 	if refused = append(refused, lost...); len(refused) > 0 {
 		w.keepTaken(d, planned, refused)
 		return nil, w.notAccepted(fault.EspoCRM, refused)
@@ -115,10 +115,10 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	}
 	w.req.Fresh, w.req.FreshAt, w.did.ownAnswer = &o, began, true
 	w.did.wroteEspo = true
-	w.typed(d)
+	w.wishesTyped(d)
 	base, err := w.taken(d, before, planned, w.espo.View.Values)
 	if err != nil {
-		return err
+		return w.beside(d, err)
 	}
 	w.base, w.knows.baseless = base, false
 	next := w.mem
@@ -127,9 +127,23 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	return w.commit(ctx, next)
 }
 
-// typed takes note of what EspoCRM has made of an operator's values: his words hold while
-// it shows that.
-func (w *work) typed(d reconcile.Decision) {
+// beside goes on without what EspoCRM has not taken of a PUT beside which a clash waits, or
+// a field is stuck: that one must not hold up the question to a person.
+func (w *work) beside(d reconcile.Decision, err error) error {
+	f := fault.As(err)
+	if d.Typed || !w.by.stuck.Stick(w.sidesShown(), err, d.ToEspo) {
+		return err
+	}
+	tell.CloseRefused(w.tells.entry, f)
+	if !w.tookSome(f) {
+		w.tells.owed = nil // it has overruled nobody
+	}
+	return nil
+}
+
+// wishesTyped takes note of what EspoCRM has made of an operator's values: his words hold
+// while it shows that.
+func (w *work) wishesTyped(d reconcile.Decision) {
 	for key := range d.ToEspo {
 		if wish, ok := w.by.wishes[key]; ok && d.Typed {
 			wish.Typed, wish.Shown.Espo = true, w.espo.View.Values[key]

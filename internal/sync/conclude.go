@@ -214,7 +214,11 @@ func (w *work) fail(ctx context.Context, err error) {
 	if next.Open = w.openLeft(); w.endsOpen(f) {
 		next.Open = nil
 	}
-	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents()}
+	untold := ""
+	if before := w.mem.Failure; before != nil { // until EspoCRM takes this one
+		untold = before.Untold
+	}
+	next.Failure = &store.Failure{At: w.e.Now(), Code: string(f.Code), Count: count, Seen: w.contents(), Untold: untold}
 	if w.advo != nil {
 		next.Failure.RowID = w.advo.RowID
 	}

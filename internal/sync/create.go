@@ -20,7 +20,7 @@ import (
 )
 
 // create makes the record in Advoware: announce, POST, remember the id, read
-// back, and go on as with any linked record; the final PUT carries the link.
+// back, link, and go on as with any linked record.
 func (w *work) create(ctx context.Context) (done bool, err error) {
 	if w.req.Action == ActionUpdate {
 		return false, &fault.Error{System: fault.EspoCRM, Code: fault.NotLinked, Owner: fault.OwnerRecord, Op: "update " + w.what(),
@@ -316,7 +316,7 @@ func (w *work) notAnothers(sent map[string]record.Value, near []*sides.Advo, oth
 	for _, in := range others {
 		theirs := postedValues(in)
 		near = slices.DeleteFunc(near, func(s *sides.Advo) bool {
-			return !w.equalsPosted(sent, s) && (s.ID == in.AdvowareID || len(theirs) > 0 && w.equalsPosted(theirs, s))
+			return !w.equalsPosted(sent, s) && (s.ID == in.AdvowareID || countReal(w.m, theirs) > 0 && w.equalsPosted(theirs, s))
 		})
 	}
 	return near

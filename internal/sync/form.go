@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"slices"
+
 	"advosync/internal/forms"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -26,6 +28,10 @@ type written struct {
 	advo *sides.Advo
 	sent map[string]record.Value
 	now  map[string]record.Value
+	// typed: an operator's words, which Advoware gets whole. Whatever form EspoCRM has made
+	// of them is as good as taken, also the one that stood there before; it teaches and
+	// tells nothing, and a field of another kind than EspoCRM's now has no base.
+	typed bool
 }
 
 // settle reads off the recovery table what such a write leaves of a base, and takes
@@ -36,7 +42,7 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 		Open: reconcile.Announcement{Side: wr.side, Fields: map[string]reconcile.Announced{}},
 		Form: func(key string, sent, read record.Value) bool {
 			before := record.Pair{Espo: wr.espo.View.Values[key], Advo: wr.advo.View.Values[key]}.On(wr.side)
-			return w.forms().Made(w.base, wr.side, key, before, sent, read)
+			return wr.typed && w.ownForm(key, sent, read) || w.forms().Made(w.base, wr.side, key, before, sent, read)
 		}}
 	for key, v := range wr.sent {
 		if f, ok := w.m.Field(key); ok && f.Clear {
@@ -48,10 +54,18 @@ func (w *work) settle(base *store.Base, wr written) (next *store.Base, refused [
 		in.Open.Fields[key] = reconcile.Announced{Target: v, Shown: record.Pair{Espo: wr.espo.View.Values[key], Advo: wr.advo.View.Values[key]}}
 	}
 	got := reconcile.Settle(in)
-	w.learn(in, got)
+	if !wr.typed {
+		w.learn(in, got)
+	}
 	for key, outcome := range got.Fields {
-		if outcome == reconcile.OutcomeNotAccepted {
+		switch {
+		case outcome == reconcile.OutcomeNotAccepted:
 			refused = append(refused, key)
+			continue
+		case wr.typed:
+			if slices.ContainsFunc(w.m.Fields(w.espo.View.Kind), func(f mapping.Field) bool { return f.Key == key }) {
+				w.setBase(next, key, got.Base[key])
+			}
 			continue
 		}
 		w.tellUnheld(wr.side, key, in.Open.Fields[key].Target, wr.now[key])

@@ -115,7 +115,7 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 			return false, err
 		}
 		if w.did.wroteAdvo {
-			return w.putBoth(ctx, d)
+			return w.writeEspo(ctx, d)
 		}
 		return w.adopt(ctx, d)
 	case reconcile.Park:
@@ -124,17 +124,17 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 		return w.missingInAdvoware(ctx)
 	case reconcile.Write:
 		if len(d.ToAdvo) == 0 {
-			return w.putBoth(ctx, d)
+			return w.writeEspo(ctx, d)
 		}
-		return w.write(ctx, d)
+		return w.writeAdvo(ctx, d)
 	default:
 		return false, fmt.Errorf("decision %q has no action here", d.Action)
 	}
 }
 
-// write sends values to Advoware, reads back, and decides again on what is
+// writeAdvo sends values to Advoware, reads back, and decides again on what is
 // there: what belongs to EspoCRM by then goes along in the final PUT.
-func (w *work) write(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+func (w *work) writeAdvo(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	before := w.advo
 	if err := w.putAdvo(ctx, d); w.paused(err) {
 		w.closeWrites(record.Advoware, store.WriteNotDone)
@@ -217,12 +217,12 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	return w.commit(ctx, next)
 }
 
-// putBoth is the PUT to EspoCRM of what a decision sends there. Where both sides mean the
+// writeEspo is the PUT to EspoCRM of what a decision sends there. Where both sides mean the
 // same after it, rowId, status and time go along, and the sync ends. Where they do not, it
 // tells neither a rowId nor clean, and its answer is the read that the next round decides
 // on: an operator's values have still to go to Advoware, a clash waits, or a field is
 // stuck. A stale version number means that somebody edited meanwhile: not done, decide anew.
-func (w *work) putBoth(ctx context.Context, d reconcile.Decision) (done bool, err error) {
+func (w *work) writeEspo(ctx context.Context, d reconcile.Decision) (done bool, err error) {
 	if again, err := w.staleRead(ctx, d); again || err != nil {
 		return false, err
 	}

@@ -1,11 +1,12 @@
 package sync
 
 import (
+	"slices"
+
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/stuck"
-	"slices"
 )
 
 // sidesShown are both sides as the stuck fields are judged by them.

@@ -132,7 +132,7 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 		return false, false, err
 	}
 	if d.Typed {
-		if _, err := w.putBoth(ctx, d); err != nil {
+		if _, err := w.writeEspo(ctx, d); err != nil {
 			w.putBackFailed(ctx, err)
 			return false, true, nil
 		}
@@ -163,6 +163,8 @@ func (w *work) withdraw(ctx context.Context) error {
 	if w.mem.Open == nil || w.did.fate != fateNotDone || w.lease == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
 	w.closeEntry(result.Skipped)
 	next := w.mem
 	next.Open = nil

@@ -62,44 +62,44 @@ func (n Note) GivenUp(count int, message string) string {
 
 // line is one field of a conflict: both values where it waits, else what
 // was kept over whose edit; "": nobody's edit of it gave way.
-func (n words) line(c reconcile.Change, parked bool) string {
+func (w words) line(c reconcile.Change, parked bool) string {
 	if c.Field.Key == reconcile.KindKey || c.Field.Clear {
 		return ""
 	}
 	switch over := c.Overruled(); {
 	case parked:
-		return fmt.Sprintf(n.waits, reconcile.FieldName(c), n.quote(c.Espo), n.quote(c.Advo))
+		return fmt.Sprintf(w.waits, reconcile.FieldName(c), w.quote(c.Espo), w.quote(c.Advo))
 	case over != "":
-		return fmt.Sprintf(n.kept, reconcile.FieldName(c), n.quote(c.On(over.Other())), over.Title())
+		return fmt.Sprintf(w.kept, reconcile.FieldName(c), w.quote(c.On(over.Other())), over.Title())
 	}
 	return ""
 }
 
-func (n words) quote(v record.Value) string {
+func (w words) quote(v record.Value) string {
 	if !v.HasText() {
-		return n.empty
+		return w.empty
 	}
 	return "“" + fault.Clean(v.Text(), 200) + "”" // on one line: a value makes no lines of its own
 }
 
 // ofConflict opens a note about a conflict.
-func (n words) ofConflict(d reconcile.Decision) string {
+func (w words) ofConflict(d reconcile.Decision) string {
 	switch {
-	case n.conflict == "":
+	case w.conflict == "":
 		return "Conflict between EspoCRM and Advoware. " + d.Reason.Text
 	case d.Action == reconcile.Park:
-		return n.parked
+		return w.parked
 	}
-	return n.conflict
+	return w.conflict
 }
 
 // ofDoubt opens a note about a link that nobody proved.
-func (n words) ofDoubt(b reconcile.Belief, number int64, reason result.Reason) string {
+func (w words) ofDoubt(b reconcile.Belief, number int64, reason result.Reason) string {
 	switch {
-	case n.doubt == "":
+	case w.doubt == "":
 		return reason.Text
 	case b == reconcile.Replaced:
-		return fmt.Sprintf(n.replaced, number)
+		return fmt.Sprintf(w.replaced, number)
 	}
-	return fmt.Sprintf(n.doubt, number)
+	return fmt.Sprintf(w.doubt, number)
 }
