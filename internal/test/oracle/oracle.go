@@ -174,7 +174,7 @@ func (o *Oracle) compare(clean []key) {
 			e, a := cell{Key: p.Espo, Attr: f.Espo}, cell{Key: p.Advo, Attr: f.Advo}
 			switch {
 			case !witness.Travels(f):
-			case p.E.Kind != p.A.Kind || !agree(p.E.Values[f.Espo], p.A.Values[f.Advo]):
+			case f.Kind != "" && p.E.Kind != p.A.Kind, !agree(p.E.Values[f.Espo], p.A.Values[f.Advo]):
 				alike = false
 			default:
 				o.common[held{e, plain(p.E.Values[f.Espo])}], o.common[held{a, plain(p.A.Values[f.Advo])}] = true, true
