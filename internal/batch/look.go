@@ -283,7 +283,7 @@ func (e *entityRun) quiet(ctx context.Context, o record.Object, mem store.Memory
 
 // asBased: EspoCRM shows what the base says it does, of the same link.
 func (e *entityRun) asBased(o record.Object, view mapping.View, b *store.Base) bool {
-	return textOf(o, record.FieldLastSync) != "" && sides.EspoUnmoved(e.m, view, b) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
+	return textOf(o, record.FieldLastSync) != "" && sides.EspoIsBase(e.m, b, &view) && b.RowID == textOf(o, record.FieldRowID) && ofLink(b, o)
 }
 
 // ofLink: the base is of the link that EspoCRM carries.

@@ -115,9 +115,10 @@ func left(m *mapping.Mapping, b *store.Base, s record.Side, v *mapping.View, cou
 	return false
 }
 
-// EspoUnmoved reports whether EspoCRM holds exactly what the base holds, under the mapping
-// in force, so that only Advoware could have something new.
-func EspoUnmoved(m *mapping.Mapping, v mapping.View, b *store.Base) bool {
+// EspoIsBase reports whether EspoCRM holds exactly what the base holds, field by field and
+// under the mapping in force, so that only Advoware could have something new. It is more
+// than that EspoCRM has not moved: no field lacks a base, and none is unreadable.
+func EspoIsBase(m *mapping.Mapping, b *store.Base, v *mapping.View) bool {
 	if b == nil || b.Mapping != m.Fingerprint() || len(v.Broken) > 0 {
 		return false
 	}

@@ -139,7 +139,7 @@ func (w *work) waitsSince() time.Time {
 	if since := w.mem.WaitsSince; !since.IsZero() && since.Sub(w.e.Now()) <= clockSlack {
 		return since
 	}
-	if w.did.prior == record.StatusClean && w.espo != nil && sides.EspoUnmoved(w.m, w.espo.View, w.mem.Base) {
+	if w.did.prior == record.StatusClean && w.espo != nil && sides.EspoIsBase(w.m, w.mem.Base, &w.espo.View) {
 		return w.e.Now().UTC()
 	}
 	t, err := time.Parse(record.StampLayout, w.did.priorStamp[0])

@@ -427,8 +427,8 @@ func TestUnreadableInEspoIsSeen(t *testing.T) {
 	obj, _ = obj.Set("email", []byte(`"anna@example.de"`))
 	obj, _ = obj.Set("name", []byte(`"Anna Alt"`))
 	v, err := r.M.ReadEspo(obj)
-	t.Logf("%v broken %v unmoved %v contents", err, v.Broken, sides.EspoUnmoved(r.M, v, mem.Base))
-	if sides.EspoUnmoved(r.M, v, mem.Base) {
+	t.Logf("%v broken %v unmoved %v contents", err, v.Broken, sides.EspoIsBase(r.M, mem.Base, &v))
+	if sides.EspoIsBase(r.M, mem.Base, &v) {
 		t.Error("a pass takes the edit for none")
 	}
 }
