@@ -223,7 +223,11 @@ func tells(o record.Object, f *store.Failure) bool {
 
 // tell adds one of them, with the reason that the history has.
 func (e *entityMorning) tell(ctx context.Context, p parts, m *mapping.Mapping, o record.Object, mem store.Memory) error {
-	n := needOf(m, result.NeedFailing, o, mem, p.retry)
+	kind, open := result.NeedFailing, &e.status.StillOpen.Failed
+	if mem.Failure.Count >= p.maxRetries {
+		kind, open = result.NeedGivenUp, &e.status.StillOpen.PermanentlyFailed
+	}
+	n := needOf(m, kind, o, mem, p.retry)
 	err := p.store.Entries(ctx, store.HistoryFilter{Entity: m.Entity(), ID: n.ID, Limit: 1}, func(last store.Entry) error {
 		n.Why = fault.Clean(last.Error, longestWhy)
 		return nil
@@ -231,10 +235,10 @@ func (e *entityMorning) tell(ctx context.Context, p parts, m *mapping.Mapping, o
 	if err != nil {
 		return err
 	}
-	n.Why, n.NextTry = n.Why+" (EspoCRM does not take the status failed either; every pass tries again)", nil
+	n.Why += " (EspoCRM does not take that status either)"
 	n.Next = firstCommand(n, "advosync diff")
 	e.needs = append(e.needs, n)
-	e.status.StillOpen.Failed++
+	*open++
 	return nil
 }
 
