@@ -43,8 +43,8 @@ func (a *app) storeCopyCommand() *cobra.Command {
 		Short: "Copy what another store remembers into the configured one",
 		Long: `Copy all that another store remembers into the configured one, which must hold
 nothing yet. The other one is the file of store.path (embedded), the server of
-redis.url (redis), or any file of a store, such as a backup; it is only read, and
-stays as it was.
+redis.url (redis), or a file that this configuration had before (exit code 6 names
+it). It is only read, after it was brought up to date as by any command.
 
 Nobody may work meanwhile: stop timers, services and other hosts first. The command
 takes the locks of all passes in both stores, and refuses (exit code 11) while
@@ -85,6 +85,11 @@ func (o copyFlags) source(cfg *config.Config) (config.StoreSettings, error) {
 		path, err := filepath.Abs(o.from)
 		if err != nil {
 			return place, err
+		}
+		if !sameFile(path, cfg.Store.Path) && !slices.ContainsFunc(cfg.Former(nil), func(s config.StoreSettings) bool { return s.Driver == "embedded" && sameFile(s.Path, path) }) {
+			e := usagef("--from %s is no store of this configuration: embedded and redis are, and the file of one that it had before", o.from)
+			e.hint = "a backup remembers an old state: put it where store.path says first, as docs/operations.md says (Backups of the store)"
+			return place, e
 		}
 		place.Driver, place.Path = "embedded", path
 	}

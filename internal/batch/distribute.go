@@ -425,7 +425,7 @@ func (h *handing) turn() error {
 func (h *handing) stuck(now time.Time) error {
 	idle := now.Sub(h.progress)
 	switch {
-	case h.state.Held != "": // an operator will let it go on
+	case h.state.Held != "" && !h.state.Drained: // an operator will let it go on
 		h.progress = now
 	case h.state.Out == 0, h.state.Out <= h.state.Orphaned && idle > orphanedFor:
 		if h.lost++; h.lost == lostAfter {

@@ -30,7 +30,9 @@ type tray struct {
 	put   int
 	slots int
 	held  string
-	busy  int
+	// drained: held, but what is out comes to its end.
+	drained bool
+	busy    int
 	// loses says which chunks get lost; twice has each of them carried out twice.
 	loses func(n int) bool
 	twice bool
@@ -65,7 +67,7 @@ func (q *tray) Put(_ context.Context, _ string, n int, body []byte) error {
 func (q *tray) Look(context.Context) (batch.FleetState, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return batch.FleetState{Slots: q.slots, Waiting: len(q.tasks), Active: q.busy, Out: len(q.tasks) + q.busy, Held: q.held}, nil
+	return batch.FleetState{Slots: q.slots, Waiting: len(q.tasks), Active: q.busy, Out: len(q.tasks) + q.busy, Held: q.held, Drained: q.drained}, nil
 }
 
 func (q *tray) take() (t task, ok bool) {
@@ -712,6 +714,18 @@ func TestAWorkerWithAnotherMapping(t *testing.T) {
 		if f := fault.As(err); f == nil || f.Code != batch.CodeOtherMapping || r.underway() != nil || r.watermark() != before || time.Since(began) > time.Minute {
 			t.Errorf("none has the mapping: %v after %v", err, time.Since(began))
 		}
+		// ... and the fleet is drained in the middle, which waits for what is out
+		q.onPut = func(int) {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			q.held, q.drained = "the fleet is drained", true
+		}
+		began = time.Now()
+		_, err = r.run(t.Context(), batch.Options{AllowMassChange: true})
+		if f := fault.As(err); f == nil || f.Code != batch.CodeOtherMapping || r.underway() != nil || time.Since(began) > time.Minute {
+			t.Errorf("none has the mapping, and drained: %v after %v", err, time.Since(began))
+		}
+		q.onPut, q.held, q.drained = nil, "", false
 		go q.work(ctx, r.worker(), nil)
 		rep := r.pass(batch.Options{AllowMassChange: true})
 		if s := looked(rep); s.UpdatedAdvoware+s.UpdatedEspocrm != 430 || r.watermark() == before {

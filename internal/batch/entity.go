@@ -238,7 +238,7 @@ func (e *entityRun) takePassLock() (release func(), err error) {
 	e.lock = held
 	return func() {
 		if err := held.Release(); err != nil {
-			e.run.warn(fmt.Sprintf("the lock of the pass over %s could not be freed and lives until it runs out: %v", e.m.Entity(), err))
+			e.run.warn(fmt.Sprintf("the lock of the pass over %s could not be freed; it is given back later, or runs out: %v", e.m.Entity(), err))
 		}
 	}, nil
 }

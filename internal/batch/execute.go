@@ -309,7 +309,7 @@ func (e *executor) readItems(ctx context.Context, c *chunk) error {
 // free frees locks; what cannot be freed is said.
 func (e *executor) free(leases []*lease.Lease) {
 	if err := e.run.p.deps.Leases.Release(leases...); err != nil {
-		e.run.warn(fmt.Sprintf("locks could not be freed and live until they run out: %v", err))
+		e.run.warn(fmt.Sprintf("locks could not be freed; they are given back later, or run out: %v", err))
 	}
 }
 

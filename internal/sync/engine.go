@@ -183,7 +183,7 @@ func (w *work) run(ctx context.Context) {
 		}
 		defer func() {
 			if err := held.Release(); err != nil {
-				w.warn("the lock could not be released and lives until it runs out: %v", err)
+				w.warn("the lock could not be released; it is given back later, or runs out: %v", err)
 			}
 		}()
 	}

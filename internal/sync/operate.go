@@ -216,7 +216,7 @@ func (w *work) underLock(ctx context.Context, fn func(context.Context, *work) er
 	}
 	defer func() {
 		if err := held.Release(); err != nil {
-			w.warn("the lock could not be released and lives until it runs out: %v", err)
+			w.warn("the lock could not be released; it is given back later, or runs out: %v", err)
 		}
 	}()
 	w.lease = held

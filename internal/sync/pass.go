@@ -25,7 +25,7 @@ func (e *Engine) CountAgainst(ctx context.Context, req Request, f *fault.Error) 
 	}
 	defer func() {
 		if err := held.Release(); err != nil {
-			w.warn("the lock could not be released and lives until it runs out: %v", err)
+			w.warn("the lock could not be released; it is given back later, or runs out: %v", err)
 		}
 	}()
 	w.lease = held

@@ -268,7 +268,7 @@ func (w *Watch) release(held map[string]*lease.Lease) {
 		delete(held, entity)
 	}
 	if err := w.deps.Leases.Release(all...); err != nil {
-		w.deps.Log.Warn("the lock of the pass could not be freed and lives until it runs out", "error", err.Error())
+		w.deps.Log.Warn("the lock of the pass could not be freed; it is given back later, or runs out", "error", err.Error())
 	}
 }
 

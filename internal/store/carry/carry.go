@@ -238,7 +238,7 @@ func (c *copying) run(ctx context.Context) error {
 		return err
 	}
 	c.renamed = store.Succeed(c.servers[0], c.servers[1])
-	if err := mark(ctx, c.To, underway{From: c.From.Describe(), Line: c.Line, At: c.began}); err != nil {
+	if err := c.mark(ctx); err != nil {
 		return err
 	}
 	if err := c.to.Clear(ctx, marker); err != nil {
@@ -248,11 +248,39 @@ func (c *copying) run(ctx context.Context) error {
 		c.Bar(3 * (c.report.Records() + c.report.History))
 	}
 	for _, step := range []func(context.Context) error{c.copyRecords, c.copyHistory, c.copyValues, c.compare, c.undisturbed} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		if err == nil {
+			err = c.stillMarked(ctx)
+		}
+		if err != nil {
+			c.markAgain(ctx)
 			return err
 		}
 	}
 	return c.To.Delete(ctx, marker)
+}
+
+// stillMarked refuses a target that has lost the mark: it has lost more, perhaps.
+func (c *copying) stillMarked(ctx context.Context) error {
+	if _, ok, err := markerOf(ctx, c.To); ok || err != nil {
+		return err
+	}
+	return &fault.Error{System: fault.Local, Code: codeMoving, Owner: fault.OwnerSystem,
+		Message: c.To.Describe() + " has lost what was written there a moment ago: it was restarted without its data, throws values away for want of memory, or was emptied",
+		Hint:    "advosync doctor says how Redis has to be set up; then: " + c.Line}
+}
+
+// markAgain makes sure that what a failed copy leaves behind is taken for whole by nobody.
+func (c *copying) markAgain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := c.mark(ctx); err != nil {
+		c.Log.Error("the new store may hold a part of the old one, and cannot be marked as that: do not use it", "error", err.Error())
+	}
+}
+
+func (c *copying) mark(ctx context.Context) error {
+	return mark(ctx, c.To, underway{From: c.From.Describe(), Line: c.Line, At: c.began})
 }
 
 // ask asks which servers keep the stores.

@@ -340,6 +340,32 @@ func TestFailingStores(t *testing.T) {
 	}
 }
 
+// A target that loses the mark while it is filled (Redis without memory or without its
+// data) has lost more: the copy fails, and nobody takes what is there for whole.
+func TestAMarkThatIsLost(t *testing.T) {
+	for _, at := range []int{1, 5, 9} { // while records, or history, are copied, or both are compared
+		a, b := memory.New(nil), memory.New(nil)
+		fillMany(t, a, 3)
+		job, n := jobOf(a, b), 0
+		job.Step = func() {
+			if n++; n == at {
+				must(t, b.Delete(t.Context(), "half-copied"))
+			}
+		}
+		_, err := carry.Run(t.Context(), job)
+		if !fault.Is(err, "store_in_use") {
+			t.Errorf("step %d of %d: %v", at, n, err)
+		}
+		if err := carry.Whole(t.Context(), b); !fault.Is(err, fault.HalfCopied) {
+			t.Errorf("step %d: taken for whole: %v", at, err)
+		}
+		job.Step = nil
+		if again, err := carry.Run(t.Context(), job); err != nil || !again.Again {
+			t.Errorf("step %d: not begun anew: %+v, %v", at, again, err)
+		}
+	}
+}
+
 // Nobody may work on either store, and whoever does it all the same is found.
 func TestOthersAtWork(t *testing.T) {
 	a, b := memory.New(nil), memory.New(nil)

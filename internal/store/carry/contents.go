@@ -22,7 +22,7 @@ func stays(key string) bool {
 	if key == "backup" || key == marker {
 		return true
 	}
-	for _, prefix := range []string{"fleet:", "underway:", "closing:", "stopped:"} {
+	for _, prefix := range []string{"fleet:", "underway:", "closing:", "stopped:", "refused:"} {
 		if strings.HasPrefix(key, prefix) {
 			return true
 		}
