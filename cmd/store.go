@@ -87,7 +87,7 @@ func (o copyFlags) source(cfg *config.Config) (config.StoreSettings, error) {
 			return place, err
 		}
 		if !sameFile(path, cfg.Store.Path) && !slices.ContainsFunc(cfg.Former(nil), func(s config.StoreSettings) bool { return s.Driver == "embedded" && sameFile(s.Path, path) }) {
-			e := usagef("--from %s is no store of this configuration: embedded and redis are, and the file of one that it had before", o.from)
+			e := usagef("--from names no store of this configuration: embedded and redis are, and the file of one that it had before")
 			e.hint = "a backup remembers an old state: put it where store.path says first, as docs/operations.md says (Backups of the store)"
 			return place, e
 		}

@@ -221,7 +221,9 @@ func (m *model) current() (int, bool) {
 }
 
 func (m *model) move(by int) {
-	m.at, m.field = max(0, min(m.at+by, len(m.shown)-1)), 0
+	if to := max(0, min(m.at+by, len(m.shown)-1)); to != m.at { // where there is no other record, the field stays
+		m.at, m.field = to, 0
+	}
 }
 
 // take decides the field at the cursor and goes on to the next one that is open, in

@@ -79,6 +79,7 @@ func TestKeys(t *testing.T) {
 		"<down>A":                        "-- aa --",
 		"jjE":                            "-- -- ee",
 		"jjkA":                           "-- aa --",
+		"jj<tab>ja":                      "-- -- -a", // no other record: the field stays
 		"<tab>a":                         "-a -- --",
 		"<tab>ae":                        "ea -- --", // the field that is still open is the next one
 		"Eku":                            "-e -- --", // a field's choice is taken back alone

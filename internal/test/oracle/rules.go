@@ -48,7 +48,7 @@ func (o *Oracle) Ordered(id string, order Order) (done func()) {
 	return func() {
 		o.Settle()
 		o.Locked(func() {
-			order.done = true
+			order.done, order.Take = true, nil // which side is taken is that command's word alone
 			o.compare(nil)
 		})
 	}
@@ -112,12 +112,13 @@ func (o *Oracle) replaced(c witness.Change, e witness.Edit) {
 
 // yields reports whether a value may give way because nobody can remember better: at a
 // first contact EspoCRM's values go over, and what it lacks comes from Advoware; where a
-// record was gone on one side, what either side lacks comes from the other. EspoCRM shows
-// what was never synced, and what an operator has forgotten; a rowId alone is an import's.
+// record was gone on one side, or an import was cut off, what either side lacks comes from
+// the other. EspoCRM shows what was never synced, and what an operator has forgotten; a
+// rowId alone is an import's.
 func (o *Oracle) yields(c witness.Change, l loss) bool {
 	espo := c.Before[l.espo]
-	first := espo.At("advowareLastSync") == "" && espo.At("advowareRowId") == ""
-	return first && l.Side == record.Advoware || (first || o.apart[l.espo.ID]) && !l.Was.HasText()
+	never := espo.At("advowareLastSync") == ""
+	return never && espo.At("advowareRowId") == "" && l.Side == record.Advoware || (never || o.apart[l.espo.ID]) && !l.Was.HasText()
 }
 
 // counted judges the loss of a person's value that the other side never had.
