@@ -50,6 +50,7 @@ type Manager struct {
 	held     map[*Lease]struct{} // everything not yet freed in the store
 	owed     map[*Lease]struct{} // of held, what was to be freed while the store did not answer
 	giving   bool                // a time is set at which the owed ones are given back
+	ending   bool                // nothing is owed any more: the process ends
 	renewing bool
 	idle     chan struct{} // capacity 1: nothing is left to renew
 }
@@ -213,6 +214,7 @@ func (m *Manager) ReleaseAll() error {
 	m.mu.Lock()
 	all := slices.Collect(maps.Keys(m.held))
 	clear(m.owed)
+	m.ending = true // also for what is being given back at this moment
 	m.mu.Unlock()
 	return m.release(all)
 }

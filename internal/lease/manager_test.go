@@ -367,7 +367,7 @@ func TestWhatCouldNotBeFreedIsGivenBack(t *testing.T) {
 		if err := m.Release(granted[:2]...); !errors.Is(err, errGone) {
 			t.Fatalf("Release = %v, want the store's error", err)
 		}
-		time.Sleep(ttl / 10)
+		time.Sleep(ttl/10 + time.Second/2) // between two tries
 		s.FailWith(nil)
 		if locks, err := s.Locks(t.Context()); err != nil || len(locks) != 3 {
 			t.Fatal(locks, err)
@@ -396,11 +396,21 @@ func TestWhatCouldNotBeFreedIsGivenBack(t *testing.T) {
 	})
 }
 
-// TestGivingBackHasAnEnd: with the lease, and with the process.
+// TestGivingBackHasAnEnd: with the lease, and with the process, also where that ends while
+// something is being given back.
 func TestGivingBackHasAnEnd(t *testing.T) {
-	for name, end := range map[string]func(*lease.Manager){
-		"the lease has run out": func(*lease.Manager) { time.Sleep(ttl + 2*time.Second) },
-		"the process has ended": func(m *lease.Manager) { _ = m.ReleaseAll() },
+	during := func(m *lease.Manager, tried int32) {
+		if tried == 12 {
+			_ = m.ReleaseAll()
+		}
+	}
+	for name, c := range map[string]struct {
+		end  func(*lease.Manager)
+		each func(*lease.Manager, int32)
+	}{
+		"the lease has run out": {end: func(*lease.Manager) { time.Sleep(ttl + 2*time.Second) }},
+		"the process has ended": {end: func(m *lease.Manager) { _ = m.ReleaseAll() }},
+		"the process ends":      {end: func(*lease.Manager) { time.Sleep(10 * time.Second) }, each: during},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, lease.Options{}, func(t *testing.T, s *memory.Store, m *lease.Manager) {
@@ -408,18 +418,20 @@ func TestGivingBackHasAnEnd(t *testing.T) {
 				var tried atomic.Int32
 				s.FailWith(func(_ context.Context, method string) error {
 					if method == "Release" {
-						tried.Add(1)
+						if n := tried.Add(1); c.each != nil {
+							c.each(m, n)
+						}
 					}
 					return errGone
 				})
 				if err := l.Release(); !errors.Is(err, errGone) {
 					t.Fatal(err)
 				}
-				time.Sleep(10 * time.Second)
+				time.Sleep(10*time.Second + time.Second/2) // between two tries
 				if n := tried.Load(); n < 5 {
 					t.Errorf("tried %d times in ten seconds", n)
 				}
-				end(m)
+				c.end(m)
 				n := tried.Load()
 				time.Sleep(time.Minute)
 				if more := tried.Load() - n; more != 0 {

@@ -14,6 +14,9 @@ const giveBackEvery = time.Second
 func (m *Manager) owe(leases []*Lease) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.ending {
+		return
+	}
 	for _, l := range leases {
 		if _, held := m.held[l]; held {
 			m.owed[l] = struct{}{}
