@@ -16,7 +16,7 @@ import (
 func TestCompletionInBash(t *testing.T) {
 	const library = "/usr/share/bash-completion/bash_completion"
 	if _, err := os.Stat(library); err != nil {
-		t.Skip("bash-completion is not installed")
+		t.Skip("bash-completion is not installed; .ci/run installs it and runs this")
 	}
 	p := newPlayer(t)
 	w := office(t, sandbox.WorldOptions{Seed: 1})
