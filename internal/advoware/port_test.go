@@ -2,7 +2,7 @@ package advoware_test
 
 import (
 	"advosync/internal/advoware"
-	"advosync/internal/sync"
+	"advosync/internal/session"
 )
 
-var _ sync.Advoware = (*advoware.Client)(nil)
+var _ session.Advoware = (*advoware.Client)(nil)

@@ -17,6 +17,7 @@ import (
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/result"
+	"advosync/internal/session"
 	"advosync/internal/store"
 	"advosync/internal/sync"
 )
@@ -68,7 +69,7 @@ type Options struct {
 // Deps are the parts a Pass works with.
 type Deps struct {
 	EspoCRM  EspoCRM
-	Advoware sync.Advoware
+	Advoware session.Advoware
 	Store    store.Store
 	Leases   *lease.Manager
 	Log      *slog.Logger

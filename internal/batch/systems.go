@@ -9,12 +9,12 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/intake"
 	"advosync/internal/record"
-	"advosync/internal/sync"
+	"advosync/internal/session"
 )
 
 // EspoCRM is what a pass needs of EspoCRM besides what the engine needs.
 type EspoCRM interface {
-	sync.EspoCRM
+	session.EspoCRM
 	intake.Creator
 	// ByIDs reads records, at most a hundred with one call; those that are not
 	// there, or that our role may not read, are missing in the answer.
@@ -52,7 +52,7 @@ const maxPause = 2 * time.Minute
 // through it, is held by the governor and watched by the breakers.
 type systems struct {
 	espo     EspoCRM
-	advo     sync.Advoware
+	advo     session.Advoware
 	governor *governor
 	breakers map[fault.System]*breaker
 
@@ -61,7 +61,7 @@ type systems struct {
 	notes    map[string]*together
 }
 
-func newSystems(espo EspoCRM, advo sync.Advoware, g *governor) *systems {
+func newSystems(espo EspoCRM, advo session.Advoware, g *governor) *systems {
 	s := &systems{espo: espo, advo: advo, governor: g, breakers: map[fault.System]*breaker{},
 		updates: map[string]*together{}, notes: map[string]*together{}}
 	for _, name := range []fault.System{fault.EspoCRM, fault.Advoware} {

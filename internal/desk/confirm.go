@@ -66,10 +66,10 @@ func (d *Desk) LookDoubtful(ctx context.Context, m *mapping.Mapping) ([]result.D
 
 // doubt names both sides of a record's link in doubt; nil: it is none.
 func doubt(ctx context.Context, r *sync.Record, m *mapping.Mapping) (*result.Doubt, error) {
-	if err := r.Read(ctx); err != nil || r.Espo() == nil || r.Espo().AdvowareID == 0 || r.Memory().Parked == nil {
+	if err := r.Read(ctx); err != nil || r.Espo == nil || r.Espo.AdvowareID == 0 || r.Memory.Parked == nil {
 		return nil, err
 	}
-	out := &result.Doubt{ID: r.Result.ID, AdvowareID: r.Espo().AdvowareID, Espocrm: naturalName(m, r.Espo().View)}
+	out := &result.Doubt{ID: r.Result.ID, AdvowareID: r.Espo.AdvowareID, Espocrm: naturalName(m, r.Espo.View)}
 	err := r.ReadAdvoware(ctx, out.AdvowareID)
 	if fault.Is(err, fault.NotFound) {
 		return out, nil
@@ -77,7 +77,7 @@ func doubt(ctx context.Context, r *sync.Record, m *mapping.Mapping) (*result.Dou
 	if err != nil {
 		return nil, err
 	}
-	out.Advoware = naturalName(m, r.Advo().View)
+	out.Advoware = naturalName(m, r.Advo.View)
 	return out, nil
 }
 
@@ -121,17 +121,17 @@ func (d *Desk) confirm(ctx context.Context, r *sync.Record, q sync.Request, made
 		return err
 	}
 	switch {
-	case r.Espo() == nil:
-		return r.NotThere()
-	case r.Espo().AdvowareID == 0:
+	case r.Espo == nil:
+		return r.UnknownRecord()
+	case r.Espo.AdvowareID == 0:
 		r.Skip("not_linked", "It is not linked to Advoware; there is no link to confirm.")
 		return nil
 	}
-	id := r.Espo().AdvowareID
+	id := r.Espo.AdvowareID
 	if err := d.linkTarget(ctx, r, q, made, id); err != nil {
 		return err
 	}
-	waits := r.Memory().Parked != nil && r.Memory().Parked.Doubtful
+	waits := r.Memory.Parked != nil && r.Memory.Parked.Doubtful
 	if belief, err := r.Doubtful(ctx); err != nil {
 		return err
 	} else if belief == "" && !waits {
@@ -151,8 +151,8 @@ func (d *Desk) confirm(ctx context.Context, r *sync.Record, q sync.Request, made
 // putConfirmed remembers the word, and gives the record the status from before the
 // doubt, but none that would bury an edit.
 func putConfirmed(ctx context.Context, r *sync.Record, waits bool) error {
-	next, status := r.Memory(), record.StatusDirty
-	if waits && next.Parked.Was == record.StatusClean && r.Espo().Status == record.StatusConflict {
+	next, status := r.Memory, record.StatusDirty
+	if waits && next.Parked.Was == record.StatusClean && r.Espo.Status == record.StatusConflict {
 		if edited, err := r.Edited(ctx); err != nil { // since it waits
 			return err
 		} else if !edited {
@@ -163,13 +163,13 @@ func putConfirmed(ctx context.Context, r *sync.Record, waits bool) error {
 	if waits {
 		next.Parked = nil
 	}
-	if err := r.Commit(ctx, next); err != nil {
+	if err := r.Remember(ctx, next); err != nil {
 		return err
 	}
-	if r.Espo().Status == status {
+	if r.Espo.Status == status {
 		return nil
 	}
-	_, err := r.Put(ctx, statusPatch(status), r.Espo().Version)
+	_, err := r.Put(ctx, statusPatch(status), r.Espo.Version)
 	if fault.Is(err, fault.Modified) { // somebody has saved it meanwhile, so it is not clean
 		_, err = r.Put(ctx, statusPatch(record.StatusDirty), nil)
 	}

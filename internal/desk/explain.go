@@ -13,7 +13,7 @@ import (
 // TellOverwritten adds to a plan what the history has of the record: the last run that
 // replaced a value which is still gone, and of the last one that did so although both sides had been edited.
 func (d *Desk) TellOverwritten(ctx context.Context, r *sync.Record, m *mapping.Mapping) {
-	if r.Espo() == nil || r.Advo() == nil {
+	if r.Espo == nil || r.Advo == nil {
 		return
 	}
 	var last, conflict bool
@@ -41,7 +41,7 @@ const mostLookedBack = 100
 // stillGone are the values that an entry replaced and that do not stand on
 // their side now.
 func stillGone(r *sync.Record, m *mapping.Mapping, e store.Entry) []result.HistoryField {
-	espo, advo := r.Espo().View, r.Advo().View
+	espo, advo := r.Espo.View, r.Advo.View
 	now := func(s record.Side) mapping.View {
 		if s == record.EspoCRM {
 			return espo

@@ -5,6 +5,7 @@ import (
 
 	"advosync/internal/mapping"
 	"advosync/internal/result"
+	"advosync/internal/session"
 	"advosync/internal/store"
 	"advosync/internal/sync"
 )
@@ -31,9 +32,9 @@ func (d *Desk) hold(ctx context.Context, r *sync.Record, q HoldRequest) error {
 	if err := r.ReadStatus(ctx); err != nil {
 		return err
 	}
-	next := r.Memory()
-	if r.Espo() == nil && next.Rev == 0 {
-		return r.NotThere()
+	next := r.Memory
+	if r.Espo == nil && next.Rev == 0 {
+		return r.UnknownRecord()
 	}
 	r.Result.Outcome = result.Unchanged
 	switch {
@@ -41,7 +42,7 @@ func (d *Desk) hold(ctx context.Context, r *sync.Record, q HoldRequest) error {
 		r.Say("not_on_hold", "It is not on hold.")
 		return nil
 	case q.Release:
-		next.Hold, next.Pending = nil, sync.PendingReleased
+		next.Hold, next.Pending = nil, session.PendingReleased
 		r.Say("released", "Not on hold any more; the next pass looks at it.")
 	case next.Hold != nil && next.Hold.Reason == q.Reason:
 		r.SayOnHold()
@@ -55,5 +56,5 @@ func (d *Desk) hold(ctx context.Context, r *sync.Record, q HoldRequest) error {
 		return nil
 	}
 	// Neither side changes, nor what is remembered of them.
-	return r.Commit(ctx, next)
+	return r.Remember(ctx, next)
 }

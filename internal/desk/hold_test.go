@@ -10,6 +10,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/session"
 	"advosync/internal/sync"
 	"advosync/internal/test/rig"
 )
@@ -47,7 +48,7 @@ func TestOnHold(t *testing.T) {
 		t.Errorf("what differs is not shown: %+v", got.Fields)
 	}
 	r.Outcome(r.Hold(id, ""), result.Unchanged)
-	if m := r.Remembered(id); m.Hold != nil || m.Pending != sync.PendingReleased || m.Base == nil {
+	if m := r.Remembered(id); m.Hold != nil || m.Pending != session.PendingReleased || m.Base == nil {
 		t.Errorf("%+v", m)
 	}
 	r.Outcome(r.Sync(id), result.Merged)

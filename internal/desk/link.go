@@ -57,7 +57,7 @@ func (d *Desk) link(ctx context.Context, r *sync.Record, q LinkRequest) error {
 	if done, err := d.linkable(ctx, r, q); done || err != nil {
 		return err
 	}
-	if r.Memory().Open != nil && !q.DryRun {
+	if r.Memory.Open != nil && !q.DryRun {
 		again, err := r.AwaitOpen(ctx)
 		if err != nil {
 			return err
@@ -85,10 +85,10 @@ func (d *Desk) link(ctx context.Context, r *sync.Record, q LinkRequest) error {
 // linkable reads the Advoware record, and refuses a pair that may not be linked;
 // done says that it is linked already.
 func (d *Desk) linkable(ctx context.Context, r *sync.Record, q LinkRequest) (done bool, err error) {
-	espo := r.Espo()
+	espo := r.Espo
 	switch {
 	case espo == nil:
-		return false, r.NotThere()
+		return false, r.UnknownRecord()
 	case espo.AdvowareID == q.AdvowareID: // a create that is in doubt is settled by the next sync, which finds the link
 		r.Result.Outcome = result.Unchanged
 		r.Say("linked", fmt.Sprintf("It is linked to Advoware %d already.", q.AdvowareID))
@@ -106,7 +106,7 @@ func (d *Desk) linkTarget(ctx context.Context, r *sync.Record, q sync.Request, m
 	err := r.ReadAdvoware(ctx, id)
 	if fault.Is(err, fault.NotFound) {
 		hint := "check --advoware-id: it is " + q.Mapping.AdvoID() + " there"
-		if r.Espo().AdvowareID == id { // nobody has typed it: it is the link that stands
+		if r.Espo.AdvowareID == id { // nobody has typed it: it is the link that stands
 			hint = "bring it back there, link the right one: " + r.Hint("link") + " --advoware-id N --force, or let sync.on_missing_in_advoware decide: " + r.Hint("sync")
 		}
 		return &fault.Error{System: fault.Advoware, Code: fault.NotFound, Owner: fault.OwnerRecord, Op: "link " + r.What(),
@@ -157,12 +157,12 @@ func (d *Desk) madeForAnother(ctx context.Context, r *sync.Record, q sync.Reques
 
 // compareForLink holds both sides against each other without any base.
 func compareForLink(r *sync.Record, m *mapping.Mapping) reconcile.Decision {
-	espo, advo := r.Espo(), r.Advo()
+	espo, advo := r.Espo, r.Advo
 	return reconcile.Decide(reconcile.Input{Schema: m, Policy: reconcile.Merge, Espo: &espo.View, Advo: &advo.View, Linked: true, RowCurrent: advo.RowID})
 }
 
 func inStep(r *sync.Record, d reconcile.Decision) bool {
-	return d.Verdict == result.NoChange && len(d.ToAdvo)+len(d.ToEspo) == 0 && len(r.Espo().View.Broken)+len(r.Advo().View.Broken) == 0
+	return d.Verdict == result.NoChange && len(d.ToAdvo)+len(d.ToEspo) == 0 && len(r.Espo.View.Broken)+len(r.Advo.View.Broken) == 0
 }
 
 func linkWords(r *sync.Record, d reconcile.Decision, q LinkRequest) {
@@ -173,9 +173,9 @@ func linkWords(r *sync.Record, d reconcile.Decision, q LinkRequest) {
 		text = fmt.Sprintf("Linked to Advoware %d. Both sides agree.", q.AdvowareID)
 	}
 	r.Say("linked", text)
-	if in := r.Memory().Open; in != nil && in.Makes {
+	if in := r.Memory.Open; in != nil && in.Makes {
 		if in.AdvowareID != 0 && in.AdvowareID != q.AdvowareID {
-			r.WarnLeftOver()
+			r.WarnLeftOver(r.Memory.Open)
 		} else {
 			r.Warn("the create that may have happened is taken as settled by this link")
 		}

@@ -8,6 +8,7 @@ import (
 	"advosync/internal/directory"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
+	"advosync/internal/session"
 	"advosync/internal/sides"
 	"advosync/internal/store"
 	"advosync/internal/sync"
@@ -145,7 +146,7 @@ func (l *manyLook) look(ctx context.Context, at []int) error {
 	if err != nil {
 		return err
 	}
-	s := &sync.Listed{Advo: map[int64]record.Object{},
+	s := &session.Listed{Advo: map[int64]record.Object{},
 		Carriers: gosync.OnceValues(func() (map[int64][]string, error) { return l.d.engine.CarriersOf(ctx, l.m, numbers) })}
 	for _, number := range numbers {
 		if row, ok := l.rows[number]; ok && !slices.ContainsFunc(row.lacks, func(name string) bool { return !l.shown[name] }) {

@@ -188,7 +188,7 @@ func (u *undo) mates() (out []overwrite) {
 
 // edited is a field that somebody has edited on a side since both were in step.
 func (u *undo) edited(f mapping.Field) (overwrite, bool) {
-	base := u.r.Base()
+	base := u.r.Base
 	if base == nil {
 		return overwrite{}, false
 	}
@@ -270,7 +270,7 @@ func (u *undo) backState(b back) backState {
 // ownFieldsUnedited reports whether neither side holds an edit, which has not travelled,
 // of a field that only the record's kind has.
 func (u *undo) ownFieldsUnedited() bool {
-	base := u.r.Base()
+	base := u.r.Base
 	if base == nil {
 		return true
 	}
@@ -295,7 +295,7 @@ func (u *undo) asWritten(b back) bool {
 		return false
 	}
 	fb, ok := store.FieldBase{}, false
-	if base := u.r.Base(); base != nil {
+	if base := u.r.Base; base != nil {
 		fb, ok = base.Fields[b.field.Key]
 	}
 	if b.later && ok && fb.On(b.side) != b.now {

@@ -43,11 +43,11 @@ func reset(ctx context.Context, r *sync.Record, q ResetRequest) error {
 	if err := endOpen(ctx, r, q); err != nil {
 		return err
 	}
-	if r.Espo() == nil {
+	if r.Espo == nil {
 		return resetGone(ctx, r, q)
 	}
-	mem := r.Memory()
-	if r.Espo().Status == record.StatusConflict && !q.Forget {
+	mem := r.Memory
+	if r.Espo.Status == record.StatusConflict && !q.Forget {
 		sayConflict(r)
 		return nil
 	}
@@ -57,7 +57,7 @@ func reset(ctx context.Context, r *sync.Record, q ResetRequest) error {
 	forgets := mem.Failure != nil || q.Forget && (mem.Base != nil || mem.Parked != nil || next.Open != mem.Open)
 	if len(p) == 0 && !forgets {
 		r.Result.Outcome = result.Unchanged
-		r.Say("nothing_to_reset", "There is nothing to reset: status "+orNone(r.Espo().Status)+", no failed attempt.")
+		r.Say("nothing_to_reset", "There is nothing to reset: status "+orNone(r.Espo.Status)+", no failed attempt.")
 		return nil
 	}
 	outcome := result.UpdatedEspocrm
@@ -76,7 +76,7 @@ func reset(ctx context.Context, r *sync.Record, q ResetRequest) error {
 func sayConflict(r *sync.Record) {
 	r.Result.Outcome = result.Unchanged
 	how := r.Hint("resolve")
-	if p := r.Memory().Parked; p != nil && p.Doubtful {
+	if p := r.Memory.Parked; p != nil && p.Doubtful {
 		how = r.Hint("link") + " --confirm"
 	}
 	r.Say("conflict_waits", "A conflict waits for a decision, reset does not decide it: "+how)
@@ -91,17 +91,17 @@ func putReset(ctx context.Context, r *sync.Record, p record.Patch, next store.Me
 		if err != nil {
 			return err
 		}
-		r.Result.Status, r.Result.RetryCount = r.Espo().Status, 0
+		r.Result.Status, r.Result.RetryCount = r.Espo.Status, 0
 		if s, ok := o.Text(record.FieldStatus); ok {
 			r.Result.Status = s
 		}
 	}
-	return r.Commit(ctx, next)
+	return r.Remember(ctx, next)
 }
 
 // rearm is what changes in EspoCRM, and the memory that goes with it.
 func rearm(r *sync.Record, forget bool) (record.Patch, store.Memory) {
-	p, espo := record.Patch{}, r.Espo()
+	p, espo := record.Patch{}, r.Espo
 	if s := rearmed(espo, forget); s != espo.Status {
 		p.Put(record.FieldStatus, s)
 	}
@@ -111,7 +111,7 @@ func rearm(r *sync.Record, forget bool) (record.Patch, store.Memory) {
 	if espo.Message != "" {
 		p.Put(record.FieldErrorMessage, nil)
 	}
-	next := r.Memory()
+	next := r.Memory
 	// The breaker starts anew too: what kept moving has been dealt with.
 	next.Failure, next.Writes = nil, nil
 	if forget {
@@ -130,7 +130,7 @@ func rearm(r *sync.Record, forget bool) (record.Patch, store.Memory) {
 // keptLink: a reset forgets contents, not that the link was proven. It says
 // nothing of one that waits to be confirmed.
 func keptLink(r *sync.Record) *store.Link {
-	id, parked := r.Espo().AdvowareID, r.Memory().Parked
+	id, parked := r.Espo.AdvowareID, r.Memory.Parked
 	if id == 0 || parked != nil && parked.Doubtful || !r.Proven() {
 		return nil
 	}
@@ -154,7 +154,7 @@ func rearmed(espo *sides.Espo, forget bool) string {
 // endOpen lets the last write of an interrupted run land before its memory
 // is dropped, and closes that run's history.
 func endOpen(ctx context.Context, r *sync.Record, q ResetRequest) error {
-	if r.Memory().Open == nil || !q.Forget || q.DryRun || keptOpen(r, true) != nil {
+	if r.Memory.Open == nil || !q.Forget || q.DryRun || keptOpen(r, true) != nil {
 		return nil
 	}
 	if _, err := r.AwaitOpen(ctx); err != nil && !fault.Is(err, fault.MappingFail) {
@@ -170,11 +170,11 @@ func endOpen(ctx context.Context, r *sync.Record, q ResetRequest) error {
 // create whose record is not linked yet. Forgetting that one would create it a
 // second time.
 func keptOpen(r *sync.Record, forget bool) *store.Announcement {
-	in := r.Memory().Open
+	in := r.Memory.Open
 	if in == nil || !forget {
 		return in
 	}
-	if espo := r.Espo(); in.Makes && (espo == nil || espo.AdvowareID == 0 || espo.AdvowareID != in.AdvowareID) {
+	if espo := r.Espo; in.Makes && (espo == nil || espo.AdvowareID == 0 || espo.AdvowareID != in.AdvowareID) {
 		return in
 	}
 	return nil
@@ -183,9 +183,9 @@ func keptOpen(r *sync.Record, forget bool) *store.Announcement {
 // resetGone is the reset of a record that EspoCRM does not have any more: only
 // forgetting it makes sense.
 func resetGone(ctx context.Context, r *sync.Record, q ResetRequest) error {
-	next := r.Memory()
+	next := r.Memory
 	if !q.Forget || next.Rev == 0 {
-		return r.NotThere()
+		return r.UnknownRecord()
 	}
 	r.Result.Outcome = result.Adopted
 	r.Say("forgotten", "It is gone from EspoCRM; what was remembered of it is dropped. Its history stays.")
@@ -195,7 +195,7 @@ func resetGone(ctx context.Context, r *sync.Record, q ResetRequest) error {
 	}
 	if keptOpen(r, true) != nil {
 		next.Base, next.Parked, next.Failure, next.Writes = nil, nil, nil, nil
-		return r.Commit(ctx, next)
+		return r.Remember(ctx, next)
 	}
 	return r.Forget(ctx)
 }
@@ -237,7 +237,7 @@ func resetCode(forget bool) string {
 // resetWords say what becomes of the record.
 func resetWords(r *sync.Record, p record.Patch, forget bool) string {
 	var parts []string
-	espo := r.Espo()
+	espo := r.Espo
 	if _, ok := p[record.FieldStatus]; ok {
 		parts = append(parts, fmt.Sprintf("%s becomes %s", orNone(espo.Status), rearmed(espo, forget)))
 	} else {
@@ -246,7 +246,7 @@ func resetWords(r *sync.Record, p record.Patch, forget bool) string {
 	if n := espo.Retries; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed %s cleared", n, plural(n, "attempt", "attempts")))
 	}
-	if f := r.Memory().Failure; f != nil && f.Code != "" {
+	if f := r.Memory.Failure; f != nil && f.Code != "" {
 		parts = append(parts, "cause was "+f.Code)
 	}
 	if forget {

@@ -79,13 +79,12 @@ func (u *undo) impossible(ctx context.Context) (done bool, err error) {
 		r.SkipDoubtful(doubt)
 		return true, nil
 	}
-	made, linked := r.Number()
-	switch {
-	case r.Espo() == nil:
+	switch made := r.AdvowareID(); {
+	case r.Espo == nil:
 		r.Skip("gone", "It is not in EspoCRM any more; what was overwritten is shown by: "+r.Hint("history")+" --values")
 	case made == 0:
 		r.Skip("not_linked", "It is not linked to Advoware; there is nothing to put back in step.")
-	case !linked: // only the create's announcement knows that record, and the undo's would replace it
+	case r.Did.LinkID != 0: // only the create's announcement knows that record, and the undo's would replace it
 		r.Skip("not_linked", fmt.Sprintf("An interrupted run made Advoware %d for it, and it is not linked yet. That comes first: %s", made, r.Hint("sync")))
 	default:
 		return u.relinkedSince(ctx, made)
@@ -117,7 +116,7 @@ func (u *undo) relinkedSince(ctx context.Context, now int64) (done bool, err err
 // wishes for what comes back; none, and it says why: nothing does.
 func (u *undo) wishes(ctx context.Context) ([]back, map[string]reconcile.Wish, error) {
 	r := u.r
-	if r.Advo() == nil {
+	if r.Advo == nil {
 		r.Skip("gone", "It is not in Advoware any more; what was overwritten is shown by: "+r.Hint("history")+" --values")
 		return nil, nil, nil
 	}
@@ -127,7 +126,7 @@ func (u *undo) wishes(ctx context.Context) ([]back, map[string]reconcile.Wish, e
 		r.SkipDoubtful(doubt)
 		return nil, nil, nil
 	}
-	u.espo, u.advo = r.Espo().View, r.Advo().View
+	u.espo, u.advo = r.Espo.View, r.Advo.View
 	backs := u.compareBacks()
 	r.Result.Fields = nil
 	for _, b := range backs {

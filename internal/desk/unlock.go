@@ -141,14 +141,14 @@ func (d *Desk) Unstick(ctx context.Context, m *mapping.Mapping, id string, out *
 		return
 	}
 	res := d.engine.Operate(ctx, sync.Request{Mapping: m, ID: id}, false, func(ctx context.Context, r *sync.Record) error {
-		if err := r.ReadStatus(ctx); err != nil || r.Espo() == nil {
+		if err := r.ReadStatus(ctx); err != nil || r.Espo == nil {
 			return err
 		}
 		r.Result.Outcome = result.Unchanged
-		if r.Espo().Status != record.StatusSyncing {
+		if r.Espo.Status != record.StatusSyncing {
 			return nil
 		}
-		if _, err := r.Put(ctx, statusPatch(record.StatusDirty), r.Espo().Version); err != nil {
+		if _, err := r.Put(ctx, statusPatch(record.StatusDirty), r.Espo.Version); err != nil {
 			return err
 		}
 		r.Result.Outcome = result.UpdatedEspocrm

@@ -2,7 +2,7 @@ package espocrm_test
 
 import (
 	"advosync/internal/espocrm"
-	"advosync/internal/sync"
+	"advosync/internal/session"
 )
 
-var _ sync.EspoCRM = (*espocrm.Client)(nil)
+var _ session.EspoCRM = (*espocrm.Client)(nil)

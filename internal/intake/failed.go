@@ -93,7 +93,7 @@ func (o *one) failed(ctx context.Context, err error) error {
 		return serr
 	}
 	row := ""
-	if advo := o.r.Advo(); advo != nil {
+	if advo := o.r.Advo; advo != nil {
 		row = advo.RowID
 	}
 	failed := Failed{Message: fault.Clean(f.Error(), 300), Hint: f.Hint,

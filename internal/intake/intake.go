@@ -53,7 +53,7 @@ func (in *Intake) Make(ctx context.Context, m *mapping.Mapping, id int64, into C
 	noLock := true // there is no record of EspoCRM yet
 	res := in.engine.Operate(ctx, sync.Request{Mapping: m}, noLock, func(ctx context.Context, r *sync.Record) (err error) {
 		r.Result.AdvowareID = &id
-		o.r, o.m = r, r.Mapping()
+		o.r, o.m = r, r.Mapping
 		if o.espoID, o.made, err = o.make(ctx, into); err != nil {
 			return o.failed(ctx, err)
 		}
@@ -146,7 +146,7 @@ func (o *one) carrier(ctx context.Context) (string, error) {
 // patch is what EspoCRM gets. The row id is what proves the link, should the run
 // end before it is remembered; the status has a pass find the record, whatever comes.
 func (o *one) patch() (record.Patch, error) {
-	s := o.r.Advo()
+	s := o.r.Advo
 	values := map[string]record.Value{}
 	for _, f := range o.m.Fields(s.View.Kind) {
 		if v := s.View.Values[f.Key]; !f.Clear && f.Espo != "" && f.Direction != mapping.ToAdvoware && v.HasText() {

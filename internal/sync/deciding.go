@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"errors"
 
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -10,49 +9,27 @@ import (
 	"advosync/internal/sides"
 )
 
-// waitsForAPerson reports whether somebody was asked about the conflict that both sides
-// show still. Nobody has answered, so whoever was not sent by name leaves it to him, also
-// where the policy is another one by now.
-func (w *work) waitsForAPerson() bool {
-	p := w.mem.Parked
-	return p != nil && !p.Doubtful && w.espo.Status == record.StatusConflict && w.mem.Open == nil && p.Fingerprint == w.contents()
-}
-
-// firstContact is case 5: nothing was ever synced, so nobody asks who moved.
-func (w *work) firstContact() bool {
-	return w.espo.LastSync == "" && (w.base == nil || w.knows.baseless)
-}
-
 // marksFirst reports whether a record that is to be written is marked before.
 func (w *work) marksFirst() bool { return w.e.cfg.MarkSyncing }
 
 // judged is the decision of a round. The first one is held against what the pass has been
 // allowed to do.
 func (w *work) judged(ctx context.Context) (reconcile.Decision, error) {
-	if w.req.Pass && w.lease != nil && w.waitsForAPerson() {
+	if w.Given.Pass && w.Lease != nil && w.WaitsForAPerson() {
 		w.by.policy = reconcile.Manual
 	}
 	d, err := w.decide(ctx)
-	if err == nil && w.req.Judge != nil && w.did.attempt == 1 {
+	if err == nil && w.req.Judge != nil && w.Did.Attempt == 1 {
 		err = w.req.Judge(d.Verdict)
 	}
 	return d, err
 }
 
-// carriedOnce fails where another record of EspoCRM carries the number, too.
-func (w *work) carriedOnce(ctx context.Context) error {
-	s, err := w.sharers(ctx)
-	if err != nil || w.proven() {
-		return errors.Join(err, s.double)
-	}
-	return nil
-}
-
 // markEdited marks a record that was edited in EspoCRM, before Advoware is read; marked:
 // it is, and EspoCRM was read after it.
 func (w *work) markEdited(ctx context.Context, marked bool) (bool, error) {
-	if !marked && w.base != nil && w.marksFirst() && w.espo.Status != record.StatusConflict && sides.EspoMoved(w.m, w.base, &w.espo.View) {
-		return true, w.mark(ctx)
+	if !marked && w.Base != nil && w.marksFirst() && w.Espo.Status != record.StatusConflict && sides.EspoMoved(w.Mapping, w.Base, &w.Espo.View) {
+		return true, w.Mark(ctx)
 	}
 	return marked, nil
 }
@@ -63,10 +40,10 @@ func (w *work) markWritten(ctx context.Context, d reconcile.Decision) (reconcile
 	if !w.marksFirst() || d.Action != reconcile.Write || len(d.ToAdvo) == 0 {
 		return d, nil
 	}
-	if err := w.mark(ctx); err != nil {
+	if err := w.Mark(ctx); err != nil {
 		return d, err
 	}
-	if err := w.readToDecide(ctx); err != nil {
+	if err := w.ReadToDecide(ctx); err != nil {
 		return d, err
 	}
 	return w.decide(ctx)
@@ -75,10 +52,10 @@ func (w *work) markWritten(ctx context.Context, d reconcile.Decision) (reconcile
 // decide asks the pure function, and keeps what its verdict means for the
 // result.
 func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
-	w.asMeant()
+	w.AsMeant()
 	in := w.input()
 	if w.needsModifier() {
-		byUs, err := w.e.Ours(ctx, w.did.priorStamp[1])
+		byUs, err := w.e.Ours(ctx, w.Did.PriorStamp[1])
 		if err != nil {
 			return reconcile.Decision{}, err
 		}
@@ -92,32 +69,32 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 	if err != nil {
 		return d, err
 	}
-	w.agree(d)
+	w.Agree(d)
 	for key := range d.ToEspo {
-		if f, ok := w.m.Field(key); ok && f.Clear {
-			w.knows.clearing = true
+		if f, ok := w.Mapping.Field(key); ok && f.Clear {
+			w.Knows.Clearing = true
 		}
 	}
-	w.tells.clashed = w.tells.clashed || d.Clash
+	w.Tells.Clashed = w.Tells.Clashed || d.Clash
 	w.tell(d)
 	return d, nil
 }
 
 func (w *work) input() reconcile.Input {
-	in := reconcile.Input{Clearing: w.knows.clearing, Relinked: w.knows.relinked, Schema: w.m, Policy: w.by.policy, Base: sides.ForDecision(w.m, w.base), Wishes: w.by.wishes, Stuck: w.by.stuck.Keys(),
-		Linked: w.advowareID() != 0, LinkKnown: w.mem.Base != nil}
-	if w.knows.baseless {
+	in := reconcile.Input{Clearing: w.Knows.Clearing, Relinked: w.Knows.Relinked, Schema: w.Mapping, Policy: w.by.policy, Base: sides.ForDecision(w.Mapping, w.Base), Wishes: w.by.wishes, Stuck: w.by.stuck.Keys(),
+		Linked: w.AdvowareID() != 0, LinkKnown: w.Memory.Base != nil}
+	if w.Knows.Baseless {
 		in.Base = nil
 	}
-	if w.espo != nil {
-		in.Espo = &w.espo.View
+	if w.Espo != nil {
+		in.Espo = &w.Espo.View
 		// Cases 8 and 9 take these from the last read before marking, which moves
 		// all three.
-		in.Status, in.ModifiedAt = w.did.prior, w.did.priorStamp[0]
-		in.RowStored, in.LastSync = w.espo.RowID, w.espo.LastSync
+		in.Status, in.ModifiedAt = w.Did.Prior, w.Did.PriorStamp[0]
+		in.RowStored, in.LastSync = w.Espo.RowID, w.Espo.LastSync
 	}
-	if w.advo != nil {
-		in.Advo, in.RowCurrent, in.AdvoChangedAt = &w.advo.View, w.advo.RowID, w.advo.ChangedAt
+	if w.Advo != nil {
+		in.Advo, in.RowCurrent, in.AdvoChangedAt = &w.Advo.View, w.Advo.RowID, w.Advo.ChangedAt
 		if in.RowCurrent == "" {
 			in.RowCurrent = in.RowStored
 		}
@@ -128,22 +105,22 @@ func (w *work) input() reconcile.Input {
 // needsModifier: only cases 8 and 9 ask who modified the record last, so only
 // they pay for knowing who we are.
 func (w *work) needsModifier() bool {
-	if w.espo == nil || w.advo == nil || w.firstContact() || w.espo.RowID == w.advo.RowID && w.advo.RowID != "" {
+	if w.Espo == nil || w.Advo == nil || w.FirstContact() || w.Espo.RowID == w.Advo.RowID && w.Advo.RowID != "" {
 		return false
 	}
-	return sides.Lacks(w.m, w.base, w.espo.View.Kind)
+	return sides.Lacks(w.Mapping, w.Base, w.Espo.View.Kind)
 }
 
 // tell keeps the first decision's verdict for the result; a conflict met later
 // replaces it.
 func (w *work) tell(d reconcile.Decision) {
-	if w.res.Verdict == "" || w.res.Verdict == result.NoChange || d.Verdict == result.Conflict {
-		w.res.Verdict, w.res.Reason = d.Verdict, d.Reason
-		before := w.res.Fields
-		if w.res.Fields = d.Fields(false); w.did.wroteAdvo || w.did.wroteEspo { // what came before has been carried out
-			w.res.Fields = mergeFields(w.res.Fields, before)
+	if w.Result.Verdict == "" || w.Result.Verdict == result.NoChange || d.Verdict == result.Conflict {
+		w.Result.Verdict, w.Result.Reason = d.Verdict, d.Reason
+		before := w.Result.Fields
+		if w.Result.Fields = d.Fields(false); w.Did.WroteAdvo || w.Did.WroteEspo { // what came before has been carried out
+			w.Result.Fields = mergeFields(w.Result.Fields, before)
 		}
 		return
 	}
-	w.res.Fields = mergeFields(w.res.Fields, d.Fields(false))
+	w.Result.Fields = mergeFields(w.Result.Fields, d.Fields(false))
 }

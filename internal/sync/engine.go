@@ -1,23 +1,23 @@
+// Package sync is the protocol of one record (docs/design/protocol.md): lock, read, settle,
+// decide, announce, send, conclude. What it reads, writes and remembers goes through the
+// record's session.
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
-	"advosync/internal/callcount"
-	"advosync/internal/directory"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/session"
 	"advosync/internal/store"
 )
 
@@ -62,21 +62,11 @@ type Config struct {
 }
 
 // Deps are the parts an Engine works with.
-type Deps struct {
-	EspoCRM  EspoCRM
-	Advoware Advoware
-	Store    store.Store
-	Leases   *lease.Manager
-	Log      *slog.Logger
-	// Now is the wall clock; nil: time.Now. It dates history, never a decision.
-	Now func() time.Time
-}
+type Deps = session.Deps
 
 // Engine syncs single records. Safe for concurrent use.
 type Engine struct {
-	Deps
-	// Directory is what is known beyond one record.
-	*directory.Directory
+	*session.Env
 	cfg Config
 	// doubtTold: a note about a link in doubt was written; one is enough for a run.
 	doubtTold atomic.Bool
@@ -93,22 +83,13 @@ func New(cfg Config, deps Deps) *Engine {
 	if cfg.WriteTimeout <= 0 {
 		cfg.WriteTimeout = 30 * time.Second
 	}
-	if deps.Now == nil {
-		deps.Now = time.Now
-	}
-	if deps.Log == nil {
-		deps.Log = slog.New(slog.DiscardHandler)
-	}
-	return &Engine{Deps: deps, Directory: directory.New(deps.EspoCRM, deps.Advoware, deps.Store, deps.Log, deps.Now), cfg: cfg}
+	env := session.NewEnv(session.Config{WriteTimeout: cfg.WriteTimeout, LateWrite: cfg.LateWrite, MarkSyncing: cfg.MarkSyncing,
+		Run: cfg.Run, Command: cfg.Command, Office: cfg.Office, Language: cfg.Language}, deps)
+	return &Engine{Env: env, cfg: cfg}
 }
 
 // Config is how this engine syncs, defaults filled in.
 func (e *Engine) Config() Config { return e.cfg }
-
-// Entry begins a history entry of this run about a record; "": about none.
-func (e *Engine) Entry(entity, id string) store.Entry {
-	return store.Entry{ID: uuid.Must(uuid.NewV7()).String(), At: e.Now(), Run: e.cfg.Run, Command: e.cfg.Command, By: e.By(), Entity: entity, RecordID: id}
-}
 
 // Request asks for one record.
 type Request struct {
@@ -146,7 +127,7 @@ type Request struct {
 	// FreshAt is when the read of Fresh began; zero: now.
 	FreshAt time.Time
 	// Listed, for a report, is what else was read of many records at once.
-	Listed *Listed
+	Listed *session.Listed
 	// Judge, where set, is told of the first comparison before anything is
 	// written for it; its error ends the attempt, counts as nobody's failure and
 	// leaves the record as it is.
@@ -158,46 +139,30 @@ type Request struct {
 	DeferClean func(id string, version *int64)
 }
 
-func (r Request) key() store.Key { return store.Key{Entity: r.Mapping.Entity(), ID: r.ID} }
+// given is what the request has for the record's session.
+func (r Request) given() session.Given {
+	return session.Given{Pass: r.Pass, EvenOnHold: r.EvenOnHold, Linked: r.Linked, Fresh: r.Fresh, FreshAt: r.FreshAt, Memory: r.Memory, Listed: r.Listed}
+}
 
 // Sync brings one record in step and says what was done. A failure is part of
 // the result; Error.Owner "system" means that nothing is wrong with the record
 // and that others will fare alike.
 func (e *Engine) Sync(ctx context.Context, req Request) result.Record {
-	start := e.Now()
-	ctx, calls := callcount.With(ctx)
-	w := e.newWork(ctx, req)
+	ctx, w := e.newWork(ctx, req)
 	w.run(ctx)
-	return w.finish(start, calls)
+	return w.End()
 }
 
 // run takes the lock, works, and ends the attempt in a state that the next run
 // can go on from.
 func (w *work) run(ctx context.Context) {
-	held := w.req.Held
-	if held == nil {
-		var err error
-		if held, err = w.e.Leases.Acquire(ctx, w.key.LockKey()); err != nil {
-			w.locked(err)
-			return
-		}
-		defer func() {
-			if err := held.Release(); err != nil {
-				w.warn("the lock could not be released; it is given back later, or runs out: %v", err)
-			}
-		}()
+	ctx, unlock, err := w.Lock(ctx, w.req.Held)
+	defer unlock()
+	if err != nil {
+		w.locked(err)
+		return
 	}
-	w.lease = held
-	ctx, stop := within(ctx, held)
-	defer stop()
 	w.conclude(ctx, w.sync(ctx))
-}
-
-// within ends ctx when the lease is lost, with the lease's cause.
-func within(ctx context.Context, held *lease.Lease) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	unhook := context.AfterFunc(held.Context(), func() { cancel(context.Cause(held.Context())) })
-	return ctx, func() { unhook(); cancel(nil) }
 }
 
 // locked tells of a lock that somebody else holds.
@@ -207,45 +172,15 @@ func (w *work) locked(err error) {
 		w.conclude(context.Background(), err)
 		return
 	}
-	w.res.Outcome = result.Locked
-	w.res.Reason = result.Reason{Code: "locked", Text: busy.Error()}
-	w.res.Error = &result.Error{Code: "locked", Message: fmt.Sprintf("%s %s is %s", w.key.Entity, w.key.ID, busy.Error()),
-		Hint: fmt.Sprintf("advosync unlock --entity %s --id %s", w.key.Entity, w.key.ID), Owner: string(fault.OwnerRecord), Transient: true}
+	w.Result.Outcome = result.Locked
+	w.Result.Reason = result.Reason{Code: "locked", Text: busy.Error()}
+	w.Result.Error = &result.Error{Code: "locked", Message: fmt.Sprintf("%s %s is %s", w.Key.Entity, w.Key.ID, busy.Error()),
+		Hint: fmt.Sprintf("advosync unlock --entity %s --id %s", w.Key.Entity, w.Key.ID), Owner: string(fault.OwnerRecord), Transient: true}
 }
 
 // newWork prepares the state of one record's sync.
-func (e *Engine) newWork(ctx context.Context, req Request) *work {
-	w := &work{e: e, req: req, m: req.Mapping.With(e.References(ctx)), key: req.key()}
-	w.res = result.Record{Entity: w.key.Entity, ID: req.ID, Fields: []result.Field{}}
-	w.by.policy = req.Policy
-	if w.by.policy == "" {
-		w.by.policy = e.cfg.Policy
-	}
-	return w
-}
-
-// finish fills in what every result carries.
-func (w *work) finish(start time.Time, calls *callcount.Counter) result.Record {
-	w.res.Calls = result.Calls{Espocrm: int(calls.EspoCRM.Load()), Advoware: int(calls.Advoware.Load()), Auth: int(calls.Auth.Load())}
-	w.res.DurationMS = w.e.Now().Sub(start).Milliseconds()
-	w.notOverruled()
-	return w.res
-}
-
-// notOverruled takes back what the result says of edits that gave way on a side
-// which this run has not written after all.
-func (w *work) notOverruled() {
-	if w.res.Outcome == result.Planned {
-		return
-	}
-	for i := range w.res.Fields {
-		f := &w.res.Fields[i]
-		if f.Overruled == record.Advoware && !w.did.wroteAdvo || f.Overruled == record.EspoCRM && !w.did.wroteEspo {
-			f.Overruled = ""
-		}
-	}
-}
-
-func (w *work) warn(format string, args ...any) {
-	w.res.Warnings = append(w.res.Warnings, fmt.Sprintf(format, args...))
+func (e *Engine) newWork(ctx context.Context, req Request) (context.Context, *work) {
+	w := &work{e: e, req: req, by: authority{policy: cmp.Or(req.Policy, e.cfg.Policy)}}
+	ctx, w.Session = e.Begin(ctx, req.Mapping, req.ID, req.given())
+	return ctx, w
 }

@@ -9,12 +9,14 @@ import (
 	"advosync/internal/directory"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/session"
 )
 
-// The reasons of a record that a pass does not create.
+// The reasons of a record that is left alone.
 const (
 	ReasonHeld    = "create_held"    // too many creates in one pass
 	ReasonMatches = "create_matches" // an unlinked record of Advoware agrees by match
+	ReasonOnHold  = session.ReasonOnHold
 )
 
 // PendingCreate is Memory.Pending of a record whose create was held back.
@@ -35,21 +37,21 @@ func NewCreateGuard(most int) *CreateGuard {
 // interrupted run has begun, and what an operator wants, is not held back.
 func (w *work) holds(ctx context.Context) (*result.Reason, error) {
 	g := w.req.Creates
-	if g == nil || w.knows.looked || w.req.CreateAnyway || w.did.letThrough {
+	if g == nil || w.Knows.Looked || w.req.CreateAnyway || w.Did.LetThrough {
 		return nil, nil
 	}
-	found, err := w.e.Matched(ctx, w.m, []record.Object{w.espo.Object})
+	found, err := w.e.Matched(ctx, w.Mapping, []record.Object{w.Espo.Object})
 	if err != nil {
 		return nil, err
 	}
-	switch ids := found[w.key.ID]; {
-	case len(ids) > 0 && !w.isNew(ctx): // it is looked for first, and linked or asked about
+	switch ids := found[w.Key.ID]; {
+	case len(ids) > 0 && !w.IsNew(ctx): // it is looked for first, and linked or asked about
 	case len(ids) > 0:
 		return &result.Reason{Code: ReasonMatches, Text: w.matchText(ids)}, nil
 	case g.left.Add(-1) < 0:
 		return &result.Reason{Code: ReasonHeld, Text: "Not created: more records would be created in one pass than are allowed (cron.max_creates)."}, nil
 	}
-	w.did.letThrough = true
+	w.Did.LetThrough = true
 	return nil, nil
 }
 
@@ -59,24 +61,24 @@ func (w *work) matchText(ids []int64) string {
 		which = shown
 	}
 	return fmt.Sprintf("Not created: Advoware %s, linked to nothing, agrees in %s. The same one: advosync link --entity %s --id %s --advoware-id %s; another one: %s",
-		shown, strings.Join(w.m.Match(), ", "), w.key.Entity, w.key.ID, which, w.hint("sync"))
+		shown, strings.Join(w.Mapping.Match(), ", "), w.Key.Entity, w.Key.ID, which, w.Hint("sync"))
 }
 
 // hold leaves the record as it is, to the next pass.
 func (w *work) hold(ctx context.Context, why result.Reason) error {
-	w.res.Outcome, w.res.Reason, w.res.Verdict = result.Skipped, why, result.Create
-	if w.mem.Pending != PendingCreate {
-		next := w.mem
-		next.Pending, next.WaitsSince = PendingCreate, w.waitsSince()
-		if err := w.commit(ctx, next); err != nil {
+	w.Result.Outcome, w.Result.Reason, w.Result.Verdict = result.Skipped, why, result.Create
+	if w.Memory.Pending != PendingCreate {
+		next := w.Memory
+		next.Pending, next.WaitsSince = PendingCreate, w.WaitsSince()
+		if err := w.Commit(ctx, next); err != nil {
 			return err
 		}
-		w.did.originDue = false
+		w.Did.OriginDue = false
 	}
-	if !w.did.marked {
+	if !w.Did.Marked {
 		return nil
 	}
-	w.did.marked = false
-	_, err := w.putEspo(ctx, statusPatch(w.before()), nil)
+	w.Did.Marked = false
+	_, err := w.PutEspo(ctx, session.StatusPatch(w.Before()), nil)
 	return err
 }

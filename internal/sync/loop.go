@@ -10,6 +10,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/session"
 	"advosync/internal/sides"
 	"advosync/internal/store"
 	"advosync/internal/tell"
@@ -25,13 +26,13 @@ var errKeepsMoving = errors.New("the record kept changing while it was synced")
 // sync reads, recovers, decides and writes, until the record is in step or the
 // rounds are used up. The order is that of docs/architecture.md, "How one record is synced".
 func (w *work) sync(ctx context.Context) error {
-	if err := w.load(ctx); err != nil {
+	if err := w.Load(ctx); err != nil {
 		return err
 	}
-	if err := w.readEspo(ctx); err != nil {
+	if err := w.ReadEspo(ctx); err != nil {
 		return err
 	}
-	if w.espo == nil {
+	if w.Espo == nil {
 		return w.goneFromEspo(ctx)
 	}
 	if w.req.Action == ActionDelete {
@@ -42,17 +43,17 @@ func (w *work) sync(ctx context.Context) error {
 	} else if doubt != "" {
 		return w.parkDoubtful(ctx, doubt)
 	}
-	if w.espo == nil {
+	if w.Espo == nil {
 		return w.goneFromEspo(ctx)
 	}
-	w.did.attempt = 1
+	w.Did.Attempt = 1
 	return w.rounds(ctx)
 }
 
 // rounds decides and acts until the record is in step, waits, or has kept changing
 // for too long.
 func (w *work) rounds(ctx context.Context) error {
-	for ; w.did.attempt <= maxRounds; w.did.attempt++ {
+	for ; w.Did.Attempt <= maxRounds; w.Did.Attempt++ {
 		done, err := w.round(ctx)
 		if done || err != nil {
 			return err
@@ -64,31 +65,31 @@ func (w *work) rounds(ctx context.Context) error {
 // round is one pass over the record: read, decide, act. done: nothing is left
 // to do. Not done, no error: somebody edited meanwhile, decide anew.
 func (w *work) round(ctx context.Context) (done bool, err error) {
-	marked, err := w.readAgain(ctx)
+	marked, err := w.ReadAgain(ctx)
 	if err != nil {
 		return false, err
 	}
-	if w.espo == nil {
+	if w.Espo == nil {
 		return true, w.goneFromEspo(ctx)
 	}
-	if w.advowareID() == 0 {
+	if w.AdvowareID() == 0 {
 		return w.create(ctx)
 	}
-	if err := w.carriedOnce(ctx); err != nil {
+	if err := w.CarriedOnce(ctx); err != nil {
 		return false, err
 	}
 	if marked, err = w.markEdited(ctx, marked); err != nil {
 		return false, err
 	}
-	if err := w.readToDecide(ctx); err != nil {
+	if err := w.ReadToDecide(ctx); err != nil {
 		return false, err
 	}
-	if doubt, err := w.doubtful(ctx); err != nil {
+	if doubt, err := w.Doubtful(ctx); err != nil {
 		return false, err
 	} else if doubt != "" {
 		return true, w.parkDoubtful(ctx, doubt)
 	}
-	if w.did.linkID != 0 && w.advo != nil {
+	if w.Did.LinkID != 0 && w.Advo != nil {
 		return w.putLink(ctx)
 	}
 	d, err := w.judged(ctx)
@@ -107,14 +108,14 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 	case reconcile.None, reconcile.Adopt:
 		if err := w.by.stuck.Fault(); err != nil {
 			w.seenStuck()
-			if w.base != nil {
-				w.base = sides.Clone(w.base)
-				w.base.Kind = d.AgreedKind
+			if w.Base != nil {
+				w.Base = sides.Clone(w.Base)
+				w.Base.Kind = d.AgreedKind
 			}
-			w.knows.baseless = false // what agrees is known from now on, though the record is not in step
+			w.Knows.Baseless = false // what agrees is known from now on, though the record is not in step
 			return false, err
 		}
-		if w.did.wroteAdvo {
+		if w.Did.WroteAdvo {
 			return w.writeEspo(ctx, d)
 		}
 		return w.adopt(ctx, d)
@@ -135,27 +136,27 @@ func (w *work) act(ctx context.Context, d reconcile.Decision) (done bool, err er
 // writeAdvo sends values to Advoware, reads back, and decides again on what is
 // there: what belongs to EspoCRM by then goes along in the final PUT.
 func (w *work) writeAdvo(ctx context.Context, d reconcile.Decision) (done bool, err error) {
-	before := w.advo
+	before := w.Advo
 	if err := w.putAdvo(ctx, d); w.paused(err) {
-		w.closeWrites(record.Advoware, store.WriteNotDone)
+		w.CloseWrites(record.Advoware, store.WriteNotDone)
 		return false, nil
 	} else if err != nil {
 		return false, err
 	}
-	if err := w.readBack(ctx); err != nil {
+	if err := w.ReadBack(ctx); err != nil {
 		return false, err
 	}
-	if err := w.advance(d.ToAdvo, before, w.advo); err != nil {
-		if !w.by.stuck.Stick(w.sidesShown(), err, d.ToAdvo) {
+	if err := w.advance(d.ToAdvo, before, w.Advo); err != nil {
+		if !w.by.stuck.Stick(w.SidesShown(), err, d.ToAdvo) {
 			return false, err
 		}
 		if !w.tookSome(fault.As(err)) {
-			w.tells.owed = nil // it has overruled nobody
+			w.Tells.Owed = nil // it has overruled nobody
 		}
 	}
-	w.arrived(record.Advoware, d, w.advo.View.Values)
-	w.closeWrites(record.Advoware, store.WriteDone)
-	w.did.wroteAdvo = true
+	w.Arrived(record.Advoware, d, w.Advo.View.Values)
+	w.CloseWrites(record.Advoware, store.WriteDone)
+	w.Did.WroteAdvo = true
 	again, err := w.decide(ctx)
 	if err != nil {
 		return false, err
@@ -168,25 +169,25 @@ func (w *work) writeAdvo(ctx context.Context, d reconcile.Decision) (done bool, 
 
 // putAdvo announces the write, then sends the whole object.
 func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
-	obj, err := w.overlay(w.advo.Object, d.ToAdvo)
+	obj, err := w.Overlay(w.Advo.Object, d.ToAdvo)
 	if err != nil {
 		return err
 	}
-	if err := w.pingPong(record.Advoware, d); err != nil {
+	if err := w.PingPong(record.Advoware, d); err != nil {
 		return err
 	}
-	in := w.announcement(record.Advoware, d)
+	in := w.Announcement(record.Advoware, d)
 	if err := w.announce(ctx, in, d); err != nil {
 		return err
 	}
-	if err := w.lease.Check(); err != nil {
+	if err := w.Lease.Check(); err != nil {
 		return err
 	}
-	wctx, cancel := w.until(ctx, w.givesUp(in))
+	wctx, cancel := w.Until(ctx, w.GivesUp(in))
 	defer cancel()
-	err = w.told(w.e.Advoware.Update(wctx, w.m.UpdatePath(), strconv.FormatInt(w.advo.ID, 10), w.m.Sent(obj)))
+	err = w.Told(w.e.Advoware.Update(wctx, w.Mapping.UpdatePath(), strconv.FormatInt(w.Advo.ID, 10), w.Mapping.Sent(obj)))
 	if f := fault.As(err); f != nil && f.Doubt {
-		return w.told(w.afterDoubt(ctx, f))
+		return w.Told(w.afterDoubt(ctx, f))
 	}
 	return err
 }
@@ -195,26 +196,26 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 // replaces, and the base in force; what a dead run had announced is closed with it.
 func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile.Decision) error {
 	if !in.Makes {
-		tell.Plan(w.history(), w.m, in.Side, d, w.viewOf(in.Side), w.did.attempt)
+		tell.Plan(w.History(), w.Mapping, in.Side, d, w.ViewOf(in.Side), w.Did.Attempt)
 	}
-	in.HistoryID = w.history().ID
-	next := w.mem
-	next.Open, next.WaitsSince = in, w.waitsSince()
+	in.HistoryID = w.History().ID
+	next := w.Memory
+	next.Open, next.WaitsSince = in, w.WaitsSince()
 	if !in.Makes { // else the base is of the record that is gone, should it come back
-		next.Base = w.inForce()
+		next.Base = w.InForce()
 	}
-	if w.did.wroteAdvo { // what they tell has happened, whatever becomes of the next write
-		next.Notes = append(slices.Clone(next.Notes), w.tells.owed...)
+	if w.Did.WroteAdvo { // what they tell has happened, whatever becomes of the next write
+		next.Notes = append(slices.Clone(next.Notes), w.Tells.Owed...)
 	} else {
-		w.tells.toldOf = nil // what an earlier round was to tell has not happened
+		w.Tells.ToldOf = nil // what an earlier round was to tell has not happened
 	}
-	w.tells.owed = nil
-	if w.clashesAnew(in.Side, d) {
-		w.tells.owed = []store.Note{w.note(w.notes().Conflict(in.Side, d))}
+	w.Tells.Owed = nil
+	if w.ClashesAnew(in.Side, d) {
+		w.Tells.Owed = []store.Note{w.Note(w.Notes().Conflict(in.Side, d))}
 	}
-	in.Notes = w.tells.owed
-	w.knows.recovered, w.did.fate = true, fateUnknown
-	return w.commit(ctx, next)
+	in.Notes = w.Tells.Owed
+	w.Knows.Recovered, w.Did.Fate = true, session.FateUnknown
+	return w.Commit(ctx, next)
 }
 
 // writeEspo is the PUT to EspoCRM of what a decision sends there. Where both sides mean the
@@ -223,18 +224,18 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 // on: an operator's values have still to go to Advoware, a clash waits, or a field is
 // stuck. A stale version number means that somebody edited meanwhile: not done, decide anew.
 func (w *work) writeEspo(ctx context.Context, d reconcile.Decision) (done bool, err error) {
-	if again, err := w.staleRead(ctx, d); again || err != nil {
+	if again, err := w.StaleRead(ctx, d); again || err != nil {
 		return false, err
 	}
 	ends := !d.Typed && !d.Waits && !w.by.stuck.Any()
-	p, planned, err := w.planEspo(d, ends)
+	p, planned, err := w.PlanEspo(d, ends)
 	if err != nil {
 		return false, err
 	}
-	if err := w.pingPong(record.EspoCRM, d); err != nil {
+	if err := w.PingPong(record.EspoCRM, d); err != nil {
 		return false, err
 	}
-	in := w.announcement(record.EspoCRM, d)
+	in := w.Announcement(record.EspoCRM, d)
 	if ends {
 		in.RowID = planned.RowID
 	}
@@ -242,13 +243,13 @@ func (w *work) writeEspo(ctx context.Context, d reconcile.Decision) (done bool, 
 		return false, err
 	}
 	began := w.e.Now()
-	o, err := w.putEspoUntil(ctx, p, w.espo.Version, w.givesUp(in))
-	switch w.told(err); {
+	o, err := w.PutEspoUntil(ctx, p, w.Espo.Version, w.GivesUp(in))
+	switch w.Told(err); {
 	case fault.Is(err, fault.Modified):
-		w.closeWrites(record.EspoCRM, store.WriteNotDone)
-		return false, w.stillOurs(ctx)
+		w.CloseWrites(record.EspoCRM, store.WriteNotDone)
+		return false, w.StillOurs(ctx)
 	case !d.Typed && w.refusedByName(err, d.ToEspo):
-		w.closeWrites(record.EspoCRM, store.WriteNotDone)
+		w.CloseWrites(record.EspoCRM, store.WriteNotDone)
 		return false, nil
 	case err != nil:
 		return false, err

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"advosync/internal/session"
 	"advosync/internal/store/memory"
 	"advosync/internal/sync"
 )
 
 type signedIn struct {
-	sync.EspoCRM
+	session.EspoCRM
 	id string
 }
 
@@ -25,7 +26,7 @@ func TestOurUsers(t *testing.T) {
 	st := memory.New(time.Now)
 	var said bytes.Buffer
 	as := func(id string) *sync.Engine {
-		return sync.New(sync.Config{}, sync.Deps{EspoCRM: signedIn{id: id}, Store: st, Log: slog.New(slog.NewTextHandler(&said, nil))})
+		return sync.New(sync.Config{}, session.Deps{EspoCRM: signedIn{id: id}, Store: st, Log: slog.New(slog.NewTextHandler(&said, nil))})
 	}
 	for i, c := range []struct {
 		us, user string

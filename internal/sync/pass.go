@@ -2,9 +2,7 @@ package sync
 
 import (
 	"context"
-	"errors"
 
-	"advosync/internal/callcount"
 	"advosync/internal/fault"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -13,42 +11,31 @@ import (
 // CountAgainst counts a system's failure against one record: in a pass, a 5xx
 // that hits one record while others pass (docs/operations.md, "Outages"). What an announcement announced stays in doubt.
 func (e *Engine) CountAgainst(ctx context.Context, req Request, f *fault.Error) result.Record {
-	start := e.Now()
-	ctx, calls := callcount.With(ctx)
-	w := e.newWork(ctx, req)
+	ctx, w := e.newWork(ctx, req)
 	own := *f
 	own.Owner, own.Doubt, own.RetryAfter = fault.OwnerRecord, true, 0
-	held, err := e.Leases.Acquire(ctx, w.key.LockKey())
+	ctx, unlock, err := w.Lock(ctx, nil)
+	defer unlock()
 	if err != nil {
 		w.locked(err)
-		return w.finish(start, calls)
+		return w.End()
 	}
-	defer func() {
-		if err := held.Release(); err != nil {
-			w.warn("the lock could not be released; it is given back later, or runs out: %v", err)
-		}
-	}()
-	w.lease = held
-	if err = w.load(ctx); err == nil {
-		err = w.readEspo(ctx)
-	}
-	var mapped *fault.Error
-	if err != nil && !(errors.As(err, &mapped) && mapped.Code == fault.MappingFail) || w.espo == nil {
+	if err = w.Read(ctx); err != nil && !fault.Is(err, fault.MappingFail) || w.Espo == nil {
 		own.Owner = fault.OwnerSystem
-		w.res.Outcome, w.res.Error = result.Skipped, result.FromFault(&own)
-		w.reasonFrom(&own)
-		return w.finish(start, calls)
+		w.Result.Outcome, w.Result.Error = result.Skipped, result.FromFault(&own)
+		w.ReasonFrom(&own)
+		return w.End()
 	}
-	if w.advowareID() != 0 {
-		_ = w.readAdvo(ctx) // what it holds dates the failure; it may be the very call that fails
+	if w.AdvowareID() != 0 {
+		_ = w.ReadAdvo(ctx) // what it holds dates the failure; it may be the very call that fails
 	}
 	w.conclude(ctx, &own)
-	return w.finish(start, calls)
+	return w.End()
 }
 
 // knownFailure: a pass met a record that was given up, and nothing has changed
 // on either side since: nothing is written and nobody is told again.
 func (w *work) knownFailure() bool {
-	return w.req.Pass && !w.did.marked && w.did.prior == record.StatusPermanentlyFailed &&
-		w.mem.Failure != nil && w.mem.Failure.Seen == w.contents()
+	return w.Given.Pass && !w.Did.Marked && w.Did.Prior == record.StatusPermanentlyFailed &&
+		w.Memory.Failure != nil && w.Memory.Failure.Seen == w.Contents()
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 
-	"advosync/internal/callcount"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/session"
 	"advosync/internal/sides"
 )
 
@@ -15,32 +15,33 @@ import (
 // values of the fields that differ are in the result, for `diff`. An announcement of a
 // dead run is taken into account as Sync would.
 func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
-	start := e.Now()
-	ctx, calls := callcount.With(ctx)
-	w := e.newWork(ctx, req)
+	ctx, w := e.newWork(ctx, req)
 	if err := w.plan(ctx); err != nil {
-		w.res.Outcome = result.Failed
-		w.res.Error = result.FromFault(err)
-		w.reasonFrom(err)
-	} else if w.mem.Hold != nil {
-		w.res.Outcome, w.res.Planned = result.Skipped, ""
-		w.sayOnHold()
+		w.Result.Outcome = result.Failed
+		w.Result.Error = result.FromFault(err)
+		w.ReasonFrom(err)
+	} else if w.Memory.Hold != nil {
+		w.Result.Outcome, w.Result.Planned = result.Skipped, ""
+		w.SayOnHold()
 	}
-	w.explain(ctx)
-	return w.finish(start, calls)
+	w.Explain(ctx)
+	if w.req.Explain != nil {
+		w.req.Explain(ctx, &Record{w})
+	}
+	return w.End()
 }
 
 // plan is sync up to the first write.
 func (w *work) plan(ctx context.Context) error {
-	byName := !w.req.Pass
-	w.req.Pass, w.req.EvenOnHold = true, true // never waits; what differs is shown of a record on hold, too
-	if err := w.load(ctx); err != nil {
+	byName := !w.Given.Pass
+	w.Given.Pass, w.Given.EvenOnHold = true, true // never waits; what differs is shown of a record on hold, too
+	if err := w.Load(ctx); err != nil {
 		return err
 	}
-	if err := w.readEspo(ctx); err != nil {
+	if err := w.ReadEspo(ctx); err != nil {
 		return err
 	}
-	if w.espo == nil {
+	if w.Espo == nil {
 		return w.planGone()
 	}
 	if w.req.Action == ActionDelete {
@@ -52,7 +53,7 @@ func (w *work) plan(ctx context.Context) error {
 		w.planDoubtful(doubt)
 		return nil
 	}
-	if !byName && w.waitsForAPerson() {
+	if !byName && w.WaitsForAPerson() {
 		w.by.policy = reconcile.Manual
 	}
 	d, err := w.decide(ctx)
@@ -75,22 +76,22 @@ func (w *work) plan(ctx context.Context) error {
 // foreseeLink takes an interrupted run's write into account, and reads what the record is
 // linked to. doubt: nobody can believe that link.
 func (w *work) foreseeLink(ctx context.Context) (doubt reconcile.Belief, err error) {
-	if doubt, err := w.vet(ctx); doubt != "" || err != nil {
+	if doubt, err := w.Vet(ctx); doubt != "" || err != nil {
 		return doubt, err
 	}
-	if w.mem.Open != nil {
+	if w.Memory.Open != nil {
 		if err := w.recover(ctx); err != nil {
 			return "", err
 		}
-		w.warn("an earlier run was interrupted; its last write is taken into account")
+		w.Warn("an earlier run was interrupted; its last write is taken into account")
 	}
-	if w.advowareID() == 0 {
+	if w.AdvowareID() == 0 {
 		return "", nil
 	}
-	if err := w.readAdvo(ctx); err != nil {
+	if err := w.ReadAdvo(ctx); err != nil {
 		return "", err
 	}
-	return w.doubtful(ctx)
+	return w.Doubtful(ctx)
 }
 
 // foreseeCreate asks the guard over creates, and looks for what would be linked instead.
@@ -98,45 +99,45 @@ func (w *work) foreseeCreate(ctx context.Context, d reconcile.Decision) (held bo
 	if why, err := w.holds(ctx); err != nil {
 		return false, err
 	} else if why != nil {
-		w.res.Outcome, w.res.Reason = result.Skipped, *why
+		w.Result.Outcome, w.Result.Reason = result.Skipped, *why
 		return true, nil
 	}
 	found, err := w.lookFirst(ctx, d)
 	if found {
-		w.warn("Advoware %d equals it and is linked instead of creating another one", w.did.linkID)
+		w.Warn("Advoware %d equals it and is linked instead of creating another one", w.Did.LinkID)
 	}
 	return false, err
 }
 
 // predict fills the result with what the decision leads to.
 func (w *work) predict(d reconcile.Decision) {
-	w.res.Outcome = result.Planned
+	w.Result.Outcome = result.Planned
 	switch d.Action {
 	case reconcile.None:
-		w.res.Outcome = result.Unchanged
+		w.Result.Outcome = result.Unchanged
 	case reconcile.Adopt:
-		w.res.Planned = result.Adopted
+		w.Result.Planned = result.Adopted
 	case reconcile.Post:
-		w.res.Planned = result.CreatedAdvoware
+		w.Result.Planned = result.CreatedAdvoware
 	case reconcile.Park:
-		w.res.Planned = result.ConflictWaits
-		if w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
-			w.res.Outcome, w.res.Planned = result.ConflictWaits, ""
+		w.Result.Planned = result.ConflictWaits
+		if w.Memory.Parked != nil && w.Memory.Parked.Fingerprint == w.Contents() {
+			w.Result.Outcome, w.Result.Planned = result.ConflictWaits, ""
 		}
 	case reconcile.Missing:
-		w.res.Planned = result.Failed
+		w.Result.Planned = result.Failed
 		if how := w.e.cfg.OnMissingInAdvoware; how == MissingUnlink {
-			w.res.Planned = result.Skipped
+			w.Result.Planned = result.Skipped
 		} else if how == MissingRecreate {
-			w.res.Planned = result.CreatedAdvoware
+			w.Result.Planned = result.CreatedAdvoware
 		}
 	case reconcile.Write:
 		d = w.foresee(d)
-		w.did.wroteAdvo, w.did.wroteEspo = len(d.ToAdvo) > 0, countReal(w.m, d.ToEspo) > 0
-		w.res.Planned = w.outcome()
-		w.res.Waits = d.Waits
+		w.Did.WroteAdvo, w.Did.WroteEspo = len(d.ToAdvo) > 0, session.CountReal(w.Mapping, d.ToEspo) > 0
+		w.Result.Planned = w.Outcome()
+		w.Result.Waits = d.Waits
 	}
-	w.res.Fields = d.Fields(true)
+	w.Result.Fields = d.Fields(true)
 }
 
 // foresee adds what belongs to EspoCRM once Advoware holds the new values:
@@ -145,19 +146,19 @@ func (w *work) foresee(d reconcile.Decision) reconcile.Decision {
 	if len(d.ToAdvo) == 0 {
 		return d
 	}
-	obj, err := w.overlay(w.advo.Object, d.ToAdvo)
+	obj, err := w.Overlay(w.Advo.Object, d.ToAdvo)
 	if err != nil {
 		return d
 	}
-	next, err := sides.ReadAdvo(w.m, w.advo.ID, obj)
+	next, err := sides.ReadAdvo(w.Mapping, w.Advo.ID, obj)
 	if err != nil {
 		return d
 	}
 	now := *w
-	now.advo = next
-	now.base = sides.Clone(w.base)
+	now.Advo = next
+	now.Base = sides.Clone(w.Base)
 	for key, v := range d.ToAdvo {
-		now.setBase(now.base, key, record.Pair{Espo: w.espo.View.Values[key], Advo: v})
+		now.SetBase(now.Base, key, record.Pair{Espo: w.Espo.View.Values[key], Advo: v})
 	}
 	again := reconcile.Decide(now.input())
 	d.ToEspo = again.ToEspo
@@ -190,20 +191,20 @@ func hasField(cs []reconcile.Change, key string) bool {
 func (w *work) planGone() error {
 	d := reconcile.Decide(w.input())
 	w.tell(d)
-	if w.mem.Base == nil && w.mem.Open == nil {
-		return w.unknownRecord()
+	if w.Memory.Base == nil && w.Memory.Open == nil {
+		return w.UnknownRecord()
 	}
-	w.res.Outcome = result.Skipped
+	w.Result.Outcome = result.Skipped
 	deletes := w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
 	if deletes {
-		w.res.Outcome, w.res.Planned = result.Planned, result.UpdatedAdvoware
-		w.res.Reason.Text += " The record in Advoware would be deleted."
+		w.Result.Outcome, w.Result.Planned = result.Planned, result.UpdatedAdvoware
+		w.Result.Reason.Text += " The record in Advoware would be deleted."
 	}
-	if w.mem.Base != nil {
-		id := w.mem.Base.AdvowareID
-		w.res.AdvowareID = &id
+	if w.Memory.Base != nil {
+		id := w.Memory.Base.AdvowareID
+		w.Result.AdvowareID = &id
 		if !deletes {
-			w.res.Reason.Text += keptText(id)
+			w.Result.Reason.Text += keptText(id)
 		}
 	}
 	return nil

@@ -2,14 +2,12 @@ package sync
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"advosync/internal/fault"
-	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
+	"advosync/internal/session"
 	"advosync/internal/tell"
 )
 
@@ -18,22 +16,22 @@ import (
 // rest. It is decided on the contents that were parked: where they have changed since,
 // the question is asked anew instead. A clash for which no side is taken waits on.
 func (r *Record) Resolve(ctx context.Context, take map[string]record.Side) error {
-	r.w.conclude(ctx, r.w.resolve(ctx, take))
+	r.work.conclude(ctx, r.work.resolve(ctx, take))
 	return nil
 }
 
 func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
-	if err := w.load(ctx); err != nil {
+	if err := w.Load(ctx); err != nil {
 		return err
 	}
-	if err := w.readEspo(ctx); err != nil {
+	if err := w.ReadEspo(ctx); err != nil {
 		return err
 	}
 	switch {
-	case w.espo == nil:
-		return w.unknownRecord()
-	case w.mem.Parked == nil && w.espo.Status != record.StatusConflict:
-		w.skip("no_conflict", "No conflict of this record waits for a decision.")
+	case w.Espo == nil:
+		return w.UnknownRecord()
+	case w.Memory.Parked == nil && w.Espo.Status != record.StatusConflict:
+		w.Skip("no_conflict", "No conflict of this record waits for a decision.")
 		return nil
 	}
 	if doubt, err := w.recoverFirst(ctx); err != nil {
@@ -41,46 +39,46 @@ func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
 	} else if doubt != "" {
 		return w.parkDoubtful(ctx, doubt)
 	}
-	if w.espo == nil { // deleted while an interrupted write was waited for
-		return w.unknownRecord()
+	if w.Espo == nil { // deleted while an interrupted write was waited for
+		return w.UnknownRecord()
 	}
-	if err := w.readAdvo(ctx); err != nil {
+	if err := w.ReadAdvo(ctx); err != nil {
 		return err
 	}
-	if doubt, err := w.doubtful(ctx); err != nil {
+	if doubt, err := w.Doubtful(ctx); err != nil {
 		return err
 	} else if doubt != "" { // a side of it can only be taken once the link is confirmed
 		return w.parkDoubtful(ctx, doubt)
 	}
-	if w.advo != nil && w.mem.Parked != nil && w.mem.Parked.Fingerprint == w.contents() {
+	if w.Advo != nil && w.Memory.Parked != nil && w.Memory.Parked.Fingerprint == w.Contents() {
 		w.by.wishes = reconcile.Take(w.input(), take)
 	} else {
-		w.warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
+		w.Warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
 	}
-	w.did.attempt = 1
+	w.Did.Attempt = 1
 	return w.rounds(ctx)
 }
 
 // Recover takes what an interrupted run has announced into account, after Read. doubt: it
 // cannot, for nobody can believe the link.
 func (r *Record) Recover(ctx context.Context) (doubt reconcile.Belief, err error) {
-	if r.w.espo == nil {
+	if r.work.Espo == nil {
 		return "", nil
 	}
-	return r.w.recoverFirst(ctx)
+	return r.work.recoverFirst(ctx)
 }
 
 func (w *work) recoverFirst(ctx context.Context) (doubt reconcile.Belief, err error) {
-	if w.mem.Open == nil {
+	if w.Memory.Open == nil {
 		return "", nil
 	}
-	if doubt, err := w.vet(ctx); doubt != "" || err != nil {
+	if doubt, err := w.Vet(ctx); doubt != "" || err != nil {
 		return doubt, err
 	}
 	if err := w.recover(ctx); err != nil {
 		return "", err
 	}
-	w.knows.learned = true
+	w.Knows.Learned = true
 	return "", nil
 }
 
@@ -89,18 +87,18 @@ func (w *work) recoverFirst(ctx context.Context) (doubt reconcile.Belief, err er
 // no wishes: it ends there, and ask has said why. done: it was tried, and the result says
 // how it ended.
 func (r *Record) PutBack(ctx context.Context, run string, ask func(context.Context) (map[string]reconcile.Wish, error)) (done bool, err error) {
-	w := r.w
-	for w.did.attempt = 1; w.did.attempt <= maxRounds; w.did.attempt++ {
+	w := r.work
+	for w.Did.Attempt = 1; w.Did.Attempt <= maxRounds; w.Did.Attempt++ {
 		again, done, err := w.putBack(ctx, run, ask)
 		if err == nil && again {
-			err = w.readEspo(ctx)
+			err = w.ReadEspo(ctx)
 		}
-		if err == nil && w.espo == nil {
-			err = w.unknownRecord()
+		if err == nil && w.Espo == nil {
+			err = w.UnknownRecord()
 		}
 		if err != nil { // what EspoCRM has refused in an earlier round was not carried out
-			w.refuse(err)
-			w.closeAnnounced(ctx)
+			w.Refuse(err)
+			w.CloseAnnounced(ctx)
 			return false, nil
 		}
 		if !again && !done {
@@ -110,12 +108,12 @@ func (r *Record) PutBack(ctx context.Context, run string, ask func(context.Conte
 			return done, err
 		}
 	}
-	w.skip("keeps_changing", "Somebody kept editing the record; try again: "+w.hint("undo")+" --run "+run)
+	w.Skip("keeps_changing", "Somebody kept editing the record; try again: "+w.Hint("undo")+" --run "+run)
 	return false, w.withdraw(ctx)
 }
 
 func (w *work) putBack(ctx context.Context, run string, ask func(context.Context) (map[string]reconcile.Wish, error)) (again, done bool, err error) {
-	if err := w.readToDecide(ctx); err != nil {
+	if err := w.ReadToDecide(ctx); err != nil {
 		return false, false, err
 	}
 	wishes, err := ask(ctx)
@@ -123,10 +121,10 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 		return false, false, err
 	}
 	w.by.wishes = wishes
-	if w.waitsForAPerson() { // nobody has decided what is not put back
+	if w.WaitsForAPerson() { // nobody has decided what is not put back
 		w.by.policy = reconcile.Manual
 	}
-	w.history().Of = run
+	w.History().Of = run
 	d, err := w.decide(ctx)
 	if err != nil {
 		return false, false, err
@@ -136,10 +134,10 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 			w.putBackFailed(ctx, err)
 			return false, true, nil
 		}
-		if !w.did.wroteEspo {
+		if !w.Did.WroteEspo {
 			return true, false, nil
 		}
-		w.did.attempt++
+		w.Did.Attempt++
 	}
 	w.conclude(ctx, w.rounds(ctx))
 	return false, true, nil
@@ -148,49 +146,26 @@ func (w *work) putBack(ctx context.Context, run string, ask func(context.Context
 // putBackFailed ends a put-back that was refused, not taken or not sent. Where
 // nobody knows, the next sync finds out what arrived.
 func (w *work) putBackFailed(ctx context.Context, err error) {
-	w.refuse(err)
+	w.Refuse(err)
 	if fault.Is(err, fault.NotAccepted) { // answered, and some values were not taken
-		tell.CloseRefused(w.tells.entry, fault.As(err))
-		w.did.fate = fateNotDone
+		tell.CloseRefused(w.Tells.Entry, fault.As(err))
+		w.Did.Fate = session.FateNotDone
 	}
-	w.closeAnnounced(ctx)
+	w.CloseAnnounced(ctx)
 }
 
 // withdraw ends the announcement of a put-back that EspoCRM has refused, because somebody
 // had saved the record meanwhile, and that is not tried again: else a later run would ask
 // what became of it, and not know.
 func (w *work) withdraw(ctx context.Context) error {
-	if w.mem.Open == nil || w.did.fate != fateNotDone || w.lease == nil {
+	if w.Memory.Open == nil || w.Did.Fate != session.FateNotDone || w.Lease == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpTime)
 	defer cancel()
-	w.closeEntry(result.Skipped)
-	next := w.mem
+	w.CloseEntry(result.Skipped)
+	next := w.Memory
 	next.Open = nil
-	w.keepBase(&next)
-	return w.commit(ctx, next)
-}
-
-// With is how both sides would read with these values in the place of theirs.
-func (r *Record) With(espo, advo map[string]record.Value) (e, a mapping.View, err error) {
-	w := r.w
-	p, err := w.patch(espo)
-	if err != nil {
-		return e, a, err
-	}
-	obj := w.espo.Object
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if obj, err = obj.Set(name, p[name]); err != nil {
-			return e, a, err
-		}
-	}
-	if e, err = w.m.ReadEspo(obj); err != nil {
-		return e, a, err
-	}
-	if obj, err = w.overlay(w.advo.Object, advo); err != nil {
-		return e, a, err
-	}
-	a, err = w.m.ReadAdvo(obj)
-	return e, a, err
+	w.KeepBase(&next)
+	return w.Commit(ctx, next)
 }

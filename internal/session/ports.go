@@ -1,7 +1,9 @@
-// Package sync syncs one record: lock, read, decide, write, read back,
-// remember. It declares the ports it needs; adapters implement them without
+// Package session is one record in a command's hands, from lock to unlock: what both
+// systems and the store show of it, the writes to either, what is remembered of them and
+// told. It decides nothing: what is written, and in which order, is the protocol's
+// (internal/sync). It declares the ports it needs; adapters implement them without
 // importing it.
-package sync
+package session
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package sync
+package session
 
 import (
 	"cmp"
@@ -28,15 +28,15 @@ const (
 // dated further ahead than that was dated by a clock that was wrong.
 const clockSlack = time.Minute
 
-// pingPong refuses a write that would give a field the same values once more than
+// PingPong refuses a write that would give a field the same values once more than
 // two people would. What an operator has typed is his own.
-func (w *work) pingPong(to record.Side, d reconcile.Decision) error {
+func (s *Session) PingPong(to record.Side, d reconcile.Decision) error {
 	if d.Typed {
 		return nil
 	}
-	marks := w.marks()
+	marks := s.marks()
 	var fields []string
-	for _, f := range w.m.Fields(d.Kind) {
+	for _, f := range s.Mapping.Fields(d.Kind) {
 		v, ok := d.To(to)[f.Key]
 		if !ok || !typed(f) || !known(marks, f.Key, to, v) {
 			continue
@@ -54,29 +54,29 @@ func (w *work) pingPong(to record.Side, d reconcile.Decision) error {
 	if len(fields) == 0 {
 		return nil
 	}
-	return &fault.Error{System: fault.Local, Code: fault.PingPong, Owner: fault.OwnerRecord, Op: "sync " + w.what(), Field: strings.Join(fields, ", "),
+	return &fault.Error{System: fault.Local, Code: fault.PingPong, Owner: fault.OwnerRecord, Op: "sync " + s.What(), Field: strings.Join(fields, ", "),
 		Message: "the same values keep being written back and forth: " + strings.Join(fields, ", ") + "; another program undoes what this one writes",
-		Hint:    "find what else writes the field (a workflow, an import), then " + w.hint("reset")}
+		Hint:    "find what else writes the field (a workflow, an import), then " + s.Hint("reset")}
 }
 
-// arrived remembers the values of a write that the other side has shown since; the
+// Arrived remembers the values of a write that the other side has shown since; the
 // next commit stores them.
-func (w *work) arrived(at record.Side, d reconcile.Decision, read map[string]record.Value) {
-	marks := w.marks()
-	for _, f := range w.m.Fields(d.Kind) {
+func (s *Session) Arrived(at record.Side, d reconcile.Decision, read map[string]record.Value) {
+	marks := s.marks()
+	for _, f := range s.Mapping.Fields(d.Kind) {
 		v, ok := d.To(at)[f.Key]
-		if !ok || !typed(f) || !w.ownForm(f.Key, v, read[f.Key]) {
+		if !ok || !typed(f) || !s.OwnForm(f.Key, v, read[f.Key]) {
 			continue
 		}
-		marks = append(marks, store.WriteMark{Field: f.Key, Side: at, Hash: hashValue(v), At: w.e.Now(), Repeat: known(marks, f.Key, at, v)})
+		marks = append(marks, store.WriteMark{Field: f.Key, Side: at, Hash: hashValue(v), At: s.Env.Now(), Repeat: known(marks, f.Key, at, v)})
 	}
-	w.mem.Writes = marks
+	s.Memory.Writes = marks
 }
 
 // marks are the writes of the last hours.
-func (w *work) marks() []store.WriteMark {
-	now := w.e.Now()
-	return slices.DeleteFunc(slices.Clone(w.mem.Writes), func(m store.WriteMark) bool {
+func (s *Session) marks() []store.WriteMark {
+	now := s.Env.Now()
+	return slices.DeleteFunc(slices.Clone(s.Memory.Writes), func(m store.WriteMark) bool {
 		age := now.Sub(m.At)
 		return age > pingPongWindow || age < -clockSlack
 	})

@@ -1,6 +1,8 @@
-package sync
+package session
 
-import "advosync/internal/record"
+import (
+	"advosync/internal/record"
+)
 
 // Listed is what a report has read of many records with lists, so that looking at one of
 // them costs no calls of its own. Nothing is written on it: whatever writes reads each

@@ -1,0 +1,76 @@
+package session
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"advosync/internal/fault"
+	"advosync/internal/record"
+	"advosync/internal/sides"
+)
+
+// NotAccepted is a value that a system answered with a success and did not take.
+func (s *Session) NotAccepted(sys fault.System, keys []string) error {
+	var names []string
+	for _, key := range keys {
+		name := key
+		if f, ok := s.Mapping.Field(key); ok {
+			if name = f.Espo; sys == fault.Advoware {
+				name = f.Advo
+			}
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	field := strings.Join(names, ", ")
+	return &fault.Error{System: sys, Code: fault.NotAccepted, Owner: fault.OwnerRecord, Op: "write " + s.What(), Field: field,
+		Message: "answered with a success, but did not take the value of " + field,
+		Hint:    "check that the field exists there, is not read-only, and that the API user may edit it: advosync doctor"}
+}
+
+func (s *Session) notAcceptedField(name string) error {
+	return s.NotAccepted(fault.EspoCRM, []string{name})
+}
+
+// Unset names the sync fields that the answer does not show as sent: EspoCRM
+// drops what it does not know or allow with a 200.
+func (s *Session) Unset(p record.Patch, after *sides.Espo) []string {
+	var out []string
+	if _, ok := p[record.FieldAdvowareID]; ok && after.AdvowareID != s.Did.LinkID {
+		out = append(out, record.FieldAdvowareID)
+	}
+	if raw, ok := p[record.FieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.RowID) != string(raw) {
+		out = append(out, record.FieldRowID)
+	}
+	if after.Status != record.StatusClean {
+		out = append(out, record.FieldStatus)
+	}
+	return out
+}
+
+// NotTaken names the sync fields that an answer does not show as sent.
+func NotTaken(p record.Patch, o record.Object) []string {
+	var out []string
+	for _, name := range []string{record.FieldStatus, record.FieldErrorMessage, record.FieldRetryCount, record.FieldLastSync, record.FieldRowID, record.FieldAdvowareID} {
+		raw, sent := p[name]
+		if !sent {
+			continue
+		}
+		if got, ok := o.Get(name); ok && !sameJSON(raw, got) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// sameJSON compares two scalars by what they mean: EspoCRM escapes slashes, and
+// answers an empty text for null.
+func sameJSON(sent, got json.RawMessage) bool {
+	var a, b any
+	if json.Unmarshal(sent, &a) != nil || json.Unmarshal(got, &b) != nil {
+		return false
+	}
+	return a == b || a == nil && b == ""
+}

@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"advosync/internal/reconcile"
+	"advosync/internal/record"
+	"advosync/internal/sides"
+	"advosync/internal/store"
+)
+
+// InStep is the memory of a record both sides of which mean the same.
+func (s *Session) InStep(base *store.Base) store.Memory {
+	next := s.Memory
+	next.Base, next.Open, next.Parked, next.Failure, next.Pending = base, nil, nil, nil, ""
+	next.CheckedAt, next.WaitsSince = s.Env.Now(), time.Time{}
+	return next
+}
+
+// KeepBase stores the working base, which is true whatever failed after it, also of
+// a record that is gone from EspoCRM meanwhile. A first contact stays one until it
+// succeeds.
+func (s *Session) KeepBase(next *store.Memory) {
+	if s.Base == nil || s.Espo == nil && s.Memory.Base == nil {
+		return
+	}
+	if s.Espo != nil && s.FirstContact() {
+		next.Base = nil
+		return
+	}
+	b := sides.Clone(s.Base)
+	b.Mapping, b.AdvowareID, b.StoredAt = s.Mapping.Fingerprint(), s.AdvowareID(), s.Env.Now()
+	if b.RowID = ""; s.Espo != nil { // EspoCRM is not told of another one than it carries
+		b.RowID = s.Espo.RowID
+	}
+	if b.LastSync == "" && s.Memory.Base != nil {
+		b.LastSync = s.Memory.Base.LastSync
+	}
+	next.Base = b
+}
+
+// WaitsSince is when the oldest edit was made that this attempt leaves unsynced:
+// what EspoCRM showed before this tool wrote there. An edit that was made in
+// Advoware alone has no stamp and counts from when it was seen.
+func (s *Session) WaitsSince() time.Time {
+	if since := s.Memory.WaitsSince; !since.IsZero() && since.Sub(s.Env.Now()) <= clockSlack {
+		return since
+	}
+	if s.Did.Prior == record.StatusClean && s.Espo != nil && sides.EspoIsBase(s.Mapping, s.Memory.Base, &s.Espo.View) {
+		return s.Env.Now().UTC()
+	}
+	t, err := time.Parse(record.StampLayout, s.Did.PriorStamp[0])
+	if err != nil {
+		return s.Env.Now().UTC()
+	}
+	return t
+}
+
+// KeepWaitsSince remembers the moment of an edit that marking has made
+// invisible, and nothing else: what this attempt planned did not happen.
+func (s *Session) KeepWaitsSince(ctx context.Context) {
+	next := s.Memory
+	if !next.WaitsSince.IsZero() {
+		return
+	}
+	next.WaitsSince = s.WaitsSince()
+	rev, err := s.Env.Store.Commit(ctx, store.Commit{Key: s.Key, Lease: s.Lease.Handle(), Memory: &next})
+	if err != nil {
+		s.Warn("since when the edit waits could not be remembered: %v", err)
+		return
+	}
+	next.Rev, s.Memory = rev, next
+}
+
+// FirstContact is case 5: nothing was ever synced, so nobody asks who moved.
+func (s *Session) FirstContact() bool {
+	return s.Espo.LastSync == "" && (s.Base == nil || s.Knows.Baseless)
+}
+
+// WaitsForAPerson reports whether somebody was asked about the conflict that both sides
+// show still. Nobody has answered, so whoever was not sent by name leaves it to him, also
+// where the policy is another one by now.
+func (s *Session) WaitsForAPerson() bool {
+	p := s.Memory.Parked
+	return p != nil && !p.Doubtful && s.Espo.Status == record.StatusConflict && s.Memory.Open == nil && p.Fingerprint == s.Contents()
+}
+
+// Contents is the fingerprint of what both sides hold now, EspoCRM's half first.
+func (s *Session) Contents() string {
+	return sides.Contents(s.Mapping, s.espoView()) + ":" + sides.Contents(s.Mapping, s.advoView())
+}
+
+// SetBase stores one field's pair.
+func (s *Session) SetBase(b *store.Base, key string, p record.Pair) { sides.Set(s.Mapping, b, key, p) }
+
+// Drop forgets the record, keeping its history.
+func (s *Session) Drop(ctx context.Context) error {
+	c := store.Commit{Key: s.Key, Lease: s.Lease.Handle(), Rev: s.Memory.Rev, History: s.Tells.Closing}
+	if s.Tells.Entry != nil {
+		c.History = append(c.History, *s.Tells.Entry)
+	}
+	if _, err := s.Env.Store.Commit(ctx, c); err != nil {
+		return store.Fault("forget "+s.What(), err)
+	}
+	s.Memory = store.Memory{}
+	return nil
+}
+
+// Agree takes the fields whose contents agree into the working base at the
+// decision: exactly the two values compared.
+func (s *Session) Agree(d reconcile.Decision) {
+	if len(d.Agreed) == 0 {
+		return
+	}
+	s.Knows.Baseless = s.Knows.Baseless || s.Base == nil
+	s.Base = sides.Clone(s.Base)
+	for key, p := range d.Agreed {
+		s.SetBase(s.Base, key, p)
+	}
+}
