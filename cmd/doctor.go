@@ -77,7 +77,7 @@ do. Nothing is changed in either system; a store that is not there yet is made, 
 that what people enter from now on is known to be new, and one of an older version
 is brought up to date, so that commands that only read can read it. With -v every setting in
 force is listed, secrets masked. Exit code 1 when something fails; warnings do not
-count. --mapping examines a mapping file that is not configured yet.`,
+count; 6 when the store is one that is being copied. --mapping examines a mapping file that is not configured yet.`,
 		Example: `  advosync doctor
   advosync doctor --mapping akten.yaml
   advosync doctor -o json`,
@@ -138,11 +138,18 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 		p.Beside = a.configured()
 	}
 	var espo *espocrm.Client
+	halfCopied := false // by a copy of a store, which nobody is to use
 	if cfg != nil {
 		p.Identity = identityOf(cfg)
 		p.NotLeftBehind = func(ctx context.Context, st store.Store) error { return notLeftBehind(ctx, cfg, st, a.log) }
 		closeAll := a.connectPatient(&p, cfg, o, &espo)
 		defer closeAll()
+		open := p.OpenStore
+		p.OpenStore = func(ctx context.Context) (store.Store, error) {
+			st, err := open(ctx)
+			halfCopied = fault.Is(err, fault.HalfCopied)
+			return st, err
+		}
 	}
 	findings := doctor.Run(ctx, p, doctor.Options{Timeout: o.timeout, Samples: o.samples, Entity: o.entity, Values: a.flags.verbose > 0})
 	if err := ctx.Err(); err != nil {
@@ -159,7 +166,10 @@ func (a *app) examine(ctx context.Context, o doctorFlags) error {
 	if err := report.Findings(a.console.Out, result.OfOffice(result.Findings{Findings: findings}, a.office), a.reportOptions("")); err != nil {
 		return err
 	}
-	if doctor.Failed(findings) {
+	switch {
+	case halfCopied:
+		return &reported{code: exitHalted}
+	case doctor.Failed(findings):
 		return &reported{code: exitCannotRun}
 	}
 	return nil

@@ -3,6 +3,10 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +14,8 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/console"
 	"advosync/internal/doctor"
+	"advosync/internal/fault"
+	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
 	"advosync/internal/store/storetest"
@@ -63,6 +69,39 @@ func TestDoctorOnRedis(t *testing.T) {
 			}
 			if len(got) != len(c.want) {
 				t.Errorf("%+v\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A memory is not copied to a server that may throw it away.
+func TestCopyAsksTheServer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, args, want string }{
+		{"keeps", "--appendonly yes", ""},
+		{"would evict", "--appendonly yes --maxmemory-policy allkeys-lru", ""},
+		{"evicts", "--appendonly yes --maxmemory 64mb --maxmemory-policy allkeys-lru", "maxmemory-policy is allkeys-lru: under pressure the server throws away announced writes and what was overwritten; nothing was copied"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			leave(t, filepath.Join(dir, "state.db"), store.Identity{EspoCRM: "crm.example.de", Kanzlei: "K1", Database: "ADVOWARE"}, true)
+			yaml := filepath.Join(dir, "advosync.yaml")
+			text := fmt.Sprintf("espocrm: {url: 'https://crm.example.de'}\nadvoware: {kanzlei: K1}\nstore: {driver: redis, path: %q}\nredis: {url: %q}\n", filepath.Join(dir, "state.db"), storetest.StartRedis(t, strings.Fields(c.args)...).URL())
+			if err := os.WriteFile(yaml, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, dryRun := range []bool{true, false} {
+				con, out := console.Test(80, false, false)
+				a := &app{flags: globalFlags{config: yaml, quiet: true}, format: report.Table, log: slog.New(slog.DiscardHandler)}
+				a.bind(deps{console: con, now: time.Now, newRunID: func() string { return "r" }, settings: readSettings}, nil)
+				err := a.copyStore(t.Context(), copyFlags{from: "embedded", dryRun: dryRun})
+				switch f := fault.As(err); {
+				case c.want == "" && err != nil, c.want != "" && (f == nil || !strings.HasSuffix(f.Message, c.want)):
+					t.Errorf("dry run %v: %v", dryRun, err)
+				case c.want != "" && out.Out.Len() > 0:
+					t.Errorf("%s", out.Out.String())
+				}
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"advosync/internal/config"
 	"advosync/internal/report"
 	"advosync/internal/result"
+	"advosync/internal/store/carry"
 )
 
 // drainLook is how often a drain looks whether all is done.
@@ -72,6 +73,9 @@ func (a *app) withFleet(ctx context.Context, names []string, readOnly bool, run 
 			return err
 		}
 		defer func() { _ = st.Close() }()
+		if err := carry.Whole(ctx, st); err != nil {
+			return err
+		}
 		offices = append(offices, fleetOffice{cfg: cfg, queue: queue, store: st})
 	}
 	return run(ctx, offices)

@@ -169,7 +169,12 @@ func (a *app) failDocument(called *cobra.Command, args []string, form *result.Er
 	if f != report.JSON && f != report.YAML {
 		return
 	}
-	doc := result.OfOffice(result.Document{Run: result.Run{ID: a.newRunID(), Command: called.Name(), StartedAt: a.now().UTC().Truncate(time.Millisecond)}, Error: form}, a.office)
+	_, name, nested := strings.Cut(called.CommandPath(), " ")
+	if !nested {
+		name = called.Name()
+	}
+	dryRun, _ := called.Flags().GetBool("dry-run") // false, too, where there is no such flag
+	doc := result.OfOffice(result.Document{Run: result.Run{ID: a.newRunID(), Command: name, StartedAt: a.now().UTC().Truncate(time.Millisecond), DryRun: dryRun}, Error: form}, a.office)
 	// Nothing is left to be done when even this cannot be written.
 	_ = report.Document(a.console.Out, doc, report.Options{Format: f})
 }

@@ -14,6 +14,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/config"
+	"advosync/internal/doctor"
 	"advosync/internal/fault"
 	"advosync/internal/lease"
 	"advosync/internal/report"
@@ -44,7 +45,9 @@ func (a *app) storeCopyCommand() *cobra.Command {
 		Long: `Copy all that another store remembers into the configured one, which must hold
 nothing yet. The other one is the file of store.path (embedded), the server of
 redis.url (redis), or a file that this configuration had before (exit code 6 names
-it). It is only read, after it was brought up to date as by any command.
+it). It is only read, after it was brought up to date as by any command. Of other
+systems than the configured ones it is refused, but where --allow-moved says that
+they have only changed their addresses.
 
 Nobody may work meanwhile: stop timers, services and other hosts first. The command
 takes the locks of all passes in both stores, and refuses (exit code 11) while
@@ -61,6 +64,7 @@ line to type; after an interruption the copy begins anew.`,
 	f.SortFlags = false
 	f.StringVar(&o.from, "from", "", "`store` to copy: embedded, redis, or a file")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be copied, write nothing")
+	f.BoolVar(&o.allowMoved, "allow-moved", false, "copy although the other store names other systems, because\nthey have only changed their addresses")
 	must(c.RegisterFlagCompletionFunc("from", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"embedded", "redis"}, cobra.ShellCompDirectiveDefault
 	}))
@@ -74,8 +78,9 @@ line to type; after an interruption the copy begins anew.`,
 }
 
 type copyFlags struct {
-	from   string
-	dryRun bool
+	from       string
+	dryRun     bool
+	allowMoved bool
 }
 
 // source is the place that --from names; the configured one is none.
@@ -111,16 +116,25 @@ func sameFile(a, b string) bool {
 	return filepath.Clean(a) == filepath.Clean(b) || errA == nil && errB == nil && os.SameFile(x, y)
 }
 
-// copyLine is the command that copies what a place remembers.
-func copyLine(cfg *config.Config, place config.StoreSettings) string {
+// copyLine is the command that copies what a place remembers; moved: of systems that have
+// changed their addresses.
+func copyLine(cfg *config.Config, place config.StoreSettings, moved bool) string {
 	from := place.Driver
 	if from == "embedded" && place.Path != cfg.Store.Path {
-		from = place.Path
-		if strings.ContainsAny(from, " '\"") {
-			from = fmt.Sprintf("%q", from)
-		}
+		from = quoted(place.Path)
+	}
+	if moved {
+		from += " --allow-moved"
 	}
 	return result.CommandOf("advosync store copy --from "+from, cfg.Office)
+}
+
+// quoted is a path as it is typed.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " '\"") {
+		return fmt.Sprintf("%q", path)
+	}
+	return path
 }
 
 // copyStore copies what a store remembers into the configured one.
@@ -135,20 +149,18 @@ func (a *app) copyStore(ctx context.Context, o copyFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	job := carry.Copy{Line: copyLine(cfg, place), Entities: cfg.EntityNames(), Owner: lease.Self("store copy", a.newRunID()), TTL: cfg.Sync.LockTTL, Now: a.now, Log: a.log}
-	old := *cfg
-	old.Store = place
-	if job.From, err = openStore(ctx, &old, o.dryRun); err != nil {
-		return err
+	job := carry.Copy{Line: copyLine(cfg, place, o.allowMoved), Entities: cfg.EntityNames(), Owner: lease.Self("store copy", a.newRunID()), TTL: cfg.Sync.LockTTL, Now: a.now, Log: a.log}
+	theirs, err := a.openBoth(ctx, &job, cfg, place, o)
+	defer func() {
+		for _, s := range []store.Store{job.From, job.To} {
+			if s != nil {
+				err = errors.Join(err, s.Close())
+			}
+		}
+	}()
+	if err != nil {
+		return aboutStores(err, job, cfg, place)
 	}
-	defer func() { err = errors.Join(err, job.From.Close()) }()
-	if err := copyable(ctx, job.From, cfg); err != nil {
-		return err
-	}
-	if job.To, err = openStore(ctx, cfg, o.dryRun); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, job.To.Close()) }()
 	job.Bar = func(n int) { a.activity.Doing("copies and compares", n) }
 	job.Step = a.activity.Step
 	do := carry.Run
@@ -157,31 +169,93 @@ func (a *app) copyStore(ctx context.Context, o copyFlags) (err error) {
 	}
 	done, err := do(ctx, job)
 	if err != nil {
-		return heldStore(err)
+		return aboutStores(err, job, cfg, place)
 	}
-	doc := result.Copied{From: job.From.Describe(), To: job.To.Describe(), DryRun: o.dryRun, Again: done.Again, Entities: []result.CopiedEntity{}, History: done.History, Values: done.Values}
+	if mine := identityOf(cfg); theirs != mine && !o.dryRun { // until here it is refused as any store of other systems is
+		if err := give(ctx, job.To, theirs, mine, a.log); err != nil {
+			return err
+		}
+	}
+	return a.showCopied(job, done, o.dryRun)
+}
+
+// openBoth opens both stores, refuses what is not to be copied, and says whose records these
+// are.
+func (a *app) openBoth(ctx context.Context, job *carry.Copy, cfg *config.Config, place config.StoreSettings, o copyFlags) (theirs store.Identity, err error) {
+	old := *cfg
+	old.Store = place
+	from, err := openStore(ctx, &old, o.dryRun)
+	if err != nil {
+		return theirs, carry.FromSource(err)
+	}
+	job.From = from
+	if theirs, err = systemsOf(ctx, from, cfg, o.allowMoved, copyLine(cfg, place, true)); err != nil {
+		return theirs, carry.FromSource(err)
+	}
+	if err := noPass(ctx, from, cfg); err != nil {
+		return theirs, carry.FromSource(err)
+	}
+	to, err := openStore(ctx, cfg, o.dryRun)
+	if err != nil {
+		return theirs, err
+	}
+	job.To = to
+	return theirs, a.lasting(ctx, to)
+}
+
+// lasting refuses a Redis server that may throw away what it is given, and says what else
+// doctor would say of it.
+func (a *app) lasting(ctx context.Context, to store.Store) error {
+	s, is, err := redisSettings(ctx, to)
+	if err != nil || !is {
+		if err != nil {
+			a.log.Warn("the settings of the new store's server are not known; look at maxmemory-policy and appendonly yourself", "error", err.Error())
+		}
+		return nil
+	}
+	if f := doctor.JudgeEviction(s); f.Result == result.FindingFail {
+		return &fault.Error{System: fault.Local, Code: "store_forgets", Owner: fault.OwnerSystem, Message: to.Describe() + ": " + f.Message + "; nothing was copied", Hint: f.Hint}
+	}
+	for _, f := range doctor.JudgeRedis(s) {
+		a.log.Warn("new store: "+f.Message, "hint", f.Hint)
+	}
+	return nil
+}
+
+func (a *app) showCopied(job carry.Copy, done carry.Report, dryRun bool) error {
+	doc := result.Copied{From: job.From.Describe(), To: job.To.Describe(), DryRun: dryRun, Again: done.Again, Entities: []result.CopiedEntity{}, History: done.History, Values: done.Values}
 	for _, name := range slices.Sorted(maps.Keys(done.Entities)) {
 		doc.Entities = append(doc.Entities, result.CopiedEntity{Entity: name, Records: done.Entities[name].Records, Announced: done.Entities[name].Announced})
 	}
 	if err := report.Copied(a.console.Out, result.OfOffice(doc, a.office), a.reportOptions("")); err != nil {
 		return err
 	}
-	if !o.dryRun && !a.flags.quiet {
+	if !dryRun && !a.flags.quiet {
 		a.note("next: advosync doctor, then advosync cron-run: because of the move it has nothing to write. Keep the old store until then; it holds client data, so delete it later")
 	}
 	return nil
 }
 
-// copyable refuses a store that remembers other systems' records, and one over which
-// workers have a part of a pass.
-func copyable(ctx context.Context, from store.Store, cfg *config.Config) error {
+// systemsOf are those whose records a store remembers; others than the configured ones are
+// refused, unless they have only changed their addresses. line: the command that says so.
+func systemsOf(ctx context.Context, from store.Store, cfg *config.Config, moved bool, line string) (store.Identity, error) {
 	theirs, known, err := store.IdentityOf(ctx, from)
-	if err != nil {
-		return err
+	mine := identityOf(cfg)
+	switch {
+	case err != nil:
+		return theirs, err
+	case !known:
+		return mine, nil
+	case theirs != mine && !moved:
+		e := store.Others(from, theirs, mine)
+		e.Hint = "if the new address is a mistake, correct it; if a system has only changed its address: " + line
+		return theirs, e
 	}
-	if mine := identityOf(cfg); known && theirs != mine {
-		return store.Others(from, theirs, mine)
-	}
+	return theirs, nil
+}
+
+// noPass refuses a store over which workers have a part of a pass.
+func noPass(ctx context.Context, from store.Store, cfg *config.Config) error {
 	for _, entity := range cfg.EntityNames() {
 		u, err := batch.LoadUnderway(ctx, from, entity)
 		if err != nil {
@@ -196,12 +270,37 @@ func copyable(ctx context.Context, from store.Store, cfg *config.Config) error {
 	return nil
 }
 
-// heldStore is the error of a copy, with the exit code of a store on which somebody works.
-func heldStore(err error) error {
-	var held *lease.HeldError
-	if !errors.As(err, &held) {
-		return err
+// inFormer is a command about the store that is copied, as long as another one is configured.
+func inFormer(command string, cfg *config.Config, place config.StoreSettings) string {
+	name := config.EnvName
+	if cfg.Office != "" {
+		name = func(key string) string { return config.OfficeEnvName(cfg.Office, key) }
 	}
-	return &exitWith{code: exitLocked, error: &fault.Error{System: fault.Local, Code: "locked", Owner: fault.OwnerSystem, Transient: true, Message: err.Error(),
-		Hint: "stop timers, services and other hosts, then try again; locks are listed by: advosync unlock --list"}}
+	line := name("store.driver") + "=" + place.Driver + " "
+	if place.Path != cfg.Store.Path {
+		line += name("store.path") + "=" + quoted(place.Path) + " "
+	}
+	return line + result.CommandOf(command, cfg.Office)
+}
+
+// aboutStores is the error of a copy: where somebody is at work on a store it says how to see
+// who, with the exit code of that, and what the store that is copied has failed with is looked
+// at there.
+func aboutStores(err error, job carry.Copy, cfg *config.Config, place config.StoreSettings) error {
+	var used *carry.InUse
+	var source *carry.OfSource
+	switch f := fault.As(err); {
+	case errors.As(err, &used):
+		list, free := "advosync unlock --list", "advosync unlock --stale"
+		if used.Store == job.From {
+			list, free = inFormer(list, cfg, place), inFormer(free, cfg, place)
+		}
+		return &exitWith{code: exitLocked, error: &fault.Error{System: fault.Local, Code: "locked", Owner: fault.OwnerSystem, Transient: true, Message: err.Error(),
+			Hint: "stop timers, services and other hosts, or wait until it has ended, then try again; the locks of that store: " + list + "; those that nobody holds any more are freed by: " + free}}
+	case errors.As(err, &source) && f != nil && f.Code == fault.StoreBroken && !f.Transient:
+		of := *f
+		of.Hint = "this is the store to copy from; to look at it: " + inFormer("advosync doctor", cfg, place)
+		return &of
+	}
+	return err
 }

@@ -36,7 +36,7 @@ type Config struct {
 	offices []*Config      // each resolved; empty where none is configured
 	sources map[string]raw // of an office: where what is set stands
 	roots   []string       // files of embedded stores that a prefix would set apart
-	taken   []string       // where the memories of all offices are
+	others  []string       // where the memories of the other offices are, or would be
 	// redisNamed: redis.url is set, whatever the driver.
 	redisNamed bool
 }

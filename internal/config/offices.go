@@ -167,12 +167,8 @@ func (l *loading) offices(v *viper.Viper) {
 		}
 	}
 	l.apart()
-	var taken []string
 	for _, o := range l.cfg.offices {
-		taken = append(taken, o.storePlace())
-	}
-	for _, o := range l.cfg.offices {
-		o.taken = taken
+		o.others = othersPlaces(o, l.cfg.offices)
 		if top := l.cfg.Store.Path; top != "" && !slices.Contains(o.roots, top) {
 			o.roots = append(o.roots, top) // where the memory was before there were offices
 		}
@@ -318,14 +314,47 @@ func (c *Config) storePlace() string {
 	return path
 }
 
+// othersPlaces are those of the other offices' memories, in use or not. What is only another
+// one's by its configuration, and this office's, too, is not among them.
+func othersPlaces(c *Config, all []*Config) (places []string) {
+	mine := c.storePlaces()
+	for _, o := range all {
+		for _, place := range o.storePlaces() {
+			if o != c && (place == o.storePlace() || !slices.Contains(mine, place)) {
+				places = append(places, place)
+			}
+		}
+	}
+	return places
+}
+
+// storePlaces are where an office's memory may be by what it names itself: where it is, and
+// where it would be with another store.driver.
+func (c *Config) storePlaces() []string {
+	file, server := *c, *c
+	file.Store.Driver, server.Store.Driver = "embedded", "redis"
+	if c.Store.Driver == "embedded" && !c.redisNamed {
+		return []string{file.storePlace()}
+	}
+	return []string{file.storePlace(), server.storePlace()}
+}
+
+// Names reports whether a place that Former has named is one that this configuration
+// names itself: it is this office's, with another store.driver.
+func (c *Config) Names(s StoreSettings) bool {
+	return s.Driver != c.Store.Driver && s.Path == c.Store.Path
+}
+
 // Former are places, beside this office's own, in which its memory may have been left:
 // the office was alone until now, or has been renamed, or is alone again, or has moved from
-// files to Redis, or back while redis.url is still named. None of them is a configured office's. prefixes are those that the Redis
+// files to Redis, or back while redis.url is still named. None of them is another configured
+// office's, be it in use or not. prefixes are those that the Redis
 // server holds keys of; "" is always among them.
 func (c *Config) Former(prefixes []string) (all []StoreSettings) {
 	add := func(s StoreSettings) {
 		o := *c
-		if o.Store = s; !slices.Contains(c.taken, o.storePlace()) {
+		o.Store = s
+		if place := o.storePlace(); place != c.storePlace() && !slices.Contains(c.others, place) {
 			all = append(all, s)
 		}
 	}
@@ -407,7 +436,7 @@ func (c *Config) hooksAt() string {
 // prefix stands before the keys.
 func (l *loading) ownStore() {
 	c := l.cfg
-	c.roots, c.taken = []string{c.Store.Path}, []string{c.storePlace()}
+	c.roots = []string{c.Store.Path}
 	_, c.redisNamed = l.sources["redis.url"]
 	if c.Store.Prefix != "" && (!plainName.MatchString(c.Store.Prefix) || len(c.Store.Prefix) > maxOfficeName) {
 		l.add("store.prefix", l.sources["store.prefix"], "must be small letters, digits and - between them, at most %d", maxOfficeName)
@@ -419,7 +448,6 @@ func (l *loading) ownStore() {
 		return
 	}
 	l.inForce("store.path", filepath.Join(filepath.Dir(c.Store.Path), c.Store.Prefix, filepath.Base(c.Store.Path)), &c.Store.Path)
-	c.taken = []string{c.storePlace()}
 }
 
 // ownFiles gives an office files of its own where the top level names one for all.

@@ -211,6 +211,43 @@ func TestOfficesApart(t *testing.T) {
 	}
 }
 
+// TestOfficesFormerPlaces: what another office has, or had before all moved to Redis, is
+// nobody else's former memory, though their systems may look the same (another port).
+func TestOfficesFormerPlaces(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"state.db", "a/state.db", "b/state.db", "gone/state.db"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700), os.WriteFile(filepath.Join(dir, name), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name, offices, driver string
+		a, b                  []string // files
+	}{
+		{"files", "[{name: a}, {name: b}]", "embedded", []string{"state.db", "gone/state.db"}, []string{"state.db", "gone/state.db"}},
+		{"all moved", "[{name: a}, {name: b}]", "redis", []string{"state.db", "a/state.db", "gone/state.db"}, []string{"state.db", "b/state.db", "gone/state.db"}},
+		{"one moved", "[{name: a}, {name: b, store: {driver: embedded}}]", "redis", []string{"state.db", "a/state.db", "gone/state.db"}, []string{"state.db", "gone/state.db"}},
+		{"the first one's is the file of before", "[{name: a, store: {prefix: ''}}, {name: b}]", "redis", []string{"state.db", "a/state.db", "gone/state.db"}, []string{"a/state.db", "b/state.db", "gone/state.db"}},
+		{"two that share a file by their configuration", "[{name: a}, {name: b, store: {prefix: a}, redis: {url: 'redis://localhost/7'}}]", "redis",
+			[]string{"state.db", "a/state.db", "b/state.db", "gone/state.db"}, []string{"state.db", "a/state.db", "b/state.db", "gone/state.db"}},
+	} {
+		p := newPlace(t)
+		p.write("advosync.yaml", "store: {driver: "+c.driver+", path: "+dir+"/state.db}\noffices: "+c.offices)
+		for i, o := range p.mustLoad().Offices() {
+			var got []string
+			for _, s := range o.Former(nil) {
+				if s.Driver == "embedded" {
+					got = append(got, strings.TrimPrefix(s.Path, dir+"/"))
+				}
+			}
+			slices.Sort(got)
+			if want := [][]string{c.a, c.b}[i]; !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+				t.Errorf("%s: %s: %q", c.name, o.Office, got)
+			}
+		}
+	}
+}
+
 // TestOfficesShareAnEspoCRM: two offices may have one EspoCRM, as two users who see other
 // records each.
 func TestOfficesShareAnEspoCRM(t *testing.T) {

@@ -25,7 +25,7 @@ func TestRedisSettings(t *testing.T) {
 	} {
 		s := good
 		c.change(&s)
-		found := orOK(judgeRedis(s), "fine")
+		found := orOK(JudgeRedis(s), "fine")
 		if len(found) != 1 || found[0].Result != c.result || !strings.Contains(found[0].Message, c.says) || found[0].Hint == "" && c.result != result.FindingOK {
 			t.Errorf("%s: %+v", name, found)
 		}

@@ -107,10 +107,11 @@ func (v *visit) checkRedis(ctx context.Context) []result.Finding {
 	if !is {
 		return one(warn("", "the store is not Redis", ""))
 	}
-	return orOK(judgeRedis(s), "Redis %s keeps what it is given (appendonly, noeviction)", s.Version)
+	return orOK(JudgeRedis(s), "Redis %s keeps what it is given (appendonly, noeviction)", s.Version)
 }
 
-func judgeRedis(s RedisSettings) []result.Finding {
+// JudgeRedis says what is wrong with a server's keeping of what it is given.
+func JudgeRedis(s RedisSettings) []result.Finding {
 	var found []result.Finding
 	if major, err := strconv.Atoi(strings.SplitN(s.Version, ".", 2)[0]); err == nil && major < 6 {
 		found = append(found, fail("Redis "+s.Version+" is too old; the locks need version 6", "update the server"))
@@ -118,12 +119,8 @@ func judgeRedis(s RedisSettings) []result.Finding {
 	if s.Role != "" && s.Role != "master" {
 		found = append(found, fail("this server is a "+s.Role+" and refuses writes", "set redis.url to the master"))
 	}
-	switch {
-	case s.Eviction == "noeviction" || s.Eviction == "":
-	case s.MaxMemory > 0:
-		found = append(found, fail("maxmemory-policy is "+s.Eviction+": under pressure the server throws away announced writes and what was overwritten", "set maxmemory-policy noeviction in redis.conf"))
-	default:
-		found = append(found, warn("", "maxmemory-policy is "+s.Eviction+"; nothing is thrown away as long as maxmemory is 0", "set maxmemory-policy noeviction in redis.conf"))
+	if f := JudgeEviction(s); f.Message != "" {
+		found = append(found, f)
 	}
 	switch {
 	case s.AppendOnly:
@@ -135,4 +132,16 @@ func judgeRedis(s RedisSettings) []result.Finding {
 		found = append(found, warn("", "the server does not say whether it persists", "look that redis.conf has appendonly yes"))
 	}
 	return found
+}
+
+// JudgeEviction says whether a server may throw away what it is given; nothing where it does
+// not.
+func JudgeEviction(s RedisSettings) (f result.Finding) {
+	switch {
+	case s.Eviction == "noeviction" || s.Eviction == "":
+		return f
+	case s.MaxMemory > 0:
+		return fail("maxmemory-policy is "+s.Eviction+": under pressure the server throws away announced writes and what was overwritten", "set maxmemory-policy noeviction in redis.conf")
+	}
+	return warn("", "maxmemory-policy is "+s.Eviction+"; nothing is thrown away as long as maxmemory is 0", "set maxmemory-policy noeviction in redis.conf")
 }

@@ -39,6 +39,12 @@ func (i Identity) String() string {
 	return text
 }
 
+// Akin reports whether both may be one office's, one of whose systems has moved: they
+// have EspoCRM or the Kanzlei in common.
+func (i Identity) Akin(o Identity) bool {
+	return i.EspoCRM == o.EspoCRM || strings.EqualFold(i.Kanzlei, o.Kanzlei)
+}
+
 const identityKey = "identity"
 
 // IdentityOf is whose a store is; false: nobody's yet.
@@ -103,12 +109,12 @@ func Others(s Store, theirs, mine Identity) *fault.Error {
 		Hint:    "check --config and store.path: every office needs a store of its own; when a system has only changed its address: advosync cron-run --allow-moved"}
 }
 
-// LeftBehind is the failure of a store that is nobody's yet, where another one that no
-// office uses remembers the records of the same systems, or whatever it does with them.
-// way: how to go on with it, in words.
-func LeftBehind(s Store, other, does string, mine Identity, way string) *fault.Error {
+// LeftBehind is the failure of a store that remembers nothing yet, where another one that
+// no office uses does. does: what that one does, such as "remembers …"; way: how to go on
+// with it; in words.
+func LeftBehind(s Store, other, does, way string) *fault.Error {
 	return &fault.Error{System: fault.Local, Code: fault.Moved, Owner: fault.OwnerSystem,
-		Message: fmt.Sprintf("%s remembers nothing yet, and %s, which is not in use, %s the records of the same systems (%s)", s.Describe(), other, does, mine),
+		Message: fmt.Sprintf("%s remembers nothing yet, and %s, which is not in use, %s", s.Describe(), other, does),
 		Hint:    way + "; to begin without one: advosync cron-run --allow-moved"}
 }
 

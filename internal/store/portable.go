@@ -18,9 +18,9 @@ type Portable interface {
 	AddLinked(ctx context.Context, entity string, numbers []int64) error
 	// Lasting lists the keys of the values that do not expire, sorted.
 	Lasting(ctx context.Context) ([]string, error)
-	// Clear drops everything but the locks and the value under keep. It may be cut off
+	// Clear drops everything but the locks and the values under keep. It may be cut off
 	// and begun again.
-	Clear(ctx context.Context, keep string) error
+	Clear(ctx context.Context, keep []string) error
 }
 
 // Holdings are what a store holds.

@@ -66,8 +66,8 @@ func Look(ctx context.Context, job Copy) (Report, error) {
 	return c.report, c.unused(ctx, job.From, job.To)
 }
 
-// Run copies. Errors: *lease.HeldError where somebody is at work on one of the stores;
-// faults. After one that came later than the checks, To is marked, and Run begins anew.
+// Run copies. Errors: *InUse where somebody is at work on one of the stores; *OfSource around
+// what From failed with; faults. After one that came later than the checks, To is marked, and Run begins anew.
 func Run(ctx context.Context, job Copy) (Report, error) {
 	c, err := newCopying(job)
 	if err != nil {
@@ -90,8 +90,9 @@ func Run(ctx context.Context, job Copy) (Report, error) {
 // copying is one copy under way.
 type copying struct {
 	Copy
-	from, to store.Portable
-	report   Report
+	from   source
+	to     store.Portable
+	report Report
 	// servers keep From and To; renamed is how From's is called in To.
 	servers [2]string
 	renamed store.Succession
@@ -102,18 +103,18 @@ type copying struct {
 
 func newCopying(job Copy) (*copying, error) {
 	c := &copying{Copy: job, began: job.Now().UTC().Truncate(time.Second)}
-	var ok [2]bool
-	c.from, ok[0] = store.PortableOf(job.From)
-	c.to, ok[1] = store.PortableOf(job.To)
-	if !ok[0] || !ok[1] {
+	from, okFrom := store.PortableOf(job.From)
+	to, okTo := store.PortableOf(job.To)
+	if !okFrom || !okTo {
 		return nil, fmt.Errorf("carry: %T cannot be copied into %T", job.From, job.To)
 	}
+	c.from, c.to = source{Portable: from, all: job.From}, to
 	return c, nil
 }
 
 // look counts, and refuses a source that is no whole memory and a target that holds one.
 func (c *copying) look(ctx context.Context) error {
-	if err := Whole(ctx, c.From); err != nil {
+	if err := ofSource(Whole(ctx, c.From)); err != nil {
 		return err
 	}
 	keys, err := c.from.Lasting(ctx)
@@ -218,7 +219,7 @@ func (c *copying) unused(ctx context.Context, stores ...store.Store) error {
 		}
 		for _, l := range locks {
 			state := lease.StateOf(l, func(o store.Owner) bool { return lease.Dead(o, c.Owner) }, c.Now())
-			if state != lease.Stale && !slices.Contains(c.keys, l.Key) {
+			if state != lease.Stale && !(slices.Contains(c.keys, l.Key) && l.Owner.Run == c.Owner.Run) {
 				return atWork(s, l)
 			}
 		}
@@ -226,9 +227,42 @@ func (c *copying) unused(ctx context.Context, stores ...store.Store) error {
 	return nil
 }
 
+// unbroken refuses stores in which a lock of ours is no more: somebody has broken it, and may
+// have worked there since.
+func (c *copying) unbroken(ctx context.Context) error {
+	for _, s := range []store.Store{c.From, c.To} {
+		locks, err := s.Locks(ctx)
+		if err != nil {
+			return err
+		}
+		for _, key := range c.keys {
+			if !slices.ContainsFunc(locks, func(l store.Lock) bool { return l.Key == key && l.Owner.Run == c.Owner.Run }) {
+				return &fault.Error{System: fault.Local, Code: codeMoving, Owner: fault.OwnerSystem, Transient: true,
+					Message: fmt.Sprintf("%s: the lock %s, which keeps others out, was freed by somebody while the store was copied", s.Describe(), key),
+					Hint:    "stop whatever works with either store (timers, services, other hosts), then: " + c.Line}
+			}
+		}
+	}
+	return nil
+}
+
+// InUse is the refusal of a store on which somebody holds a lock; it wraps a
+// *lease.HeldError.
+type InUse struct {
+	Store store.Store
+	held  *lease.HeldError
+}
+
+// Error names the store, the lock and its holder.
+func (e *InUse) Error() string {
+	return fmt.Sprintf("%s: %s is %v", e.Store.Describe(), e.held.Lock.Key, e.held)
+}
+
+func (e *InUse) Unwrap() error { return e.held }
+
 // atWork says on which store somebody holds a lock.
 func atWork(s store.Store, l store.Lock) error {
-	return fmt.Errorf("%s: %s is %w", s.Describe(), l.Key, &lease.HeldError{Lock: l})
+	return &InUse{Store: s, held: &lease.HeldError{Lock: l}}
 }
 
 // run copies and compares, under the locks.
@@ -241,7 +275,7 @@ func (c *copying) run(ctx context.Context) error {
 	if err := c.mark(ctx); err != nil {
 		return err
 	}
-	if err := c.to.Clear(ctx, marker); err != nil {
+	if err := c.clear(ctx); err != nil {
 		return err
 	}
 	if c.Bar != nil {
@@ -258,6 +292,15 @@ func (c *copying) run(ctx context.Context) error {
 		}
 	}
 	return c.To.Delete(ctx, marker)
+}
+
+// clear drops what the target holds, but for the mark and what is no memory.
+func (c *copying) clear(ctx context.Context) error {
+	keys, err := c.to.Lasting(ctx)
+	if err != nil {
+		return err
+	}
+	return c.to.Clear(ctx, slices.DeleteFunc(keys, func(key string) bool { return !stays(key) }))
 }
 
 // stillMarked refuses a target that has lost the mark: it has lost more, perhaps.
@@ -294,7 +337,8 @@ func (c *copying) ask(ctx context.Context) (servers [2]string, err error) {
 }
 
 // undisturbed makes sure, at the end, that the same servers keep the stores, so that
-// neither has lost anything meanwhile, and that nobody has begun to work.
+// neither has lost anything meanwhile, that the locks that keep others out are still held,
+// and that nobody has begun to work.
 func (c *copying) undisturbed(ctx context.Context) error {
 	servers, err := c.ask(ctx)
 	if err != nil {
@@ -303,6 +347,9 @@ func (c *copying) undisturbed(ctx context.Context) error {
 	if servers != c.servers {
 		return &fault.Error{System: fault.Local, Code: codeMoving, Owner: fault.OwnerSystem, Transient: true,
 			Message: "a Redis server was restarted or replaced while the store was copied, and may have lost a part", Hint: "once it is at rest: " + c.Line}
+	}
+	if err := c.unbroken(ctx); err != nil {
+		return err
 	}
 	return c.unused(ctx, c.From, c.To)
 }

@@ -385,7 +385,7 @@ func TestOthersAtWork(t *testing.T) {
 		t.Errorf("the target holds %v", got)
 	}
 	// Once all records were read, and while both are being compared.
-	at := map[string]int{"a new line": 700, "a commit": 700, "a value": 1300}
+	at := map[string]int{"a new line": 700, "a commit": 700, "a value": 1300, "a value that is dropped": 1300}
 	for name, disturb := range map[string]func(){
 		"a new line": func() { must(t, a.Append(t.Context(), store.Entry{ID: "new", At: time.Now(), Entity: "Beteiligte"})) },
 		"a commit": func() {
@@ -399,7 +399,8 @@ func TestOthersAtWork(t *testing.T) {
 			must(t, err)
 			must(t, a.Release(t.Context(), granted))
 		},
-		"a value": func() { must(t, a.Put(t.Context(), "import/beteiligte/9", []byte("{}"), 0)) },
+		"a value that is dropped": func() { must(t, a.Delete(t.Context(), "alert:x")) },
+		"a value":                 func() { must(t, a.Put(t.Context(), "import/beteiligte/9", []byte("{}"), 0)) },
 	} {
 		n, job := 0, jobOf(a, b)
 		job.Step = func() {
@@ -413,6 +414,73 @@ func TestOthersAtWork(t *testing.T) {
 		}
 		if err := carry.Whole(t.Context(), b); !fault.Is(err, fault.HalfCopied) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Whoever breaks a lock that keeps passes out, and has given it back since, is found.
+func TestALockThatIsBroken(t *testing.T) {
+	for _, key := range []string{"sync_lock:beteiligte:cron-run", "sync_lock:akten:cron-run", "sync_lock:store:copy"} {
+		for i, name := range []string{"source", "target"} {
+			a, b := memory.New(nil), memory.New(nil)
+			fillMany(t, a, 3)
+			job, n := jobOf(a, b), 0
+			job.Step = func() {
+				if n++; n == 5 {
+					s := []store.Store{a, b}[i]
+					locks, err := s.Locks(t.Context())
+					must(t, err)
+					for _, l := range locks {
+						if l.Key == key {
+							_, err := s.Break(t.Context(), l)
+							must(t, err)
+						}
+					}
+				}
+			}
+			_, err := carry.Run(t.Context(), job)
+			if err == nil || key != "sync_lock:store:copy" && !fault.Is(err, "store_in_use") {
+				t.Errorf("%s of the %s: %v", key, name, err)
+			}
+			if err := carry.Whole(t.Context(), b); !fault.Is(err, fault.HalfCopied) {
+				t.Errorf("%s of the %s: taken for whole: %v", key, name, err)
+			}
+		}
+	}
+}
+
+// What is about the target itself stays there, such as that its fleet is drained.
+func TestOrdersStay(t *testing.T) {
+	a, b := memory.New(nil), memory.New(nil)
+	fillMany(t, a, 3)
+	must(t, b.Put(t.Context(), "fleet:drained", []byte(`{"by":"anna"}`), 0))
+	must(t, b.Put(t.Context(), "half-copied", []byte(`{"line":"x"}`), 0)) // and what an interrupted copy has left does not
+	must(t, b.Put(t.Context(), "runs", []byte(`[]`), 0))
+	_, err := carry.Run(t.Context(), jobOf(a, b))
+	must(t, err)
+	got := values(t, b)
+	if got["fleet:drained"] != `{"by":"anna"}` || got["runs"] != `["r"]` || got["half-copied"] != "" {
+		t.Errorf("%v", got)
+	}
+}
+
+// A failure of the store that is copied is told from one of the other.
+func TestOfSource(t *testing.T) {
+	for i, calls := range [][]string{{"Holdings", "Lasting", "Scan", "Linked", "Entries"}, {"Holdings", "Lasting", "Scan", "Entries", "Clear", "CommitMany", "AddLinked", "Append"}} {
+		for _, call := range calls {
+			a, b := memory.New(nil), memory.New(nil)
+			fillMany(t, a, 3)
+			[]*memory.Store{a, b}[i].FailWith(func(_ context.Context, op string) error {
+				if op == call {
+					return store.Broken("test", "damaged", "", nil)
+				}
+				return nil
+			})
+			_, err := carry.Run(t.Context(), jobOf(a, b))
+			var of *carry.OfSource
+			if err == nil || errors.As(err, &of) != (i == 0) {
+				t.Errorf("%s of %s: %v (%T)", call, []string{"the source", "the target"}[i], err, err)
+			}
 		}
 	}
 }

@@ -118,7 +118,7 @@ func (c *copying) copyHistory(ctx context.Context) error {
 		}
 		return c.To.Append(ctx, es...)
 	}}
-	err := c.From.Entries(ctx, store.HistoryFilter{}, func(e store.Entry) error {
+	err := c.from.Entries(ctx, store.HistoryFilter{}, func(e store.Entry) error {
 		c.step()
 		return b.add(e)
 	})
@@ -143,7 +143,7 @@ func (c *copying) eachValue(ctx context.Context, fn func(key string, value []byt
 		if stays(key) {
 			continue
 		}
-		value, ok, err := c.From.Get(ctx, key)
+		value, ok, err := c.from.Get(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -187,20 +187,41 @@ func (c *copying) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want, err := c.historyOf(ctx, c.From)
+	want, err := c.historyOf(ctx, c.from)
 	if err != nil {
 		return err
 	}
 	if want != got {
 		return c.differs("the history")
 	}
-	return c.eachValue(ctx, func(key string, value []byte) error {
+	return c.compareValues(ctx)
+}
+
+// compareValues finds values that are other ones in the source, and those that are there no
+// more.
+func (c *copying) compareValues(ctx context.Context) error {
+	keys, err := c.to.Lasting(ctx)
+	if err != nil {
+		return err
+	}
+	more := map[string]bool{}
+	for _, key := range keys {
+		more[key] = !stays(key)
+	}
+	err = c.eachValue(ctx, func(key string, value []byte) error {
+		more[key] = false
 		there, ok, err := c.To.Get(ctx, key)
 		if err == nil && (!ok || !bytes.Equal(there, value)) {
 			err = c.differs("the value " + key)
 		}
 		return err
 	})
+	for _, key := range keys {
+		if err == nil && more[key] {
+			err = c.differs("the value " + key)
+		}
+	}
+	return err
 }
 
 func distinct(numbers []int64) int {
@@ -238,7 +259,9 @@ func (c *copying) recordsOf(ctx context.Context, p store.Portable, entity string
 }
 
 // historyOf is the digest of the history.
-func (c *copying) historyOf(ctx context.Context, s store.Store) (d digest, err error) {
+func (c *copying) historyOf(ctx context.Context, s interface {
+	Entries(context.Context, store.HistoryFilter, func(store.Entry) error) error
+}) (d digest, err error) {
 	h := sha256.New()
 	err = s.Entries(ctx, store.HistoryFilter{}, func(e store.Entry) error {
 		c.step()

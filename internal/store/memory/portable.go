@@ -88,7 +88,7 @@ func (s *Store) Lasting(ctx context.Context) (keys []string, err error) {
 }
 
 // Clear implements store.Portable.
-func (s *Store) Clear(ctx context.Context, keep string) error {
+func (s *Store) Clear(ctx context.Context, keep []string) error {
 	if err := s.enter(ctx, "Clear"); err != nil {
 		return err
 	}
@@ -96,6 +96,6 @@ func (s *Store) Clear(ctx context.Context, keep string) error {
 	clear(s.records)
 	clear(s.linked)
 	clear(s.history)
-	maps.DeleteFunc(s.values, func(key string, _ memoryValue) bool { return key != keep })
+	maps.DeleteFunc(s.values, func(key string, _ memoryValue) bool { return !slices.Contains(keep, key) })
 	return nil
 }

@@ -125,9 +125,13 @@ func (s *Store) Lasting(ctx context.Context) (keys []string, err error) {
 const forEver time.Duration = -1
 
 // Clear looks through all keys of the database. The schema's stays, and what is no memory.
-func (s *Store) Clear(ctx context.Context, keep string) error {
+func (s *Store) Clear(ctx context.Context, keep []string) error {
+	kept := map[string]bool{s.space.schema(): true}
+	for _, key := range keep {
+		kept[s.space.value(key)] = true
+	}
 	stays := func(key string) bool {
-		return key == s.space.schema() || key == s.space.value(keep) || strings.HasPrefix(key, s.space.budget("")) ||
+		return kept[key] || strings.HasPrefix(key, s.space.budget("")) ||
 			strings.HasPrefix(key, s.space.lock("sync_lock:")) || strings.HasPrefix(key, s.space.lock("token_lock:"))
 	}
 	return s.read(ctx, "empty the store", func(ctx context.Context) error {

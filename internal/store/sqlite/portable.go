@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 
 	"advosync/internal/store"
 )
@@ -79,14 +80,18 @@ func (s *Store) Lasting(ctx context.Context) ([]string, error) {
 }
 
 // Clear is one transaction.
-func (s *Store) Clear(ctx context.Context, keep string) error {
+func (s *Store) Clear(ctx context.Context, keep []string) error {
+	kept, err := json.Marshal(keep)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, "empty the store", func(t *tx) error {
 		for _, table := range []string{"records", "intents", "linked", "history"} {
 			if _, err := t.exec("DELETE FROM " + table); err != nil {
 				return err
 			}
 		}
-		_, err := t.exec("DELETE FROM kv WHERE key <> ?", keep)
+		_, err := t.exec("DELETE FROM kv WHERE key NOT IN (SELECT value FROM json_each(?))", string(kept))
 		return err
 	})
 }
