@@ -3,12 +3,10 @@ package session
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	"advosync/internal/fault"
 	"advosync/internal/record"
-	"advosync/internal/sides"
 )
 
 // NotAccepted is a value that a system answered with a success and did not take.
@@ -34,23 +32,9 @@ func (s *Session) notAcceptedField(name string) error {
 	return s.NotAccepted(fault.EspoCRM, []string{name})
 }
 
-// Unset names the sync fields that the answer does not show as sent: EspoCRM
-// drops what it does not know or allow with a 200.
-func (s *Session) Unset(p record.Patch, after *sides.Espo) []string {
-	var out []string
-	if _, ok := p[record.FieldAdvowareID]; ok && after.AdvowareID != s.Did.LinkID {
-		out = append(out, record.FieldAdvowareID)
-	}
-	if raw, ok := p[record.FieldRowID]; ok && string(raw) != "null" && strconv.Quote(after.RowID) != string(raw) {
-		out = append(out, record.FieldRowID)
-	}
-	if after.Status != record.StatusClean {
-		out = append(out, record.FieldStatus)
-	}
-	return out
-}
-
-// NotTaken names the sync fields that an answer does not show as sent.
+// NotTaken names the sync fields that an answer does not show as sent: EspoCRM drops what
+// it does not know or allow with a 200. The link, the rowId and the status have to be there:
+// the next sync rests on them.
 func NotTaken(p record.Patch, o record.Object) []string {
 	var out []string
 	for _, name := range []string{record.FieldStatus, record.FieldErrorMessage, record.FieldRetryCount, record.FieldLastSync, record.FieldRowID, record.FieldAdvowareID} {
@@ -58,7 +42,9 @@ func NotTaken(p record.Patch, o record.Object) []string {
 		if !sent {
 			continue
 		}
-		if got, ok := o.Get(name); ok && !sameJSON(raw, got) {
+		got, there := o.Get(name)
+		rests := name == record.FieldStatus || name == record.FieldRowID || name == record.FieldAdvowareID
+		if there && !sameJSON(raw, got) || !there && rests && string(raw) != "null" {
 			out = append(out, name)
 		}
 	}

@@ -72,11 +72,11 @@ func (s *Session) Owe(in *store.Announcement) {
 }
 
 // CloseRun closes the dead run's history, with the next commit.
-func (s *Session) CloseRun(ctx context.Context, in *store.Announcement, state func(store.Write) store.WriteState) {
+func (s *Session) CloseRun(ctx context.Context, in *store.Announcement, state func(store.Write) store.WriteState) error {
 	if in.HistoryID == "" {
-		return
+		return nil
 	}
-	errs := s.Env.Store.Entries(ctx, store.HistoryFilter{Entity: s.Key.Entity, ID: s.Key.ID, Run: in.Run}, func(e store.Entry) error {
+	err := s.Env.Store.Entries(ctx, store.HistoryFilter{Entity: s.Key.Entity, ID: s.Key.ID, Run: in.Run}, func(e store.Entry) error {
 		if e.ID != in.HistoryID {
 			return nil
 		}
@@ -84,10 +84,20 @@ func (s *Session) CloseRun(ctx context.Context, in *store.Announcement, state fu
 		s.Tells.Closing = append(s.Tells.Closing, e)
 		return nil
 	})
-	if errs != nil && s.Tells.CloseErr == nil {
-		// Going on would replace the announcement, and the entry stayed planned for ever.
-		s.Tells.CloseErr = store.Fault("close the history of "+s.What(), errs)
+	if err != nil { // going on would replace the announcement, and the entry stayed planned for ever
+		return store.Fault("close the history of "+s.What(), err)
 	}
+	return nil
+}
+
+// EndOpen says in the history what is known of an announced write that nobody looks after
+// any more, and owes the notes that it owed; the next commit stores it.
+func (s *Session) EndOpen(ctx context.Context) error {
+	in := s.Memory.Open
+	s.Owe(in)
+	advo, espo := s.leftStates(in)
+	s.Knows.Recovered = true
+	return s.CloseRun(ctx, in, BySide(advo, espo))
 }
 
 // BySide is what is known of a run's writes, one word for each side.
@@ -100,9 +110,9 @@ func BySide(advo, espo store.WriteState) func(store.Write) store.WriteState {
 	}
 }
 
-// LeftStates is what is known of an interrupted run's writes where nobody looks
+// leftStates is what is known of an interrupted run's writes where nobody looks
 // after them any more.
-func (s *Session) LeftStates(in *store.Announcement) (advo, espo store.WriteState) {
+func (s *Session) leftStates(in *store.Announcement) (advo, espo store.WriteState) {
 	advo, espo = store.WriteUnknown, store.WriteNotDone
 	if in.Side == record.EspoCRM {
 		advo = store.WriteDone
@@ -111,14 +121,6 @@ func (s *Session) LeftStates(in *store.Announcement) (advo, espo store.WriteStat
 		espo = store.WriteUnknown
 	}
 	return advo, espo
-}
-
-// CreateState is what a link says about an uncertain create.
-func CreateState(in *store.Announcement, id int64) store.WriteState {
-	if in.Makes && in.AdvowareID == id {
-		return store.WriteDone
-	}
-	return store.WriteUnknown
 }
 
 // WarnLeftOver names what a create has made for a record that is linked to another

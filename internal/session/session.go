@@ -100,10 +100,8 @@ type Deeds struct {
 
 // Account is what a sync tells, in the history and by notes.
 type Account struct {
-	Entry *store.Entry // this sync's history entry; nil until something is to be told
-	// Closing are entries of a dead run that the next commit closes.
-	Closing  []store.Entry
-	CloseErr error // why they could not be read
+	Entry   *store.Entry  // this sync's history entry; nil until something is to be told
+	Closing []store.Entry // of a dead run, that the next commit closes
 	// ToldOf are the fields whose overruled edits this run has told of, or will.
 	ToldOf  []string
 	Owed    []store.Note // told once what they tell has happened

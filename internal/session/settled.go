@@ -79,13 +79,12 @@ func (s *Session) Learn(in reconcile.Settling, got reconcile.Settlement) {
 
 // Replay reads off the recovery table what became of a dead run's write, on fresh
 // reads of both sides.
-func (s *Session) Replay(ctx context.Context, in *store.Announcement) {
+func (s *Session) Replay(ctx context.Context, in *store.Announcement) error {
 	asked := s.settling(ctx, in)
 	got := reconcile.Settle(asked)
 	s.Knows.Clearing = s.Knows.Clearing || s.clears(in)
 	if got.Open {
-		s.CloseRun(ctx, in, func(store.Write) store.WriteState { return store.WriteUnknown })
-		return
+		return s.CloseRun(ctx, in, BySide(store.WriteUnknown, store.WriteUnknown))
 	}
 	s.Learn(asked, got)
 	next, moved := sides.Clone(s.Base), asked.BroughtRowID()
@@ -115,7 +114,7 @@ func (s *Session) Replay(ctx context.Context, in *store.Announcement) {
 	}
 	s.readAnswers()
 	rest := stateOfRest(got, moved)
-	s.CloseRun(ctx, in, func(wr store.Write) store.WriteState {
+	return s.CloseRun(ctx, in, func(wr store.Write) store.WriteState {
 		if o, announced := got.Fields[wr.Field]; announced {
 			return stateOf(o)
 		}

@@ -66,7 +66,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 	if err != nil {
 		return err
 	}
-	base, err := w.taken(d, w.Espo, planned, after.View.Values, w.Unset(p, after)...)
+	base, err := w.taken(d, w.Espo, planned, after.View.Values, session.NotTaken(p, o)...)
 	if err != nil {
 		return err
 	}

@@ -10,45 +10,54 @@ import (
 	"advosync/internal/store"
 )
 
-// setLink writes the link first: a crash before the memory follows leaves a
-// linked record without base, which the next sync treats as a first contact.
-func (w *work) setLink(ctx context.Context, id int64, d reconcile.Decision, inStep bool) error {
-	if in := w.Memory.Open; in != nil {
-		w.Owe(in)
-		w.CloseRun(ctx, in, session.BySide(session.CreateState(in, id), store.WriteNotDone))
-		if w.Tells.CloseErr != nil {
-			return w.Tells.CloseErr
+// LinkTo links the record, as d without a base says of both sides: where they are inStep
+// they are from now on, else the next sync decides as at any first contact. It writes the
+// link first: a crash before the memory follows leaves a linked record without base, which
+// the next sync treats as a first contact.
+func (r *Record) LinkTo(ctx context.Context, id int64, d reconcile.Decision, inStep bool) error {
+	if in := r.Memory.Open; in != nil {
+		r.Owe(in)
+		if err := r.CloseRun(ctx, in, session.BySide(createState(in, id), store.WriteNotDone)); err != nil {
+			return err
 		}
-		w.Knows.Recovered = true
+		r.Knows.Recovered = true
 	}
 	p := record.Patch{}
-	next := store.Memory{Rev: w.Memory.Rev, Notes: w.Memory.Notes}
-	w.Did.LinkID = id
+	next := store.Memory{Rev: r.Memory.Rev, Notes: r.Memory.Notes}
+	r.Did.LinkID = id
 	if inStep {
-		w.Base = nil
-		w.Agree(d)
-		full, base, err := w.PlanEspo(reconcile.Decision{Kind: d.Kind}, true)
+		r.Base = nil
+		r.Agree(d)
+		full, base, err := r.PlanEspo(reconcile.Decision{Kind: d.Kind}, true)
 		if err != nil {
 			return err
 		}
-		p, next.Base, next.CheckedAt = full, base, w.e.Now()
+		p, next.Base, next.CheckedAt = full, base, r.e.Now()
 	} else {
-		next.WaitsSince = w.Memory.WaitsSince
+		next.WaitsSince = r.Memory.WaitsSince
 		p.Put(record.FieldRowID, nil)
 		p.Put(record.FieldLastSync, nil)
-		if w.Espo.Status == record.StatusConflict { // of the link before
+		if r.Espo.Status == record.StatusConflict { // of the link before
 			p.Put(record.FieldStatus, record.StatusDirty)
 		}
 	}
 	p.Put(record.FieldAdvowareID, id)
-	o, err := w.PutEspo(ctx, p, w.Espo.Version)
+	o, err := r.PutEspo(ctx, p, r.Espo.Version)
 	if err != nil {
-		return w.Clash500(ctx, err)
+		return r.Clash500(ctx, err)
 	}
 	if refused := session.NotTaken(p, o); len(refused) > 0 {
-		return w.NotAccepted(fault.EspoCRM, refused)
+		return r.NotAccepted(fault.EspoCRM, refused)
 	}
-	w.Result.RowID.After, _ = o.Text(record.FieldRowID)
-	w.CloseEntry(w.Result.Outcome)
-	return w.Commit(ctx, next)
+	r.Result.RowID.After, _ = o.Text(record.FieldRowID)
+	r.CloseEntry(r.Result.Outcome)
+	return r.Commit(ctx, next)
+}
+
+// createState is what a link says about an uncertain create.
+func createState(in *store.Announcement, id int64) store.WriteState {
+	if in.Makes && in.AdvowareID == id {
+		return store.WriteDone
+	}
+	return store.WriteUnknown
 }

@@ -169,9 +169,8 @@ func (w *work) closeOrphan(ctx context.Context) error {
 	}
 	e.ReasonText = w.Result.Reason.Text
 	w.CloseEntry(result.Skipped)
-	w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteUnknown))
-	if w.Tells.CloseErr != nil {
-		return w.Tells.CloseErr
+	if err := w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteUnknown)); err != nil {
+		return err
 	}
 	next := w.Memory
 	next.Open = nil

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"advosync/internal/fault"
-	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/session"
@@ -39,23 +38,6 @@ func (r *Record) AwaitOpen(ctx context.Context) (again bool, err error) {
 	seen := r.Espo
 	err = r.WaitForDeadline(ctx, r.Memory.Open)
 	return r.Espo != seen, err
-}
-
-// EndOpen says in the history what is known of an announced write that nobody looks after
-// any more, and owes the notes that it owed; the next commit stores it.
-func (r *Record) EndOpen(ctx context.Context) error {
-	in := r.Memory.Open
-	r.Owe(in)
-	advo, espo := r.LeftStates(in)
-	r.CloseRun(ctx, in, session.BySide(advo, espo))
-	r.Knows.Recovered = true
-	return r.Tells.CloseErr
-}
-
-// LinkTo links the record, as d without a base says of both sides: where they are inStep
-// they are from now on, else the next sync decides as at any first contact.
-func (r *Record) LinkTo(ctx context.Context, id int64, d reconcile.Decision, inStep bool) error {
-	return r.setLink(ctx, id, d, inStep)
 }
 
 // Remember ends the operation's history entry with the result's outcome, and stores it

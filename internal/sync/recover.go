@@ -18,31 +18,27 @@ func (w *work) recover(ctx context.Context) error {
 	}
 	if !in.Makes && in.AdvowareID != 0 && in.AdvowareID != w.Espo.AdvowareID { // linked to another since
 		w.Base, w.Memory.Parked = nil, nil
-		w.Owe(in)
-		advo, espo := w.LeftStates(in)
-		w.CloseRun(ctx, in, session.BySide(advo, espo))
-		w.Knows.Recovered = true
-		return w.Tells.CloseErr
+		return w.EndOpen(ctx)
 	}
-	if in.Removes { // the record is in EspoCRM again
-		w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteNotDone))
-		w.Knows.Recovered = true
-		return w.Tells.CloseErr
+	if err := w.whatBecame(ctx, in); err != nil {
+		return err
 	}
-	if in.Makes {
-		if err := w.recoverCreate(ctx, in); err != nil {
-			return err
-		}
-		w.Knows.Looked = true
-		w.Knows.Recovered = true
-		return w.Tells.CloseErr
+	w.Knows.Recovered, w.Knows.Looked = true, in.Makes
+	return nil
+}
+
+// whatBecame finds out what of an announced write happened.
+func (w *work) whatBecame(ctx context.Context, in *store.Announcement) error {
+	switch {
+	case in.Removes: // the record is in EspoCRM again
+		return w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteNotDone))
+	case in.Makes:
+		return w.recoverCreate(ctx, in)
 	}
 	if err := w.ReadAdvo(ctx); err != nil {
 		return err
 	}
-	w.Replay(ctx, in)
-	w.Knows.Recovered = true
-	return w.Tells.CloseErr
+	return w.Replay(ctx, in)
 }
 
 // recoverCreate finds the record that an interrupted create has made. What it finds is
@@ -56,17 +52,16 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 		if in.AdvowareID != 0 {
 			w.WarnLeftOver(in)
 		}
-		w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteNotDone))
-		return nil
+		return w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteNotDone))
 	case linked: // the link has arrived
 		w.Did.PrevID = 0
 		if err := w.ReadAdvo(ctx); err != nil {
 			return err
 		}
-		if w.CloseRun(ctx, in, session.BySide(store.WriteDone, store.WriteDone)); w.Advo != nil {
+		if w.Advo != nil {
 			w.BaseOfPosted(session.PostedValues(in), w.Advo)
 		}
-		return nil
+		return w.CloseRun(ctx, in, session.BySide(store.WriteDone, store.WriteDone))
 	case in.AdvowareID != 0:
 		s, err := w.GetAdvo(ctx, in.AdvowareID)
 		if err == nil && w.WasThere(in, s) {
@@ -81,9 +76,8 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 			}
 			w.Did.LinkID = s.ID
 			w.Owe(in)
-			w.CloseRun(ctx, in, session.BySide(store.WriteDone, store.WriteNotDone))
 			w.BaseOfPosted(session.PostedValues(in), s)
-			return nil
+			return w.CloseRun(ctx, in, session.BySide(store.WriteDone, store.WriteNotDone))
 		}
 		if !fault.Is(err, fault.NotFound) {
 			return err
@@ -93,20 +87,20 @@ func (w *work) recoverCreate(ctx context.Context, in *store.Announcement) error 
 }
 
 // lookForMade looks for what an interrupted create has made by what it sent.
-func (w *work) lookForMade(ctx context.Context, in *store.Announcement) error {
+func (w *work) lookForMade(ctx context.Context, in *store.Announcement) (err error) {
 	w.Base = nil
-	found := false
+	found, made := false, store.WriteUnknown
 	if !w.req.CreateAnyway { // else the operator has looked; one that is known to have been made is gone
-		var err error
 		found, err = w.Candidates(ctx, session.PostedValues(in), in.Match, in.Highest, "an earlier run's create was interrupted, and nobody knows whether it happened")
-		if err != nil {
-			return err
-		}
+	}
+	if err == nil && !found {
+		err = w.CameBack(ctx, in.PrevID)
+	}
+	if err != nil {
+		return err
 	}
 	if found {
-		w.CloseRun(ctx, in, session.BySide(store.WriteDone, store.WriteNotDone))
-		return nil
+		made = store.WriteDone
 	}
-	w.CloseRun(ctx, in, session.BySide(store.WriteUnknown, store.WriteNotDone))
-	return w.CameBack(ctx, in.PrevID)
+	return w.CloseRun(ctx, in, session.BySide(made, store.WriteNotDone))
 }

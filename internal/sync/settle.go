@@ -102,15 +102,11 @@ func (w *work) putClean(ctx context.Context, base *store.Base) (again bool, err 
 	if err != nil {
 		return false, err
 	}
-	after, err := sides.ReadEspo(w.Mapping, o, w.e.Now())
-	if err != nil {
-		return false, err
-	}
-	if refused := w.Unset(p, after); len(refused) > 0 {
+	if refused := session.NotTaken(p, o); len(refused) > 0 {
 		return false, w.NotAccepted(fault.EspoCRM, refused)
 	}
 	w.Did.Marked = false
-	w.Result.RowID.After = after.RowID
+	w.Result.RowID.After, _ = o.Text(record.FieldRowID)
 	return false, nil
 }
 
