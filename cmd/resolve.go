@@ -187,7 +187,7 @@ func (r *resolveFlags) show(ctx context.Context, p parts, t target) result.Recor
 	if r.decides() {
 		take, _ = r.takeFor(t.m)
 	}
-	return p.engine.Plan(ctx, sync.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Manual, Taken: take})
+	return p.engine.Plan(ctx, sync.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Asked, Taken: take})
 }
 
 // targets are the named records, or all whose conflict waits; each entity has the

@@ -275,6 +275,29 @@ func TestResolveOnChangedContentsAsksAgain(t *testing.T) {
 	r.Quiet(id)
 }
 
+// Both sides edit a field with a policy of its own while another one waits. A command
+// that takes the side which loses by that policy may not carry the policy out (seed 809452
+// of the simulation): what it was not asked about before, it asks about.
+func TestResolveOnChangedContentsLeavesAFieldWithItsOwnPolicy(t *testing.T) {
+	r := rig.New(t, rig.Flat(`{espocrm: email, advoware: emailGesch, policy: advoware}`, `{espocrm: phone, advoware: telGesch, policy: manual}`))
+	id, advo := r.Linked()
+	r.EditEspo(id, map[string]any{"phone": "0511 1"})
+	r.EditAdvo(advo, map[string]any{"telGesch": "0511 2"})
+	r.Outcome(r.Sync(id), result.ConflictWaits)
+	r.EditEspo(id, map[string]any{"email": "espo@example.de"})
+	r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+	take := map[string]record.Side{"*": record.EspoCRM}
+	r.Outcome(r.Resolve(id, take), result.ConflictWaits)
+	if got := r.EspoField(id, "email"); got != "espo@example.de" {
+		t.Fatalf("email %v: the side that was taken is overwritten", got)
+	}
+	r.Decided(func() { r.Outcome(r.Resolve(id, take), result.UpdatedAdvoware) })
+	if got := r.AdvoField(advo, "emailGesch"); got != "espo@example.de" {
+		t.Errorf("emailGesch %q", got)
+	}
+	r.Quiet(id)
+}
+
 // Somebody edits between the look and the write: the decision was not about
 // that.
 func TestResolveMeetsAnEditWhileItWorks(t *testing.T) {

@@ -23,7 +23,7 @@ type ResolveRequest struct {
 // the contents that were parked: where they have changed since, the question is
 // asked anew instead. A clash for which no side is taken waits on.
 func (d *Desk) Resolve(ctx context.Context, q ResolveRequest) result.Record {
-	req := sync.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Manual}
+	req := sync.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Asked}
 	return d.engine.Operate(ctx, req, false, func(ctx context.Context, r *sync.Record) error { return r.Resolve(ctx, q.Take) })
 }
 

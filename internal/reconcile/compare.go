@@ -328,11 +328,11 @@ func (c *comparison) ownPolicies() (told bool) {
 		if it.wish != nil || it.moved != movedBoth {
 			return
 		}
-		switch it.f.Policy {
-		case "":
-		case mapping.Manual:
+		switch p := it.f.Policy; {
+		case p == "":
+		case p == mapping.Manual, c.in.Policy == Asked:
 			it.waits = true
-		case mapping.AdvowareWins:
+		case p == mapping.AdvowareWins:
 			it.source, told = record.Advoware, true
 		default:
 			it.source, told = record.EspoCRM, true

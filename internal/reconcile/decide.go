@@ -24,6 +24,9 @@ const (
 	Merge Policy = "merge"
 	// Manual parks the record until somebody decides.
 	Manual Policy = "manual"
+	// Asked is Manual while an operator decides: what none of his words decides waits, also
+	// in a field with a policy of its own.
+	Asked Policy = "asked"
 )
 
 // Schema gives the fields that a record of one kind has; *mapping.Mapping is
@@ -72,8 +75,7 @@ type Input struct {
 	// Stuck are fields that cannot be brought over, by key; as with those that cannot be
 	// read, nobody compares or overwrites them.
 	Stuck map[string]bool
-	// Wishes are an operator's words, by field key. Under manual a clash that none of
-	// them decides waits.
+	// Wishes are an operator's words, by field key.
 	Wishes map[string]Wish
 }
 
@@ -233,10 +235,11 @@ func weigh(in Input, c *comparison, d *Decision) {
 func resolve(in Input, c *comparison, d *Decision) {
 	d.Clash = c.ownPolicies()
 	espo, advo := c.givesWay(record.EspoCRM), c.givesWay(record.Advoware)
+	manual := in.Policy == Manual || in.Policy == Asked
 	switch {
-	case in.Policy == Manual && c.clashes(), in.Policy == Manual && espo && advo && !c.decided():
+	case manual && c.clashes(), manual && espo && advo && !c.decided():
 		c.wait()
-	case in.Policy == Manual, !espo || !advo: // every clash is decided
+	case manual, !espo || !advo: // every clash is decided
 	case in.Policy == Merge:
 		d.Clash = d.Clash || c.clashes()
 		c.overrule(record.EspoCRM, movedBoth)

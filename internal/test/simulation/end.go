@@ -139,7 +139,9 @@ func (s *Sim) repair(t *Tool) {
 		switch {
 		case s.MissingInAdvoware == missingFail && s.lost(advo): // before any other decision about it
 			s.putBackInAdvoware("admin", advo)
-			s.reset(t, id, false)
+			if s.reset(t, id, false); rec["syncStatus"] == statusConflict { // a reset decides none, and says so
+				s.resolve(t, id)
+			}
 		case rec["syncStatus"] == statusConflict:
 			s.resolve(t, id)
 		case failed && mem.failure == string(fault.CreateDoubt):
