@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -56,6 +57,35 @@ func TestAStatusThatIsRefused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Once EspoCRM has taken a failure, its own count is what counts: somebody may set it back.
+func TestAStatusThatIsTakenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sandbox.WorldOptions{}, func(r *rig) {
+			r.cfg.RetryBackoff = time.Minute
+			r.cfg.Engine.MaxRetries = 9
+		})
+		r.settled()
+		p := r.linked()[0]
+		r.editAdvo(p.advo, map[string]any{"telGesch": "0511 777"})
+		refuse := func(saves int) {
+			r.w.Faults.Add(sandbox.Fault{Name: "no", Method: http.MethodPut, Path: "*/" + p.espo, Status: http.StatusBadRequest, Body: `{"messageTranslation":{"label":"fieldRequired"}}`, Count: saves})
+			r.pass(batch.Options{})
+			r.w.Faults.Clear("no")
+			time.Sleep(time.Hour)
+		}
+		refuse(2) // the values, and the failure
+		refuse(1) // the values alone
+		if got := r.field(p.espo, "syncRetryCount"); fmt.Sprint(got) != "2" {
+			t.Fatalf("EspoCRM shows %v attempts", got)
+		}
+		r.editEspo(p.espo, map[string]any{"syncRetryCount": 0})
+		refuse(1)
+		if got := r.field(p.espo, "syncRetryCount"); fmt.Sprint(got) != "1" {
+			t.Errorf("EspoCRM shows %v attempts after its count was set back", got)
+		}
+	})
 }
 
 // One outage while a failure that EspoCRM refuses is told does not have it counted anew.

@@ -159,14 +159,18 @@ func (w *work) fail(ctx context.Context, err error) {
 	w.SendNotes(ctx)
 }
 
-// keepUntold remembers that EspoCRM shows another status than the record has, so that the
-// back-off and the count hold all the same.
-func (w *work) keepUntold(ctx context.Context) {
+// keepUntold remembers whether EspoCRM shows another status than the record has (it is as
+// saved at the moment untold; "": it shows this one), so that the back-off and the count
+// hold all the same.
+func (w *work) keepUntold(ctx context.Context, untold string) {
+	if w.Memory.Failure.Untold == untold {
+		return
+	}
 	next, f := w.Memory, *w.Memory.Failure
-	f.Untold = w.Espo.ModifiedAt
+	f.Untold = untold
 	next.Failure = &f
 	if err := w.Commit(ctx, next); err != nil {
-		w.Warn("that EspoCRM does not take the failure could not be remembered: %v", err)
+		w.Warn("whether EspoCRM has taken the failure could not be remembered: %v", err)
 	}
 }
 
@@ -236,10 +240,11 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	if _, err := w.PutEspo(ctx, p, nil); err != nil {
 		w.Warn("the failure could not be written to EspoCRM: %v", err)
 		if why := fault.As(err); why != nil && why.Owner == fault.OwnerRecord && !why.Doubt {
-			w.keepUntold(ctx)
+			w.keepUntold(ctx, w.Espo.ModifiedAt)
 		}
 		return
 	}
+	w.keepUntold(ctx, "")
 	w.Did.Marked = false
 }
 
