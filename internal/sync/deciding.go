@@ -15,7 +15,7 @@ func (w *work) marksFirst() bool { return w.e.cfg.MarkSyncing }
 // judged is the decision of a round. The first one is held against what the pass has been
 // allowed to do.
 func (w *work) judged(ctx context.Context) (reconcile.Decision, error) {
-	if w.Given.Pass && w.Lease != nil && w.WaitsForAPerson() {
+	if w.Given.Pass && w.WaitsForAPerson() {
 		w.by.policy = reconcile.Manual
 	}
 	d, err := w.decide(ctx)

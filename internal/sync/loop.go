@@ -26,10 +26,7 @@ var errKeepsMoving = errors.New("the record kept changing while it was synced")
 // sync reads, recovers, decides and writes, until the record is in step or the
 // rounds are used up. The order is that of docs/architecture.md, "How one record is synced".
 func (w *work) sync(ctx context.Context) error {
-	if err := w.Load(ctx); err != nil {
-		return err
-	}
-	if err := w.ReadEspo(ctx); err != nil {
+	if err := w.Read(ctx); err != nil {
 		return err
 	}
 	if w.Espo == nil {

@@ -35,10 +35,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) result.Record {
 func (w *work) plan(ctx context.Context) error {
 	byName := !w.Given.Pass
 	w.Given.Pass, w.Given.EvenOnHold = true, true // never waits; what differs is shown of a record on hold, too
-	if err := w.Load(ctx); err != nil {
-		return err
-	}
-	if err := w.ReadEspo(ctx); err != nil {
+	if err := w.Read(ctx); err != nil {
 		return err
 	}
 	if w.Espo == nil {

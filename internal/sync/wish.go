@@ -21,10 +21,7 @@ func (r *Record) Resolve(ctx context.Context, take map[string]record.Side) error
 }
 
 func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
-	if err := w.Load(ctx); err != nil {
-		return err
-	}
-	if err := w.ReadEspo(ctx); err != nil {
+	if err := w.Read(ctx); err != nil {
 		return err
 	}
 	switch {
