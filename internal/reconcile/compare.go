@@ -16,6 +16,19 @@ const (
 	movedUnknown = "?" // they differ, and without a base nobody can tell who moved
 )
 
+// who says which sides have moved.
+func who(espo, advo bool) string {
+	switch {
+	case espo && advo:
+		return movedBoth
+	case espo:
+		return movedEspo
+	case advo:
+		return movedAdvo
+	}
+	return movedNone
+}
+
 // item is one field compared.
 type item struct {
 	f       *mapping.Field // the schema's own: a record is compared often
@@ -31,9 +44,9 @@ type item struct {
 }
 
 // Moved reports whether a side has left its half of a field's base, by the field's
-// type. An unknown half counts as left.
+// type. An unknown half counts as left; absent is never a move.
 func Moved(f *mapping.Field, base record.Pair, s record.Side, v record.Value) bool {
-	return !f.Equal(base.On(s), v)
+	return !v.IsAbsent() && !f.Equal(base.On(s), v)
 }
 
 // left is Moved for what the item holds; false without a base.
@@ -43,6 +56,28 @@ func (it *item) left(s record.Side) bool {
 
 // knows reports whether the base is the very pair that both sides hold.
 func (it *item) knows() bool { return it.based && it.base == it.pair }
+
+// agrees reports whether both sides hold the same: what the base knows as such, one value
+// by the field's type, or, where nobody tells which is the older, two spellings of it.
+func (it *item) agrees() bool {
+	e, a := it.pair.Espo, it.pair.Advo
+	return it.knows() || it.f.Equal(e, a) || (!it.based || it.left(record.EspoCRM) && it.left(record.Advoware)) && it.f.Agree(e, a)
+}
+
+// mover is the side that alone has moved; "": none or both have, or nobody can tell.
+func (it *item) mover() record.Side {
+	if it.moved == movedEspo || it.moved == movedAdvo {
+		return record.Side(it.moved)
+	}
+	return ""
+}
+
+// editedOn reports whether a side has moved, alone or not.
+func (it *item) editedOn(s record.Side) bool { return it.moved == movedBoth || it.moved == string(s) }
+
+// open reports whether neither an operator nor a policy of its own decides the field: the
+// record's policy is about what is.
+func (it *item) open() bool { return it.wish == nil && it.f.Policy == "" }
 
 func (it *item) oneWay() bool { return it.f.Direction != mapping.Both }
 
@@ -117,16 +152,15 @@ func (c *comparison) add(f *mapping.Field) *item {
 		c.broken = append(c.broken, f)
 		return nil
 	}
-	c.items = append(c.items, item{f: f, pair: record.Pair{Espo: c.in.Espo.Values[f.Key], Advo: c.in.Advo.Values[f.Key]}})
+	c.items = append(c.items, c.look(f))
 	it := &c.items[len(c.items)-1]
-	it.base, it.based = c.baseOf(f.Key)
 	if f.Clear {
 		it.clear()
 	} else if it.oneWay() {
 		it.compareOneWay()
 	} else {
 		it.compareTwoWay()
-		if f.Own() && c.rekinded() && (it.moved == movedEspo || it.moved == movedAdvo) {
+		if f.Own() && it.mover() != "" && c.rekinded() {
 			it.moved = movedBoth // its base is from an earlier time of this kind
 		}
 	}
@@ -135,6 +169,18 @@ func (c *comparison) add(f *mapping.Field) *item {
 		c.agreed[f.Key] = it.pair
 	}
 	return it
+}
+
+// look is a field as both sides and the base have it.
+func (c *comparison) look(f *mapping.Field) item {
+	it := item{f: f, pair: c.pairOf(f.Key)}
+	it.base, it.based = c.baseOf(f.Key)
+	return it
+}
+
+// pairOf is what both sides hold of a field.
+func (c *comparison) pairOf(key string) record.Pair {
+	return record.Pair{Espo: c.in.Espo.Values[key], Advo: c.in.Advo.Values[key]}
 }
 
 // clear gives a clear its owner's value: always empty.
@@ -156,42 +202,20 @@ func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
 	return base, ok && !base.Espo.IsAbsent() && !base.Advo.IsAbsent()
 }
 
-// compareTwoWay classifies a field that travels both ways. A side has moved
-// when its content differs from its own base; contents that are equal agree
-// whoever moved.
+// compareTwoWay classifies a field that travels both ways. A side has moved when its
+// content differs from its own base; contents that are equal agree whoever moved. What
+// Advoware leaves out, and no base knows, gets EspoCRM's value without a vote on who moved.
 func (it *item) compareTwoWay() {
-	if !it.answered() {
-		it.compareUnanswered()
-		return
-	}
-	e, a := it.pair.Espo, it.pair.Advo
-	espoMoved, advoMoved := it.left(record.EspoCRM), it.left(record.Advoware)
 	switch {
-	case it.f.Equal(e, a), (!it.based || espoMoved && advoMoved) && it.f.Agree(e, a):
+	case it.answered() && it.agrees():
 		it.agreed = !it.knows()
-	case !it.based:
-		it.moved, it.differs = movedUnknown, true
-	case espoMoved && advoMoved:
-		it.moved, it.differs = movedBoth, true
-	case espoMoved:
-		it.moved, it.differs = movedEspo, true
-	case advoMoved:
-		it.moved, it.differs = movedAdvo, true
-	}
-}
-
-// compareUnanswered classifies a two-way field that one side has not answered. Absent is
-// never a move: what Advoware leaves out, and no base knows, gets EspoCRM's value without a
-// vote on who moved.
-func (it *item) compareUnanswered() {
-	e, a := it.pair.Espo, it.pair.Advo
-	switch {
-	case !it.based && a.IsAbsent() && e.HasText():
+	case it.based:
+		it.moved = who(it.left(record.EspoCRM), it.left(record.Advoware))
+		it.differs = it.moved != movedNone
+	case it.answered():
+		it.differs, it.moved = true, movedUnknown
+	case it.pair.Advo.IsAbsent() && it.pair.Espo.HasText():
 		it.differs, it.source = true, record.EspoCRM
-	case !e.IsAbsent() && it.left(record.EspoCRM):
-		it.differs, it.moved = true, movedEspo
-	case !a.IsAbsent() && it.left(record.Advoware):
-		it.differs, it.moved = true, movedAdvo
 	}
 }
 
@@ -199,16 +223,13 @@ func (it *item) compareUnanswered() {
 // the owner's value is what both should hold.
 func (it *item) compareOneWay() {
 	owner := it.owner()
-	v, w, based := it.pair.On(owner), it.pair.On(owner.Other()), it.based
-	stands := based && !it.left(owner)
+	v, w := it.pair.On(owner), it.pair.On(owner.Other())
+	stands := it.based && !it.left(owner)
 	switch {
 	case v.IsAbsent():
-	case it.f.Equal(v, w), !based && it.f.Agree(v, w):
+	case it.agrees():
 		it.agreed = !it.knows()
-	case it.knows():
-	case w.IsAbsent() && (!based && !v.HasText() || stands):
-	case it.left(owner) && it.left(owner.Other()) && it.f.Agree(v, w):
-		it.agreed = true
+	case w.IsAbsent() && (stands || !it.based && !v.HasText()):
 	default:
 		it.differs, it.source = true, owner
 		it.moved = string(owner)
@@ -246,24 +267,16 @@ func (c *comparison) ownDiffers() bool {
 // clashOfKinds finds a change of kind on one side and an edit of the kind's own
 // fields on the other: they cannot both survive.
 func (c *comparison) clashOfKinds() {
-	moved := &c.kinds.moved
-	if *moved == movedEspo && c.blockMoved(record.Advoware) || *moved == movedAdvo && c.blockMoved(record.EspoCRM) {
-		*moved = movedBoth
+	if s := c.kinds.mover(); s != "" && c.blockMoved(s.Other()) {
+		c.kinds.moved = movedBoth
 	}
 }
 
 // blockMoved reports whether a side edited fields of the kind it still has.
 func (c *comparison) blockMoved(s record.Side) bool {
-	view := c.in.Espo
-	if s == record.Advoware {
-		view = c.in.Advo
-	}
-	for _, f := range c.in.Schema.Fields(view.Kind) {
-		if !f.Own() {
-			continue
-		}
-		b, based := c.baseOf(f.Key)
-		if v := view.Values[f.Key]; based && !v.IsAbsent() && Moved(&f, b, s, v) {
+	fields := c.in.Schema.Fields(c.in.view(s).Kind)
+	for i := range fields {
+		if it := c.look(&fields[i]); it.f.Own() && it.left(s) {
 			return true
 		}
 	}
@@ -298,27 +311,29 @@ func (c *comparison) differs() bool {
 	return c.kinds.differs
 }
 
-func (c *comparison) moved(s record.Side) (yes bool) {
-	c.twoWay(func(it *item) { yes = yes || it.moved == string(s) || it.moved == movedBoth })
+// some reports whether the kind, or a two-way field that differs, is such a one.
+func (c *comparison) some(such func(*item) bool) (yes bool) {
+	c.twoWay(func(it *item) { yes = yes || such(it) })
 	return yes
+}
+
+func (c *comparison) moved(s record.Side) bool {
+	return c.some(func(it *item) bool { return it.editedOn(s) })
 }
 
 // filled reports whether Advoware leaves out a field that only EspoCRM knows.
-func (c *comparison) filled() (yes bool) {
-	c.twoWay(func(it *item) { yes = yes || it.moved == movedNone })
-	return yes
+func (c *comparison) filled() bool {
+	return c.some(func(it *item) bool { return it.moved == movedNone })
 }
 
-func (c *comparison) hasUnknown() (yes bool) {
-	c.twoWay(func(it *item) { yes = yes || it.moved == movedUnknown })
-	return yes
+func (c *comparison) hasUnknown() bool {
+	return c.some(func(it *item) bool { return it.moved == movedUnknown })
 }
 
 // clashes reports whether the record's policy has a field to decide that both sides
 // have edited.
-func (c *comparison) clashes() (yes bool) {
-	c.rest(func(it *item) { yes = yes || it.moved == movedBoth })
-	return yes
+func (c *comparison) clashes() bool {
+	return c.some(func(it *item) bool { return it.open() && it.moved == movedBoth })
 }
 
 // ownPolicies decides the clashes of fields with a policy of their own, which no other
@@ -330,9 +345,9 @@ func (c *comparison) ownPolicies() (told bool) {
 		}
 		switch p := it.f.Policy; {
 		case p == "":
-		case p == mapping.Manual, c.in.Policy == Asked:
+		case p == Manual, c.in.Policy == Asked:
 			it.waits = true
-		case p == mapping.AdvowareWins:
+		case p == AdvowareWins:
 			it.source, told = record.Advoware, true
 		default:
 			it.source, told = record.EspoCRM, true
@@ -357,28 +372,32 @@ func (c *comparison) assume(moved string) {
 
 // join makes the fields of a group one value: who has moved one of them has moved all.
 func (c *comparison) join() {
-	var moved map[string]string
-	c.twoWay(func(it *item) {
-		if it.f.Group == "" || !it.joins() {
-			return
-		}
-		if moved == nil {
-			moved = map[string]string{}
-		}
-		if before, ok := moved[it.f.Group]; ok && before != it.moved {
-			moved[it.f.Group] = movedBoth
-		} else {
-			moved[it.f.Group] = it.moved
-		}
-	})
-	if moved == nil {
-		return
-	}
+	moved := c.ofGroups(func(it *item) (string, bool) { return it.moved, it.joins() }, movedBoth)
 	c.twoWay(func(it *item) {
 		if m, ok := moved[it.f.Group]; ok && it.joins() {
 			it.moved = m
 		}
 	})
+}
+
+// ofGroups is what the two-way fields that differ have in common, by group; where they
+// have not, it is apart.
+func (c *comparison) ofGroups(of func(*item) (what string, counts bool), apart string) map[string]string {
+	var out map[string]string
+	c.twoWay(func(it *item) {
+		what, counts := of(it)
+		if it.f.Group == "" || !counts {
+			return
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		if before, ok := out[it.f.Group]; ok && before != what {
+			what = apart
+		}
+		out[it.f.Group] = what
+	})
+	return out
 }
 
 // joins reports whether somebody has edited the field, and both sides show it: one that
@@ -389,22 +408,9 @@ func (it *item) joins() bool { return it.moved != movedNone && it.source == "" &
 // side's value: it clears nothing that it may never have known. A group is filled only
 // where all of it comes from one side.
 func (c *comparison) fill() {
-	var from map[string]record.Side
+	from := c.ofGroups(func(it *item) (string, bool) { return string(it.filledFrom()), true }, "")
 	c.twoWay(func(it *item) {
-		if it.f.Group == "" {
-			return
-		}
-		if from == nil {
-			from = map[string]record.Side{}
-		}
-		if s, ok := from[it.f.Group]; ok && s != it.filledFrom() {
-			from[it.f.Group] = ""
-		} else {
-			from[it.f.Group] = it.filledFrom()
-		}
-	})
-	c.twoWay(func(it *item) {
-		if s := it.filledFrom(); it.wish == nil && it.moved == movedUnknown && s != "" && (it.f.Group == "" || from[it.f.Group] == s) {
+		if s := it.filledFrom(); it.wish == nil && it.moved == movedUnknown && s != "" && (it.f.Group == "" || from[it.f.Group] == string(s)) {
 			it.source = s
 		}
 	})
@@ -414,9 +420,9 @@ func (c *comparison) fill() {
 // "" neither's.
 func (it *item) filledFrom() record.Side {
 	switch e, a := it.pair.Espo, it.pair.Advo; {
-	case it.moved == movedEspo, it.moved == movedAdvo:
-		return record.Side(it.moved)
-	case it.moved != movedUnknown || it.f.Key == KindKey:
+	case it.moved != movedUnknown:
+		return it.mover()
+	case it.f.Key == KindKey:
 	case e.IsEmpty() && a.HasText():
 		return record.Advoware
 	case a.IsEmpty() && e.HasText():
@@ -425,22 +431,21 @@ func (it *item) filledFrom() record.Side {
 	return ""
 }
 
-// rest calls fn for every two-way field that differs, and that neither an operator nor
-// a policy of its own decides: what the record's policy is about.
-func (c *comparison) rest(fn func(*item)) {
+// overrule makes one side the source of every open field that it answered; with moved only
+// of those that moved so.
+func (c *comparison) overrule(s record.Side, moved string) {
 	c.twoWay(func(it *item) {
-		if it.wish == nil && it.f.Policy == "" {
-			fn(it)
+		if it.open() && !it.pair.On(s).IsAbsent() && (moved == "" || it.moved == moved) {
+			it.source = s
 		}
 	})
 }
 
-// overrule makes one side the source of every field of the rest that it answered; with
-// moved only of those that moved so.
-func (c *comparison) overrule(s record.Side, moved string) {
-	c.rest(func(it *item) {
-		if !it.pair.On(s).IsAbsent() && (moved == "" || it.moved == moved) {
-			it.source = s
+// wait leaves every open field to a person.
+func (c *comparison) wait() {
+	c.twoWay(func(it *item) {
+		if it.open() {
+			it.waits, it.source = true, ""
 		}
 	})
 }

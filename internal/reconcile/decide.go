@@ -9,21 +9,21 @@ import (
 	"advosync/internal/result"
 )
 
-// Policy says who wins when both sides changed.
-type Policy string
+// Policy says who wins when both sides changed: of a record, or of one field or group.
+type Policy = mapping.Policy
 
-// The policies (docs/how-it-decides.md, "Conflicts").
+// The policies of a record (docs/how-it-decides.md, "Conflicts").
 const (
 	// EspoCRMWins is record-wide: on a conflict all mapped values of EspoCRM go
 	// over.
-	EspoCRMWins Policy = "espocrm"
+	EspoCRMWins = mapping.EspoCRMWins
 	// AdvowareWins is its mirror image.
-	AdvowareWins Policy = "advoware"
+	AdvowareWins = mapping.AdvowareWins
 	// Merge lets edits of different fields survive on both sides; a field edited
 	// on both falls to EspoCRM.
-	Merge Policy = "merge"
+	Merge = mapping.Merge
 	// Manual parks the record until somebody decides.
-	Manual Policy = "manual"
+	Manual = mapping.Manual
 	// Asked is Manual while an operator decides: what none of his words decides waits, also
 	// in a field with a policy of its own.
 	Asked Policy = "asked"
@@ -77,6 +77,14 @@ type Input struct {
 	Stuck map[string]bool
 	// Wishes are an operator's words, by field key.
 	Wishes map[string]Wish
+}
+
+// view is what a side shows.
+func (in *Input) view(s record.Side) *mapping.View {
+	if s == record.EspoCRM {
+		return in.Espo
+	}
+	return in.Advo
 }
 
 // Action is what the engine has to carry out.
@@ -156,6 +164,8 @@ func (d *Decision) To(s record.Side) map[string]record.Value {
 	return d.ToAdvo
 }
 
+func (d *Decision) writes() bool { return len(d.ToAdvo)+len(d.ToEspo) > 0 }
+
 // Decide compares and decides. It does no I/O and reads no clock.
 func Decide(in Input) Decision {
 	switch {
@@ -175,45 +185,47 @@ func Decide(in Input) Decision {
 	switch {
 	case !c.differs(): // case 4
 		d.Verdict = result.NoChange
-		if c.settle(&d, ""); len(d.ToAdvo)+len(d.ToEspo) > 0 { // a clear is still owed after a change of kind
+		if c.settle(&d, ""); d.writes() { // a clear is still owed after a change of kind
 			d.Reason = reasonClears()
 			return d
 		}
-		return adopt(in, c, d)
-	case in.Base == nil && in.LastSync == "" && !imported(in): // case 5
+		return c.adopt(d)
+	case in.Base == nil && in.LastSync == "" && !in.imported(): // case 5
 		d.Verdict = result.Initial
 		c.fill()
 		c.settle(&d, record.EspoCRM)
 		d.Reason = reasonInitial(d)
 	default:
-		weigh(in, c, &d)
+		c.weigh(&d)
 	}
-	if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 && d.Waits {
-		park(c, &d)
-	} else if d.Action == Write && len(d.ToAdvo)+len(d.ToEspo) == 0 { // what differs has no value to send
+	switch {
+	case d.Action == Park, d.writes():
+	case d.Waits:
+		c.park(&d)
+	default: // what differs has no value to send
 		d.Verdict, d.Clash, d.Reason = result.NoChange, false, reasonUnreadable(c)
-		return adopt(in, c, d)
+		return c.adopt(d)
 	}
 	return d
 }
 
 // weigh is cases 6 to 9: who moved, by content where a base is there; fields
 // without one follow the row ids and stamps.
-func weigh(in Input, c *comparison, d *Decision) {
+func (c *comparison) weigh(d *Decision) {
 	if c.hasUnknown() {
-		if !imported(in) { // else what is empty was emptied
+		if !c.in.imported() { // else what is empty was emptied
 			c.fill()
 		}
 		var moved string
-		moved, d.Doubtful = withoutBase(in)
+		moved, d.Doubtful = c.in.withoutBase()
 		c.assume(moved)
 	}
 	c.join()
 	switch espo, advo := c.moved(record.EspoCRM), c.moved(record.Advoware); {
 	case espo && advo:
 		d.Verdict = result.Conflict
-		resolve(in, c, d)
-		d.Reason = reasonConflict(in, c, *d)
+		c.resolve(d)
+		d.Reason = reasonConflict(c, *d)
 		return
 	case advo:
 		d.Verdict = result.AdvowareNewer
@@ -227,40 +239,46 @@ func weigh(in Input, c *comparison, d *Decision) {
 			d.Verdict = result.AdvowareNewer
 		}
 	}
-	d.Reason = reasonMoved(in, c, *d)
+	d.Reason = reasonMoved(c, *d)
 }
 
 // resolve applies an operator's wishes, the policies of single fields, and the record's
 // policy, in this order, to a conflict.
-func resolve(in Input, c *comparison, d *Decision) {
+func (c *comparison) resolve(d *Decision) {
 	d.Clash = c.ownPolicies()
-	espo, advo := c.givesWay(record.EspoCRM), c.givesWay(record.Advoware)
-	manual := in.Policy == Manual || in.Policy == Asked
-	switch {
-	case manual && c.clashes(), manual && espo && advo && !c.decided():
-		c.wait()
-	case manual, !espo || !advo: // every clash is decided
-	case in.Policy == Merge:
-		d.Clash = d.Clash || c.clashes()
-		c.overrule(record.EspoCRM, movedBoth)
-	case in.Policy == AdvowareWins:
-		c.overrule(record.Advoware, "")
-		d.Clash = true
-	default:
-		c.overrule(record.EspoCRM, "")
-		d.Clash = true
+	if c.givesWay(record.EspoCRM) && c.givesWay(record.Advoware) { // else every clash is decided
+		c.byPolicy(d)
 	}
 	some, all := c.waiting()
 	if all {
-		park(c, d)
+		c.park(d)
 		return
 	}
 	d.Waits = some
 	c.settle(d, "")
 }
 
+// byPolicy lets the record's policy decide what is open.
+func (c *comparison) byPolicy(d *Decision) {
+	switch c.in.Policy {
+	case Manual, Asked:
+		if c.clashes() || !c.decided() {
+			c.wait()
+		}
+	case Merge:
+		d.Clash = d.Clash || c.clashes()
+		c.overrule(record.EspoCRM, movedBoth)
+	case AdvowareWins:
+		d.Clash = true
+		c.overrule(record.Advoware, "")
+	default:
+		d.Clash = true
+		c.overrule(record.EspoCRM, "")
+	}
+}
+
 // park leaves the whole record as it is, until a person has decided.
-func park(c *comparison, d *Decision) {
+func (c *comparison) park(d *Decision) {
 	d.Action, d.Clash, d.Waits = Park, true, false
 	d.Changes = c.changes()
 }
@@ -268,17 +286,17 @@ func park(c *comparison, d *Decision) {
 // imported: EspoCRM carries a row id, and nothing was ever synced. Such a record is a copy
 // that an import has made of Advoware's, and which ended before it was remembered: an
 // older value there is nobody's edit.
-func imported(in Input) bool {
+func (in *Input) imported() bool {
 	return in.LastSync == "" && in.RowStored != "" && in.RowCurrent != in.RowStored
 }
 
 // withoutBase says who is taken to have moved a field that no base can decide;
 // "both" is a conflict. Where the record has been in step, such a field is new in the
 // mapping, and nobody knows. Else it is cases 7 to 9.
-func withoutBase(in Input) (moved string, doubtful bool) {
+func (in *Input) withoutBase() (moved string, doubtful bool) {
 	settled := in.Base != nil && in.Base.Settled
 	switch {
-	case settled || imported(in):
+	case settled || in.imported():
 		return movedBoth, false
 	case in.LastSync == "": // a first contact that was cut off is one still
 		return movedEspo, false
@@ -331,18 +349,18 @@ func create(in Input) Decision {
 
 // adopt ends case 4: say what lags, if anything does. While a field cannot be
 // compared, EspoCRM is told nothing: the new rowId would hide it (B5).
-func adopt(in Input, c *comparison, d Decision) Decision {
+func (c *comparison) adopt(d Decision) Decision {
 	if d.Reason.Code == "" && len(c.broken) > 0 {
 		d.Reason = reasonUnreadable(c)
 	}
-	lags := in.RowStored != in.RowCurrent || in.Status != "clean" || in.LastSync == ""
+	lags := c.in.RowStored != c.in.RowCurrent || c.in.Status != "clean" || c.in.LastSync == ""
 	d.PutNeeded = lags && d.Reason.Code == ""
 	d.Action = None
 	if d.PutNeeded || c.lags() {
 		d.Action = Adopt
 	}
 	if d.Reason.Code == "" {
-		d.Reason = reasonAgree(in, c, d)
+		d.Reason = reasonAgree(c, d)
 	}
 	return d
 }

@@ -20,15 +20,13 @@ type Keys[ID any] struct {
 	ids    []ID
 	values []digest // of each record one for each name
 
-	// Filled by grouped: the records in the order of their keys, and where in that
-	// order each group of equal keys begins.
-	order  []int32
-	starts []int32
-	group  []int32 // of each record
-
-	// byName, filled by Matching, holds for each name the records that have content for
-	// it, in the order of its digests.
-	byName [][]int32
+	// Filled by index: the records in the order of their keys, where in that order each
+	// group of equal keys begins, and of each record its group.
+	order, starts, group []int32
+	// byMask are the groups by the names that they have content for; sorted are those of a
+	// mask in the order of some of their names, once somebody has looked for these.
+	byMask map[uint64][]int32
+	sorted map[[2]uint64][]int32
 }
 
 // NewKeys makes room for keys of these names.
@@ -53,39 +51,45 @@ func (k *Keys[ID]) IDs() []ID { return k.ids }
 // Matching are the places in IDs of the records that agree with a natural key in every
 // name that both have content for, and in at least one. It is asked once all are added.
 func (k *Keys[ID]) Matching(values map[string]record.Value) []int {
-	if k.byName == nil {
-		k.sortByName()
-	}
 	wanted := NewKeys[struct{}](k.names)
 	wanted.Add(struct{}{}, values)
-	key := wanted.key(0)
 	var found []int
-	bits := mask(key)
-	for n, order := range k.byName {
-		if bits&(1<<n) == 0 {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(order, key, func(i int32, key []digest) int { return compareKeys(k.key(i), key, 1<<n) })
-		for ; at < len(order) && compareKeys(k.key(order[at]), key, 1<<n) == 0; at++ {
-			if theirs := k.key(order[at]); compareKeys(theirs, key, bits&mask(theirs)) == 0 {
-				found = append(found, int(order[at]))
-			}
+	for _, g := range k.near(wanted.key(0)) {
+		for _, i := range k.members(g) {
+			found = append(found, int(i))
 		}
 	}
 	slices.Sort(found)
-	return slices.Compact(found)
+	return found
 }
 
-func (k *Keys[ID]) sortByName() {
-	k.byName = make([][]int32, len(k.names))
-	for n := range k.names {
-		for i := range k.ids {
-			if k.key(int32(i))[n] != (digest{}) {
-				k.byName[n] = append(k.byName[n], int32(i))
-			}
+// near are the groups that agree with a key in every name that both have content for, and
+// in at least one.
+func (k *Keys[ID]) near(key []digest) (found []int32) {
+	k.index()
+	for bits := range k.byMask {
+		common := bits & mask(key)
+		if common == 0 {
+			continue
 		}
-		slices.SortStableFunc(k.byName[n], func(a, b int32) int { return compareKeys(k.key(a), k.key(b), 1<<n) })
+		groups := k.inOrder(bits, common)
+		at, _ := slices.BinarySearchFunc(groups, key, func(g int32, key []digest) int { return compareKeys(k.first(g), key, common) })
+		for ; at < len(groups) && compareKeys(k.first(groups[at]), key, common) == 0; at++ {
+			found = append(found, groups[at])
+		}
 	}
+	return found
+}
+
+// inOrder are the groups of a mask in the order of the names in bits.
+func (k *Keys[ID]) inOrder(mask, bits uint64) []int32 {
+	groups, known := k.sorted[[2]uint64{mask, bits}]
+	if !known {
+		groups = slices.Clone(k.byMask[mask])
+		slices.SortFunc(groups, func(a, b int32) int { return compareKeys(k.first(a), k.first(b), bits) })
+		k.sorted[[2]uint64{mask, bits}] = groups
+	}
+	return groups
 }
 
 func (k *Keys[ID]) key(i int32) []digest {
@@ -128,26 +132,26 @@ func compareKeys(a, b []digest, bits uint64) int {
 	return 0
 }
 
-// grouped puts equal keys together, and the groups by the names that they have
-// content for.
-func (k *Keys[ID]) grouped() map[uint64][]int32 {
+// index puts equal keys together, and the groups by the names that they have content for.
+func (k *Keys[ID]) index() {
+	if k.byMask != nil {
+		return
+	}
+	k.byMask, k.sorted = map[uint64][]int32{}, map[[2]uint64][]int32{}
 	k.order, k.group = make([]int32, len(k.ids)), make([]int32, len(k.ids))
 	for i := range k.order {
 		k.order[i] = int32(i)
 	}
 	all := ^uint64(0)
 	slices.SortStableFunc(k.order, func(a, b int32) int { return compareKeys(k.key(a), k.key(b), all) })
-	byMask := map[uint64][]int32{}
 	for at, i := range k.order {
 		if at == 0 || compareKeys(k.key(k.order[at-1]), k.key(i), all) != 0 {
-			g := int32(len(k.starts))
-			k.starts = append(k.starts, int32(at))
 			bits := mask(k.key(i))
-			byMask[bits] = append(byMask[bits], g)
+			k.byMask[bits] = append(k.byMask[bits], int32(len(k.starts)))
+			k.starts = append(k.starts, int32(at))
 		}
 		k.group[i] = int32(len(k.starts) - 1)
 	}
-	return byMask
 }
 
 // Pair is an EspoCRM record and the Advoware records that may be the same.
@@ -170,31 +174,25 @@ type Pairing struct {
 	OnlyAdvoware []int64
 }
 
-// near says which groups of both sides match.
-type near struct{ espo, advo int32 }
-
 // PairUp finds for every EspoCRM record the Advoware records whose key agrees: in every
 // name that both have content for, and at least one. A pair is one that is the only
 // candidate on both sides; everything else is for a person.
 func PairUp(espo *Keys[string], advo *Keys[int64]) Pairing {
 	var out Pairing
-	var found []near
-	espoGroups, advoGroups := espo.grouped(), advo.grouped()
-	for eMask, es := range espoGroups {
-		for aMask, as := range advoGroups {
-			if common := eMask & aMask; common != 0 {
-				found = join(found, espo, es, advo, as, common)
-			}
+	espo.index()
+	advo.index()
+	near, suitors := make([][]int32, len(espo.starts)), make([][]int32, len(advo.starts)) // groups of the other side, by group
+	for e := range near {
+		near[e] = advo.near(espo.first(int32(e)))
+		for _, a := range near[e] {
+			suitors[a] = append(suitors[a], int32(e))
 		}
 	}
-	suitors := slices.Clone(found)
-	slices.SortFunc(found, func(a, b near) int { return int(a.espo) - int(b.espo) })
-	slices.SortFunc(suitors, func(a, b near) int { return int(a.advo) - int(b.advo) })
 	for i, id := range espo.ids {
-		out.add(id, edges(found, near.ofEspo, espo.group[i]), suitors, espo, advo)
+		out.add(id, near[espo.group[i]], suitors, espo, advo)
 	}
 	for j, id := range advo.ids {
-		if len(edges(suitors, near.ofAdvo, advo.group[j])) == 0 {
+		if len(suitors[advo.group[j]]) == 0 {
 			out.OnlyAdvoware = append(out.OnlyAdvoware, id)
 		}
 	}
@@ -202,50 +200,20 @@ func PairUp(espo *Keys[string], advo *Keys[int64]) Pairing {
 	return out
 }
 
-func (n near) ofEspo() int32 { return n.espo }
-func (n near) ofAdvo() int32 { return n.advo }
-
-// edges are those of one group, of a list that is sorted by it.
-func edges(list []near, of func(near) int32, g int32) []near {
-	from, _ := slices.BinarySearchFunc(list, g, func(n near, g int32) int { return int(of(n)) - int(g) })
-	to := from
-	for to < len(list) && of(list[to]) == g {
-		to++
-	}
-	return list[from:to]
-}
-
-// join adds the groups of both sides that are equal in the names in bits.
-func join(found []near, espo *Keys[string], es []int32, advo *Keys[int64], as []int32, bits uint64) []near {
-	es, as = slices.Clone(es), slices.Clone(as)
-	slices.SortFunc(es, func(a, b int32) int { return compareKeys(espo.first(a), espo.first(b), bits) })
-	slices.SortFunc(as, func(a, b int32) int { return compareKeys(advo.first(a), advo.first(b), bits) })
-	from := 0
-	for _, g := range es {
-		for from < len(as) && compareKeys(advo.first(as[from]), espo.first(g), bits) < 0 {
-			from++
-		}
-		for j := from; j < len(as) && compareKeys(advo.first(as[j]), espo.first(g), bits) == 0; j++ {
-			found = append(found, near{g, as[j]})
-		}
-	}
-	return found
-}
-
-func (out *Pairing) add(id string, mine []near, suitors []near, espo *Keys[string], advo *Keys[int64]) {
-	if len(mine) == 0 {
+func (out *Pairing) add(id string, near []int32, suitors [][]int32, espo *Keys[string], advo *Keys[int64]) {
+	if len(near) == 0 {
 		out.OnlyEspocrm = append(out.OnlyEspocrm, id)
 		return
 	}
 	p := Pair{ID: id}
-	for _, n := range mine {
-		for _, j := range advo.members(n.advo) {
+	for _, a := range near {
+		for _, j := range advo.members(a) {
 			if len(p.Candidates) == mostListed {
 				break
 			}
 			p.Candidates = append(p.Candidates, advo.ids[j])
 		}
-		p.addRivals(edges(suitors, near.ofAdvo, n.advo), espo)
+		p.addRivals(suitors[a], espo)
 	}
 	slices.Sort(p.Candidates)
 	slices.Sort(p.Rivals)
@@ -256,9 +224,9 @@ func (out *Pairing) add(id string, mine []near, suitors []near, espo *Keys[strin
 	out.Ambiguous = append(out.Ambiguous, p)
 }
 
-func (p *Pair) addRivals(rivals []near, espo *Keys[string]) {
-	for _, n := range rivals {
-		for _, i := range espo.members(n.espo) {
+func (p *Pair) addRivals(rivals []int32, espo *Keys[string]) {
+	for _, e := range rivals {
+		for _, i := range espo.members(e) {
 			other := espo.ids[i]
 			switch {
 			case len(p.Rivals) == mostListed:

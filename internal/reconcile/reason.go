@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,20 +82,20 @@ func reasonUnreadable(c *comparison) result.Reason {
 	return reason(ReasonUnreadable, "Some fields cannot be read on one side, or have no value to send: %s.", names(unsent, nil))
 }
 
-func reasonAgree(in Input, c *comparison, d Decision) result.Reason {
+func reasonAgree(c *comparison, d Decision) result.Reason {
 	switch {
 	case d.Action == None:
 		return reason(ReasonInSync, "Both sides hold the same.")
-	case in.Base != nil && in.RowStored != in.RowCurrent && len(c.agreed) == 0:
+	case c.in.Base != nil && c.in.RowStored != c.in.RowCurrent && len(c.agreed) == 0:
 		return reason(ReasonRowIDMoved, "Advoware saved the record without changing a mapped field; its new rowId is remembered.")
-	case len(c.agreed) > 0 || in.Base == nil:
+	case len(c.agreed) > 0 || c.in.Base == nil:
 		return reason(ReasonSameContent, "Both sides hold the same already; only the memory is brought up to date.")
 	default:
 		return reason(ReasonStatusBehind, "Both sides hold the same; only the sync status in EspoCRM is behind.")
 	}
 }
 
-func reasonMoved(in Input, c *comparison, d Decision) result.Reason {
+func reasonMoved(c *comparison, d Decision) result.Reason {
 	switch {
 	case d.Verdict == result.EspocrmNewer && !c.moved(record.EspoCRM) && c.filled():
 		return reason(ReasonFilled, "Advoware's answer leaves out what EspoCRM holds, and it was never synced: EspoCRM's value is sent (%s).", names(d.Changes, nil))
@@ -104,9 +105,9 @@ func reasonMoved(in Input, c *comparison, d Decision) result.Reason {
 	case c.kinds.differs:
 		return reason(ReasonKindChanged, "%s changed the kind of the record to %s: %s.%s",
 			c.kinds.source.Title(), c.kind, names(d.Changes, func(ch Change) bool { return ch.Field.Key != KindKey }), doubt(d))
-	case in.Base == nil && d.Verdict == result.EspocrmNewer:
+	case c.in.Base == nil && d.Verdict == result.EspocrmNewer:
 		return reason(ReasonNoBaseEspo, "Contents differ (%s) and Advoware has not moved since the last sync: EspoCRM changed.%s", names(d.Changes, nil), doubt(d))
-	case in.Base == nil && d.Verdict == result.AdvowareNewer:
+	case c.in.Base == nil && d.Verdict == result.AdvowareNewer:
 		return reason(ReasonNoBaseAdvo, "Contents differ (%s) and EspoCRM has not moved since the last sync: Advoware changed.%s", names(d.Changes, nil), doubt(d))
 	case d.Verdict == result.EspocrmNewer:
 		return reason(ReasonEspoChanged, "EspoCRM changed: %s.%s", names(d.Changes, moved(movedEspo)), besides(d, movedEspo))
@@ -122,18 +123,18 @@ func doubt(d Decision) string {
 	return ""
 }
 
-func reasonConflict(in Input, c *comparison, d Decision) result.Reason {
-	winner := winner(in, d)
+func reasonConflict(c *comparison, d Decision) result.Reason {
+	winner := winner(c.in.Policy, d)
 	switch {
 	case d.Waits && !c.decided():
 		return reason(ReasonSameField, "Both sides changed %s, which waits for a decision; %s goes over.",
 			names(d.Changes, func(ch Change) bool { return ch.Target == "" }), names(d.Changes, func(ch Change) bool { return ch.Target != "" }))
 	case d.Waits:
 		return reason(ReasonDecided, "Decided by the operator: %s; what else clashes waits.", names(d.Changes, func(ch Change) bool { return ch.Target != "" }))
-	case len(in.Wishes) > 0 && !d.Clash:
+	case len(c.in.Wishes) > 0 && !d.Clash:
 		return reason(ReasonDecided, "Both sides changed; decided by the operator: %s.", names(d.Changes, nil))
 	}
-	if in.Base == nil {
+	if c.in.Base == nil {
 		return reason(ReasonNoBaseBoth, "Contents differ (%s) and both sides may have moved: %s.%s", names(d.Changes, nil), winner, doubt(d))
 	}
 	if !d.Clash {
@@ -148,21 +149,16 @@ func reasonConflict(in Input, c *comparison, d Decision) result.Reason {
 }
 
 // winner says who wins a conflict, and by what.
-func winner(in Input, d Decision) string {
-	if d.Action == Park {
+func winner(p Policy, d Decision) string {
+	givesWay := func(s record.Side) bool {
+		return slices.ContainsFunc(d.Changes, func(ch Change) bool { return ch.Overruled() == s })
+	}
+	switch espo, advo := givesWay(record.EspoCRM), givesWay(record.Advoware); {
+	case d.Action == Park:
 		return "policy manual: it waits for a decision"
-	}
-	espo, advo := false, in.Policy != AdvowareWins // who gives way
-	if some := slices.ContainsFunc(d.Changes, func(ch Change) bool { return ch.Overruled() != "" }); some {
-		espo, advo = false, false
-		for _, ch := range d.Changes {
-			espo, advo = espo || ch.Overruled() == record.EspoCRM, advo || ch.Overruled() == record.Advoware
-		}
-	}
-	switch {
 	case espo && advo:
 		return "each goes by its policy; the values that gave way are kept in the history"
-	case advo:
+	case advo, !espo && p != AdvowareWins:
 		return "EspoCRM wins by policy; Advoware's values are kept in the history"
 	default:
 		return "Advoware wins by policy; EspoCRM's values are kept in the history"
@@ -191,21 +187,14 @@ func names(cs []Change, keep func(Change) bool) string {
 			out = append(out, FieldName(c))
 		}
 	}
-	if len(out) == 0 {
-		return "no mapped field"
-	}
-	return strings.Join(out, ", ")
+	return cmp.Or(strings.Join(out, ", "), "no mapped field")
 }
 
 // FieldName is what people call the field: its EspoCRM name, Advoware's where
 // there is none.
 func FieldName(c Change) string {
-	switch {
-	case c.Field.Key == KindKey:
+	if c.Field.Key == KindKey {
 		return "the kind"
-	case c.Field.Espo != "":
-		return c.Field.Espo
-	default:
-		return c.Field.Advo
 	}
+	return cmp.Or(c.Field.Espo, c.Field.Advo)
 }

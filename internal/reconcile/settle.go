@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"cmp"
+
 	"advosync/internal/record"
 )
 
@@ -8,14 +10,8 @@ import (
 // still open take it from who moved, else from fallback.
 func (c *comparison) settle(d *Decision, fallback record.Side) {
 	c.twoWay(func(it *item) {
-		switch {
-		case it.source != "" || it.waits:
-		case it.moved == movedEspo:
-			it.source = record.EspoCRM
-		case it.moved == movedAdvo:
-			it.source = record.Advoware
-		default:
-			it.source = fallback
+		if !it.waits {
+			it.source = cmp.Or(it.source, it.mover(), fallback)
 		}
 	})
 	c.settleKind()
@@ -73,11 +69,7 @@ func (c *comparison) send(d *Decision, it *item) {
 	if it.wish != nil {
 		v = it.wish.Target
 	}
-	if it.source == record.EspoCRM {
-		d.ToAdvo[it.f.Key] = v
-	} else {
-		d.ToEspo[it.f.Key] = v
-	}
+	d.To(it.source.Other())[it.f.Key] = v
 }
 
 // clear lets the kind's clears go along with a write to their side, or with a
@@ -88,10 +80,8 @@ func (c *comparison) clear(d *Decision) {
 		if !it.f.Clear {
 			continue
 		}
-		to, target := d.ToAdvo, it.owner().Other()
-		if target == record.EspoCRM {
-			to = d.ToEspo
-		}
+		target := it.owner().Other()
+		to := d.To(target)
 		if it.pair.On(target).HasText() && (len(to) > 0 || c.kindMoved(target)) {
 			to[it.f.Key] = record.Empty()
 			it.differs, it.source, it.moved = true, it.owner(), string(it.owner())

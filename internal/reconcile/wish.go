@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -65,20 +66,13 @@ func (c *comparison) wished(it *item) {
 }
 
 // decided reports whether operators' words decide fields that differ.
-func (c *comparison) decided() (some bool) {
-	c.twoWay(func(it *item) { some = some || it.wish != nil })
-	return some
+func (c *comparison) decided() bool {
+	return c.some(func(it *item) bool { return it.wish != nil })
 }
 
 // givesWay reports whether an edit of a side gives way to the record's policy.
-func (c *comparison) givesWay(s record.Side) (yes bool) {
-	c.rest(func(it *item) { yes = yes || it.moved == movedBoth || it.moved == string(s) })
-	return yes
-}
-
-// wait leaves what the record's policy would decide to a person.
-func (c *comparison) wait() {
-	c.rest(func(it *item) { it.waits, it.source = true, "" })
+func (c *comparison) givesWay(s record.Side) bool {
+	return c.some(func(it *item) bool { return it.open() && it.editedOn(s) })
 }
 
 // waiting reports whether fields wait for a person, and whether all that differ do. A
@@ -98,19 +92,17 @@ func (c *comparison) waiting() (some, all bool) {
 // operator saw: they are typed into EspoCRM, and travel from there like any edit. What
 // is one value is typed whole: a command that ends there leaves no half of it.
 func (c *comparison) typed() map[string]record.Value {
-	var out map[string]record.Value
-	whole := map[string]bool{}
+	if len(c.in.Wishes) == 0 {
+		return nil
+	}
+	whole, out := map[string]bool{}, map[string]record.Value{}
 	for key, w := range c.in.Wishes {
 		if now := c.pairOf(key); c.untouched(key, w) && w.Target != now.Espo && w.Target != now.Advo {
-			if out == nil {
-				out = map[string]record.Value{}
-			}
-			out[key] = w.Target
 			whole[c.unit(&w.Field)] = true
 		}
 	}
 	for key, w := range c.in.Wishes {
-		if u := c.unit(&w.Field); u != "" && whole[u] && c.untouched(key, w) && w.Target != c.pairOf(key).Espo {
+		if whole[c.unit(&w.Field)] && c.untouched(key, w) && w.Target != c.pairOf(key).Espo {
 			out[key] = w.Target
 		}
 	}
@@ -123,28 +115,20 @@ func (c *comparison) untouched(key string, w Wish) bool {
 	return !w.Typed && key != KindKey && c.pairOf(key) == w.Shown && c.holds(c.unit(&w.Field))
 }
 
-func (c *comparison) pairOf(key string) record.Pair {
-	return record.Pair{Espo: c.in.Espo.Values[key], Advo: c.in.Advo.Values[key]}
-}
-
 // unit is what a field is one value with: its group; where an operator wants another
-// kind, what only kinds have; "" for a field of its own.
+// kind, what only kinds have; else it is one by itself, under its key.
 func (c *comparison) unit(f *mapping.Field) string {
 	if _, rekinds := c.in.Wishes[KindKey]; rekinds && (f.Own() || f.Key == KindKey) {
 		return KindKey
 	}
-	return f.Group
+	return cmp.Or(f.Group, f.Key)
 }
 
 // holds reports whether an operator's words on what is one value hold: they are one
 // word, so an edit of one part ends it for all.
 func (c *comparison) holds(unit string) bool {
-	if unit == "" {
-		return true
-	}
 	for key, w := range c.in.Wishes {
-		now := c.pairOf(key)
-		if key != KindKey && c.unit(&w.Field) == unit && (c.edited(w, c.in.Espo, now.Espo, w.Shown.Espo) || c.edited(w, c.in.Advo, now.Advo, w.Shown.Advo)) {
+		if key != KindKey && c.unit(&w.Field) == unit && (c.edited(w, record.EspoCRM) || c.edited(w, record.Advoware)) {
 			return false
 		}
 	}
@@ -159,18 +143,18 @@ func (c *comparison) apart(f *mapping.Field) bool {
 	if _, wished := c.in.Wishes[f.Key]; wished || f.Direction != mapping.Both {
 		return false
 	}
-	now := c.pairOf(f.Key)
-	base, based := c.baseOf(f.Key)
-	return !now.Espo.IsAbsent() && !now.Advo.IsAbsent() && !f.Equal(now.Espo, now.Advo) && !(based && base == now)
+	it := c.look(f)
+	return it.answered() && !it.knows() && !f.Equal(it.pair.Espo, it.pair.Advo)
 }
 
 // edited reports whether a side holds neither what an operator saw there nor what his
 // command has made of it. A field of another kind than the side's cannot be edited there.
-func (c *comparison) edited(w Wish, side *mapping.View, now, before record.Value) bool {
-	if w.Field.Own() && !slices.ContainsFunc(c.in.Schema.Fields(side.Kind), func(f mapping.Field) bool { return f.Key == w.Field.Key }) {
+func (c *comparison) edited(w Wish, s record.Side) bool {
+	if w.Field.Own() && !slices.ContainsFunc(c.in.Schema.Fields(c.in.view(s).Kind), func(f mapping.Field) bool { return f.Key == w.Field.Key }) {
 		return false
 	}
-	return now != before && now != w.Target && !made(w.Target, now, before)
+	now := c.pairOf(w.Field.Key).On(s)
+	return now != w.Shown.On(s) && !record.OwnForm(w.Target, now)
 }
 
 // typeIn is the decision to type an operator's values into EspoCRM, and nothing else.
