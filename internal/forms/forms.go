@@ -58,13 +58,7 @@ func (k Known) times(key string, sent, read record.Value) int {
 // where the base knows the side to have made the same of another value.
 func (k Known) Made(b *store.Base, side record.Side, key string, before, sent, read record.Value) bool {
 	form := k.Form(key, sent, read)
-	switch {
-	case form == record.Same, k.times(key, sent, read) > 0:
-		return true
-	case read != before:
-		return form.Own()
-	}
-	return form.Own() && k.based(b, side, key, read)
+	return form == record.Same || k.times(key, sent, read) > 0 || form.Own() && (read != before || k.based(b, side, key, read))
 }
 
 // based reports whether the base knows a side to show this form of another value.

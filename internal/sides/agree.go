@@ -45,25 +45,14 @@ func Agreed(m *mapping.Mapping, espo, advo record.Object, now time.Time) *store.
 	if d.Verdict != result.NoChange || d.PutNeeded || d.Action != reconcile.None && d.Action != reconcile.Adopt {
 		return nil
 	}
-	fields := equalPairs(m, es.View, as.View)
-	if fields == nil {
-		return nil
-	}
-	return &store.Base{Mapping: m.Fingerprint(), AdvowareID: es.AdvowareID, RowID: es.RowID, Kind: d.AgreedKind, LastSync: es.LastSync, StoredAt: now, Fields: fields}
-}
-
-// equalPairs are the bases of all fields; nil: one is not there, or not the same.
-func equalPairs(m *mapping.Mapping, espo, advo mapping.View) map[string]store.FieldBase {
-	fields := map[string]store.FieldBase{}
-	for _, f := range m.Fields(espo.Kind) {
-		if f.Clear {
-			continue
-		}
-		p := record.Pair{Espo: espo.Values[f.Key], Advo: advo.Values[f.Key]}
-		if p.Espo.IsAbsent() || p.Advo.IsAbsent() || p.Espo != p.Advo {
+	b := Clone(nil)
+	b.Mapping, b.AdvowareID, b.RowID, b.Kind, b.LastSync, b.StoredAt = m.Fingerprint(), es.AdvowareID, es.RowID, d.AgreedKind, es.LastSync, now
+	for _, f := range m.Fields(es.View.Kind) {
+		p, agreed := d.Agreed[f.Key]
+		if !f.Clear && (!agreed || p.Espo != p.Advo) {
 			return nil
 		}
-		fields[f.Key] = store.FieldBase{Pair: p, Def: f.Def}
+		Set(m, b, f.Key, p)
 	}
-	return fields
+	return b
 }

@@ -2,6 +2,7 @@ package sides
 
 import (
 	"maps"
+	"slices"
 
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -88,12 +89,14 @@ func Outdated(b *store.Base, rowID, lastSync string) bool {
 	return b != nil && b.RowID != "" && rowID != "" && b.RowID != rowID && b.LastSync != "" && lastSync > b.LastSync
 }
 
+// rekinded reports whether EspoCRM shows another kind than the base has.
+func rekinded(b *store.Base, v *mapping.View) bool {
+	return !b.Kind.Espo.IsAbsent() && b.Kind.Espo.Text() != v.Kind
+}
+
 // EspoMoved reports whether EspoCRM holds something that may have to go to Advoware.
 func EspoMoved(m *mapping.Mapping, b *store.Base, v *mapping.View) bool {
-	if !b.Kind.Espo.IsAbsent() && b.Kind.Espo.Text() != v.Kind {
-		return true
-	}
-	return left(m, b, record.EspoCRM, v, func(f *mapping.Field) bool { return f.Direction != mapping.ToEspocrm })
+	return rekinded(b, v) || left(m, b, record.EspoCRM, v, func(f *mapping.Field) bool { return f.Direction != mapping.ToEspocrm })
 }
 
 // AdvoMoved reports whether Advoware shows something else than the base's half of it; only
@@ -108,7 +111,7 @@ func left(m *mapping.Mapping, b *store.Base, s record.Side, v *mapping.View, cou
 	for i := range fields {
 		f := &fields[i]
 		fb, based := b.Fields[f.Key]
-		if now := v.Values[f.Key]; based && !f.Clear && counts(f) && !now.IsAbsent() && reconcile.Moved(f, fb.Pair, s, now) {
+		if based && !f.Clear && counts(f) && reconcile.Moved(f, fb.Pair, s, v.Values[f.Key]) {
 			return true
 		}
 	}
@@ -119,10 +122,7 @@ func left(m *mapping.Mapping, b *store.Base, s record.Side, v *mapping.View, cou
 // under the mapping in force, so that only Advoware could have something new. It is more
 // than that EspoCRM has not moved: no field lacks a base, and none is unreadable.
 func EspoIsBase(m *mapping.Mapping, b *store.Base, v *mapping.View) bool {
-	if b == nil || b.Mapping != m.Fingerprint() || len(v.Broken) > 0 {
-		return false
-	}
-	if !b.Kind.Espo.IsAbsent() && b.Kind.Espo.Text() != v.Kind {
+	if b == nil || b.Mapping != m.Fingerprint() || len(v.Broken) > 0 || rekinded(b, v) {
 		return false
 	}
 	for _, f := range m.Fields(v.Kind) {
@@ -139,15 +139,10 @@ func EspoIsBase(m *mapping.Mapping, b *store.Base, v *mapping.View) bool {
 
 // Lacks reports whether there is a field of a kind that no base can decide.
 func Lacks(m *mapping.Mapping, b *store.Base, kind string) bool {
-	if b == nil {
-		return true
-	}
-	for _, f := range m.Fields(kind) {
-		if _, ok := b.Fields[f.Key]; !ok && f.Direction == mapping.Both {
-			return true
-		}
-	}
-	return false
+	return b == nil || slices.ContainsFunc(m.Fields(kind), func(f mapping.Field) bool {
+		_, based := b.Fields[f.Key]
+		return !based && f.Direction == mapping.Both
+	})
 }
 
 // NeverSynced names a field in which Advoware holds a value without a base: nobody knows

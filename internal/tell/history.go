@@ -3,6 +3,7 @@
 package tell
 
 import (
+	"cmp"
 	"slices"
 
 	"advosync/internal/fault"
@@ -150,10 +151,7 @@ func CannotHold(e *store.Entry, side record.Side, key string) {
 // Clashed keeps which fields both sides had edited.
 func Clashed(e *store.Entry, fields []result.Field) {
 	for _, f := range fields {
-		name := f.Espocrm
-		if name == "" {
-			name = f.Advoware
-		}
+		name := cmp.Or(f.Espocrm, f.Advoware)
 		if (f.Changed == "both" || f.Overruled != "") && !slices.Contains(e.Clashed, name) {
 			e.Clashed = append(e.Clashed, name)
 		}

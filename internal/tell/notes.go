@@ -2,7 +2,7 @@ package tell
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
 	"advosync/internal/fault"
@@ -35,7 +35,7 @@ func (n Note) Conflict(side record.Side, d reconcile.Decision) string {
 			lines = append(lines, line)
 		}
 	}
-	sort.Strings(lines)
+	slices.Sort(lines)
 	text := w.ofConflict(d) + "\n" + strings.Join(lines, "\n")
 	if d.Action == reconcile.Park {
 		return text + "\n" + w.decide + n.hint("resolve")
