@@ -36,23 +36,8 @@ const CatalogAge = 5 * time.Minute
 
 // CatalogOf is the catalog of an entity, empty at first.
 func (d *Directory) CatalogOf(m *mapping.Mapping) *Catalog {
-	d.catalogs.mu.Lock()
-	defer d.catalogs.mu.Unlock()
-	c := d.catalogs.of[m.Entity()]
-	if c == nil {
-		c = &Catalog{d: d, m: m, turn: make(chan struct{}, 1)}
-		if d.catalogs.of == nil {
-			d.catalogs.of = map[string]*Catalog{}
-		}
-		d.catalogs.of[m.Entity()] = c
-	}
-	return c
-}
-
-// catalogs are those of all entities.
-type catalogs struct {
-	mu sync.Mutex
-	of map[string]*Catalog
+	c, _ := d.catalogs.LoadOrStore(m.Entity(), &Catalog{d: d, m: m, turn: make(chan struct{}, 1)})
+	return c.(*Catalog)
 }
 
 // take waits for the turn.
@@ -68,7 +53,7 @@ func (c *Catalog) take(ctx context.Context) error {
 func (c *Catalog) give() { <-c.turn }
 
 // Near lists the ids of the records that match, or whose id is above highest (-1:
-// not asked), in the order of the list. What it rests on was read by a walk that
+// not asked), ascending. What it rests on was read by a walk that
 // did not begin before the moment: what was written until then is in it.
 func (c *Catalog) Near(ctx context.Context, after time.Time, match map[string]record.Value, highest int64) ([]int64, error) {
 	if err := c.take(ctx); err != nil {
@@ -80,21 +65,14 @@ func (c *Catalog) Near(ctx context.Context, after time.Time, match map[string]re
 			return nil, err
 		}
 	}
-	found := c.keys.Matching(match)
-	if highest >= 0 {
-		for i, id := range c.keys.IDs() {
-			if id > highest {
-				found = append(found, i)
-			}
+	ids := c.keys.Matching(match)
+	for _, id := range c.keys.IDs() {
+		if highest >= 0 && id > highest {
+			ids = append(ids, id)
 		}
 	}
-	slices.Sort(found)
-	found = slices.Compact(found)
-	ids := make([]int64, len(found))
-	for i, at := range found {
-		ids[i] = c.keys.IDs()[at]
-	}
-	return ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 // walk reads the list anew. Records of no kind are not ours.
@@ -156,23 +134,14 @@ func (c *Catalog) Free(ctx context.Context, ids []int64) (map[int64]bool, error)
 		return nil, err
 	}
 	defer c.give()
-	var ask []int64
-	for _, id := range ids {
-		if _, known := c.linked[id]; !known {
-			ask = append(ask, id)
-		}
-	}
+	ask := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { _, known := c.linked[id]; return known })
 	slices.Sort(ask)
-	ask = slices.Compact(ask)
-	left, err := c.d.Unlinked(ctx, c.m, ask)
+	carried, err := c.d.CarriersOf(ctx, c.m, slices.Compact(ask))
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range ask {
-		c.linked[id] = true
-	}
-	for _, id := range left {
-		c.linked[id] = false
+	for id, by := range carried {
+		c.linked[id] = len(by) > 0
 	}
 	out := map[int64]bool{}
 	for _, id := range ids {

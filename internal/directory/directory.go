@@ -7,6 +7,7 @@ package directory
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"advosync/internal/record"
@@ -44,9 +45,9 @@ type Directory struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	birth    birthday
+	birth    birth
 	ours     ours
-	catalogs catalogs
+	catalogs sync.Map // *Catalog by entity
 	people   people
 }
 

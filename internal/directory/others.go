@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,10 +47,10 @@ func (d *Directory) KnownElsewhere(ctx context.Context, m *mapping.Mapping, numb
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, store.Fault("look for other records of Advoware "+fmt.Sprint(number), err)
+	if errors.Is(err, errEnough) {
+		err = nil
 	}
-	return ids, nil
+	return ids, store.Fault("look for other records of Advoware "+fmt.Sprint(number), err)
 }
 
 // twiceKey is the value that notes a number which more than one record of EspoCRM
@@ -62,10 +63,7 @@ func twiceKey(entity string, number int64) string {
 // record of EspoCRM.
 func (d *Directory) CarriedTwice(ctx context.Context, m *mapping.Mapping, number int64) (bool, error) {
 	_, twice, err := d.store.Get(ctx, twiceKey(m.Entity(), number))
-	if err != nil {
-		return false, store.Fault("look for other records of Advoware "+fmt.Sprint(number), err)
-	}
-	return twice, nil
+	return twice, store.Fault("look for other records of Advoware "+fmt.Sprint(number), err)
 }
 
 // NoteCarriedTwice notes that more than one record of EspoCRM carries an Advoware
@@ -79,10 +77,7 @@ func (d *Directory) NoteCarriedTwice(ctx context.Context, m *mapping.Mapping, nu
 	} else {
 		err = d.store.Delete(ctx, key)
 	}
-	if err != nil {
-		return store.Fault("note who carries Advoware "+fmt.Sprint(number), err)
-	}
-	return nil
+	return store.Fault("note who carries Advoware "+fmt.Sprint(number), err)
 }
 
 // OpenCreates are the interrupted creates of an entity's records other than this one.
@@ -94,10 +89,7 @@ func (d *Directory) OpenCreates(ctx context.Context, m *mapping.Mapping, not str
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, store.Fault("read the interrupted creates of "+m.Entity(), err)
-	}
-	return out, nil
+	return out, store.Fault("read the interrupted creates of "+m.Entity(), err)
 }
 
 // Matched lists, by EspoCRM id, the unlinked records of Advoware that each of the
@@ -129,13 +121,8 @@ func (d *Directory) Matched(ctx context.Context, m *mapping.Mapping, objs []reco
 		return nil, err
 	}
 	for id, ids := range out {
-		var left []int64
-		for _, n := range ids {
-			if free[n] {
-				left = append(left, n)
-			}
-		}
-		if out[id] = left; len(left) == 0 {
+		out[id] = slices.DeleteFunc(ids, func(n int64) bool { return !free[n] })
+		if len(out[id]) == 0 {
 			delete(out, id)
 		}
 	}

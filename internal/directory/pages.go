@@ -11,6 +11,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
+	"advosync/internal/store"
 )
 
 // pageSize is the largest page that EspoCRM gives.
@@ -153,9 +154,9 @@ func (d *Directory) Highest(ctx context.Context, m *mapping.Mapping) (int64, err
 		return 0, nil
 	}
 	key := "lastpage:" + m.Entity()
-	end := listEnd{Page: l.First}
-	if raw, ok, err := d.store.Get(ctx, key); err == nil && ok && json.Unmarshal(raw, &end) != nil {
-		end = listEnd{Page: l.First}
+	var end listEnd
+	if _, err := store.Recall(ctx, d.store, key, &end); err != nil {
+		end = listEnd{}
 	}
 	p := d.Pages(m)
 	p.page = max(end.Page, l.First)
@@ -179,8 +180,7 @@ func (d *Directory) Highest(ctx context.Context, m *mapping.Mapping) (int64, err
 			full = known
 		}
 		if p.done || len(objs) < full && top > end.Top {
-			raw, _ := json.Marshal(listEnd{Page: last, Top: top, Full: max(p.full, end.Full)})
-			return top, d.store.Put(ctx, key, raw, 0)
+			return top, store.Keep(ctx, d.store, key, listEnd{Page: last, Top: top, Full: max(p.full, end.Full)})
 		}
 	}
 }

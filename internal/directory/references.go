@@ -94,7 +94,7 @@ func linkedTo(m store.Memory) int64 {
 func (r *references) UserID(attribute, word string) (string, error) {
 	users, err := r.d.people.all(r.ctx, r.d)
 	for _, u := range users {
-		if text, _ := u.Text(attribute); err == nil && strings.EqualFold(strings.TrimSpace(text), word) {
+		if text, _ := u.Text(attribute); strings.EqualFold(strings.TrimSpace(text), word) {
 			id, _ := u.Text("id")
 			return id, nil
 		}
@@ -106,7 +106,7 @@ func (r *references) UserID(attribute, word string) (string, error) {
 func (r *references) UserWord(attribute, id string) (string, error) {
 	users, err := r.d.people.all(r.ctx, r.d)
 	for _, u := range users {
-		if has, _ := u.Text("id"); err == nil && has == id {
+		if has, _ := u.Text("id"); has == id {
 			text, _ := u.Text(attribute)
 			return strings.TrimSpace(text), nil
 		}
@@ -135,8 +135,9 @@ func (p *people) all(ctx context.Context, d *Directory) ([]record.Object, error)
 		users = append(users, page...)
 		return nil
 	})
-	if err == nil {
-		p.users, p.begun = users, now
+	if err != nil {
+		return nil, err
 	}
-	return users, err
+	p.users, p.begun = users, now
+	return users, nil
 }

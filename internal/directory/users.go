@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 
@@ -41,11 +40,7 @@ func (d *Directory) Ours(ctx context.Context, user string) (bool, error) {
 // signedInAs keeps us among our users.
 func (d *Directory) signedInAs(ctx context.Context, us string) error {
 	var ids []string
-	raw, known, err := d.store.Get(ctx, usersKey)
-	if err == nil && known {
-		err = json.Unmarshal(raw, &ids)
-	}
-	if err != nil {
+	if _, err := store.Recall(ctx, d.store, usersKey, &ids); err != nil {
 		return store.Fault("read as whom this store has signed in", err)
 	}
 	if !slices.Contains(ids, us) {
@@ -53,9 +48,7 @@ func (d *Directory) signedInAs(ctx context.Context, us string) error {
 			d.log.Warn("EspoCRM's API user is another one than before; changes by either count as this tool's own", "user", fault.Clean(us, 60))
 		}
 		ids = append(ids, us)
-		if raw, err = json.Marshal(ids); err == nil {
-			_ = d.store.Put(ctx, usersKey, raw, 0) // a store that may not be written: known to this process
-		}
+		_ = store.Keep(ctx, d.store, usersKey, ids) // a store that may not be written: known to this process
 	}
 	d.ours.ids = ids
 	return nil

@@ -1,8 +1,8 @@
 package intake
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,21 +51,15 @@ func (in *Intake) Failed(ctx context.Context, m *mapping.Mapping) ([]Failed, err
 			out = append(out, f)
 		}
 	}
-	slices.SortFunc(out, func(a, b Failed) int { return int(min(max(a.Number-b.Number, -1), 1)) })
+	slices.SortFunc(out, func(a, b Failed) int { return cmp.Compare(a.Number, b.Number) })
 	return out, nil
 }
 
 // FailedOne is one of them; known: it has failed.
 func (in *Intake) FailedOne(ctx context.Context, m *mapping.Mapping, number int64) (f Failed, known bool, err error) {
-	raw, known, err := in.engine.Store.Get(ctx, importKey(m, number))
-	if err == nil && known {
-		err = json.Unmarshal(raw, &f)
-	}
+	known, err = store.Recall(ctx, in.engine.Store, importKey(m, number), &f)
 	f.Number = number
-	if err != nil {
-		return f, false, store.Fault("read a failed import", err)
-	}
-	return f, known, nil
+	return f, known, store.Fault("read a failed import", err)
 }
 
 // Forget forgets that an import has failed: it was made, its number was linked, or
@@ -75,10 +69,7 @@ func (in *Intake) Forget(ctx context.Context, m *mapping.Mapping, number int64) 
 	if err == nil && known {
 		err = in.engine.Store.Delete(ctx, importKey(m, number))
 	}
-	if err != nil {
-		return store.Fault("forget a failed import", err)
-	}
-	return nil
+	return store.Fault("forget a failed import", err)
 }
 
 // failed counts a failure that is the record's own, and says so in the result. A
@@ -101,11 +92,7 @@ func (o *one) failed(ctx context.Context, err error) error {
 	if row != before.RowID && before.RowID != "" && row != "" { // edited since
 		failed.Count = 1
 	}
-	raw, jerr := json.Marshal(failed)
-	if jerr != nil {
-		return jerr
-	}
-	if serr := o.in.engine.Store.Put(ctx, importKey(o.m, o.id), raw, 0); serr != nil {
+	if serr := store.Keep(ctx, o.in.engine.Store, importKey(o.m, o.id), failed); serr != nil {
 		return store.Fault("remember a failed import", serr)
 	}
 	o.r.Result.RetryCount = failed.Count

@@ -150,10 +150,6 @@ func (o *one) patch() (record.Patch, error) {
 	values := map[string]record.Value{}
 	for _, f := range o.m.Fields(s.View.Kind) {
 		if v := s.View.Values[f.Key]; !f.Clear && f.Espo != "" && f.Direction != mapping.ToAdvoware && v.HasText() {
-			if s.View.Broken[f.Key] != nil {
-				return nil, &fault.Error{System: fault.Advoware, Code: fault.MappingFail, Owner: fault.OwnerRecord, Op: "import", Field: f.Key,
-					Message: s.View.Broken[f.Key].Error(), Hint: "correct it in Advoware, or the field's type in the mapping"}
-			}
 			values[f.Key] = v
 		}
 	}
@@ -190,9 +186,13 @@ func (o *one) hint(err error) error {
 // EspoCRM does not come back), and none that a create may have made which has not ended.
 func (in *Intake) Importable(ctx context.Context, m *mapping.Mapping, numbers []int64) ([]int64, error) {
 	// The open creates first: one that ends in between is known as linked after it.
-	below, err := in.belowOpenCreates(ctx, m)
+	open, err := in.engine.OpenCreates(ctx, m, "")
 	if err != nil {
 		return nil, err
+	}
+	below := int64(math.MaxInt64) // the highest number that none of them can have been given
+	for _, o := range open {
+		below = min(below, o.Highest)
 	}
 	known, err := in.engine.Store.EverLinked(ctx, m.Entity(), numbers)
 	if err != nil {
@@ -206,21 +206,6 @@ func (in *Intake) Importable(ctx context.Context, m *mapping.Mapping, numbers []
 	}
 	slices.Sort(out)
 	return out, nil
-}
-
-// belowOpenCreates is the highest number that no open create can have been given.
-func (in *Intake) belowOpenCreates(ctx context.Context, m *mapping.Mapping) (int64, error) {
-	below := int64(math.MaxInt64)
-	err := in.engine.Store.Scan(ctx, m.Entity(), store.ScanFilter{WithOpen: true}, func(_ string, mem store.Memory) error {
-		if open := mem.Open; open != nil && open.Makes {
-			below = min(below, open.Highest)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, store.Fault("read the open creates", err)
-	}
-	return below, nil
 }
 
 // Matched are Advoware's unlinked records, told apart.

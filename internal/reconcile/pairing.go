@@ -48,18 +48,16 @@ func (k *Keys[ID]) Add(id ID, values map[string]record.Value) {
 // IDs are those of the records, in the order in which they were added.
 func (k *Keys[ID]) IDs() []ID { return k.ids }
 
-// Matching are the places in IDs of the records that agree with a natural key in every
-// name that both have content for, and in at least one. It is asked once all are added.
-func (k *Keys[ID]) Matching(values map[string]record.Value) []int {
+// Matching are the records that agree with a natural key in every name that both have
+// content for, and in at least one, in any order. It is asked once all are added.
+func (k *Keys[ID]) Matching(values map[string]record.Value) (found []ID) {
 	wanted := NewKeys[struct{}](k.names)
 	wanted.Add(struct{}{}, values)
-	var found []int
 	for _, g := range k.near(wanted.key(0)) {
 		for _, i := range k.members(g) {
-			found = append(found, int(i))
+			found = append(found, k.ids[i])
 		}
 	}
-	slices.Sort(found)
 	return found
 }
 

@@ -187,6 +187,26 @@ type Values interface {
 	Keys(ctx context.Context, prefix string) ([]string, error)
 }
 
+// Recall reads the value under a key. known: there is one; else, and where it cannot be
+// read, into is not to be used.
+func Recall(ctx context.Context, v Values, key string, into any) (known bool, err error) {
+	raw, known, err := v.Get(ctx, key)
+	if err != nil || !known {
+		return false, err
+	}
+	err = json.Unmarshal(raw, into)
+	return err == nil, err
+}
+
+// Keep stores a value under a key, for ever.
+func Keep(ctx context.Context, v Values, key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return v.Put(ctx, key, raw, 0)
+}
+
 // Incarnate is a store behind which another server may stand one day: one that was
 // restarted, or a replica that took over. Neither need hold all that was stored.
 type Incarnate interface {
@@ -230,11 +250,7 @@ const backupKey = "backup"
 
 // BackedUp remembers that the store was backed up.
 func BackedUp(ctx context.Context, v Values, at time.Time) error {
-	raw, err := json.Marshal(at.UTC())
-	if err != nil {
-		return err
-	}
-	return v.Put(ctx, backupKey, raw, 0)
+	return Keep(ctx, v, backupKey, at.UTC())
 }
 
 // NeverBackedUp reports whether nobody has said that a store was backed up which has
