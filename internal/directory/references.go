@@ -29,15 +29,7 @@ type linkName struct {
 // References is what a mapping needs to read references, for as long as ctx lives: by
 // what this store knows of links, and of EspoCRM's users by a list of them. It only reads.
 func (d *Directory) References(ctx context.Context) mapping.References {
-	return &references{ctx: ctx, d: d}
-}
-
-// remember keeps what the store has answered; most records lead nowhere.
-func (r *references) remember(name linkName, p linkName) {
-	if r.links == nil {
-		r.links = map[linkName]linkName{}
-	}
-	r.links[name] = p
+	return &references{ctx: ctx, d: d, links: map[linkName]linkName{}}
 }
 
 // EspoID is the one record that this store knows as linked to a number.
@@ -60,7 +52,7 @@ func (r *references) EspoID(entity string, number int64) (string, error) {
 	if len(ids) == 1 { // two with one number: neither is known to be the one
 		p.id = ids[0]
 	}
-	r.remember(name, p)
+	r.links[name] = p
 	return p.id, nil
 }
 
@@ -75,7 +67,7 @@ func (r *references) Number(entity, espoID string) (int64, error) {
 		return 0, store.Fault("look for a linked record of "+entity, err)
 	}
 	p := linkName{id: espoID, number: linkedTo(m)}
-	r.remember(name, p)
+	r.links[name] = p
 	return p.number, nil
 }
 

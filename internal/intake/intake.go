@@ -39,8 +39,6 @@ type one struct {
 	m  *mapping.Mapping
 	id int64 // in Advoware
 
-	espoID  string // once it is made, or found
-	made    bool
 	givenUp bool // it is not tried any more
 }
 
@@ -50,11 +48,12 @@ type one struct {
 // which finds both sides equal and remembers them. EspoCRM's duplicate check is obeyed.
 func (in *Intake) Make(ctx context.Context, m *mapping.Mapping, id int64, into Creator) result.Record {
 	o := &one{in: in, m: m, id: id}
+	espoID, made := "", false
 	noLock := true // there is no record of EspoCRM yet
 	res := in.engine.Operate(ctx, sync.Request{Mapping: m}, noLock, func(ctx context.Context, r *sync.Record) (err error) {
 		r.Result.AdvowareID = &id
 		o.r, o.m = r, r.Mapping
-		if o.espoID, o.made, err = o.make(ctx, into); err != nil {
+		if espoID, made, err = o.make(ctx, into); err != nil {
 			return o.failed(ctx, err)
 		}
 		return in.Forget(ctx, m, id)
@@ -65,9 +64,9 @@ func (in *Intake) Make(ctx context.Context, m *mapping.Mapping, id int64, into C
 		}
 		return res
 	}
-	synced := in.engine.Sync(ctx, sync.Request{Mapping: m, ID: o.espoID, Linked: id})
+	synced := in.engine.Sync(ctx, sync.Request{Mapping: m, ID: espoID, Linked: id})
 	switch {
-	case !o.made:
+	case !made:
 		synced.Warnings = append(synced.Warnings, fmt.Sprintf("not imported: it was linked to Advoware %d already", id))
 	case synced.Outcome == result.Adopted || synced.Outcome == result.Unchanged:
 		synced.Outcome = result.CreatedEspocrm

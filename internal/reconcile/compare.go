@@ -33,8 +33,7 @@ func who(espo, advo bool) string {
 type item struct {
 	f       *mapping.Field // the schema's own: a record is compared often
 	pair    record.Pair
-	base    record.Pair // only where based
-	based   bool
+	base    record.Pair // zero: there is none
 	moved   string
 	differs bool
 	agreed  bool        // agrees, and the base has to learn it
@@ -49,19 +48,21 @@ func Moved(f *mapping.Field, base record.Pair, s record.Side, v record.Value) bo
 	return !v.IsAbsent() && !f.Equal(base.On(s), v)
 }
 
+func (it *item) based() bool { return it.base != record.Pair{} }
+
 // left is Moved for what the item holds; false without a base.
 func (it *item) left(s record.Side) bool {
-	return it.based && Moved(it.f, it.base, s, it.pair.On(s))
+	return it.based() && Moved(it.f, it.base, s, it.pair.On(s))
 }
 
 // knows reports whether the base is the very pair that both sides hold.
-func (it *item) knows() bool { return it.based && it.base == it.pair }
+func (it *item) knows() bool { return it.based() && it.base == it.pair }
 
 // agrees reports whether both sides hold the same: what the base knows as such, one value
 // by the field's type, or, where nobody tells which is the older, two spellings of it.
 func (it *item) agrees() bool {
 	e, a := it.pair.Espo, it.pair.Advo
-	return it.knows() || it.f.Equal(e, a) || (!it.based || it.left(record.EspoCRM) && it.left(record.Advoware)) && it.f.Agree(e, a)
+	return it.knows() || it.f.Equal(e, a) || (!it.based() || it.left(record.EspoCRM) && it.left(record.Advoware)) && it.f.Agree(e, a)
 }
 
 // mover is the side that alone has moved; "": none or both have, or nobody can tell.
@@ -173,9 +174,7 @@ func (c *comparison) add(f *mapping.Field) *item {
 
 // look is a field as both sides and the base have it.
 func (c *comparison) look(f *mapping.Field) item {
-	it := item{f: f, pair: c.pairOf(f.Key)}
-	it.base, it.based = c.baseOf(f.Key)
-	return it
+	return item{f: f, pair: c.pairOf(f.Key), base: c.baseOf(f.Key)}
 }
 
 // pairOf is what both sides hold of a field.
@@ -192,14 +191,17 @@ func (it *item) clear() {
 	}
 }
 
-// baseOf is false where there is no base. A pair with an absent side is none: it
+// baseOf is zero where there is no base. A pair with an absent side is none: it
 // cannot be known to mean the same (B1), and what is answered again is no move.
-func (c *comparison) baseOf(key string) (base record.Pair, ok bool) {
+func (c *comparison) baseOf(key string) record.Pair {
 	if c.in.Base == nil {
-		return base, false
+		return record.Pair{}
 	}
-	base, ok = c.in.Base.Fields[key]
-	return base, ok && !base.Espo.IsAbsent() && !base.Advo.IsAbsent()
+	base := c.in.Base.Fields[key]
+	if base.Espo.IsAbsent() || base.Advo.IsAbsent() {
+		return record.Pair{}
+	}
+	return base
 }
 
 // compareTwoWay classifies a field that travels both ways. A side has moved when its
@@ -209,7 +211,7 @@ func (it *item) compareTwoWay() {
 	switch {
 	case it.answered() && it.agrees():
 		it.agreed = !it.knows()
-	case it.based:
+	case it.based():
 		it.moved = who(it.left(record.EspoCRM), it.left(record.Advoware))
 		it.differs = it.moved != movedNone
 	case it.answered():
@@ -224,12 +226,12 @@ func (it *item) compareTwoWay() {
 func (it *item) compareOneWay() {
 	owner := it.owner()
 	v, w := it.pair.On(owner), it.pair.On(owner.Other())
-	stands := it.based && !it.left(owner)
+	stands := it.based() && !it.left(owner)
 	switch {
 	case v.IsAbsent():
 	case it.agrees():
 		it.agreed = !it.knows()
-	case w.IsAbsent() && (stands || !it.based && !v.HasText()):
+	case w.IsAbsent() && (stands || !it.based() && !v.HasText()):
 	default:
 		it.differs, it.source = true, owner
 		it.moved = string(owner)
@@ -244,7 +246,7 @@ func (c *comparison) compareKinds() item {
 	it := item{f: &mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
 		pair: record.Pair{Espo: kindValue(c.in.Espo), Advo: kindValue(c.in.Advo)}}
 	if c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() {
-		it.base, it.based = c.in.Base.Kind, true
+		it.base = c.in.Base.Kind
 	}
 	if it.answered() {
 		it.compareTwoWay()
@@ -255,7 +257,7 @@ func (c *comparison) compareKinds() item {
 // rekinded reports whether both sides have left the base's kind, for the same one.
 func (c *comparison) rekinded() bool {
 	k := &c.kinds
-	return k.based && k.answered() && !k.differs && k.base.Espo != k.pair.Espo && k.base.Advo != k.pair.Advo
+	return k.based() && k.answered() && !k.differs && k.base.Espo != k.pair.Espo && k.base.Advo != k.pair.Advo
 }
 
 // ownDiffers reports whether fields that only the kind compared has differ, or cannot be
@@ -462,7 +464,7 @@ func (c *comparison) kindMoved(s record.Side) bool {
 	if c.kinds.differs && c.kinds.source == s.Other() || c.in.Clearing && s == record.EspoCRM {
 		return true
 	}
-	return c.kinds.based && c.kinds.answered() && c.kinds.base != c.kinds.pair
+	return c.kinds.based() && c.kinds.answered() && c.kinds.base != c.kinds.pair
 }
 
 // agreedKind is the pair of kinds that means the same: the one compared, and

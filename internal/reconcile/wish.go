@@ -40,7 +40,7 @@ func (w Wish) source(now record.Pair) record.Side {
 // fulfilled reports whether the target has gone over, and the other side is known to
 // show this in its place.
 func (w Wish) fulfilled(it *item) bool {
-	return it.based && it.base == it.pair && it.pair.Espo != it.pair.Advo && (w.Typed || it.pair.Espo == w.Target || it.pair.Advo == w.Target)
+	return it.knows() && it.pair.Espo != it.pair.Advo && (w.Typed || it.pair.Espo == w.Target || it.pair.Advo == w.Target)
 }
 
 // made reports whether a side shows the target, or its own form of it, and not what
