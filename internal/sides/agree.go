@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"advosync/internal/mapping"
@@ -42,17 +43,21 @@ func Agreed(m *mapping.Mapping, espo, advo record.Object, now time.Time) *store.
 	}
 	d := reconcile.Decide(reconcile.Input{Schema: m, Policy: reconcile.Manual, Espo: &es.View, Advo: &as.View, Linked: true, LinkKnown: true,
 		Status: es.Status, RowStored: es.RowID, RowCurrent: as.RowID, LastSync: es.LastSync, ModifiedAt: es.ModifiedAt})
-	if d.Verdict != result.NoChange || d.PutNeeded || d.Action != reconcile.None && d.Action != reconcile.Adopt {
+	if d.Verdict != result.NoChange || d.PutNeeded || d.Action != reconcile.None && d.Action != reconcile.Adopt || !allEqual(m.Fields(es.View.Kind), d.Agreed) {
 		return nil
 	}
 	b := Clone(nil)
 	b.Mapping, b.AdvowareID, b.RowID, b.Kind, b.LastSync, b.StoredAt = m.Fingerprint(), es.AdvowareID, es.RowID, d.AgreedKind, es.LastSync, now
-	for _, f := range m.Fields(es.View.Kind) {
-		p, agreed := d.Agreed[f.Key]
-		if !f.Clear && (!agreed || p.Espo != p.Advo) {
-			return nil
-		}
-		Set(m, b, f.Key, p)
+	for key, p := range d.Agreed {
+		Set(m, b, key, p)
 	}
 	return b
+}
+
+// allEqual reports whether both sides hold the very same in every field.
+func allEqual(fields []mapping.Field, agreed map[string]record.Pair) bool {
+	return !slices.ContainsFunc(fields, func(f mapping.Field) bool {
+		p, ok := agreed[f.Key]
+		return !f.Clear && (!ok || p.Espo != p.Advo)
+	})
 }
