@@ -52,7 +52,7 @@ func made(target, now, before record.Value) bool {
 // wished lets an operator's word decide a field.
 func (c *comparison) wished(it *item) {
 	w, ok := c.in.Wishes[it.f.Key]
-	if !ok || it.oneWay() || !c.holds(c.unit(it.f)) {
+	if !ok || it.oneWay() || !c.holds(it.f) {
 		return
 	}
 	s := w.source(it.pair)
@@ -112,28 +112,29 @@ func (c *comparison) typed() map[string]record.Value {
 // untouched reports whether an operator's word on a field stands, and has had nothing
 // typed yet.
 func (c *comparison) untouched(key string, w Wish) bool {
-	return !w.Typed && key != KindKey && c.pairOf(key) == w.Shown && c.holds(c.unit(&w.Field))
+	return !w.Typed && key != KindKey && c.pairOf(key) == w.Shown && c.holds(&w.Field)
 }
 
 // unit is what a field is one value with: its group; where an operator wants another
 // kind, what only kinds have; else it is one by itself, under its key.
 func (c *comparison) unit(f *mapping.Field) string {
-	if _, rekinds := c.in.Wishes[KindKey]; rekinds && (f.Own() || f.Key == KindKey) {
+	if _, rekinds := c.in.Wishes[KindKey]; rekinds && f.Own() {
 		return KindKey
 	}
 	return cmp.Or(f.Group, f.Key)
 }
 
-// holds reports whether an operator's words on what is one value hold: they are one
-// word, so an edit of one part ends it for all.
-func (c *comparison) holds(unit string) bool {
+// holds reports whether an operator's words on the other parts of what a field is one
+// value with hold: they are one word, so an edit of one part ends it for all.
+func (c *comparison) holds(f *mapping.Field) bool {
+	unit := c.unit(f)
 	for key, w := range c.in.Wishes {
-		if key != KindKey && c.unit(&w.Field) == unit && (c.edited(w, record.EspoCRM) || c.edited(w, record.Advoware)) {
+		if key != KindKey && key != f.Key && c.unit(&w.Field) == unit && (c.edited(w, record.EspoCRM) || c.edited(w, record.Advoware)) {
 			return false
 		}
 	}
-	return unit == KindKey || !slices.ContainsFunc(c.in.Schema.Fields(c.kind), func(f mapping.Field) bool {
-		return f.Group == unit && c.apart(&f)
+	return unit == KindKey || !slices.ContainsFunc(c.in.Schema.Fields(c.kind), func(part mapping.Field) bool {
+		return part.Group == unit && c.apart(&part)
 	})
 }
 
