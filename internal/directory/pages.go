@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -175,12 +176,9 @@ func (d *Directory) Highest(ctx context.Context, m *mapping.Mapping) (int64, err
 		if len(objs) > 0 {
 			last = p.page - 1
 		}
-		full := l.Max
-		if known := max(p.full, end.Full); known > 0 {
-			full = known
-		}
-		if p.done || len(objs) < full && top > end.Top {
-			return top, store.Keep(ctx, d.store, key, listEnd{Page: last, Top: top, Full: max(p.full, end.Full)})
+		full := max(p.full, end.Full)
+		if p.done || len(objs) < cmp.Or(full, l.Max) && top > end.Top {
+			return top, store.Keep(ctx, d.store, key, listEnd{Page: last, Top: top, Full: full})
 		}
 	}
 }

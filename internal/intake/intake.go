@@ -197,12 +197,10 @@ func (in *Intake) Importable(ctx context.Context, m *mapping.Mapping, numbers []
 	if err != nil {
 		return nil, store.Fault("read which numbers were linked", err)
 	}
-	var out []int64
-	for _, n := range numbers {
-		if _, was := slices.BinarySearch(known, n); n <= below && !was {
-			out = append(out, n)
-		}
-	}
+	out := slices.DeleteFunc(slices.Clone(numbers), func(n int64) bool {
+		_, was := slices.BinarySearch(known, n)
+		return was || n > below
+	})
 	slices.Sort(out)
 	return out, nil
 }

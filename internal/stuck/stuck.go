@@ -37,17 +37,15 @@ func (s *Fields) Stick(r Record, err error, sent map[string]record.Value) bool {
 	if f == nil || f.Owner != fault.OwnerRecord || f.Doubt || f.Field == "" {
 		return false
 	}
-	stuck := map[string]bool{}
+	var stuck []string
 	for _, name := range f.Fields() {
 		keys := r.keysNamed(f.System, name, sent)
 		if len(keys) == 0 {
 			return false
 		}
-		for _, key := range keys {
-			stuck[key] = true
-		}
+		stuck = append(stuck, keys...)
 	}
-	return s.leaveOut(r, correctable(f), slices.Collect(maps.Keys(stuck)))
+	return s.leaveOut(r, correctable(f), stuck)
 }
 
 // correctable says of a value that one system refuses that it is corrected in the other one.
