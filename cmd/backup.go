@@ -16,11 +16,13 @@ func (a *app) backupCommand() *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Copy the store into a file, while it is used",
 		Long: `Write a copy of the embedded store as it is at one moment, whoever works with it
-meanwhile. The file holds client data (values that were overwritten) and is readable
-for its owner alone; an older copy of that name is replaced once the new one is whole.
+meanwhile. The file holds client data (values that were overwritten) and is
+readable for its owner alone; an older copy of that name is replaced once the
+new one is whole.
 
-A store that has never been backed up is named by status from its second week on.
-Where something else backs it up, or it is Redis, say so once with --elsewhere.`,
+A store that has never been backed up is named by status from its second week
+on. Where something else backs it up, or it is Redis, say so once with
+--elsewhere.`,
 		Example: `  advosync backup /var/backups/advosync-state.db
   advosync backup --elsewhere`,
 		Args: func(_ *cobra.Command, args []string) error {

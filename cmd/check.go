@@ -14,12 +14,13 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say what a sync would do, and why",
 		Long: `Say for each record what a sync would do and why. Writes nothing anywhere.
-Without --id: every record that is linked or not clean. A conflict that waits for
-a person is shown as that: a pass leaves it to him, whatever the policy says by now.
+Without --id: every record that is linked or not clean. A conflict that waits
+for a person is shown as that: a pass leaves it to him, whatever the policy says
+by now.
 
---mapping tries a mapping file that is not configured yet, or a changed one before
-it takes the place of the old one: only that file counts, and what is remembered
-under another mapping is read as after a change of the mapping.`,
+--mapping tries a mapping file that is not configured yet, or a changed one
+before it takes the place of the old one: only that file counts, and what is
+remembered under another mapping is read as after a change of the mapping.`,
 		Example: `  advosync check --entity Beteiligte --id 6b04e8a1c2d3f4a5b
   advosync check --mapping akten.yaml --limit 20`,
 		Args: a.noArgs,

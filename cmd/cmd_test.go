@@ -15,6 +15,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
 
 	"advosync/internal/callcount"
 	"advosync/internal/console"
@@ -535,10 +538,34 @@ func TestHelpTexts(t *testing.T) {
 		if !bytes.Equal(want, []byte(got.out)) {
 			t.Errorf("%s differs (go test -update writes it anew)\n%s", file, got.out)
 		}
-		for _, l := range strings.Split(got.out, "\n") {
-			if len(l) > 110 {
-				t.Errorf("%s: line of %d characters: %s", name, len(l), l)
+	}
+}
+
+// TestHelpFits: the help of every command is read in a terminal of 80 columns. That of the
+// shells' completions is the library's.
+func TestHelpFits(t *testing.T) {
+	seen := 0
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		var b strings.Builder
+		c.SetOut(&b)
+		if err := c.Help(); err != nil {
+			t.Fatal(err)
+		}
+		for l := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > 80 {
+				t.Errorf("%s --help: a line of %d characters: %s", c.CommandPath(), n, l)
 			}
 		}
+		seen++
+		for _, sub := range c.Commands() {
+			if c.Name() != "completion" {
+				look(sub)
+			}
+		}
+	}
+	look(documented(t))
+	if seen < 30 {
+		t.Errorf("%d commands", seen)
 	}
 }

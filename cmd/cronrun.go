@@ -56,8 +56,8 @@ only trouble. One pass per entity runs at a time.
 Before the first write guards look at the whole: a restored backup, an empty
 list, a changed mapping or a store of other systems halts the pass (exit 6), and
 the message names the one flag that lets it go on. More new records than
-cron.max_creates, and records that match one which Advoware has already, are held
-back alone: everything else is synced (exit 6, too).`,
+cron.max_creates, and records that match one which Advoware has already, are
+held back alone: everything else is synced (exit 6, too).`,
 		Example: `  advosync cron-run
   advosync cron-run --dry-run`,
 		Args: a.noArgs,

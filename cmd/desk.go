@@ -91,8 +91,9 @@ type repair struct {
 	question func(planned []result.Record) string
 	// askFrom is the number of records from which on it is asked.
 	askFrom int
-	// strict: a record that was skipped counts as failed.
-	strict bool
+	// notDone tells the records that count as failed, because what was asked of them was
+	// not done; nil: none.
+	notDone func(result.Record) bool
 	// serial: one record after the other, because each is asked about.
 	serial bool
 	// choose, where set, lets the operator choose among what was foreseen.
@@ -130,7 +131,7 @@ func (a *app) runRepair(ctx context.Context, r repair) error {
 	}
 	a.total(&doc, start, calls)
 	view := report.Sync
-	if r.dryRun || r.strict && skipped(doc) { // shows how
+	if r.dryRun || r.plan == report.Undo && r.leaves(doc) { // shows how
 		view = r.plan
 	}
 	return a.deliverRepair(doc, r, view, err)
@@ -146,15 +147,18 @@ func isNeedsYes(err error) bool {
 	return errors.As(err, &needs)
 }
 
-func skipped(doc result.Document) bool {
-	return slices.ContainsFunc(doc.Results, func(r result.Record) bool { return r.Outcome == result.Skipped })
+func skipped(r result.Record) bool { return r.Outcome == result.Skipped }
+
+// leaves reports whether what was asked for was not done with a record.
+func (r repair) leaves(doc result.Document) bool {
+	return r.notDone != nil && slices.ContainsFunc(doc.Results, r.notDone)
 }
 
-// deliverRepair is deliver, where a skipped record counts.
+// deliverRepair is deliver, where a record counts of which nothing was done.
 func (a *app) deliverRepair(doc result.Document, r repair, view report.View, cause error) error {
 	err := a.deliver(doc, job{command: r.command, view: view, none: r.none}, cause)
 	aboutRecord := doc.Error != nil && doc.Error.Owner == string(fault.OwnerRecord)
-	if !aboutRecord && !(r.strict && skipped(doc)) {
+	if !aboutRecord && !r.leaves(doc) {
 		return err
 	}
 	codes := resultCodes(doc, false)

@@ -17,13 +17,13 @@ func (a *app) diffCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what differs between EspoCRM and Advoware, and why",
-		Long: `Show for each record what differs, like a plan: one line a field that moved, from
-what to what and from where to where, what would be overwritten, who saved it
-and when as far as that is known, and what to type next. With --full: the table
-of verdict, row ids, time stamps, and for every field the value in EspoCRM, the
-base (the value after the last sync) and the value in Advoware. Writes nothing
-anywhere.
-Without --id: all records whose verdict is not no_change.`,
+		Long: `Show for each record what differs, like a plan: one line a field that moved,
+from what to what and from where to where, what would be overwritten, who saved
+it and when as far as that is known, and what to type next. With --full: the
+table of verdict, row ids, time stamps, and for every field the value in
+EspoCRM, the base (the value after the last sync) and the value in Advoware.
+Writes nothing anywhere. Without --id: all records whose verdict is not
+no_change.`,
 		Example: "  advosync diff --entity Beteiligte --id 6b04e8a1c2d3f4a5b",
 		Args:    a.noArgs,
 	}

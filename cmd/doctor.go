@@ -69,15 +69,16 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check configuration, both systems, rights, fields and the mapping",
-		Long: `Check everything a sync rests on: configuration and file rights, the store, EspoCRM
-(sign-in, version, clock, rights, sync fields, unique index, optimistic
-concurrency), Advoware (address, sign-in, list), and the mapping, on real records
-in both directions. Every finding says what is wrong, why it matters and what to
-do. Nothing is changed in either system; a store that is not there yet is made, so
-that what people enter from now on is known to be new, and one of an older version
-is brought up to date, so that commands that only read can read it. With -v every setting in
-force is listed, secrets masked. Exit code 1 when something fails; warnings do not
-count; 6 when the store is one that is being copied. --mapping examines a mapping file that is not configured yet.`,
+		Long: `Check everything a sync rests on: configuration and file rights, the store,
+EspoCRM (sign-in, version, clock, rights, sync fields, unique index, optimistic
+concurrency), Advoware (address, sign-in, list), and the mapping, on real
+records in both directions. Every finding says what is wrong, why it matters and
+what to do. Nothing is changed in either system; a store that is not there yet
+is made, so that what people enter from now on is known to be new, and one of an
+older version is brought up to date, so that commands that only read can read
+it. With -v every setting in force is listed, secrets masked. Exit code 1 when
+something fails; warnings do not count; 6 when the store is one that is being
+copied. --mapping examines a mapping file that is not configured yet.`,
 		Example: `  advosync doctor
   advosync doctor --mapping akten.yaml
   advosync doctor -o json`,

@@ -24,23 +24,25 @@ func (a *app) fleetCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fleet",
 		Short: "See how the workers of several hosts stand, pause them",
-		Long: `See and turn what lies between advosync cron-run, which hands a pass out in chunks of a
-hundred records, and advosync worker, which syncs them (fleet.driver: asynq;
-docs/operations.md, Several hosts).`,
+		Long: `See and turn what lies between advosync cron-run, which hands a pass out in
+chunks of a hundred records, and advosync worker, which syncs them
+(fleet.driver: asynq; docs/operations.md, Several hosts).`,
 	}
 	c.AddCommand(
 		a.fleetVerb("status", "Show chunks, passes under way and workers",
-			`Show what needs somebody, what waits and is in work, the passes that are under way, and the
-workers. Exit code 1 when a cron-run would not run: an office has no worker, is paused or
-drained.`, a.fleetStatus),
+			`Show what needs somebody, what waits and is in work, the passes that are under
+way, and the workers. Exit code 1 when a cron-run would not run: an office has
+no worker, is paused or drained.`, a.fleetStatus),
 		a.fleetVerb("pause", "Have no worker begin a further chunk",
-			`Have no worker begin a further chunk; those in work are finished. What waits stays, and a
-cron-run that is under way waits; a new one ends with exit code 1. Undone by resume.`, a.fleetPause),
+			`Have no worker begin a further chunk; those in work are finished. What waits
+stays, and a cron-run that is under way waits; a new one ends with exit code 1.
+Undone by resume.`, a.fleetPause),
 		a.fleetVerb("resume", "Undo pause and drain", `Undo pause and drain.`, a.fleetResume),
 		a.fleetVerb("drain", "Hand out nothing more, and wait until nothing is out",
-			`Have cron-run hand out nothing more, and wait until the workers have done what is out:
-before an update of all hosts, say. A pass under way ends early, and the next one goes
-on with what it has left. Interrupted, it stays drained. Undone by resume.`, a.fleetDrain))
+			`Have cron-run hand out nothing more, and wait until the workers have done what
+is out: before an update of all hosts, say. A pass under way ends early, and the
+next one goes on with what it has left. Interrupted, it stays drained. Undone by
+resume.`, a.fleetDrain))
 	return c
 }
 

@@ -22,9 +22,9 @@ func (a *app) holdCommand() *cobra.Command {
 		Use:   "hold --id ID... --reason WHY",
 		Short: "Have nobody sync a record until it is released",
 		Long: `Put records on hold: no pass and no command syncs, links, resets, undoes or
-deletes them until they are released, whatever happens on either side. Edits wait,
-and are compared then. status shows who has put what on hold, since when and why;
-diff shows what differs meanwhile.
+deletes them until they are released, whatever happens on either side. Edits
+wait, and are compared then. status shows who has put what on hold, since when
+and why; diff shows what differs meanwhile.
 
 The reason is kept in the store and shown by status alone; it goes into no log.`,
 		Example: `  advosync hold --id 6b04e8a1c2d3f4a5b --reason "file is being merged, ask Anna"`,
@@ -51,8 +51,9 @@ func (a *app) releaseCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "release --id ID...",
 		Short: "Have a record on hold synced again",
-		Long: `Take records off hold. What was edited meanwhile, on either side, is compared with
-what was remembered before; the next pass looks at it, or advosync sync does.`,
+		Long: `Take records off hold. What was edited meanwhile, on either side, is compared
+with what was remembered before; the next pass looks at it, or advosync sync
+does.`,
 		Example: "  advosync release --id 6b04e8a1c2d3f4a5b",
 		Args:    a.noArgs,
 	}

@@ -55,7 +55,7 @@ for cron. On a terminal it asks for what a first run needs; in a script, give
 flags. Secrets go into files of their own, or stay in the environment. A file
 that is there already is never overwritten.`,
 		Example: `  advosync init
-  advosync init --dir /etc/advosync --espocrm-url https://crm.example.de --advoware-kanzlei 12345`,
+  advosync init --espocrm-url https://crm.example.de --advoware-kanzlei 12345`,
 		Args: a.noArgs,
 	}
 	f := c.Flags()

@@ -30,19 +30,20 @@ func (a *app) initExtensionCommand() *cobra.Command {
 		Use:   "espocrm-extension",
 		Short: "Write the extension that EspoCRM needs, or gains from",
 		Long: `Write a package for EspoCRM (Administration > Extensions > Upload). For every
-mapped entity type: the six sync fields and advowareEditedAt, read-only in forms,
-labels in English and German, a panel, a unique index on advowareId, optimistic
-concurrency, and the formula that marks a record as changed when anybody but the
-API user edits a mapped field. And a module (PHP): it makes EspoCRM's check of
-versions atomic, for people too, takes the writes of a pass in batches, keeps
-what a sync notes for itself out of people's way, lets nobody but the API user and
-administrators write the sync fields, and keeps a log of changes.
+mapped entity type: the six sync fields and advowareEditedAt, read-only in
+forms, labels in English and German, a panel, a unique index on advowareId,
+optimistic concurrency, and the formula that marks a record as changed when
+anybody but the API user edits a mapped field. And a module (PHP): it makes
+EspoCRM's check of versions atomic, for people too, takes the writes of a pass
+in batches, keeps what a sync notes for itself out of people's way, lets nobody
+but the API user and administrators write the sync fields, and keeps a log of
+changes.
 
 --fields-only leaves the module out: metadata of one type, no code.
 
 The formula is one that EspoCRM runs besides the administrator's own; a script
-that stands in the Entity Manager is neither replaced nor changed. The package is
-made from the mappings: after a change of one write it again with a higher
+that stands in the Entity Manager is neither replaced nor changed. The package
+is made from the mappings: after a change of one write it again with a higher
 --package-version and install it over the old one.`,
 		Example: `  advosync init espocrm-extension
   advosync init espocrm-extension --fields-only --entity Beteiligte

@@ -42,18 +42,19 @@ func (a *app) initMappingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mapping",
 		Short: "Draft a mapping from what both systems say",
-		Long: `Draft the mapping of an entity: from EspoCRM's metadata and samples of both systems
-it pairs what is alike in name, type and value, and writes a mapping file in which
-every line says why it is there. What is not sure is commented out, what is left on
-either side is named. Values of records are compared and not written, but for the
-words of a fixed choice.
+		Long: `Draft the mapping of an entity: from EspoCRM's metadata and samples of both
+systems it pairs what is alike in name, type and value, and writes a mapping
+file in which every line says why it is there. What is not sure is commented
+out, what is left on either side is named. Values of records are compared and
+not written, but for the words of a fixed choice.
 
-Linked records tell the most; where there are none, Advoware's list is looked at,
-or one record that --advoware-id names. Nothing is changed in either system, no
-file is overwritten, and the draft counts only once it is among entities in the
-configuration.`,
+Linked records tell the most; where there are none, Advoware's list is looked
+at, or one record that --advoware-id names. Nothing is changed in either system,
+no file is overwritten, and the draft counts only once it is among entities in
+the configuration.`,
 		Example: `  advosync init mapping --entity Akten
-  advosync init mapping --entity Akten --espocrm-type CAkten --advoware-path api/v1/advonet/Akten`,
+  advosync init mapping --entity Akten --espocrm-type CAkten \
+    --advoware-path api/v1/advonet/Akten`,
 		Args: a.noArgs,
 	}
 	f := c.Flags()

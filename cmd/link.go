@@ -52,9 +52,9 @@ searched.
 With --id and --advoware-id: link one pair by hand. It also ends the doubt about
 a create that may have happened.
 
-A number that somebody may have typed in EspoCRM, and that nothing proves, is not
-synced. --doubtful lists such links with both names side by side, --confirm says
-that the named ones, or --all of them, are right.`,
+A number that somebody may have typed in EspoCRM, and that nothing proves, is
+not synced. --doubtful lists such links with both names side by side, --confirm
+says that the named ones, or --all of them, are right.`,
 		Example: `  advosync link --entity Beteiligte
   advosync link --entity Beteiligte --apply
   advosync link --entity Beteiligte --id 6b04e8a1c2d3f4a5b --advoware-id 104711

@@ -31,12 +31,12 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Draw one page of what was synced and what waits",
 		Long: `Write one page of HTML that can be looked at, printed and passed on: what waits,
 with the commands to copy; the last passes and each day as bars; how long edits
-took from EspoCRM to Advoware; the fields that both sides edited most, the records
-that failed most; and what was overwritten.
+took from EspoCRM to Advoware; the fields that both sides edited most, the
+records that failed most; and what was overwritten.
 
 The page is one file without any script, and asks nobody for anything. Names and
-values are in it only with --values. It speaks German or English: language in the
-configuration, else the locale.`,
+values are in it only with --values. It speaks German or English: language in
+the configuration, else the locale.`,
 		Example: "  advosync report --html advosync.html --since 30d",
 		Args:    a.noArgs,
 	}

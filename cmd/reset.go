@@ -45,7 +45,7 @@ sync is an initial one, EspoCRM's values go to Advoware.
 --all takes the records in status failed and permanently_failed (with --forget:
 all linked or unclean ones), and can be narrowed down.`,
 		Example: `  advosync reset --entity Beteiligte --id 6b04e8a1c2d3f4a5b
-  advosync reset --entity Beteiligte --all --cause validation --older-than 24h --dry-run`,
+  advosync reset --all --cause validation --older-than 24h --dry-run`,
 		Args: a.noArgs,
 	}
 	f := a.deskFlags(c, &r.deskFlags, "EspoCRM `id` or Advoware number, repeatable; - reads them from stdin, one a line")

@@ -43,13 +43,14 @@ func (a *app) resolveCommand() *cobra.Command {
 		Use:   "resolve",
 		Short: "Decide conflicts that wait",
 		Long: `Decide conflicts that wait (policy manual). On a terminal: all of them, or those
-named, on one screen, with a key for each decision and nothing written before the
-last one; ? there shows the keys. Elsewhere, and where several offices are
+named, on one screen, with a key for each decision and nothing written before
+the last one; ? there shows the keys. Elsewhere, and where several offices are
 configured and none is named: show what waits.
 
 --take decides all fields that were edited on both sides, --field single ones.
 Fields that only one side edited keep that edit. A record whose contents have
-changed since it was parked is compared anew and asked about again.
+changed since it was parked is compared anew and asked about again. One on hold
+is not decided (exit code 3): release it first.
 
 --overruled shows what gave way lately, under any policy, and puts back with one
 key what should not have.`,
@@ -158,9 +159,10 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 	open := !r.decides() && !r.dryRun && !r.yes
 	onScreen := open && a.onScreen()
 	choose := open && !onScreen && len(ids) > 0 && a.canAsk() && a.format == report.Table
+	asked := r.decides() || choose || onScreen
 	taken := map[target]map[string]record.Side{} // on the screen
-	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !r.decides() && !choose && !onScreen, yes: r.yes,
-		plan: report.Diff, targets: r.targets(ids), foresee: r.show, question: r.question, askFrom: 2,
+	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !asked, yes: r.yes,
+		plan: report.Diff, targets: r.targets(ids), foresee: r.show, question: r.question, askFrom: 2, notDone: leftOnHold(asked),
 		do: func(ctx context.Context, p parts, t target) result.Record {
 			take, err := r.takeFor(t.m)
 			if err != nil { // checked when the targets were chosen
@@ -179,6 +181,12 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 		}
 	}
 	return a.runRepair(ctx, j)
+}
+
+// leftOnHold tells the records of which something was to be decided, and nothing was
+// because they are on hold.
+func leftOnHold(decided bool) func(result.Record) bool {
+	return func(r result.Record) bool { return decided && skipped(r) && r.Reason.Code == sync.ReasonOnHold }
 }
 
 // show plans what deciding as the flags say would do.
@@ -232,7 +240,7 @@ func (a *app) chooser(show func(context.Context, parts, target) result.Record) f
 	return func(ctx context.Context, p parts, t target) result.Record {
 		seen := show(ctx, p, t)
 		seen.Next = "" // which is what is being done
-		if seen.Error != nil || seen.Verdict != result.Conflict {
+		if seen.Error != nil || seen.Verdict != result.Conflict || seen.Reason.Code == sync.ReasonOnHold {
 			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id})
 		}
 		f := a.console.ErrFacts

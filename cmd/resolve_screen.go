@@ -15,6 +15,7 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/screen"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 )
 
 // onScreen reports whether the whole terminal can be taken over.
@@ -58,8 +59,11 @@ func itemOf(mode screen.Mode, r result.Record, fields []result.Field) screen.Ite
 	if r.AdvowareID != nil {
 		item.Label += fmt.Sprintf(", Advoware %d", *r.AdvowareID)
 	}
-	if mode == screen.PutBack {
+	switch {
+	case mode == screen.PutBack:
 		item.Note = report.ShortRuns(r.Reason.Text)
+	case r.Reason.Code == sync.ReasonOnHold:
+		item.Fixed, item.Note = true, r.Reason.Text+" To decide it: "+nextStep(r)
 	}
 	for _, f := range fields {
 		shown := screen.Field{Name: fieldLabel(f)}
@@ -136,6 +140,11 @@ func (a *app) chooseSides(take map[target]map[string]record.Side) chooser {
 
 // leftAsItIs is a record that was shown, and nothing was decided about.
 func leftAsItIs(r result.Record) result.Record {
+	if r.Reason.Code == sync.ReasonOnHold {
+		r.Next = nextStep(r)
+		r.Outcome, r.Fields = result.ConflictWaits, nil
+		return r
+	}
 	r.Outcome, r.Planned, r.Fields, r.Next = result.ConflictWaits, "", nil, ""
 	r.Reason = result.Reason{Code: "left", Text: "Left as it is; nothing was written."}
 	return r

@@ -113,6 +113,30 @@ func TestResolveOnTheScreen(t *testing.T) {
 	}
 }
 
+// TestOnHoldOnTheScreen: the screen says so, and nothing is decided of it.
+func TestOnHoldOnTheScreen(t *testing.T) {
+	o := newDeskOffice(t)
+	o.conflict()
+	if code, _, said := o.run("", "hold", "--id", o.id, "--reason", "ask Anna"); code != exitOK {
+		t.Fatal(code, said)
+	}
+	y, c := newTypist(t)
+	end := o.at(c, "resolve")
+	y.Await("advosync release")
+	y.Type("Ee?")
+	y.Await("any key")
+	y.Type(" ")
+	y.Await("1 conflict, 0 decided")
+	y.Type("q")
+	if code := end(); code != exitConflict {
+		t.Errorf("exit code %d", code)
+	}
+	y.Await("On hold by")
+	if got := o.email(); got != "hier@example.de dort@example.de" {
+		t.Errorf("email: %s", got)
+	}
+}
+
 // TestHalfAConflictOnTheScreen: what is decided is written, the rest waits on.
 func TestHalfAConflictOnTheScreen(t *testing.T) {
 	o := newDeskOffice(t)

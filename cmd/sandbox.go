@@ -15,15 +15,16 @@ func (a *app) sandboxCommand() *cobra.Command {
 say how to use them. Nothing has to be installed, nothing leaves the machine.
 With --demo: show the main job on them and exit; with --step, a command for each
 key. With --troubles: begin as on a bad morning, with a conflict that waits, a
-record that fails, one that was given up, one on hold, and a stuck lock. With --entity FILE: both systems
-hold records of that mapping, so that it can be played with before it meets a real
-one; a directory remembers it. With --companion: EspoCRM has the module that advosync
-init espocrm-extension brings. With --offices N: both systems for each of N offices, and
-a configuration of all of them.
+record that fails, one that was given up, one on hold, and a stuck lock. With
+--entity FILE: both systems hold records of that mapping, so that it can be
+played with before it meets a real one; a directory remembers it. With
+--companion: EspoCRM has the module that advosync init espocrm-extension brings.
+With --offices N: both systems for each of N offices, and a configuration of all
+of them.
 
-A directory must be empty, or a sandbox's own: nothing else is written to. Started
-again in it, the sandbox goes on where it was left; files that you have edited
-there stay. --fresh forgets records and memory, and nothing else.`,
+A directory must be empty, or a sandbox's own: nothing else is written to.
+Started again in it, the sandbox goes on where it was left; files that you have
+edited there stay. --fresh forgets records and memory, and nothing else.`,
 		Example: `  advosync sandbox --demo
   advosync sandbox --troubles
   advosync sandbox --dir ~/sandbox

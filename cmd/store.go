@@ -28,8 +28,8 @@ func (a *app) storeCommand() *cobra.Command {
 		Use:   "store",
 		Short: "Take what is remembered along into another store",
 		Long: `What the tool remembers (bases, announced writes, history, what is parked or on
-hold) is in the store that store.driver names. When that becomes another one, its
-memory is copied there.`,
+hold) is in the store that store.driver names. When that becomes another one,
+its memory is copied there.`,
 		Args: a.noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -44,18 +44,18 @@ func (a *app) storeCopyCommand() *cobra.Command {
 		Short: "Copy what another store remembers into the configured one",
 		Long: `Copy all that another store remembers into the configured one, which must hold
 nothing yet. The other one is the file of store.path (embedded), the server of
-redis.url (redis), or a file that this configuration had before (exit code 6 names
-it). It is only read, after it was brought up to date as by any command. Of other
-systems than the configured ones it is refused, but where --allow-moved says that
-they have only changed their addresses.
+redis.url (redis), or a file that this configuration had before (exit code 6
+names it). It is only read, after it was brought up to date as by any command.
+Of other systems than the configured ones it is refused, but where --allow-moved
+says that they have only changed their addresses.
 
-Nobody may work meanwhile: stop timers, services and other hosts first. The command
-takes the locks of all passes in both stores, and refuses (exit code 11) while
-somebody holds another one. Both are compared at the end. Locks, tokens and budgets
-are no memory and stay behind.
+Nobody may work meanwhile: stop timers, services and other hosts first. The
+command takes the locks of all passes in both stores, and refuses (exit code 11)
+while somebody holds another one. Both are compared at the end. Locks, tokens
+and budgets are no memory and stay behind.
 
-Until all is there, every command that meets the new store ends with 6 and names the
-line to type; after an interruption the copy begins anew.`,
+Until all is there, every command that meets the new store ends with 6 and names
+the line to type; after an interruption the copy begins anew.`,
 		Example: `  advosync store copy --from embedded --dry-run
   advosync store copy --from embedded`,
 		Args: a.noArgs,

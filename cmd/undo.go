@@ -69,7 +69,7 @@ func (u *undoFlags) repair(ids []string) repair {
 			return p.desk.Undo(ctx, desk.UndoRequest{Mapping: t.m, ID: t.id, Run: u.run, Force: u.force, DryRun: dry})
 		}
 	}
-	return repair{command: "undo", entity: u.entity, anyOf: true, dryRun: u.dryRun, yes: u.yes, plan: report.Undo, strict: true,
+	return repair{command: "undo", entity: u.entity, anyOf: true, dryRun: u.dryRun, yes: u.yes, plan: report.Undo, notDone: skipped,
 		targets: func(ctx context.Context, p parts, ms []*mapping.Mapping) ([]target, error) {
 			return u.targets(ctx, p, ms, ids)
 		},

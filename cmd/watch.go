@@ -45,16 +45,18 @@ func (a *app) watchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "watch",
 		Short: "Keep in step within seconds: a service that follows edits",
-		Long: `Follow edits as they are made, until a signal ends it: EspoCRM is asked every three
-seconds what was modified, Advoware's lists are read round and round, a page a second,
-and EspoCRM's webhooks and advosync poke are taken where they are configured. A record
-that nobody has edited for three seconds is synced as by advosync sync.
+		Long: `Follow edits as they are made, until a signal ends it: EspoCRM is asked every
+three seconds what was modified, Advoware's lists are read round and round, a
+page a second, and EspoCRM's webhooks and advosync poke are taken where they are
+configured. A record that nobody has edited for three seconds is synced as by
+advosync sync.
 
-At the start, every 15 minutes, and whenever much happens at once it makes the pass of
-cron-run, with its guards. Nothing rests on a hint: what one misses the pass finds.
-What a pass has to tell it prints as cron-run does, with -o json one document a pass.
-While it works, cron-run of the same entity ends with 11; a second watch, on another
-host, stands by and takes over. As a service: systemctl enable --now advosync-watch.`,
+At the start, every 15 minutes, and whenever much happens at once it makes the
+pass of cron-run, with its guards. Nothing rests on a hint: what one misses the
+pass finds. What a pass has to tell it prints as cron-run does, with -o json one
+document a pass. While it works, cron-run of the same entity ends with 11; a
+second watch, on another host, stands by and takes over. As a service: systemctl
+enable --now advosync-watch.`,
 		Example: `  advosync watch
   systemctl enable --now advosync-watch.service`,
 		Args: a.noArgs,
@@ -199,10 +201,10 @@ func (a *app) pokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "poke --id ID...",
 		Short: "Tell a running watch to look at records now",
-		Long: `Tell the advosync watch that runs on this machine, as this user, to look at records.
-They are synced some seconds later, as after an edit; what becomes of them is told by
-the watch and by advosync history. To wait for it: advosync sync --id. An id that
-nobody knows is refused (3).`,
+		Long: `Tell the advosync watch that runs on this machine, as this user, to look at
+records. They are synced some seconds later, as after an edit; what becomes of
+them is told by the watch and by advosync history. To wait for it: advosync sync
+--id. An id that nobody knows is refused (3).`,
 		Example: `  advosync poke --id 6b04e8a1c2d3f4a5b
   advosync poke --entity Beteiligte --id - < ids.txt`,
 		Args: a.noArgs,

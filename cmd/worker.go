@@ -33,14 +33,15 @@ func (a *app) workerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   workerName,
 		Short: "Sync what cron-run hands out: a service on each host",
-		Long: `Sync, until a signal ends it, the chunks of a hundred records that advosync cron-run
-hands out where fleet.driver is asynq. Any number of workers on any number of hosts
-share them; one that dies loses nothing, its chunks are given to another within two
-minutes. With SIGTERM running records are finished, and chunks given back.
+		Long: `Sync, until a signal ends it, the chunks of a hundred records that advosync
+cron-run hands out where fleet.driver is asynq. Any number of workers on any
+number of hosts share them; one that dies loses nothing, its chunks are given to
+another within two minutes. With SIGTERM running records are finished, and
+chunks given back.
 
-A worker judges nothing: guards, limits and flags are cron-run's. All hosts need the
-same configuration, mappings and version. As a service:
-systemctl enable --now advosync-worker@1.`,
+A worker judges nothing: guards, limits and flags are cron-run's. All hosts need
+the same configuration, mappings and version. As a service: systemctl enable
+--now advosync-worker@1.`,
 		Example: `  advosync worker
   advosync worker --offices mueller,schmidt --concurrency 8`,
 		Args: a.noArgs,

@@ -52,6 +52,11 @@ func (d *Desk) hold(ctx context.Context, r *sync.Record, q HoldRequest) error {
 		r.Say(sync.ReasonOnHold, "On hold: no pass and no command syncs it until it is released.")
 	}
 	if q.DryRun {
+		if q.Release {
+			r.Say("released", "It would not be on hold any more, and the next pass would look at it.")
+		} else {
+			r.Say(sync.ReasonOnHold, "It would be put on hold: no pass and no command would sync it until it is released.")
+		}
 		r.Result.Outcome, r.Result.Planned = result.Planned, result.Unchanged
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 // list renders sync and check: one row per record, then the totals.
 func (p *page) list(doc result.Document) {
 	shown := doc.Results
-	if p.Quiet && p.View == Sync {
-		shown = slices.DeleteFunc(slices.Clone(shown), func(r result.Record) bool { return !needsAttention(r.Outcome) })
+	if p.Quiet {
+		shown = slices.DeleteFunc(slices.Clone(shown), func(r result.Record) bool { return !needsAttention(would(r)) })
 	}
 	shown, alike := p.fold(shown)
 	shown, down := withoutOutage(shown, doc.Error)

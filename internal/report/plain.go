@@ -22,7 +22,7 @@ func plainDocument(w io.Writer, doc result.Document, o Options) error {
 			plainDiff(&b, r)
 			continue
 		}
-		if o.Quiet && o.View == Sync && !needsAttention(r.Outcome) {
+		if o.Quiet && o.View != Undo && !needsAttention(would(r)) {
 			continue
 		}
 		_, message := errorTexts(r.Error)

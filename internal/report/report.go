@@ -73,7 +73,8 @@ type Options struct {
 	Compact bool
 	// Verbose adds calls, duration and reason codes.
 	Verbose bool
-	// Quiet leaves out the records that need nobody's attention (view Sync).
+	// Quiet leaves out the records that need nobody's attention, or would need none after
+	// what is planned, from the tables of a line a record.
 	Quiet bool
 	// None is what a terminal is told where there is nothing to list; "": what the view
 	// says then.

@@ -33,6 +33,7 @@ type Item struct {
 	Label  string // entity, id, number
 	Since  string // as people read it; "": unknown
 	Note   string // one line below the head
+	Fixed  bool   // nothing can be decided of it
 	Fields []Field
 }
 
@@ -229,7 +230,7 @@ func (m *model) move(by int) {
 // take decides the field at the cursor and goes on to the next one that is open, in
 // this record or the next.
 func (m *model) take(n int, side record.Side) {
-	if m.Mode != Decide || len(m.items[n].Fields) == 0 {
+	if m.Mode != Decide || len(m.items[n].Fields) == 0 || m.items[n].Fixed {
 		return
 	}
 	m.chosen[n][m.field] = side
@@ -243,7 +244,7 @@ func (m *model) take(n int, side record.Side) {
 }
 
 func (m *model) takeAll(n int, side record.Side) {
-	if m.Mode != Decide {
+	if m.Mode != Decide || m.items[n].Fixed {
 		return
 	}
 	for i := range m.items[n].Fields {

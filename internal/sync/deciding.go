@@ -112,10 +112,14 @@ func (w *work) needsModifier() bool {
 }
 
 // tell keeps the first decision's verdict for the result; a conflict met later
-// replaces it.
+// replaces it. What an operator has decided is told as it was at first: a later round
+// knows only what of it is still to be written.
 func (w *work) tell(d reconcile.Decision) {
 	if w.Result.Verdict == "" || w.Result.Verdict == result.NoChange || d.Verdict == result.Conflict {
-		w.Result.Verdict, w.Result.Reason = d.Verdict, d.Reason
+		if d.Reason.Code != reconcile.ReasonDecided || w.Result.Reason.Code != reconcile.ReasonDecided {
+			w.Result.Reason = d.Reason
+		}
+		w.Result.Verdict = d.Verdict
 		before := w.Result.Fields
 		if w.Result.Fields = d.Fields(false); w.Did.WroteAdvo || w.Did.WroteEspo { // what came before has been carried out
 			w.Result.Fields = mergeFields(w.Result.Fields, before)
