@@ -154,6 +154,7 @@ func (o *outcome) add(c outcome) {
 	o.Held.TooMany += c.Held.TooMany
 	o.Held.Matching += c.Held.Matching
 	o.Held.Pairs = append(o.Held.Pairs, c.Held.Pairs...)
+	o.Again += c.Again
 }
 
 func sum(a, b result.Summary) result.Summary {

@@ -27,6 +27,9 @@ type outcome struct {
 	// Open is by how much the records that were open have become more or fewer.
 	Open result.StillOpen `json:"open,omitzero"`
 	Held held             `json:"held,omitzero"`
+	// Again is how many an earlier round has come to, and counted, and that are as it has
+	// left them.
+	Again int `json:"again,omitempty"`
 }
 
 // leaves counts a candidate that is left to the next pass.
@@ -247,7 +250,7 @@ func (c *closing) keeps() []kept {
 	slices.SortFunc(left, func(a, b kept) int { return inTurn(a.candidate(), b.candidate()) })
 	for _, k := range left {
 		if k.Why&whyGone == 0 {
-			k.Why &^= whyPosted
+			k.Why &^= whyPosted | whyAgain
 			ks = append(ks, k)
 		}
 	}

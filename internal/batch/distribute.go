@@ -35,15 +35,14 @@ const (
 	pollEvery = 100 * time.Millisecond
 	lookEvery = 2 * time.Second
 	// lostAfter is how often the queue is found without chunks that have not reported,
-	// until they are given up; noWorkerFor is how long no worker may be there.
+	// until they are given up; noWorkerFor is how long no worker may be there. One with
+	// another mapping is none: where nobody has a chunk in work, lostAfter looks at what
+	// such workers refuse end the pass, too.
 	lostAfter   = 3
 	noWorkerFor = time.Minute
 	// orphanedFor is how long chunks of dead workers may be in the queue without being
 	// given to others: it does that within two minutes.
 	orphanedFor = 5 * time.Minute
-	// refusedFor is how long chunks may be refused by workers with another mapping while
-	// nobody has one in work: lostAfter looks of these end the pass.
-	refusedFor = 30 * time.Second
 	// goneFor is how long store and queue are waited for.
 	goneFor = time.Minute
 )
@@ -159,6 +158,8 @@ type handing struct {
 	u      *Underway
 	// others: the pass is an earlier planner's; its reports are only counted.
 	others bool
+	// told: an earlier round has told of a record.
+	told func(id string) bool
 
 	before map[string]result.Summary // what the run had done when it began
 
@@ -187,7 +188,7 @@ func (e *entityRun) distribute(list []candidate) error {
 		list = list[:room]
 	}
 	me := r.p.deps.Leases.Owner()
-	h := &handing{run: r, entity: e.m.Entity(), lock: e.lock, before: maps.Clone(r.report.Entities), list: list}
+	h := &handing{run: r, entity: e.m.Entity(), lock: e.lock, before: maps.Clone(r.report.Entities), list: list, told: e.told}
 	h.u = &Underway{Pass: e.passName(), Run: r.p.cfg.Engine.Run, Entity: e.m.Entity(), StartedAt: r.now().UTC(),
 		Planner: fmt.Sprintf("%s, process %d", me.Host, me.PID), Records: len(list), Chunks: (len(list) + chunkSize - 1) / chunkSize}
 	err := save(r.ctx, r.p.deps.Store, underwayKey(h.entity), h.u)
@@ -433,7 +434,7 @@ func (h *handing) stuck(now time.Time) error {
 		}
 	case h.state.Slots == 0 && idle > noWorkerFor:
 		return noWorker(h.entity)
-	case h.state.Active == 0 && idle > refusedFor:
+	case h.state.Active == 0 && idle > noWorkerFor:
 		return h.isRefused()
 	}
 	return nil
@@ -494,9 +495,9 @@ func (h *handing) take(c *chunkReport) {
 	h.got.add(c)
 	h.run.tell(func(s Sink) {
 		for _, res := range c.Results {
-			s.Ended(res)
+			s.Ended(onceTold(res, h.told(res.ID)))
 		}
-		for range c.Summary.Total - len(c.Results) {
+		for range c.Summary.Total - len(c.Results) + c.Outcome.Again {
 			s.Ended(result.Record{Entity: h.entity, Outcome: result.Unchanged})
 		}
 	})

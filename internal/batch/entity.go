@@ -66,7 +66,8 @@ type entityRun struct {
 	unlisted unlisted
 
 	round   int      // from 1; a planner that finds more than it holds looks again
-	handed  []uint64 // hashes of the records that were handed out, by earlier rounds, too
+	handed  []uint64 // hashes of the records that were handed out or made, by earlier rounds, too
+	earlier []uint64 // those of earlier rounds, sorted
 	created int      // by earlier rounds
 	missed  int      // by the round before
 	goesOn  bool     // another round follows
@@ -182,7 +183,10 @@ func (e *entityRun) countStill(list []candidate) {
 	slices.Sort(e.ids)
 	slices.Sort(e.resting)
 	still := e.linked - len(e.resting)
-	for _, c := range list {
+	for i, c := range list {
+		if e.told(c.id) {
+			list[i].why |= whyAgain
+		}
 		e.handed = append(e.handed, maphash.String(e.seed, c.id))
 	}
 	slices.Sort(e.handed)

@@ -459,10 +459,16 @@ func (e *executor) count(c candidate, res result.Record) {
 	}
 	e.out.testifies(res)
 	e.out.closes(c.was, becomes(res))
+	counted := c.why&whyAgain != 0 && res.Outcome == result.Unchanged
+	if counted {
+		e.out.Again++
+	}
 	e.mu.Unlock()
 	e.run.mu.Lock()
 	defer e.run.mu.Unlock()
-	e.run.report.add(res)
+	if !counted {
+		e.run.report.add(res)
+	}
 	e.run.leadsOn(e.m, res)
 	e.run.sink.Ended(res)
 }

@@ -25,6 +25,7 @@ type imports struct {
 	// for the same; they are linked by a person.
 	matching map[int64][]string
 	made     int
+	named    int // those that were only named; each round names them
 	// failed are those that EspoCRM has not taken in earlier passes; edited of these
 	// were edited in Advoware since.
 	failed map[int64]intake.Failed
@@ -168,13 +169,20 @@ func systemsFault(res result.Record) *fault.Error {
 
 // imported counts and tells one.
 func (e *entityRun) imported(res result.Record) {
-	if res.Outcome == result.CreatedEspocrm {
+	id := res.ID
+	switch {
+	case res.Outcome == result.CreatedEspocrm:
 		e.imports.made++
+	case isHeldBack(res):
+		e.imports.named++
+		id = importID(*res.AdvowareID)
 	}
+	before := e.told(id)
+	e.handed = append(e.handed, maphash.String(e.seed, id))
 	e.run.mu.Lock()
 	defer e.run.mu.Unlock()
 	e.run.report.add(res)
-	e.run.sink.Ended(res)
+	e.run.sink.Ended(onceTold(res, before))
 }
 
 func (e *entityRun) importResult(n int64, o result.Outcome, code, text string) result.Record {

@@ -30,6 +30,7 @@ const (
 	whyCreate                  // not linked
 	whyPosted                  // not linked, and an interrupted run has begun to create it
 	whyHeld                    // not linked, and an earlier pass has held it back
+	whyAgain                   // an earlier round of the pass has come to it
 )
 
 // candidate is one record that needs a look. since is the oldest moment (Unix

@@ -118,6 +118,7 @@ func (r *Report) forgetAgainLocked(entity string, heldBack int) {
 	})
 	own := r.Entities[entity]
 	n := own.Locked
+	r.Seen -= heldBack
 	for _, s := range []*result.Summary{&own, &r.Document.Summary} {
 		s.Total, s.Locked, s.Skipped = s.Total-n-heldBack, s.Locked-n, s.Skipped-heldBack
 	}
