@@ -192,7 +192,7 @@ func (it *item) clear() {
 }
 
 // baseOf is zero where there is no base. A pair with an absent side is none: it
-// cannot be known to mean the same (B1), and what is answered again is no move.
+// cannot be known to mean the same, and what is answered again is no move.
 func (c *comparison) baseOf(key string) record.Pair {
 	if c.in.Base == nil {
 		return record.Pair{}
@@ -468,7 +468,7 @@ func (c *comparison) kindMoved(s record.Side) bool {
 }
 
 // agreedKind is the pair of kinds that means the same: the one compared, and
-// while the kinds differ, or one is not known, still the base's (B4). So it is
+// while the kinds differ, or one is not known, still the base's. So it is
 // while fields of a kind that both sides have come back to differ: what the base
 // knows of them is from an earlier time of that kind, until they agree.
 func (c *comparison) agreedKind() record.Pair {

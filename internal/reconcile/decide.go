@@ -136,7 +136,7 @@ type Decision struct {
 	Changes []Change // the fields that differ, in the mapping's order
 	// ToAdvo and ToEspo are the canonical values to write, by field key.
 	ToAdvo, ToEspo map[string]record.Value
-	// Agreed pairs enter the working base at once (B4).
+	// Agreed pairs enter the working base at once.
 	Agreed map[string]record.Pair
 	// AgreedKind is the base's kind from now on: the pair compared; while the kinds,
 	// or fields of one that both sides have come back to, differ, the base's own,
@@ -348,7 +348,7 @@ func create(in Input) Decision {
 }
 
 // adopt ends case 4: say what lags, if anything does. While a field cannot be
-// compared, EspoCRM is told nothing: the new rowId would hide it (B5).
+// compared, EspoCRM is told nothing: the new rowId would hide it.
 func (c *comparison) adopt(d Decision) Decision {
 	if d.Reason.Code == "" && len(c.broken) > 0 {
 		d.Reason = reasonUnreadable(c)

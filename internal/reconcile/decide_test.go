@@ -92,7 +92,7 @@ var unreadableRows = []row{
 	{"unreadable in Advoware, EspoCRM moved: left alone", "mail: b | a | ?", "", "no_change none", ReasonUnreadable},
 	{"unreadable in EspoCRM, Advoware moved: left alone", "mail: ? | a | b", "", "no_change none", ReasonUnreadable},
 	{"unreadable in Advoware, no base: not overwritten", "mail: b | ?", "last=-", "no_change adopt", ReasonUnreadable},
-	{"unreadable: the new rowId is not adopted (B5)", "mail: a | a | ?", "row=A/B status=dirty", "no_change none", ReasonUnreadable},
+	{"unreadable: the new rowId is not adopted", "mail: a | a | ?", "row=A/B status=dirty", "no_change none", ReasonUnreadable},
 	{"unreadable: other fields travel", "mail: b | a | ?; phone: 2 | 1 | 1", "", "espocrm_newer write advo(phone=2)", ReasonEspoChanged},
 	{"unreadable one-way target: not overwritten", "fax: 2 | 1 | ?", "", "no_change none", ReasonUnreadable},
 	{"unreadable field of the kind: not overwritten by a change of kind",

@@ -239,8 +239,8 @@ func TestSymmetric(t *testing.T) {
 	})
 }
 
-// execute carries a decision out on a model of both systems, and advances the
-// base as B1 to B4 say. What is computed follows what it is computed from.
+// execute carries a decision out on a model of both systems, and advances the base by
+// docs/design/protocol.md, "What is remembered". What is computed follows what it is computed from.
 func execute(in Input, d Decision) Input {
 	out := in
 	out.Espo = &mapping.View{Kind: in.Espo.Kind, Values: maps.Clone(in.Espo.Values), Broken: in.Espo.Broken}

@@ -130,7 +130,8 @@ func (b *Base) unknowAhead() {
 	}
 }
 
-// Base is the last state known to mean the same on both sides (B1 to B5).
+// Base is the last state known to mean the same on both sides
+// (docs/design/protocol.md, "What is remembered").
 type Base struct {
 	Mapping    string               `json:"mapping"` // fingerprint of the whole mapping
 	AdvowareID int64                `json:"advowareId"`
@@ -255,7 +256,7 @@ type Failure struct {
 // WriteState says what became of one overwriting write.
 type WriteState string
 
-// The states of a write (B7).
+// The states of a write (docs/design/protocol.md, "What is remembered").
 const (
 	WritePlanned WriteState = "planned"
 	WriteDone    WriteState = "done"
