@@ -27,17 +27,35 @@ func (s *Session) seeOrigin(ctx context.Context) error {
 	return nil
 }
 
-// newHere reports whether nobody can have posted a record before: it is younger
-// than the store, an operator has said so, or it carries a status that every POST
-// would have moved on. later: another server kept the store before.
+// newHere reports whether nobody can have posted a record before: an operator has said
+// so when it was there, it is younger than the store, or it carries a status that every
+// POST would have moved on. later: another server kept the store before.
 func (s *Session) newHere(ctx context.Context, later bool) bool {
+	said := s.Env.SaidAllNew(ctx, s.Key.Entity)
 	switch {
 	case s.Memory.Lost:
 		return false
-	case s.Env.OlderThan(ctx, s.Espo.CreatedAt), !s.Env.SaidAllNew(ctx, s.Key.Entity).IsZero():
+	case !said.IsZero() && s.Espo.CreatedAt <= said.UTC().Format(record.StampLayout):
+		return true
+	case s.begunUnknown():
+		return false
+	case s.Env.OlderThan(ctx, s.Espo.CreatedAt):
 		return true
 	}
 	return s.Env.cfg.MarkSyncing && !later && s.Memory.Base == nil && (s.Did.Prior == "" || s.Did.Prior == record.StatusPending)
+}
+
+// begunUnknown reports whether a run was at a record of which this store knows nothing:
+// its status says so, and the store is an older copy, or not the only one. A formula may
+// have said dirty, too: that counts where Advoware can be searched.
+func (s *Session) begunUnknown() bool {
+	switch s.Did.Prior {
+	case record.StatusSyncing, record.StatusFailed, record.StatusPermanentlyFailed:
+		return true
+	case record.StatusDirty:
+		return s.Mapping.List() != nil
+	}
+	return false
 }
 
 // KeepOrigin stores what seeOrigin has fixed, before the mark takes away the

@@ -9,7 +9,9 @@ import (
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
 	"advosync/internal/store"
+	"advosync/internal/sync"
 	"advosync/internal/test/rig"
+	"advosync/internal/test/simulation"
 )
 
 // TestALostAnswerIsNotPostedAgainByANewStore (first week, 2): after a POST whose
@@ -33,6 +35,55 @@ func TestALostAnswerIsNotPostedAgainByANewStore(t *testing.T) {
 		if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 1 {
 			t.Errorf("%d records in Advoware", n)
 		}
+	}
+}
+
+// TestAnOlderStorePostsNothingAgain: an older copy of the store comes back, from before a
+// record was made in EspoCRM and a POST of it was interrupted. The store is older than the
+// record and knows of no POST, but a run has left its status there.
+func TestAnOlderStorePostsNothingAgain(t *testing.T) {
+	dies := func(r *rig.Rig) {
+		r.Proc.Plan = rig.On("POST /relay", 1, func() simulation.Fate { return simulation.DiesAfter })
+	}
+	loses := func(r *rig.Rig) {
+		r.Advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/*", Count: 1, Drop: sandbox.DropAfter})
+	}
+	for name, tt := range map[string]struct {
+		change func(*rig.Rig)
+		fails  func(*rig.Rig)
+		allNew bool
+		want   string // an error; "": it is found and linked
+	}{
+		"the process died":                            {func(*rig.Rig) {}, dies, false, "uncertain_create"},
+		"it died, and Advoware can be searched":       {rig.Listing, dies, false, ""},
+		"the answer got lost, and it can be searched": {rig.Listing, loses, false, ""},
+		"all that was there before was new":           {func(*rig.Rig) {}, dies, true, "uncertain_create"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rig.New(t, tt.change)
+			r.Eng.Sync(t.Context(), sync.Request{Mapping: r.M, ID: "nobody"}) // EspoCRM has answered
+			r.Eng.Born(t.Context())
+			if tt.allNew {
+				if err := r.Eng.SayAllNew(t.Context(), r.M); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.Tick(time.Minute)
+			id := r.Person(nil)
+			tt.fails(r)
+			r.Sync(id)
+			r.Tick(time.Hour)
+			r.Start()
+			r.PutMemory(id, store.Memory{})
+			if res := r.Sync(id); tt.want == "" {
+				r.Outcome(res, result.Adopted)
+			} else {
+				r.WantError(res, tt.want)
+			}
+			if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 1 {
+				t.Errorf("%d records in Advoware", n)
+			}
+		})
 	}
 }
 
