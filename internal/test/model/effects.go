@@ -22,6 +22,7 @@ func (x *explorer) next(s state) []edge {
 	out = x.orders(s, out)
 	out = x.stalls(s, out)
 	out = x.stores(s, out)
+	out = x.linking(s, out)
 	if s.pc == idle {
 		if s.late.kind == nothing || x.p.Flaws.NoWaiting {
 			out = append(out, edge{"a run reads EspoCRM", x.start(s)})
@@ -149,7 +150,7 @@ func (x *explorer) typeEspo(s state, f int, v val) state {
 	s.eVer++
 	s.byUs = false
 	s.byTool[espo][f], s.typed[espo][f] = false, true
-	if s.status != conflict {
+	if s.status != conflict && !(s.link == 0 && x.sc.origins()) {
 		s.status = dirty
 	}
 	s.edited(espo, f, v)
@@ -177,7 +178,7 @@ func (x *explorer) typeAdvo(s state, r, f int, v val) state {
 func (s *state) edited(side, f int, v val) {
 	s.need[f] &^= v.bit() // it stands again
 	s.held[side][f] |= v.word()
-	s.fresh[side][f] = v != s.common[f].on(side) && s.held[1-side][f]&v.word() == 0
+	s.fresh[side][f] = v != s.common[f].on(side) && s.held[1-side][f]&v.word() == 0 && !(side == advo && s.firstContact(f))
 	s.meet(f)
 	switch s.pc {
 	case readEspo:
@@ -196,7 +197,7 @@ func (s *state) edited(side, f int, v val) {
 // another spelling of it, so it looks as if it had arrived.
 func (s state) doubted() state {
 	side := s.open.side()
-	if r := s.linked(); s.open.kind == del || side == advo && r != nil && !r.there {
+	if r := s.linked(); s.open.kind == del || side == advo && r != nil && !r.there || s.open.of != 0 && s.open.of != s.link {
 		return s
 	}
 	for f := range fields {
@@ -348,6 +349,9 @@ func (x *explorer) landing(s *state, side, f int, v, over val) {
 	if !s.fresh[side][f] {
 		return
 	}
+	if o := s.order; o.what == resolve && int(o.take[f]) == side && !s.faulty {
+		x.violate("%s %q is overwritten on the side that an operator takes", x.name(f), old)
+	}
 	s.need[f] |= old.bit()
 	s.fresh[side][f] = false
 	if s.faulty {
@@ -482,6 +486,15 @@ func (x *explorer) process(s state) []edge {
 		return x.seesGone(s)
 	case sendDelete:
 		return x.sendDelete(s)
+	case sendMark:
+		return x.mark(s)
+	case linkFound:
+		return x.linkFound(s)
+	case sendLink:
+		return x.sendLink(s)
+	case keepLink:
+		x.keepLink(&s)
+		return []edge{{"it remembers the link", rest(s)}}
 	}
 	return nil
 }
@@ -495,17 +508,23 @@ func (x *explorer) after(s state) state {
 }
 
 func (x *explorer) readAdvo(s state) []edge {
-	if s.open.kind == post {
+	switch {
+	case s.order.what == link:
+		return x.compareForLink(s)
+	case s.open.kind == post && s.link != 0 && !x.sc.Recreate && !x.p.Flaws.PostsOverLink:
+		return x.linkedMeanwhile(s)
+	case s.open.kind == post:
 		return x.recoverPost(s)
-	}
-	if s.link == 0 {
+	case s.link == 0 && x.sc.origins():
+		return x.create(s)
+	case s.link == 0:
 		return []edge{{"it decides", x.after(x.round(s, reconcile.FateUnknown, false))}}
 	}
 	if s.open.kind == del && x.p.Flaws.FinishesDelete && s.linked().there {
 		s.la, s.pc = s.linked().v, sendDelete
 		return []edge{{"it goes on with the delete", s}}
 	}
-	if x.sc.Budget.Numbers > 0 {
+	if x.sc.Budget.Numbers > 0 { // else the natural keys agree
 		if s.shared = s.isTaken(s.link); x.unproven(&s) {
 			s.want, s.pc = conflict, sendStatus
 			if s.status == conflict {
@@ -616,6 +635,9 @@ func (x *explorer) giveUp(s state) state {
 	if x.p.Flaws.ClosesUnknown {
 		s.open = announcement{}
 	}
+	if s.status == syncing {
+		s.status = dirty
+	}
 	return rest(s)
 }
 
@@ -698,10 +720,17 @@ func (x *explorer) linkPosted(s state) []edge {
 		s.status, s.faulty = failed, true // nobody has read it back
 		return []edge{{"another record carries what was made for this one", rest(s)}}
 	}
-	if s.foreign&(1<<(id-1)) != 0 || s.isTaken(id) {
+	if s.foreign&(1<<(id-1)) != 0 && !x.sc.Double || s.isTaken(id) {
 		x.violate("another client's record is linked")
 	}
+	if s.byHand {
+		x.violate("an operator's link is replaced")
+	}
 	t := s
+	if x.sc.Budget.Links > 0 {
+		t.number = id
+		t.foreign &^= 1 << (id - 1)
+	}
 	if t.link != 0 { // what came back meanwhile, and was edited, is linked to nothing from now on
 		t.fresh[advo] = [fields]bool{}
 	}
@@ -713,6 +742,12 @@ func (x *explorer) linkPosted(s state) []edge {
 	k := settleKey{base: t.base, open: t.open, fate: reconcile.FateDone, there: true, now: t.la, learnt: t.learnt, known: t.known, answer: s.own}
 	t.base = x.settle(k).base
 	t.open = announcement{}
+	if s.foreign != t.foreign { // it is as if it had been posted
+		for f := range fields {
+			t.common[f], t.fresh[espo][f] = t.base[f], t.e[f] != t.base[f].e
+			t.meet(f)
+		}
+	}
 	out := []edge{{"EspoCRM takes the link", rest(t)}}
 	if s.lost < x.sc.Budget.Lost {
 		u := s

@@ -85,11 +85,13 @@ func (x *explorer) first() state {
 		s.e[f] = word(0)
 	}
 	if x.sc.Create {
-		s.status = dirty
+		if s.status = dirty; x.sc.origins() {
+			s.status = pending
+		}
 		for f := range fields {
 			s.fresh[espo][f] = true
 		}
-		return s
+		return x.double(s)
 	}
 	s.link, s.eRow, s.synced = 1, 1, true
 	if x.sc.Kinds {
@@ -111,6 +113,18 @@ func (x *explorer) first() state {
 		s.a[1] = advoRecord{there: true, row: 9, v: [fields]val{word(2), word(2)}}
 	}
 	s.kinds, s.made = pair{x.kind(s.e), x.kind(s.e)}, together(s.e)
+	return x.double(s)
+}
+
+// double adds the same person's other record, which is nobody's to link but an operator's.
+func (x *explorer) double(s state) state {
+	if x.sc.Double {
+		s.foreign = 2
+		s.a[1] = advoRecord{there: true, row: 9, v: [fields]val{word(0), word(2)}}
+	}
+	if x.sc.Budget.Links > 0 {
+		s.number = s.link
+	}
 	return s
 }
 
@@ -148,7 +162,7 @@ func (x *explorer) end(s state) string {
 	switch {
 	case s.gone || r != nil && !r.there && asked:
 		return ""
-	case asked && x.unproven(&s):
+	case asked && x.sc.Budget.Numbers > 0 && x.unproven(&s):
 		return ""
 	case r != nil && !r.there:
 		return "the record is linked to one that is not there"

@@ -39,7 +39,7 @@ func scenarios() (all []Scenario) {
 		add("an unknown form in Advoware", Scenario{AdvoForm: marked, UnknownForm: true, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Lost: 1}})
 		add("cut in Advoware", Scenario{AdvoForm: cutOff, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Lost: 2}})
 		add("an own form in EspoCRM", Scenario{EspoForm: marked, Budget: Budget{EspoEdits: 1, AdvoEdits: 2, Lost: 1}})
-		add("a field that goes by Advoware", Scenario{Own: mapping.AdvowareWins, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Deaths: 1}})
+		add("a field that goes by Advoware", Scenario{Own: mapping.AdvowareWins, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Orders: 1, Deaths: 1}})
 		add("a field that goes by EspoCRM", Scenario{Own: mapping.EspoCRMWins, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Lost: 1}})
 		add("two fields that are one", Scenario{Group: true, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, Deaths: 1}})
 		add("create", Scenario{Create: true, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1, Late: 1, Strangers: 1}})
@@ -59,6 +59,9 @@ func scenarios() (all []Scenario) {
 		add("an older store", Scenario{EspoWords: []int{0, 1}, AdvoWords: []int{0, 3}, TouchFields: 1, Budget: Budget{EspoEdits: 2, AdvoEdits: 2, StoreCopies: 1, Lost: 1}})
 		add("a number typed, or taken", Scenario{Stranger: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Numbers: 3, Deaths: 1}})
 		add("create, and another record is linked to it", Scenario{Create: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Numbers: 2, Deaths: 1, Lost: 1, Late: 1}})
+		add("create, and the store is lost, or an older one comes back", Scenario{Create: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, StoreLost: 1, StoreCopies: 1, Deaths: 1, Lost: 1}})
+		add("an operator's link", Scenario{Double: true, EspoWords: []int{2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 2, AdvoEdits: 1, Links: 2, Deaths: 1, Lost: 1}})
+		add("create, and an operator's link", Scenario{Create: true, Double: true, EspoWords: []int{2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Links: 2, Deaths: 1, Lost: 1, Late: 1}})
 		add("create, in capitals", Scenario{Create: true, AdvoForm: capital, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1}})
 	}
 	return all
@@ -255,21 +258,28 @@ func broken() map[string]brokenProtocol {
 		"what an operator has typed counts as what both sides hold": {"a field that waits/merge", field(func(in reconcile.Settling, _ string, a reconcile.Announced, o outcome) (outcome, record.Pair, bool) {
 			return o, asStored(in, a), o == reconcile.OutcomeArrived && in.Open.Side == record.EspoCRM && a.Target != a.Shown.Advo
 		})},
-		"undo does not look whether the record has moved on":          {"a field that waits/merge", flaw(Flaws{UndoesBlindly: true})},
-		"resolve decides what nobody was asked about":                 {"a field that waits/merge", flaw(Flaws{ResolvesBlindly: true})},
-		"a field that cannot be brought over holds up the others":     {"edits and deaths/merge", flaw(Flaws{HoldsUp: true})},
-		"the base takes what a stuck field shows":                     {"edits and deaths/merge", flaw(Flaws{LearnsStuck: true})},
-		"what was edited in Advoware is deleted there":                {"deleted in EspoCRM/merge", flaw(Flaws{DeletesBlindly: true})},
-		"an interrupted delete is finished though the record is back": {"deleted in EspoCRM/merge", flaw(Flaws{FinishesDelete: true})},
-		"the store takes what a process without a lease commits":      {"two processes/merge", flaw(Flaws{NoFence: true})},
-		"a process does not look at its lease before it writes":       {"two processes/merge", flaw(Flaws{LeaseUnchecked: true})},
-		"undo puts back one field of two that are one":                {"an operator's word on two fields that are one/merge", flaw(Flaws{UndoesHalf: true})},
-		"resolve takes two sides for what is one value":               {"an operator's word on two fields that are one/manual", flaw(Flaws{TakesHalf: true})},
-		"undo puts back the values of another kind without the kind":  {"an operator's word on a kind/espocrm", flaw(Flaws{UndoesNoKind: true})},
-		"a base from an older copy of the store serves":               {"an older store/merge", flaw(Flaws{OldBaseServes: true})},
-		"a base from an older copy serves beside an announcement":     {"an older store/merge", flaw(Flaws{OpenKeepsOldBase: true})},
-		"a number that two records carry is synced":                   {"a number typed, or taken/merge", flaw(Flaws{SharesNumber: true})},
-		"what was made is linked though another record carries it":    {"create, and another record is linked to it/merge", flaw(Flaws{LinksTaken: true})},
+		"undo does not look whether the record has moved on":                {"a field that waits/merge", flaw(Flaws{UndoesBlindly: true})},
+		"resolve decides what nobody was asked about":                       {"a field that waits/merge", flaw(Flaws{ResolvesBlindly: true})},
+		"a field that cannot be brought over holds up the others":           {"edits and deaths/merge", flaw(Flaws{HoldsUp: true})},
+		"the base takes what a stuck field shows":                           {"edits and deaths/merge", flaw(Flaws{LearnsStuck: true})},
+		"what was edited in Advoware is deleted there":                      {"deleted in EspoCRM/merge", flaw(Flaws{DeletesBlindly: true})},
+		"an interrupted delete is finished though the record is back":       {"deleted in EspoCRM/merge", flaw(Flaws{FinishesDelete: true})},
+		"the store takes what a process without a lease commits":            {"two processes/merge", flaw(Flaws{NoFence: true})},
+		"a process does not look at its lease before it writes":             {"two processes/merge", flaw(Flaws{LeaseUnchecked: true})},
+		"undo puts back one field of two that are one":                      {"an operator's word on two fields that are one/merge", flaw(Flaws{UndoesHalf: true})},
+		"resolve takes two sides for what is one value":                     {"an operator's word on two fields that are one/manual", flaw(Flaws{TakesHalf: true})},
+		"undo puts back the values of another kind without the kind":        {"an operator's word on a kind/espocrm", flaw(Flaws{UndoesNoKind: true})},
+		"a base from an older copy of the store serves":                     {"an older store/merge", flaw(Flaws{OldBaseServes: true})},
+		"a base from an older copy serves beside an announcement":           {"an older store/merge", flaw(Flaws{OpenKeepsOldBase: true})},
+		"a number that two records carry is synced":                         {"a number typed, or taken/merge", flaw(Flaws{SharesNumber: true})},
+		"what was made is linked though another record carries it":          {"create, and another record is linked to it/merge", flaw(Flaws{LinksTaken: true})},
+		"an announcement of another record is looked for in the linked one": {"an operator's link/merge", flaw(Flaws{SettlesElsewhere: true})},
+		"the base of another record serves":                                 {"an operator's link/merge", flaw(Flaws{OtherBaseServes: true})},
+		"the memory follows an operator's link before EspoCRM has it":       {"an operator's link/merge", flaw(Flaws{KeepsBeforeLinking: true})},
+		"a create in doubt goes on over an operator's link":                 {"create, and an operator's link/merge", flaw(Flaws{PostsOverLink: true})},
+		"an older store counts what it does not know as never posted":       {"create, and the store is lost, or an older one comes back/merge", flaw(Flaws{OldStoreKnowsAll: true})},
+		"a new store counts everything as never posted":                     {"create, and the store is lost, or an older one comes back/merge", flaw(Flaws{NewStoreKnowsAll: true})},
+		"a field's own policy decides against the side that is taken":       {"a field that goes by Advoware/manual", flaw(Flaws{ResolvesByPolicy: true})},
 		"a link that nobody proved is believed": {"a number typed, or taken/merge", func() Protocol {
 			p := Real()
 			p.Judge = func(reconcile.Link) reconcile.Belief { return reconcile.Proven }

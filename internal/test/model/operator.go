@@ -16,13 +16,15 @@ const (
 	undo         // values that the history holds come back, unless the record has moved on
 	force        // also where it has
 	resolve      // a side is taken for what a person was asked about
+	link         // to an Advoware record
 )
 
 type order struct {
-	what  what
-	asked bool          // both sides were looked at, and the wishes stand
-	to    [fields]val   // undo: the values; none: not of this field
-	take  [fields]uint8 // resolve: the side
+	what   what
+	asked  bool          // both sides were looked at, and the wishes stand
+	to     [fields]val   // undo: the values; none: not of this field
+	take   [fields]uint8 // resolve: the side
+	number uint8         // link: the record
 }
 
 // wish is an operator's word on one field, as reconcile.Wish has it.

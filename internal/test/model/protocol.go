@@ -42,6 +42,13 @@ type Flaws struct {
 	OpenKeepsOldBase      bool // and it serves as long as an announcement of that copy is open
 	SharesNumber          bool // a number that two records carry is synced all the same
 	LinksTaken            bool // the record that a create has made is linked though another one carries it
+	SettlesElsewhere      bool // an announced write to another record is looked for in the one that is linked now
+	OtherBaseServes       bool // and its base serves
+	KeepsBeforeLinking    bool // what is remembered follows an operator's link before EspoCRM carries it
+	PostsOverLink         bool // a create that is in doubt goes on although an operator has linked the record
+	OldStoreKnowsAll      bool // an older copy of the store counts what it does not know as never posted
+	NewStoreKnowsAll      bool // and so does a new one in the place of one that was lost
+	ResolvesByPolicy      bool // in the command of resolve a field's own policy decides
 	NoFence               bool // the store takes what a process without a lease commits
 	LeaseUnchecked        bool // a process does not look at its lease before it writes
 }
@@ -66,6 +73,7 @@ type Scenario struct {
 	Group       bool           // both fields are one value
 	Kinds       bool           // a person has the first field, a firm the second one
 	Stranger    bool           // another client's record is in Advoware
+	Double      bool           // the same person's is
 	Refused     int            // the word that Advoware refuses by name; 0: none
 	Recreate    bool           // what is missing in Advoware is made anew
 	Delete      bool           // what is gone from EspoCRM is deleted in Advoware
@@ -198,7 +206,7 @@ type settlement struct {
 }
 
 func (x *explorer) settle(k settleKey) settlement {
-	k.open.note, k.open.id, k.open.waits, k.open.typed = [fields]uint32{}, 0, false, false
+	k.open.note, k.open.id, k.open.waits, k.open.typed, k.open.of = [fields]uint32{}, 0, false, false, 0
 	if got, ok := x.settled[k]; ok {
 		return got
 	}
@@ -263,6 +271,8 @@ type decideKey struct {
 	stuck  [fields]bool
 	kinds  pair // the base's
 	clears bool
+	asked  bool // an operator decides
+	moved  bool // what was remembered was of another number
 }
 
 // plan is a decision in the model's words.
@@ -357,6 +367,10 @@ func (x *explorer) input(k decideKey) reconcile.Input {
 	in := reconcile.Input{Schema: x.schema, Policy: x.sc.Policy, Linked: k.linked, LinkKnown: k.linked, Status: statusNames[k.status], ByUs: k.byUs,
 		RowStored: rowText(k.row[0]), RowCurrent: rowText(k.row[1]), ModifiedAt: "2026-01-02 00:00:00",
 		Espo: &mapping.View{Values: map[string]record.Value{}}}
+	in.Relinked = k.moved
+	if k.asked {
+		in.Policy = reconcile.Asked
+	}
 	if k.synced {
 		in.LastSync = "2026-01-01 00:00:00"
 	}

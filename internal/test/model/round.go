@@ -7,9 +7,11 @@ import "advosync/internal/reconcile"
 func (x *explorer) round(s state, fate reconcile.Fate, answer bool) state {
 	before := s
 	x.syncedSince(&s)
+	x.linkMoved(&s)
 	s.shown()
 	x.settleOpen(&s, fate, answer)
-	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish, ofKind: s.kindWish, kinds: s.kinds, clears: s.clears}
+	k := decideKey{e: s.le, a: s.la, base: s.base, linked: s.link != 0, gone: s.laGone, row: [2]uint8{s.leRow, s.laRow}, status: s.status, synced: s.synced, wish: s.wish, ofKind: s.kindWish, kinds: s.kinds, clears: s.clears,
+		moved: s.relinked, asked: s.order.what == resolve && !x.p.Flaws.ResolvesByPolicy}
 	if s.base == ([fields]pair{}) {
 		k.byUs = s.leByUs
 	}
@@ -150,6 +152,9 @@ const maxWrites = 4
 // or concludes.
 func (x *explorer) announce(s state, d plan) state {
 	ann := announcement{rowWas: s.leRow}
+	if x.sc.Budget.Links > 0 {
+		ann.of = s.link
+	}
 	if s.writes == maxWrites && (d.toAdvo != [fields]val{} || d.toEspo != [fields]val{}) {
 		return rest(s) // the record keeps moving; a later run goes on
 	}

@@ -171,6 +171,7 @@ type announcement struct {
 	clears  [fields]bool   // what a change of kind empties along with it
 	kinds   pair           // what kind each side was of, where the write changes one
 	becomes val            // to this
+	of      uint8          // the number of the record; only where an operator links by hand
 }
 
 // side is the side that is written to.
@@ -228,6 +229,10 @@ const (
 	posted          // the new id is stored; the record is read back next
 	seesGone        // EspoCRM has answered that the record is not there
 	sendDelete      // announced; the DELETE is next
+	sendMark        // a new record is to be marked, before its POST
+	linkFound       // what an unknown run has made is to be linked
+	sendLink        // an operator's link is next
+	keepLink        // EspoCRM carries it; the memory follows
 )
 
 type status uint8
@@ -237,9 +242,11 @@ const (
 	dirty
 	conflict
 	failed
+	pending
+	syncing
 )
 
-var statusNames = []string{"clean", "dirty", "conflict", "failed"}
+var statusNames = []string{"clean", "dirty", "conflict", "failed", "pending_sync", "syncing"}
 
 // state is everything: both systems, the store, the process, what is under way,
 // and what the judge watches. It is comparable.
@@ -270,6 +277,9 @@ type state struct {
 	parked  [fields]pair // what a person was asked about last
 	baseRow uint8        // the rowId that the base was concluded with; only where copies of the store are made
 	copy    memory
+	number  uint8 // what is remembered is of this number; only where an operator links by hand
+	origin  origin
+	younger bool // the store is younger than the record
 
 	proc
 	other stalled // a process that stands still; its lease has run out meanwhile
@@ -304,6 +314,8 @@ type state struct {
 	taken   bool // another record of EspoCRM carries Advoware's first record
 	took    bool // and has ever done
 	copies  uint8
+	links   uint8
+	byHand  bool // an operator has linked it
 }
 
 // proc is what a process knows: its reads, and an operator's words.
@@ -325,6 +337,8 @@ type proc struct {
 	kindWish wish
 	shared   bool // another record carried the number when Advoware was read
 	clears   bool // empties in EspoCRM are owed by a decision of this run, or of the one before
+	found    uint8
+	relinked bool // what was remembered was of another number
 }
 
 const (
@@ -385,8 +399,9 @@ type Budget struct {
 	// StoreLost is how often the store is lost, StoreCopies how often an older copy of it
 	// comes back.
 	StoreLost, StoreCopies uint8
-	// Numbers are those that people take or give to the wrong record.
-	Numbers uint8
+	// Numbers are those that people take or give to the wrong record, Links those that an
+	// operator gives it.
+	Numbers, Links uint8
 }
 
 func values(set uint32) string {
