@@ -32,7 +32,7 @@ chunks of a hundred records, and advosync worker, which syncs them
 		a.fleetVerb("status", "Show chunks, passes under way and workers",
 			`Show what needs somebody, what waits and is in work, the passes that are under
 way, and the workers. Exit code 1 when a cron-run would not run: an office has
-no worker, is paused or drained.`, a.fleetStatus),
+no worker, or none with this host's mapping, is paused or drained.`, a.fleetStatus),
 		a.fleetVerb("pause", "Have no worker begin a further chunk",
 			`Have no worker begin a further chunk; those in work are finished. What waits
 stays, and a cron-run that is under way waits; a new one ends with exit code 1.
@@ -96,7 +96,7 @@ func (a *app) fleetStatus(ctx context.Context, offices []fleetOffice) error {
 		for _, w := range ws {
 			workers[fmt.Sprint(w.Host, " ", w.PID)] = result.FleetWorker(w)
 		}
-		stands = stands || st.Workers == 0 || st.State != result.FleetRuns
+		stands = stands || st.Workers == 0 || len(st.OtherMapping) > 0 || st.State != result.FleetRuns
 	}
 	for _, key := range slices.Sorted(maps.Keys(workers)) {
 		doc.Workers = append(doc.Workers, workers[key])

@@ -9,6 +9,7 @@ import (
 
 	"advosync/internal/config"
 	"advosync/internal/doctor"
+	"advosync/internal/fleet"
 	"advosync/internal/store"
 	"advosync/internal/store/redis"
 )
@@ -79,18 +80,48 @@ func (a *app) fleetHosts(ctx context.Context, cfg *config.Config, s store.Store)
 		return f, queueFault(err)
 	}
 	for _, w := range state.Workers {
-		raw, told, err := s.Get(ctx, hostKey(w.Host, w.PID))
+		told, err := toldBy(ctx, s, w)
 		if err != nil {
 			return f, err
 		}
-		one := doctor.Worker{Host: w.Host, PID: w.PID}
-		if told {
-			one.Told = new(doctor.Host)
-			if json.Unmarshal(raw, one.Told) != nil { // of another version
-				one.Told = nil
-			}
-		}
-		f.Workers = append(f.Workers, one)
+		f.Workers = append(f.Workers, doctor.Worker{Host: w.Host, PID: w.PID, Told: told})
 	}
 	return f, nil
+}
+
+// toldBy is what a worker has said of its host; nil: nothing yet, or it is of another
+// version.
+func toldBy(ctx context.Context, s store.Values, w fleet.Worker) (*doctor.Host, error) {
+	raw, told, err := s.Get(ctx, hostKey(w.Host, w.PID))
+	if err != nil || !told {
+		return nil, err
+	}
+	h := new(doctor.Host)
+	if json.Unmarshal(raw, h) != nil {
+		return nil, nil
+	}
+	return h, nil
+}
+
+// otherMappings are the entities of which every worker has another mapping than this host:
+// none carries out a chunk of theirs. A worker has the mapping that it has begun with.
+func otherMappings(ctx context.Context, cfg *config.Config, s store.Values, ws []fleet.Worker) (entities []string, err error) {
+	fits := map[string]bool{}
+	for _, w := range ws {
+		told, err := toldBy(ctx, s, w)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range cfg.Mappings {
+			if told == nil || told.Mappings[m.Entity()] == m.Fingerprint() {
+				fits[m.Entity()] = true
+			}
+		}
+	}
+	for _, name := range cfg.EntityNames() {
+		if len(ws) > 0 && !fits[name] {
+			entities = append(entities, name)
+		}
+	}
+	return entities, nil
 }

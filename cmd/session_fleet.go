@@ -59,23 +59,27 @@ func queueOf(cfg *config.Config) string { return cmp.Or(cfg.Office, cfg.Store.Pr
 
 // officeFleet is the fleet as a planner of one office sees it.
 type officeFleet struct {
-	queue  fleet.Queue
-	office string
-	store  store.Store
+	cfg   *config.Config
+	queue fleet.Queue
+	store store.Store
 }
 
 // Put hands over a chunk.
 func (f *officeFleet) Put(ctx context.Context, pass string, chunk int, body []byte) error {
-	return queueFault(f.queue.Put(ctx, f.office, pass+"/"+strconv.Itoa(chunk), body))
+	return queueFault(f.queue.Put(ctx, queueOf(f.cfg), pass+"/"+strconv.Itoa(chunk), body))
 }
 
 // Look says how the office's part stands.
 func (f *officeFleet) Look(ctx context.Context) (batch.FleetState, error) {
-	s, err := f.queue.Look(ctx, f.office)
+	s, err := f.queue.Look(ctx, queueOf(f.cfg))
 	if err != nil {
 		return batch.FleetState{}, queueFault(err)
 	}
-	out := batch.FleetState{Slots: s.Slots(), Waiting: s.Waiting, Active: s.Active, Out: s.Waiting + s.Active + s.Again, Orphaned: s.Orphaned}
+	others, err := otherMappings(ctx, f.cfg, f.store, s.Workers)
+	if err != nil {
+		return batch.FleetState{}, err
+	}
+	out := batch.FleetState{Slots: s.Slots(), Waiting: s.Waiting, Active: s.Active, Out: s.Waiting + s.Active + s.Again, Orphaned: s.Orphaned, OtherMapping: others}
 	d, err := readDrained(ctx, f.store)
 	switch {
 	case err != nil:
@@ -107,7 +111,7 @@ func (s *opened) fleetOf() (batch.Fleet, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &officeFleet{queue: q, office: queueOf(s.cfg), store: s.store}, func() { _ = q.Close() }, nil
+	return &officeFleet{cfg: s.cfg, queue: q, store: s.store}, func() { _ = q.Close() }, nil
 }
 
 // fleetNow is how the fleet of this session's office stands; nil: there is none.
@@ -149,6 +153,9 @@ func (o fleetOffice) status(ctx context.Context) (result.FleetOffice, []fleet.Wo
 	}
 	out.Waiting, out.Active, out.Again, out.Orphaned, out.Dead = s.Waiting, s.Active, s.Again, s.Orphaned, s.Dead
 	out.Workers, out.Slots, out.OldestMS = len(s.Workers), s.Slots(), s.Oldest.Milliseconds()
+	if out.OtherMapping, err = otherMappings(ctx, o.cfg, o.store, s.Workers); err != nil {
+		return out, nil, err
+	}
 	d, err := readDrained(ctx, o.store)
 	switch {
 	case err != nil:

@@ -31,6 +31,9 @@ type FleetState struct {
 	Slots, Waiting, Active, Out int
 	// Orphaned is how many of Out are in the hands of a worker that is gone.
 	Orphaned int
+	// OtherMapping are the entities of which every worker has another mapping than the
+	// planner.
+	OtherMapping []string
 	// Drained: nothing more is to be handed out.
 	Drained bool
 	// Held says why nothing is begun, or handed over, and what to do; "": it is.

@@ -1,12 +1,14 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"advosync/internal/fault"
@@ -121,9 +123,15 @@ func (s FleetState) Stands(entity string) *fault.Error {
 		return &fault.Error{System: fault.Local, Code: CodeFleetHeld, Owner: fault.OwnerSystem, Message: s.Held, Hint: "advosync fleet resume"}
 	case s.Slots == 0:
 		return noWorker(entity)
+	case entity == "" && len(s.OtherMapping) > 0, slices.Contains(s.OtherMapping, entity):
+		return &fault.Error{System: fault.Local, Code: CodeOtherMapping, Owner: fault.OwnerSystem,
+			Message: "every worker has another mapping of " + cmp.Or(entity, strings.Join(s.OtherMapping, ", ")) + " than this host, and carries out no chunk of it", Hint: hintMappings}
 	}
 	return nil
 }
+
+// hintMappings is what to do where hosts have other mappings.
+const hintMappings = "advosync doctor; give all hosts the same configuration, and restart the workers"
 
 func noWorker(entity string) *fault.Error {
 	f := &fault.Error{System: fault.Local, Code: CodeNoWorker, Owner: fault.OwnerSystem, Transient: true,

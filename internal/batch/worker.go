@@ -166,7 +166,7 @@ func (w *Worker) refuses(ctx context.Context, o order) error {
 		return nil
 	}
 	why := &fault.Error{System: fault.Local, Code: CodeOtherMapping, Owner: fault.OwnerSystem,
-		Message: "the worker on " + workerName(w.p.deps.Leases.Owner()) + " has another mapping of " + o.Entity + " than cron-run", Hint: "advosync doctor; give all hosts the same configuration, and restart the workers"}
+		Message: "the worker on " + workerName(w.p.deps.Leases.Owner()) + " has another mapping of " + o.Entity + " than cron-run", Hint: hintMappings}
 	var told failureForm
 	if is, err := load(ctx, w.p.deps.Store, refusedPrefix+o.Pass, &told); err != nil || is {
 		return cmp.Or(err, ErrOtherMapping)

@@ -68,7 +68,7 @@ func plainFleet(w io.Writer, f result.Fleet) error {
 // fleetWords name what a fleet needs.
 var fleetWords = map[result.FleetNeedKind]string{
 	result.FleetNoWorker: "no worker", result.FleetBrokenOff: "broken off", result.FleetIsPaused: "paused", result.FleetIsDrained: "drained",
-	result.FleetWorkerGone: "worker gone", result.FleetGivenUp: "given up",
+	result.FleetOtherMapping: "mapping", result.FleetWorkerGone: "worker gone", result.FleetGivenUp: "given up",
 }
 
 func (p *page) fleet(f result.Fleet) {
@@ -90,7 +90,7 @@ func (p *page) fleet(f result.Fleet) {
 	same := func(l string) string { return l }
 	for _, n := range f.Needs {
 		mark, style := p.marks.warn, p.warn
-		if n.Kind == result.FleetNoWorker {
+		if n.Kind == result.FleetNoWorker || n.Kind == result.FleetOtherMapping {
 			mark, style = p.marks.fail, p.bad
 		}
 		why := n.Why

@@ -2,6 +2,7 @@ package result
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -28,12 +29,14 @@ type FleetNeedKind string
 
 // The kinds. Without a worker cron-run ends with exit code 1.
 const (
-	FleetNoWorker   FleetNeedKind = "no_worker"
-	FleetBrokenOff  FleetNeedKind = "broken_off" // cron-run has died while it handed out
-	FleetIsPaused   FleetNeedKind = "paused"
-	FleetIsDrained  FleetNeedKind = "drained"
-	FleetWorkerGone FleetNeedKind = "worker_gone"
-	FleetGivenUp    FleetNeedKind = "given_up" // chunks, by the queue
+	FleetNoWorker FleetNeedKind = "no_worker"
+	// FleetOtherMapping: every worker has another mapping than this host.
+	FleetOtherMapping FleetNeedKind = "other_mapping"
+	FleetBrokenOff    FleetNeedKind = "broken_off" // cron-run has died while it handed out
+	FleetIsPaused     FleetNeedKind = "paused"
+	FleetIsDrained    FleetNeedKind = "drained"
+	FleetWorkerGone   FleetNeedKind = "worker_gone"
+	FleetGivenUp      FleetNeedKind = "given_up" // chunks, by the queue
 )
 
 const restartWorkers = "systemctl restart advosync-worker@1"
@@ -64,6 +67,9 @@ func (x FleetOffice) needs(many bool) (out []FleetNeed) {
 	resume := "advosync fleet resume"
 	if many {
 		resume += " --offices " + x.Office
+	}
+	if len(x.OtherMapping) > 0 {
+		add(FleetOtherMapping, "every worker has another mapping of "+strings.Join(x.OtherMapping, ", ")+" than this host, and carries out no chunk of it", CommandOf("advosync doctor", x.Office))
 	}
 	for _, u := range x.Passes {
 		if u.PlannerGone && !u.HandedOut {
@@ -117,20 +123,22 @@ const (
 
 // FleetOffice is one office's part of a fleet: counts of chunks.
 type FleetOffice struct {
-	Office   string      `json:"office"` // "" where the configuration has none
-	Queue    string      `json:"queue"`
-	State    FleetState  `json:"state"`
-	By       string      `json:"by,omitempty"` // who has drained it
-	Since    *time.Time  `json:"since,omitempty"`
-	Waiting  int         `json:"waiting"`
-	Active   int         `json:"active"`
-	Again    int         `json:"again"`    // could not run, and are tried again
-	Orphaned int         `json:"orphaned"` // of active: their worker is gone
-	Dead     int         `json:"dead"`     // given up by the queue
-	OldestMS int64       `json:"oldestMs"` // how long the oldest has waited
-	Workers  int         `json:"workers"`
-	Slots    int         `json:"slots"` // chunks that they can have in work
-	Passes   []FleetPass `json:"passes"`
+	Office   string     `json:"office"` // "" where the configuration has none
+	Queue    string     `json:"queue"`
+	State    FleetState `json:"state"`
+	By       string     `json:"by,omitempty"` // who has drained it
+	Since    *time.Time `json:"since,omitempty"`
+	Waiting  int        `json:"waiting"`
+	Active   int        `json:"active"`
+	Again    int        `json:"again"`    // could not run, and are tried again
+	Orphaned int        `json:"orphaned"` // of active: their worker is gone
+	Dead     int        `json:"dead"`     // given up by the queue
+	OldestMS int64      `json:"oldestMs"` // how long the oldest has waited
+	// OtherMapping are the entities of which every worker has another mapping than this host.
+	OtherMapping []string    `json:"otherMapping,omitempty"`
+	Workers      int         `json:"workers"`
+	Slots        int         `json:"slots"` // chunks that they can have in work
+	Passes       []FleetPass `json:"passes"`
 }
 
 // FleetPass is a pass whose chunks are out.
