@@ -122,8 +122,8 @@ func (o *Oracle) tool(c witness.Change) {
 			o.replaced(c, witness.Edit{Cell: cell{Key: k, Attr: attr}, Was: c.Before[k].Values[attr], Is: record.Absent()})
 		}
 	}
-	for _, e := range c.Edits {
-		o.touched[e.Cell] = ""
+	for _, e := range c.Edits { // what a write that is excused leaves out is left out as by a backup
+		o.touched[e.Cell] = map[bool]string{true: Restorer}[o.excuse != "" && e.Is.IsAbsent()]
 	}
 	var clean []key
 	for _, k := range c.Moved {

@@ -111,6 +111,18 @@ func (s *story) puts(side, attr string, value any) {
 	})
 }
 
+// leavesOut is a write of a whole object that does not name an attribute.
+func (s *story) leavesOut(attr string) {
+	s.does("PUT", "advo", func() {
+		raw, _ := s.advo.Get(sandbox.BeteiligtePath, 900)
+		without, err := sjson.DeleteBytes(raw, attr)
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.advo.Restore(sandbox.BeteiligtePath, 900, without)
+	})
+}
+
 // recreates is a record made in the place of one that was deleted, and that a backup
 // has brought back meanwhile.
 func (s *story) recreates(then func()) {
@@ -242,6 +254,15 @@ func TestRules(t *testing.T) {
 		}},
 		{"end: unmapped data", "merge", "unmapped", func(s *story) { s.reads(); s.puts("advo", "bemerkung", "other") }},
 		{"end: differs", "merge", "email is", func(s *story) { s.edit("espo", "email", "espo") }},
+		{"end: left out by a write", "merge", "phone is", func(s *story) { s.reads(); s.leavesOut("telGesch") }},
+		{"end: left out by one that landed late", "merge", "", func(s *story) {
+			s.reads()
+			s.o.Excuse(LateWrite, func() { s.leavesOut("telGesch") })
+		}},
+		{"end: emptied by one that landed late", "merge", "phone is", func(s *story) {
+			s.reads()
+			s.o.Excuse(LateWrite, func() { s.puts("advo", "telGesch", "") })
+		}},
 		{"end: linked to nothing", "merge", "linked to nothing", func(s *story) {
 			s.does("POST", "advo", func() { s.advo.Insert(sandbox.BeteiligtePath, []byte(`{"betNr":901}`)) })
 		}},
