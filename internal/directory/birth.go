@@ -26,8 +26,8 @@ type birth struct {
 	mu  sync.Mutex
 	day birthday
 	// allNew is when an operator said of an entity that nothing unlinked is in
-	// Advoware; read once, zero: nobody did.
-	allNew map[string]time.Time
+	// Advoware, a time.Time by entity; read once, zero: nobody did.
+	allNew sync.Map
 }
 
 // Born stamps a new store with EspoCRM's time, once, as far as EspoCRM has
@@ -114,18 +114,13 @@ func (d *Directory) SaidAllNew(ctx context.Context, entity string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	d.birth.mu.Lock()
-	defer d.birth.mu.Unlock()
-	if at, known := d.birth.allNew[entity]; known {
-		return at
+	if at, known := d.birth.allNew.Load(entity); known {
+		return at.(time.Time)
 	}
 	var at time.Time
 	if _, err := store.Recall(ctx, d.store, store.AllNewKey(entity, server), &at); err != nil {
 		return time.Time{}
 	}
-	if d.birth.allNew == nil {
-		d.birth.allNew = map[string]time.Time{}
-	}
-	d.birth.allNew[entity] = at
+	d.birth.allNew.Store(entity, at)
 	return at
 }

@@ -18,7 +18,7 @@ import (
 type Catalog struct {
 	d *Directory
 	m *mapping.Mapping
-	// turn is taken for everything below but objs: whoever comes while the list is
+	// turn is taken for everything below but read: whoever comes while the list is
 	// read waits, and gives up with its context.
 	turn chan struct{}
 
@@ -26,8 +26,7 @@ type Catalog struct {
 	keys   *reconcile.Keys[int64]
 	linked map[int64]bool // those of which EspoCRM was asked, and whether a record carried them
 
-	mu   sync.Mutex
-	objs map[int64]*record.Object // those that were read singly; nil: not there
+	read sync.Map // record.Object by id, of those that were read singly; zero: not there
 }
 
 // CatalogAge is how long a walk serves records of which nobody knows when somebody
@@ -94,9 +93,7 @@ func (c *Catalog) walk(ctx context.Context) error {
 		return err
 	}
 	c.begun, c.keys, c.linked = begun, keys, map[int64]bool{}
-	c.mu.Lock()
-	c.objs = map[int64]*record.Object{}
-	c.mu.Unlock()
+	c.read.Clear()
 	return nil
 }
 
@@ -104,23 +101,20 @@ func (c *Catalog) walk(ctx context.Context) error {
 // are gone are left out.
 func (c *Catalog) Read(ctx context.Context, ids []int64, fn func(id int64, o record.Object)) error {
 	for _, id := range ids {
-		c.mu.Lock()
-		o, known := c.objs[id]
-		c.mu.Unlock()
+		read, known := c.read.Load(id)
 		if !known {
-			read, err := c.d.ReadNumber(ctx, c.m, id)
+			o, err := c.d.ReadNumber(ctx, c.m, id)
 			switch {
-			case err == nil:
-				o = &read
-			case !fault.Is(err, fault.NotFound):
+			case fault.Is(err, fault.NotFound):
+				o = record.Object{}
+			case err != nil:
 				return err
 			}
-			c.mu.Lock()
-			c.objs[id] = o
-			c.mu.Unlock()
+			c.read.Store(id, o)
+			read = o
 		}
-		if o != nil {
-			fn(id, *o)
+		if o := read.(record.Object); !o.IsZero() {
+			fn(id, o)
 		}
 	}
 	return nil

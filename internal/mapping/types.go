@@ -5,6 +5,7 @@
 package mapping
 
 import (
+	"cmp"
 	"time"
 
 	"advosync/internal/record"
@@ -100,6 +101,9 @@ type Field struct {
 // Own reports whether only records of one kind have the field, and both sides may edit
 // it. Such fields travel with a change of kind.
 func (f *Field) Own() bool { return f.Kind != "" && f.Direction == Both }
+
+// Unit is what the field is one value with: its group, or it alone under its key.
+func (f *Field) Unit() string { return cmp.Or(f.Group, f.Key) }
 
 // List says how the Advoware path lists records.
 type List struct {

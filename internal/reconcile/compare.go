@@ -101,7 +101,7 @@ type comparison struct {
 	items  []item // without the kind's own fields while the kinds differ
 	agreed map[string]record.Pair
 	broken []*mapping.Field // cannot be brought over: compared by nobody, overwritten by nobody
-	stuck  map[string]bool  // groups of such fields
+	stuck  map[string]bool  // the units of such fields
 }
 
 func compareAll(in Input) *comparison {
@@ -126,30 +126,25 @@ func compareAll(in Input) *comparison {
 	return c
 }
 
-// leaveOut finds the groups of which a field cannot be brought over: they go whole, or
-// not at all.
+// leaveOut finds the fields that cannot be read, or are known not to be brought over. What
+// is one value goes whole, or not at all.
 func (c *comparison) leaveOut(fields []mapping.Field) {
 	if len(c.in.Espo.Broken)+len(c.in.Advo.Broken)+len(c.in.Stuck) == 0 {
 		return
 	}
+	if c.stuck == nil {
+		c.stuck = map[string]bool{}
+	}
 	for i := range fields {
-		if f := &fields[i]; f.Group != "" && c.isStuck(f) {
-			if c.stuck == nil {
-				c.stuck = map[string]bool{}
-			}
-			c.stuck[f.Group] = true
+		if f := &fields[i]; c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil || c.in.Stuck[f.Key] {
+			c.stuck[f.Unit()] = true
 		}
 	}
 }
 
-// isStuck reports whether a field cannot be read, or is known not to be brought over.
-func (c *comparison) isStuck(f *mapping.Field) bool {
-	return c.in.Espo.Broken[f.Key] != nil || c.in.Advo.Broken[f.Key] != nil || c.in.Stuck[f.Key] || f.Group != "" && c.stuck[f.Group]
-}
-
 // add compares one field. It returns nil where the field cannot be brought over.
 func (c *comparison) add(f *mapping.Field) *item {
-	if c.isStuck(f) {
+	if c.stuck[f.Unit()] {
 		c.broken = append(c.broken, f)
 		return nil
 	}
@@ -372,34 +367,27 @@ func (c *comparison) assume(moved string) {
 	c.clashOfKinds()
 }
 
-// join makes the fields of a group one value: who has moved one of them has moved all.
+// join makes what is one value move as one: who has moved a field of it has moved all.
 func (c *comparison) join() {
-	moved := c.ofGroups(func(it *item) (string, bool) { return it.moved, it.joins() }, movedBoth)
+	moved := map[string]string{}
 	c.twoWay(func(it *item) {
-		if m, ok := moved[it.f.Group]; ok && it.joins() {
-			it.moved = m
+		if it.joins() {
+			together(moved, it, it.moved, movedBoth)
+		}
+	})
+	c.twoWay(func(it *item) {
+		if it.joins() {
+			it.moved = moved[it.f.Unit()]
 		}
 	})
 }
 
-// ofGroups is what the two-way fields that differ have in common, by group; where they
-// have not, it is apart.
-func (c *comparison) ofGroups(of func(*item) (what string, counts bool), apart string) map[string]string {
-	var out map[string]string
-	c.twoWay(func(it *item) {
-		what, counts := of(it)
-		if it.f.Group == "" || !counts {
-			return
-		}
-		if out == nil {
-			out = map[string]string{}
-		}
-		if before, ok := out[it.f.Group]; ok && before != what {
-			what = apart
-		}
-		out[it.f.Group] = what
-	})
-	return out
+// together adds a field to what is known of each unit; apart: its fields differ in it.
+func together(units map[string]string, it *item, what, apart string) {
+	if before, ok := units[it.f.Unit()]; ok && before != what {
+		what = apart
+	}
+	units[it.f.Unit()] = what
 }
 
 // joins reports whether somebody has edited the field, and both sides show it: one that
@@ -410,10 +398,11 @@ func (it *item) joins() bool { return it.moved != movedNone && it.source == "" &
 // side's value: it clears nothing that it may never have known. A group is filled only
 // where all of it comes from one side.
 func (c *comparison) fill() {
-	from := c.ofGroups(func(it *item) (string, bool) { return string(it.filledFrom()), true }, "")
+	from := map[string]string{}
+	c.twoWay(func(it *item) { together(from, it, string(it.filledFrom()), "") })
 	c.twoWay(func(it *item) {
-		if s := it.filledFrom(); it.wish == nil && it.moved == movedUnknown && s != "" && (it.f.Group == "" || from[it.f.Group] == string(s)) {
-			it.source = s
+		if it.wish == nil && it.moved == movedUnknown {
+			it.source = record.Side(from[it.f.Unit()])
 		}
 	})
 }

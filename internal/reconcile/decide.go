@@ -336,7 +336,7 @@ func create(in Input) Decision {
 	for i := range fields {
 		f := fields[i]
 		v := in.Espo.Values[f.Key]
-		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() || c.isStuck(&f) {
+		if f.Clear || f.Direction == mapping.ToEspocrm || v.IsAbsent() || c.stuck[f.Unit()] {
 			continue
 		}
 		d.ToAdvo[f.Key] = v

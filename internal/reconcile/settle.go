@@ -35,6 +35,7 @@ func (c *comparison) settleKind() {
 	s := c.kinds.source
 	c.kind = c.kinds.pair.On(s).Text()
 	fields := c.in.Schema.Fields(c.kind)
+	c.leaveOut(fields)
 	for i := range fields {
 		f := &fields[i]
 		if f.Kind == "" {

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -121,7 +120,7 @@ func (c *comparison) unit(f *mapping.Field) string {
 	if _, rekinds := c.in.Wishes[KindKey]; rekinds && f.Own() {
 		return KindKey
 	}
-	return cmp.Or(f.Group, f.Key)
+	return f.Unit()
 }
 
 // holds reports whether an operator's words on the other parts of what a field is one

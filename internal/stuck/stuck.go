@@ -170,7 +170,7 @@ func (s *Fields) Seen(r Record, b *store.Base) *store.Base {
 // leftOut reports whether a field, or one of its group, is stuck.
 func (s *Fields) leftOut(r Record, fd mapping.Field) bool {
 	for key := range s.why {
-		if f, ok := r.Mapping.Field(key); ok && oneValue(f, fd) {
+		if f, ok := r.Mapping.Field(key); ok && f.Unit() == fd.Unit() {
 			return true
 		}
 	}
@@ -180,12 +180,9 @@ func (s *Fields) leftOut(r Record, fd mapping.Field) bool {
 // known reports whether a record is known by the field, or by one of its group.
 func (r Record) known(fd mapping.Field) bool {
 	return slices.ContainsFunc(r.Mapping.Fields(r.Espo.Kind), func(f mapping.Field) bool {
-		return oneValue(f, fd) && slices.Contains(r.Mapping.Match(), f.Espo)
+		return f.Unit() == fd.Unit() && slices.Contains(r.Mapping.Match(), f.Espo)
 	})
 }
-
-// oneValue reports whether two fields are one, or of one group.
-func oneValue(a, b mapping.Field) bool { return a.Key == b.Key || a.Group != "" && a.Group == b.Group }
 
 func (r Record) kindsDiffer() bool {
 	return r.Espo != nil && r.Advo != nil && r.Espo.Kind != r.Advo.Kind
