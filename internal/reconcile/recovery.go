@@ -20,12 +20,7 @@ type Announcement struct {
 }
 
 // Announced is one written field.
-type Announced struct {
-	// Shown is what both sides held when the write was announced.
-	Shown record.Pair
-	// Target is the value that was to stand on the written side.
-	Target record.Value
-}
+type Announced = record.Announced
 
 // Fate is what the client said of a write. The zero value is the careful one.
 type Fate int
@@ -149,19 +144,19 @@ func (in *Settling) field(key string, a Announced, arrived bool) (Outcome, recor
 	case in.Fate == FateNotDone:
 		return OutcomeNotDone, record.Pair{}
 	case now == a.Target:
-		return OutcomeArrived, a.pair(in.Open.Side, now)
+		return OutcomeArrived, in.pair(a, now)
 	case now.IsAbsent() && in.Answer && a.Target.HasText(): // dropped: the side has no such field
 		return OutcomeNotAccepted, record.Pair{}
 	case now.IsAbsent() && arrived: // not in a later read: nothing says that it was not stored
-		return OutcomeArrived, a.pair(in.Open.Side, a.Target)
+		return OutcomeArrived, in.pair(a, a.Target)
 	case now == before && !arrived: // before its own form: an old value may look like a cut form of the new one
 		return OutcomeNotDone, record.Pair{}
 	case in.ownForm(key, a.Target, now):
-		return OutcomeArrived, a.pair(in.Open.Side, now)
+		return OutcomeArrived, in.pair(a, now)
 	case now == before && in.unedited():
 		return OutcomeNotAccepted, record.Pair{}
 	case arrived && in.espoAlone(): // whatever stands there is what EspoCRM has made of the target
-		return OutcomeArrived, a.pair(in.Open.Side, now)
+		return OutcomeArrived, in.pair(a, now)
 	default: // an edit since, or a form that nobody knows: nothing tells which
 		return OutcomeUnproven, record.Pair{Espo: record.Unknown(), Advo: record.Unknown()}
 	}
@@ -177,8 +172,8 @@ func (in *Settling) ownForm(key string, sent, read record.Value) bool {
 // pair is the base of a field that has arrived: stored on the written side, and
 // the value it came from. What the other side never held is an operator's word:
 // typed into EspoCRM it has still to travel, so EspoCRM's half is unknown.
-func (a Announced) pair(side record.Side, stored record.Value) record.Pair {
-	if side == record.Advoware {
+func (in *Settling) pair(a Announced, stored record.Value) record.Pair {
+	if in.Open.Side == record.Advoware {
 		return record.Pair{Espo: a.Shown.Espo, Advo: stored}
 	}
 	if a.Target != a.Shown.Advo {

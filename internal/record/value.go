@@ -148,6 +148,13 @@ type Pair struct {
 	Advo Value `json:"advoware"`
 }
 
+// Announced is one field of a write that is announced: what both sides showed then, and
+// what is to stand on the written one.
+type Announced struct {
+	Shown  Pair  `json:"shown"`
+	Target Value `json:"target"`
+}
+
 // Side names one of the two systems, as in the JSON output.
 type Side string
 

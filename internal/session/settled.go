@@ -149,7 +149,7 @@ func (s *Session) settling(ctx context.Context, in *store.Announcement) reconcil
 	}
 	for key, a := range in.Fields {
 		if f, ok := s.Mapping.Field(key); key == reconcile.KindKey || ok && !f.Clear {
-			out.Open.Fields[key] = reconcile.Announced{Target: a.Target, Shown: a.Shown}
+			out.Open.Fields[key] = a
 		}
 	}
 	return out

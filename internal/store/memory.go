@@ -178,12 +178,8 @@ type Announcement struct {
 	Notes []Note `json:"notes,omitempty"`
 }
 
-// Announced is one written field: what both sides showed, and what is to stand on
-// the written one.
-type Announced struct {
-	Shown  record.Pair  `json:"shown"`
-	Target record.Value `json:"target"`
-}
+// Announced is one written field.
+type Announced = record.Announced
 
 // Parked is a conflict that waits: the contents that were compared, so that the
 // same conflict is said once and a later edit opens it again.
