@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -31,12 +30,11 @@ type drained struct {
 }
 
 func readDrained(ctx context.Context, v store.Values) (*drained, error) {
-	raw, ok, err := v.Get(ctx, drainedKey)
-	if err != nil || !ok {
+	var d drained
+	if known, err := store.Recall(ctx, v, drainedKey, &d); err != nil || !known {
 		return nil, err
 	}
-	var d drained
-	return &d, json.Unmarshal(raw, &d)
+	return &d, nil
 }
 
 // openQueue is the queue that is configured.
@@ -194,11 +192,7 @@ func underway(ctx context.Context, s store.Store, entity string) (*result.FleetP
 
 // drain has planners hand out nothing more; undone by resume.
 func (o fleetOffice) drain(ctx context.Context, now time.Time) error {
-	raw, err := json.Marshal(drained{By: whoAmI(), At: now.UTC()})
-	if err != nil {
-		return err
-	}
-	return o.store.Put(ctx, drainedKey, raw, 0)
+	return store.Keep(ctx, o.store, drainedKey, drained{By: whoAmI(), At: now.UTC()})
 }
 
 func (o fleetOffice) resume(ctx context.Context) error {

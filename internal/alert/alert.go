@@ -309,11 +309,7 @@ func (k *Keeper) load(ctx context.Context) (map[string]*incident, error) {
 }
 
 func (k *Keeper) save(ctx context.Context, key string, i *incident) error {
-	raw, err := json.Marshal(i)
-	if err != nil {
-		return err
-	}
-	return k.Values.Put(ctx, keyPrefix+key, raw, 0)
+	return store.Keep(ctx, k.Values, keyPrefix+key, i)
 }
 
 // nameOf tells addresses apart without showing them.

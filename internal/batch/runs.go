@@ -2,7 +2,6 @@ package batch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -240,20 +239,10 @@ func saveBreakers(ctx context.Context, values store.Values, run string, now time
 }
 
 func load(ctx context.Context, values store.Values, key string, into any) (bool, error) {
-	raw, ok, err := values.Get(ctx, key)
-	if err != nil || !ok {
-		return false, store.Fault("read "+key, err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return false, store.Fault("read "+key, err)
-	}
-	return true, nil
+	known, err := store.Recall(ctx, values, key, into)
+	return known, store.Fault("read "+key, err)
 }
 
 func save(ctx context.Context, values store.Values, key string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return store.Fault("store "+key, err)
-	}
-	return store.Fault("store "+key, values.Put(ctx, key, raw, 0))
+	return store.Fault("store "+key, store.Keep(ctx, values, key, v))
 }

@@ -45,9 +45,5 @@ func markerOf(ctx context.Context, s store.Store) (u underway, ok bool, err erro
 }
 
 func mark(ctx context.Context, s store.Store, u underway) error {
-	raw, err := json.Marshal(u)
-	if err != nil {
-		return err
-	}
-	return s.Put(ctx, marker, raw, 0)
+	return store.Keep(ctx, s, marker, u)
 }
