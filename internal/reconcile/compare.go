@@ -236,10 +236,12 @@ func (it *item) compareOneWay() {
 	}
 }
 
+// kindField stands for the kind among the fields.
+var kindField = mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both}
+
 // compareKinds compares the kinds. A side without one has nothing to say.
 func (c *comparison) compareKinds() item {
-	it := item{f: &mapping.Field{Key: KindKey, Espo: KindKey, Advo: KindKey, Direction: mapping.Both},
-		pair: record.Pair{Espo: kindValue(c.in.Espo), Advo: kindValue(c.in.Advo)}}
+	it := item{f: &kindField, pair: record.Pair{Espo: kindValue(c.in.Espo), Advo: kindValue(c.in.Advo)}}
 	if c.in.Base != nil && !c.in.Base.Kind.Espo.IsAbsent() {
 		it.base = c.in.Base.Kind
 	}

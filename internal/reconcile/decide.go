@@ -104,7 +104,7 @@ const (
 type Change struct {
 	Field mapping.Field
 	record.Pair
-	Base *record.Pair
+	Base record.Pair // zero: there is none
 	// Moved is who left the base: "", "espocrm", "advoware", "both".
 	Moved string
 	// Target is where a value goes; "" nowhere.

@@ -26,7 +26,7 @@ func shownValues(c Change, creates bool) *result.Values {
 	if c.Espo.IsAbsent() {
 		v.Absent = append(v.Absent, string(record.EspoCRM))
 	}
-	if c.Base == nil {
+	if c.Base == (record.Pair{}) {
 		v.Absent = append(v.Absent, "base")
 	} else {
 		v.Base = result.Shown(c.Base.Espo)

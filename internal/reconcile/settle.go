@@ -105,11 +105,7 @@ func (c *comparison) changes() []Change {
 }
 
 func (it *item) change() Change {
-	ch := Change{Field: *it.f, Pair: it.pair, Moved: it.moved}
-	if it.based() {
-		base := it.base
-		ch.Base = &base
-	}
+	ch := Change{Field: *it.f, Pair: it.pair, Base: it.base, Moved: it.moved}
 	if ch.Moved == movedUnknown {
 		ch.Moved = movedNone
 	}

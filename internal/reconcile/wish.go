@@ -174,13 +174,14 @@ func (c *comparison) typeIn(d *Decision, values map[string]record.Value) {
 func Take(in Input, sides map[string]record.Side) map[string]Wish {
 	in.Policy, in.Wishes = Manual, nil
 	wishes, single, open := map[string]Wish{}, map[string]Wish{}, len(sides) == 0
-	changes := Decide(in).Changes
-	sides = takenWhole(changes, sides)
-	for _, c := range changes {
-		side, taken := sides[c.Field.Key]
-		if !taken {
-			side, taken = sides["*"]
+	changes, whole := Decide(in).Changes, maps.Clone(sides)
+	for _, c := range changes { // what was taken for one field of a group is taken for all of it
+		if side, taken := sides[c.Field.Key]; taken {
+			whole[c.Field.Unit()] = side
 		}
+	}
+	for _, c := range changes {
+		side, taken := takenFor(whole, &c.Field)
 		switch w := (Wish{Field: c.Field, Shown: c.Pair}); {
 		case c.Moved == string(record.EspoCRM), c.Moved == string(record.Advoware):
 			w.Target = c.On(record.Side(c.Moved))
@@ -199,19 +200,12 @@ func Take(in Input, sides map[string]record.Side) map[string]Wish {
 	return wishes
 }
 
-// takenWhole takes for a whole group what was taken for one of its fields.
-func takenWhole(changes []Change, sides map[string]record.Side) map[string]record.Side {
-	out := maps.Clone(sides)
-	for _, c := range changes {
-		side, taken := sides[c.Field.Key]
-		if !taken || c.Field.Group == "" {
-			continue
-		}
-		for _, other := range changes {
-			if _, said := sides[other.Field.Key]; other.Field.Group == c.Field.Group && !said {
-				out[other.Field.Key] = side
-			}
+// takenFor is the side that was taken for a field: by its key, for its group, or for the rest.
+func takenFor(sides map[string]record.Side, f *mapping.Field) (side record.Side, taken bool) {
+	for _, name := range []string{f.Key, f.Unit(), "*"} {
+		if side, taken = sides[name]; taken {
+			break
 		}
 	}
-	return out
+	return side, taken
 }
