@@ -61,7 +61,7 @@ func scenarios() (all []Scenario) {
 		add("create, and another record is linked to it", Scenario{Create: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Numbers: 2, Deaths: 1, Lost: 1, Late: 1}})
 		add("create, and the store is lost, or an older one comes back", Scenario{Create: true, EspoWords: []int{1}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, StoreLost: 1, StoreCopies: 1, Lost: 1}})
 		add("an operator's link", Scenario{Double: true, EspoWords: []int{2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Links: 2, Deaths: 1, Lost: 1}})
-		add("create, and an operator's link", Scenario{Create: true, Double: true, EspoWords: []int{2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Links: 1, Deaths: 1, Lost: 1, Late: 1}})
+		add("create, and an operator's link", Scenario{Create: true, Double: true, EspoWords: []int{2}, AdvoWords: []int{3}, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Links: 1, Deaths: 1, Lost: 1}})
 		add("create, in capitals", Scenario{Create: true, AdvoForm: capital, Budget: Budget{EspoEdits: 1, AdvoEdits: 1, Deaths: 1, Lost: 1}})
 	}
 	return all
