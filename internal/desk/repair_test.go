@@ -287,7 +287,11 @@ func TestResolveOnChangedContentsLeavesAFieldWithItsOwnPolicy(t *testing.T) {
 	r.EditEspo(id, map[string]any{"email": "espo@example.de"})
 	r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
 	take := map[string]record.Side{"*": record.EspoCRM}
-	r.Outcome(r.Resolve(id, take), result.ConflictWaits)
+	res := r.Resolve(id, take)
+	r.Outcome(res, result.ConflictWaits)
+	if res.Reason.Text != "Both sides changed email, phone: it waits for a decision." {
+		t.Errorf("%s", res.Reason.Text)
+	}
 	if got := r.EspoField(id, "email"); got != "espo@example.de" {
 		t.Fatalf("email %v: the side that was taken is overwritten", got)
 	}

@@ -154,6 +154,8 @@ func winner(p Policy, d Decision) string {
 		return slices.ContainsFunc(d.Changes, func(ch Change) bool { return ch.Overruled() == s })
 	}
 	switch espo, advo := givesWay(record.EspoCRM), givesWay(record.Advoware); {
+	case d.Action == Park && p == Asked:
+		return "it waits for a decision"
 	case d.Action == Park:
 		return "policy manual: it waits for a decision"
 	case espo && advo:
