@@ -84,7 +84,7 @@ func linkedTo(m store.Memory) int64 {
 
 // UserID is a user of EspoCRM by a word in an attribute, without regard to case.
 func (r *references) UserID(attribute, word string) (string, error) {
-	users, err := r.d.people.all(r.ctx, r.d)
+	users, err := r.d.people.all(r.ctx, r.d, CatalogAge)
 	for _, u := range users {
 		if text, _ := u.Text(attribute); strings.EqualFold(strings.TrimSpace(text), word) {
 			id, _ := u.Text("id")
@@ -96,7 +96,7 @@ func (r *references) UserID(attribute, word string) (string, error) {
 
 // UserWord is an attribute of a user.
 func (r *references) UserWord(attribute, id string) (string, error) {
-	users, err := r.d.people.all(r.ctx, r.d)
+	users, err := r.d.people.all(r.ctx, r.d, CatalogAge)
 	for _, u := range users {
 		if has, _ := u.Text("id"); has == id {
 			text, _ := u.Text(attribute)
@@ -114,11 +114,18 @@ type people struct {
 	users []record.Object
 }
 
-func (p *people) all(ctx context.Context, d *Directory) ([]record.Object, error) {
+// MeetUsers asks for EspoCRM's users ahead of a read between which and a PUT nothing may be
+// asked. An error comes back where a value needs them.
+func (d *Directory) MeetUsers(ctx context.Context) {
+	_, _ = d.people.all(ctx, d, CatalogAge/2)
+}
+
+// all are the users, of an answer that is no older than most.
+func (p *people) all(ctx context.Context, d *Directory, most time.Duration) ([]record.Object, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := d.now()
-	if age := now.Sub(p.begun); !p.begun.IsZero() && age >= 0 && age < CatalogAge {
+	if age := now.Sub(p.begun); !p.begun.IsZero() && age >= 0 && age < most {
 		return p.users, nil
 	}
 	var users []record.Object

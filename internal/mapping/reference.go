@@ -62,6 +62,11 @@ func (m *Mapping) LinksToNowhere(entities []string) []string {
 	return out
 }
 
+// NamesUsers reports whether a field names a user.
+func (m *Mapping) NamesUsers() bool {
+	return slices.ContainsFunc(m.lines, func(l line) bool { return l.ref != nil && l.ref.user != "" })
+}
+
 // linkAt is where a link stands, for LinksToNowhere.
 type linkAt struct {
 	entity  string

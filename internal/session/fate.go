@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"advosync/internal/fault"
@@ -75,9 +74,6 @@ func (s *Session) CloseAnnounced(ctx context.Context) {
 		}
 		if s.Knows.Learned || s.Did.WroteAdvo {
 			s.KeepBase(&next)
-		}
-		if s.Did.WroteAdvo {
-			next.Notes = append(slices.Clone(next.Notes), s.Tells.Owed...)
 		}
 		e := s.History()
 		e.Error, e.ErrorCode = s.Result.Error.Message, s.Result.Error.Code

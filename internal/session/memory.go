@@ -20,9 +20,9 @@ func (s *Session) InStep(base *store.Base) store.Memory {
 
 // KeepBase stores the working base, which is true whatever failed after it, also of
 // a record that is gone from EspoCRM meanwhile. A first contact stays one until it
-// succeeds.
+// succeeds, and what EspoCRM is not linked to yet has no base.
 func (s *Session) KeepBase(next *store.Memory) {
-	if s.Base == nil || s.Espo == nil && s.Memory.Base == nil {
+	if s.Base == nil || s.Did.LinkID != 0 || s.Espo == nil && s.Memory.Base == nil {
 		return
 	}
 	if s.Espo != nil && s.FirstContact() {

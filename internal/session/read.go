@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -192,6 +194,7 @@ func (s *Session) ReadAdvo(ctx context.Context) error {
 		return err
 	}
 	s.Advo = seen
+	s.AsMeant()
 	s.Result.AdvowareID = &id
 	s.Result.RowID.Current = seen.RowID
 	return nil
@@ -225,6 +228,9 @@ func (s *Session) ReadToDecide(ctx context.Context) error {
 	if _, err := s.sharers(ctx); err != nil {
 		return err
 	}
+	if s.Mapping.NamesUsers() {
+		s.Env.MeetUsers(ctx)
+	}
 	if s.Lease != nil { // its context ends a moment later than the lease
 		if err := s.Lease.Check(); err != nil {
 			return err
@@ -237,15 +243,32 @@ func (s *Session) ReadToDecide(ctx context.Context) error {
 func (s *Session) ReadBack(ctx context.Context) error {
 	id := s.AdvowareID()
 	seen, err := s.GetAdvo(ctx, id)
-	if err != nil {
-		if fault.Is(err, fault.NotFound) {
-			return &fault.Error{System: fault.Advoware, Code: fault.Uncertain, Owner: fault.OwnerSystem, Transient: true, Op: "read back " + s.What(),
-				Message: fmt.Sprintf("record %d was written, but is not there when read back", id), Hint: s.Hint("check"), Err: err}
-		}
+	if err == nil {
+		err = s.unread(seen)
+	}
+	uncertain := &fault.Error{System: fault.Advoware, Code: fault.Uncertain, Owner: fault.OwnerSystem, Transient: true, Op: "read back " + s.What(),
+		Message: fmt.Sprintf("record %d was written, but is not there when read back", id), Hint: s.Hint("check"), Err: err}
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return uncertain
+	case err != nil && fault.OwnedByRecord(err): // what it stored is for the next run to find out, as after any death
+		uncertain.Owner, uncertain.Message = fault.OwnerRecord, fmt.Sprintf("record %d was written, and cannot be read back: %s", id, fault.As(err).Message)
+		return uncertain
+	case err != nil:
 		return err
 	}
 	s.Advo = seen
 	s.Result.RowID.After = seen.RowID
+	return nil
+}
+
+// unread is why a read does not show what became of the write that is announced.
+func (s *Session) unread(seen *sides.Advo) error {
+	for _, key := range slices.Sorted(maps.Keys(seen.View.Broken)) {
+		if _, written := s.Memory.Open.Fields[key]; written {
+			return seen.View.Broken[key]
+		}
+	}
 	return nil
 }
 

@@ -93,6 +93,7 @@ type Deeds struct {
 	WroteEspo  bool
 	Created    bool
 	Fate       Fate // of the write that was announced last
+	Settled    bool // that write was done, and what it left is known
 	OwnAnswer  bool // Given.Fresh is the answer to our own PUT of mapped values
 	LetThrough bool // the guard over creates has let the record pass
 	OriginDue  bool // what Memory.Origin says is not stored yet
@@ -102,10 +103,11 @@ type Deeds struct {
 type Account struct {
 	Entry   *store.Entry  // this sync's history entry; nil until something is to be told
 	Closing []store.Entry // of a dead run, that the next commit closes
-	// ToldOf are the fields whose overruled edits this run has told of, or will.
-	ToldOf  []string
-	Owed    []store.Note // told once what they tell has happened
-	Clashed bool
+	// ToldOf are the fields whose overruled edits this run has told of, or will; HasTold
+	// those of the writes before the one that was announced last.
+	ToldOf, HasTold []string
+	Owed            []store.Note // of the write announced last, told once it is done
+	Clashed         bool
 }
 
 // cost is what a session takes.

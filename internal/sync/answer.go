@@ -101,7 +101,8 @@ func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *st
 	w.Base, w.Knows.Baseless = base, false
 	next := w.Memory
 	next.Base, next.Open, next.WaitsSince = base, nil, w.WaitsSince()
-	next.Notes, w.Tells.Owed = append(slices.Clone(next.Notes), w.Tells.Owed...), nil
+	next.Notes, w.Tells.Owed, w.Did.Settled = append(slices.Clone(next.Notes), w.Tells.Owed...), nil, true
+	w.CloseEntry(w.Outcome()) // nothing of it is announced any more
 	return w.Commit(ctx, next)
 }
 
@@ -113,7 +114,7 @@ func (w *work) beside(d reconcile.Decision, err error) error {
 		return err
 	}
 	tell.CloseRefused(w.Tells.Entry, f)
-	if !w.tookSome(f) {
+	if w.Did.Settled = true; !w.tookSome(f) {
 		w.Tells.Owed = nil // it has overruled nobody
 	}
 	return nil

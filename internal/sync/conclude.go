@@ -32,6 +32,8 @@ func (w *work) conclude(ctx context.Context, err error) {
 		w.Result.Reason = result.Reason{Code: string(fault.LeaseLost), Text: "The lock was lost while working; nothing more was written."}
 	case fault.Is(err, fault.Uncertain) && fault.OwnedByRecord(err):
 		w.ReasonFrom(err)
+		w.CloseAnnounced(ctx)
+		w.unmark(ctx, err)
 		if w.Given.Pass {
 			w.Result.Outcome = result.Skipped
 		}
@@ -89,7 +91,7 @@ func (w *work) keepsMoving(ctx context.Context) {
 	if next.Open = w.OpenLeft(); next.Open != nil && !next.Open.Makes {
 		next.Open = nil
 	}
-	if w.Did.WroteAdvo {
+	if w.Did.Settled {
 		next.Notes = append(slices.Clone(next.Notes), w.Tells.Owed...)
 	}
 	w.CloseEntry(result.Skipped)
@@ -140,7 +142,7 @@ func (w *work) fail(ctx context.Context, err error) {
 		next.Failure.RowID = w.Advo.RowID
 	}
 	next.CheckedAt, next.Pending, next.WaitsSince = w.e.Now(), "", w.WaitsSince()
-	if w.Did.WroteAdvo || w.tookSome(f) {
+	if w.Did.Settled || w.tookSome(f) {
 		next.Notes = append(slices.Clone(next.Notes), w.Tells.Owed...)
 	}
 	if status == record.StatusPermanentlyFailed && w.Did.Prior != record.StatusPermanentlyFailed {

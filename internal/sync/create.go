@@ -120,11 +120,13 @@ func (w *work) notOurs(ctx context.Context, in *store.Announcement, id int64) er
 	}
 	w.Did.Created, w.Did.LinkID, w.Advo, w.Result.AdvowareID = false, 0, nil, nil
 	unknown := *in
-	unknown.Deadline = time.Time{}
+	unknown.AdvowareID, unknown.Deadline = 0, time.Time{}
 	next := w.Memory
 	next.Open = &unknown
-	if err := w.Commit(ctx, next); err != nil {
-		return err
+	if w.Lease != nil {
+		if err := w.Commit(ctx, next); err != nil {
+			return err
+		}
 	}
 	why := "it was there before"
 	if in.Highest == 0 {
@@ -201,6 +203,23 @@ func (w *work) linked(ctx context.Context, inStep bool) error {
 	return nil
 }
 
+// linkedBefore asks a person about a record that this store knows as linked to one that is
+// in Advoware still, and to no other record: EspoCRM has lost the number, with a backup for
+// instance, or somebody has cleared it.
+func (w *work) linkedBefore(ctx context.Context) error {
+	if w.Memory.Base == nil {
+		return nil
+	}
+	id := w.Memory.Base.AdvowareID
+	if there, err := w.InAdvoware(ctx, id); err != nil || !there {
+		return err
+	}
+	if ids, err := w.Carriers(ctx, id); err != nil || len(ids) > 0 {
+		return err
+	}
+	return w.CreateDoubt(fmt.Sprintf("it was linked to Advoware %d, which is there still, and EspoCRM does not show that number any more", id), []int64{id})
+}
+
 // lookFirst asks whether the record may have been created before by a run that
 // this store knows nothing of. found: it is there and will be linked.
 func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool, err error) {
@@ -211,8 +230,10 @@ func (w *work) lookFirst(ctx context.Context, d reconcile.Decision) (found bool,
 		if b := w.Memory.Base; b != nil && b.AdvowareID == w.Did.PrevID && !w.e.ReplacedSince(ctx, b.LastSync) {
 			return false, nil
 		}
-	case w.IsNew(ctx):
-		return false, nil
+	default:
+		if err := w.linkedBefore(ctx); err != nil || w.IsNew(ctx) {
+			return false, err
+		}
 	}
 	sent := maps.Clone(d.ToAdvo)
 	if d.Kind != "" {

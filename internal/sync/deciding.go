@@ -36,17 +36,19 @@ func (w *work) markEdited(ctx context.Context, marked bool) (bool, error) {
 
 // markWritten marks a record that Advoware is to get something of, and decides on what
 // both sides show after it.
-func (w *work) markWritten(ctx context.Context, d reconcile.Decision) (reconcile.Decision, error) {
+func (w *work) markWritten(ctx context.Context, d reconcile.Decision) (_ reconcile.Decision, relinked bool, err error) {
 	if !w.marksFirst() || d.Action != reconcile.Write || len(d.ToAdvo) == 0 {
-		return d, nil
+		return d, false, nil
 	}
-	if err := w.Mark(ctx); err != nil {
-		return d, err
+	number := w.AdvowareID()
+	if err := w.Mark(ctx); err != nil || w.AdvowareID() != number {
+		return d, err == nil, err
 	}
 	if err := w.ReadToDecide(ctx); err != nil {
-		return d, err
+		return d, false, err
 	}
-	return w.decide(ctx)
+	d, err = w.decide(ctx)
+	return d, false, err
 }
 
 // decide asks the pure function, and keeps what its verdict means for the

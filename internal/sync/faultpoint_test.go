@@ -20,7 +20,7 @@ func fates(e simulation.Effect) map[string]simulation.Fate {
 		"not sent": simulation.BreaksBefore, "answer lost": simulation.BreaksAfter, "429": simulation.Answers429,
 		"500": simulation.Answers500, "500, but done": simulation.Answers500After, "503": simulation.Answers503,
 	}
-	if e.Write && !e.SignIn {
+	if !e.SignIn {
 		out["400"] = simulation.Answers400
 	}
 	return out

@@ -90,10 +90,11 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		return w.putLink(ctx)
 	}
 	d, err := w.judged(ctx)
+	relinked := false
 	if err == nil && !marked {
-		d, err = w.markWritten(ctx, d)
+		d, relinked, err = w.markWritten(ctx, d)
 	}
-	if err != nil {
+	if err != nil || relinked {
 		return false, err
 	}
 	return w.act(ctx, d)
@@ -153,7 +154,7 @@ func (w *work) writeAdvo(ctx context.Context, d reconcile.Decision) (done bool, 
 	}
 	w.Arrived(record.Advoware, d, w.Advo.View.Values)
 	w.CloseWrites(record.Advoware, store.WriteDone)
-	w.Did.WroteAdvo = true
+	w.Did.WroteAdvo, w.Did.Settled = true, true
 	again, err := w.decide(ctx)
 	if err != nil {
 		return false, err
@@ -201,12 +202,10 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	if !in.Makes { // else the base is of the record that is gone, should it come back
 		next.Base = w.InForce()
 	}
-	if w.Did.WroteAdvo { // what they tell has happened, whatever becomes of the next write
-		next.Notes = append(slices.Clone(next.Notes), w.Tells.Owed...)
-	} else {
-		w.Tells.ToldOf = nil // what an earlier round was to tell has not happened
+	if w.Did.Settled { // what they tell has happened, whatever becomes of the next write
+		next.Notes, w.Tells.HasTold = append(slices.Clone(next.Notes), w.Tells.Owed...), w.Tells.ToldOf
 	}
-	w.Tells.Owed = nil
+	w.Tells.Owed, w.Tells.ToldOf, w.Did.Settled = nil, slices.Clone(w.Tells.HasTold), false
 	if w.ClashesAnew(in.Side, d) {
 		w.Tells.Owed = []store.Note{w.Note(w.Notes().Conflict(in.Side, d))}
 	}

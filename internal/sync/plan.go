@@ -151,7 +151,8 @@ func (w *work) foresee(d reconcile.Decision) reconcile.Decision {
 	if err != nil {
 		return d
 	}
-	now := *w
+	shown, now := *w.Session, *w
+	now.Session = &shown
 	now.Advo = next
 	now.Base = sides.Clone(w.Base)
 	for key, v := range d.ToAdvo {

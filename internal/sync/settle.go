@@ -131,7 +131,7 @@ func (w *work) park(ctx context.Context, d reconcile.Decision) (done bool, err e
 		next.Base = b
 	}
 	next.Pending, next.CheckedAt, next.Open, next.WaitsSince = "", w.e.Now(), nil, w.WaitsSince()
-	if w.Did.WroteAdvo { // what went over beside it
+	if w.Did.Settled { // what went over beside it
 		next.Notes, w.Tells.Owed = append(slices.Clone(next.Notes), w.Tells.Owed...), nil
 	}
 	next.Parked = &store.Parked{Fingerprint: contents, At: w.e.Now(), RowID: w.Advo.RowID, AdvowareID: w.Advo.ID}

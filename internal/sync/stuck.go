@@ -1,8 +1,6 @@
 package sync
 
 import (
-	"slices"
-
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -66,8 +64,6 @@ func (w *work) refusedByName(err error, sent map[string]record.Value) bool {
 	if !fault.Is(err, fault.Validation) || !w.by.stuck.Stick(w.SidesShown(), err, sent) {
 		return false
 	}
-	w.Tells.Owed = nil // nothing has given way to it
-	w.Tells.ToldOf = slices.DeleteFunc(w.Tells.ToldOf, func(key string) bool { _, ok := sent[key]; return ok })
 	w.Did.Attempt = max(w.Did.Attempt-1, 1)
 	return true
 }
