@@ -30,20 +30,16 @@ func (w *work) conclude(ctx context.Context, err error) {
 	case fault.Is(err, fault.LeaseLost):
 		w.Result.Outcome = result.Locked
 		w.Result.Reason = result.Reason{Code: string(fault.LeaseLost), Text: "The lock was lost while working; nothing more was written."}
-	case fault.Is(err, fault.Uncertain) && fault.OwnedByRecord(err):
-		w.ReasonFrom(err)
-		w.CloseAnnounced(ctx)
-		w.unmark(ctx, err)
-		if w.Given.Pass {
-			w.Result.Outcome = result.Skipped
-		}
-	case fault.OwnedByRecord(err):
+	case fault.OwnedByRecord(err) && !fault.Is(err, fault.Uncertain):
 		w.ReasonFrom(err)
 		w.fail(ctx, err)
-	default:
+	default: // a system's, or a write of which nobody knows yet what it left
 		w.ReasonFrom(err)
 		w.CloseAnnounced(ctx)
 		w.unmark(ctx, err)
+		if fault.OwnedByRecord(err) && w.Given.Pass {
+			w.Result.Outcome = result.Skipped
+		}
 	}
 }
 
