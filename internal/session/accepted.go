@@ -32,6 +32,16 @@ func (s *Session) notAcceptedField(name string) error {
 	return s.NotAccepted(fault.EspoCRM, []string{name})
 }
 
+// Unread is the end of a write that was done, and of which nobody can read what it has left:
+// that is for the next run to find out, as after any death, and no failure of the record yet.
+func (s *Session) Unread(sys fault.System, err error) error {
+	if !fault.OwnedByRecord(err) {
+		return err
+	}
+	return &fault.Error{System: sys, Code: fault.Uncertain, Owner: fault.OwnerRecord, Transient: true, Op: "read back " + s.What(),
+		Message: "it was written, and cannot be read back: " + fault.As(err).Message, Hint: s.Hint("check"), Err: err}
+}
+
 // NotTaken names the sync fields that an answer does not show as sent: EspoCRM drops what
 // it does not know or allow with a 200. The link, the rowId and the status have to be there:
 // the next sync rests on them.

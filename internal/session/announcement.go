@@ -103,13 +103,8 @@ func (s *Session) Deadline() time.Time {
 	return d.Add(s.Env.cfg.LateWrite)
 }
 
-// GivesUp is when this run gives an announced write up.
-func (s *Session) GivesUp(in *store.Announcement) time.Time {
-	return in.Deadline.Add(-s.Env.cfg.LateWrite)
-}
-
-// Until bounds ctx by a moment of our wall clock, which need not be the one that
+// until bounds ctx by a moment of our wall clock, which need not be the one that
 // timers run on.
-func (s *Session) Until(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
+func (s *Session) until(ctx context.Context, t time.Time) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, t.Sub(s.Env.Now()))
 }

@@ -20,9 +20,20 @@ const (
 	FateNotDone // not sent, or refused
 )
 
-// Told keeps what a client says of the write that was announced: its fault
+// Send carries out the write that is announced: under the lease, given up when its
+// deadline rests on it, and what the client says of it is kept.
+func (s *Session) Send(ctx context.Context, do func(context.Context) error) error {
+	if err := s.Lease.Check(); err != nil {
+		return err
+	}
+	ctx, cancel := s.until(ctx, s.Memory.Open.Deadline.Add(-s.Env.cfg.LateWrite))
+	defer cancel()
+	return s.Answered(do(ctx))
+}
+
+// Answered keeps what a client says of the write that was announced: its fault
 // without Doubt says that nothing was carried out.
-func (s *Session) Told(err error) error {
+func (s *Session) Answered(err error) error {
 	f := fault.As(err)
 	switch {
 	case err == nil:

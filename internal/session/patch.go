@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -36,15 +35,10 @@ func (s *Session) CleanPatch() record.Patch {
 
 // PutEspo is a partial update of EspoCRM, bounded by the lease.
 func (s *Session) PutEspo(ctx context.Context, p record.Patch, version *int64) (record.Object, error) {
-	return s.PutEspoUntil(ctx, p, version, s.Lease.Until())
-}
-
-// PutEspoUntil gives up at the end, which an announced write's deadline rests on.
-func (s *Session) PutEspoUntil(ctx context.Context, p record.Patch, version *int64, end time.Time) (record.Object, error) {
 	if err := s.Lease.Check(); err != nil {
 		return record.Object{}, err
 	}
-	ctx, cancel := s.Until(ctx, end)
+	ctx, cancel := s.until(ctx, s.Lease.Until())
 	defer cancel()
 	return s.Env.EspoCRM.Update(ctx, s.Mapping.EspoType(), s.Key.ID, p, version)
 }

@@ -80,7 +80,8 @@ func (s *Session) InAdvoware(ctx context.Context, id int64) (bool, error) {
 	return err == nil, err
 }
 
-// ReadEspo reads EspoCRM afresh; a record that is not there leaves w.espo nil.
+// ReadEspo reads EspoCRM afresh; a record that is not there leaves
+// s.Espo nil.
 func (s *Session) ReadEspo(ctx context.Context) error {
 	if s.Given.Fresh != nil { // read under the lock by the pass; good for once
 		o := *s.Given.Fresh
@@ -182,7 +183,8 @@ func (s *Session) linkMoved() {
 	}
 }
 
-// ReadAdvo reads Advoware afresh; a record that is not there leaves w.advo nil.
+// ReadAdvo reads Advoware afresh; a record that is not there leaves
+// s.Advo nil.
 func (s *Session) ReadAdvo(ctx context.Context) error {
 	id := s.AdvowareID()
 	seen, err := s.GetAdvo(ctx, id)
@@ -246,16 +248,12 @@ func (s *Session) ReadBack(ctx context.Context) error {
 	if err == nil {
 		err = s.unread(seen)
 	}
-	uncertain := &fault.Error{System: fault.Advoware, Code: fault.Uncertain, Owner: fault.OwnerSystem, Transient: true, Op: "read back " + s.What(),
-		Message: fmt.Sprintf("record %d was written, but is not there when read back", id), Hint: s.Hint("check"), Err: err}
-	switch {
-	case fault.Is(err, fault.NotFound):
-		return uncertain
-	case err != nil && fault.OwnedByRecord(err): // what it stored is for the next run to find out, as after any death
-		uncertain.Owner, uncertain.Message = fault.OwnerRecord, fmt.Sprintf("record %d was written, and cannot be read back: %s", id, fault.As(err).Message)
-		return uncertain
-	case err != nil:
-		return err
+	if fault.Is(err, fault.NotFound) {
+		return &fault.Error{System: fault.Advoware, Code: fault.Uncertain, Owner: fault.OwnerSystem, Transient: true, Op: "read back " + s.What(),
+			Message: fmt.Sprintf("record %d was written, but is not there when read back", id), Hint: s.Hint("check"), Err: err}
+	}
+	if err != nil {
+		return s.Unread(fault.Advoware, err)
 	}
 	s.Advo = seen
 	s.Result.RowID.After = seen.RowID

@@ -21,7 +21,7 @@ type Written struct {
 	Advo *sides.Advo
 	Sent map[string]record.Value
 	Now  map[string]record.Value
-	// typed: an operator's words, which Advoware gets whole. Whatever form EspoCRM has made
+	// Typed: an operator's words, which Advoware gets whole. Whatever form EspoCRM has made
 	// of them is as good as taken, also the one that stood there before; it teaches and
 	// tells nothing, and a field of another kind than EspoCRM's now has no base.
 	Typed bool

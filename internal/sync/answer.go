@@ -64,7 +64,7 @@ func (w *work) taken(d reconcile.Decision, before *sides.Espo, planned *store.Ba
 func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.Patch, planned *store.Base, o record.Object) error {
 	after, err := sides.ReadEspo(w.Mapping, o, w.e.Now())
 	if err != nil {
-		return err
+		return w.Unread(fault.EspoCRM, err)
 	}
 	base, err := w.taken(d, w.Espo, planned, after.View.Values, session.NotTaken(p, o)...)
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *work) settleFinal(ctx context.Context, d reconcile.Decision, p record.P
 func (w *work) settleSome(ctx context.Context, d reconcile.Decision, planned *store.Base, o record.Object, began time.Time) error {
 	before := w.Espo
 	if err := w.SetEspo(ctx, o, began); err != nil {
-		return err
+		return w.Unread(fault.EspoCRM, err)
 	}
 	w.Given.Fresh, w.Given.FreshAt, w.Did.OwnAnswer = &o, began, true
 	w.Did.WroteEspo = true

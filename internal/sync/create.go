@@ -80,13 +80,11 @@ func (w *work) post(ctx context.Context, d reconcile.Decision) (done bool, err e
 	if err := w.announce(ctx, in, d); err != nil {
 		return false, err
 	}
-	if err := w.Lease.Check(); err != nil {
-		return false, err
-	}
-	wctx, cancel := w.Until(ctx, w.GivesUp(in))
-	defer cancel()
-	id, err := w.e.Advoware.Create(wctx, w.Mapping.CreatePath(), w.Mapping.AdvoID(), obj)
-	if err = w.Told(err); err != nil {
+	var id int64
+	if err := w.Send(ctx, func(ctx context.Context) (err error) {
+		id, err = w.e.Advoware.Create(ctx, w.Mapping.CreatePath(), w.Mapping.AdvoID(), obj)
+		return err
+	}); err != nil {
 		return false, err
 	}
 	w.Did.Created, w.Did.LinkID = true, id

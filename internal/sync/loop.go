@@ -178,14 +178,11 @@ func (w *work) putAdvo(ctx context.Context, d reconcile.Decision) error {
 	if err := w.announce(ctx, in, d); err != nil {
 		return err
 	}
-	if err := w.Lease.Check(); err != nil {
-		return err
-	}
-	wctx, cancel := w.Until(ctx, w.GivesUp(in))
-	defer cancel()
-	err = w.Told(w.e.Advoware.Update(wctx, w.Mapping.UpdatePath(), strconv.FormatInt(w.Advo.ID, 10), w.Mapping.Sent(obj)))
+	err = w.Send(ctx, func(ctx context.Context) error {
+		return w.e.Advoware.Update(ctx, w.Mapping.UpdatePath(), strconv.FormatInt(w.Advo.ID, 10), w.Mapping.Sent(obj))
+	})
 	if f := fault.As(err); f != nil && f.Doubt {
-		return w.Told(w.afterDoubt(ctx, f))
+		return w.Answered(w.afterDoubt(ctx, f))
 	}
 	return err
 }
@@ -239,8 +236,12 @@ func (w *work) writeEspo(ctx context.Context, d reconcile.Decision) (done bool, 
 		return false, err
 	}
 	began := w.e.Now()
-	o, err := w.PutEspoUntil(ctx, p, w.Espo.Version, w.GivesUp(in))
-	switch w.Told(err); {
+	var o record.Object
+	err = w.Send(ctx, func(ctx context.Context) (err error) {
+		o, err = w.e.EspoCRM.Update(ctx, w.Mapping.EspoType(), w.Key.ID, p, w.Espo.Version)
+		return err
+	})
+	switch {
 	case fault.Is(err, fault.Modified):
 		w.CloseWrites(record.EspoCRM, store.WriteNotDone)
 		return false, w.StillOurs(ctx)

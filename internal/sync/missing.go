@@ -216,13 +216,10 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	if err := w.announceDelete(ctx); err != nil {
 		return err
 	}
-	if err := w.Lease.Check(); err != nil {
-		return err
-	}
-	wctx, cancel := w.Until(ctx, w.GivesUp(w.Memory.Open))
-	defer cancel()
-	err = w.e.Advoware.Delete(wctx, w.Mapping.DeletePath(), strconv.FormatInt(w.Advo.ID, 10))
-	if w.Told(err); w.paused(err) {
+	err = w.Send(ctx, func(ctx context.Context) error {
+		return w.e.Advoware.Delete(ctx, w.Mapping.DeletePath(), strconv.FormatInt(w.Advo.ID, 10))
+	})
+	if w.paused(err) {
 		w.CloseWrites(record.Advoware, store.WriteNotDone)
 		w.Did.Attempt++
 		return w.deleteAdvo(ctx)

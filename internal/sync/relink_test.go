@@ -37,7 +37,9 @@ func TestAnotherNumberBeforeTheMark(t *testing.T) {
 // of the one client reaches the other.
 func TestEveryOtherNumber(t *testing.T) {
 	for _, op := range operations() {
-		for n := 1; otherNumber(t, op, n); n++ {
+		n := 1
+		for otherNumber(t, op, n) {
+			n++
 		}
 	}
 }
