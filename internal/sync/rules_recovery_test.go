@@ -285,19 +285,21 @@ func TestAnUndoIsNotProvenByTheValueBefore(t *testing.T) {
 	r.Quiet(id)
 }
 
-// TestTheConflictOfADeadRunIsTold (R1a): it died before the final PUT, with the
-// conflict decided and Advoware written.
+// TestTheConflictOfADeadRunIsTold: it died with the conflict decided and Advoware written,
+// before it had read that back, or before the final PUT.
 func TestTheConflictOfADeadRunIsTold(t *testing.T) {
-	r := rig.New(t)
-	id, advo := r.Linked()
-	r.EditEspo(id, map[string]any{"email": "espo@example.de"})
-	r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
-	r.Dies(id, "PUT /api/v1/"+rig.Type, 2, simulation.DiesBefore, nil) // the first one marks
-	r.Sync(id)
-	if n := len(r.Espo.Posts()); n != 1 {
-		t.Errorf("%d notes", n)
+	for _, at := range []string{"GET /relay", "PUT /api/v1/" + rig.Type} { // the first PUT marks
+		r := rig.New(t)
+		id, advo := r.Linked()
+		r.EditEspo(id, map[string]any{"email": "espo@example.de"})
+		r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de"})
+		r.Dies(id, at, 2, simulation.DiesBefore, nil)
+		r.Sync(id)
+		if n := len(r.Espo.Posts()); n != 1 {
+			t.Errorf("%s: %d notes", at, n)
+		}
+		r.Quiet(id)
 	}
-	r.Quiet(id)
 }
 
 // TestAnEditAfterAWriteThatIsKnown: the PUT to Advoware was read back, and the process
