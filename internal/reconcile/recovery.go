@@ -98,6 +98,9 @@ func Settle(in Settling) Settlement {
 	if out.Base == nil {
 		out.Base = map[string]record.Pair{}
 	}
+	if in.Fate == FateUnknown && in.missesRowID() {
+		in.Fate = FateNotDone
+	}
 	arrived := in.Fate == FateDone || in.Fate == FateUnknown && in.BroughtRowID()
 	if in.Fate != FateNotDone && in.Now == nil && !arrived {
 		out.Open = true
@@ -125,6 +128,14 @@ func Settle(in Settling) Settlement {
 func (in *Settling) BroughtRowID() bool {
 	o := in.Open
 	return o.Side == record.EspoCRM && o.RowID != "" && o.RowID != o.RowBefore && in.RowNow == o.RowID
+}
+
+// missesRowID reports whether EspoCRM carries the rowId from before the announced PUT, which
+// was to bring another one. A PUT is stored whole, so what stands there is somebody's, though
+// it were the target.
+func (in *Settling) missesRowID() bool {
+	o := in.Open
+	return o.Side == record.EspoCRM && o.RowID != "" && o.RowID != o.RowBefore && in.RowNow == o.RowBefore && in.Now != nil
 }
 
 // espoAlone reports whether what EspoCRM shows cannot hold somebody's later edit:

@@ -19,8 +19,8 @@ import (
 //
 // Options: "answer" (the write's own answer or read-back), "byus" (EspoCRM's last
 // modifier is our own user), "row" (EspoCRM carries the rowId that the write was
-// to bring), "oldrow" (it did so before already), "form" (W is known to be stored
-// as R).
+// to bring), "oldrow" (it did so before already), "norow" (the write brings none), "form"
+// (W is known to be stored as R).
 var recoveryRows = []struct{ name, side, fate, shown, target, now, options, want string }{
 	{"not sent, or refused", "advoware", "not done", "b~a", "b", "a", "", "not_done ."},
 	{"refused, whatever stands there", "advoware", "not done", "b~a", "b", "b", "", "not_done ."},
@@ -57,8 +57,12 @@ var recoveryRows = []struct{ name, side, fate, shown, target, now, options, want
 	{"EspoCRM carries the announced rowId, nobody saved since: its form, learnt", "espocrm", "unknown", "a~b", "b", "x", "row byus", "arrived x~b learnt"},
 	{"EspoCRM carries the announced rowId, nobody saved since: not taken", "espocrm", "unknown", "a~b", "b", "a", "row byus", "not_accepted ."},
 	{"the rowId was there before: it proves nothing", "espocrm", "unknown", "a~b", "b", "a", "row oldrow", "not_done ."},
-	{"unknown in EspoCRM, something else", "espocrm", "unknown", "a~b", "b", "c", "", "unproven ?~?"},
-	{"unknown in EspoCRM, something else, and our own user saved last", "espocrm", "unknown", "a~b", "b", "c", "byus", "unproven ?~?"},
+	{"EspoCRM carries the rowId from before, and somebody has typed the target", "espocrm", "unknown", "a~b", "b", "b", "", "not_done ."},
+	{"EspoCRM carries the rowId from before, and something else", "espocrm", "unknown", "a~b", "b", "c", "", "not_done ."},
+	{"EspoCRM carries the rowId from before, and the record is gone", "espocrm", "unknown", "a~b", "b", "gone", "", "open"},
+	{"unknown in EspoCRM, the target, and the write brings no rowId", "espocrm", "unknown", "a~b", "b", "b", "norow", "arrived b~b"},
+	{"unknown in EspoCRM, something else", "espocrm", "unknown", "a~b", "b", "c", "norow", "unproven ?~?"},
+	{"unknown in EspoCRM, something else, and our own user saved last", "espocrm", "unknown", "a~b", "b", "c", "norow byus", "unproven ?~?"},
 }
 
 func TestRecoveryTable(t *testing.T) {
@@ -85,6 +89,8 @@ func TestRecoveryTable(t *testing.T) {
 					in.RowNow = "R2"
 				case "oldrow":
 					in.Open.RowBefore = "R2"
+				case "norow":
+					in.Open.RowID = ""
 				case "form":
 					in.Form = func(_ string, sent, read record.Value) bool {
 						return sent == record.Of(mark+"W") && read == record.Of(mark+"R")

@@ -302,6 +302,25 @@ func TestTheConflictOfADeadRunIsTold(t *testing.T) {
 	}
 }
 
+// TestWhatIsTypedIsNotOurPut: the PUT to EspoCRM never came, and somebody types there what it
+// was to bring (seed 824020 of the simulation): EspoCRM carries the rowId from before.
+func TestWhatIsTypedIsNotOurPut(t *testing.T) {
+	r := rig.New(t)
+	id, advo := r.Linked()
+	r.EditEspo(id, map[string]any{"phone": "0511 1"})
+	r.Sync(id)
+	r.EditAdvo(advo, map[string]any{"telGesch": ""})
+	r.Dies(id, "PUT /api/v1/"+rig.Type, 1, simulation.DiesBefore, func() {
+		r.EditAdvo(advo, map[string]any{"telGesch": "0511 2"})
+		r.EditEspo(id, map[string]any{"phone": ""})
+	})
+	r.Want(r.Sync(id), result.Conflict, result.UpdatedAdvoware)
+	if e, a := r.EspoField(id, "phone"), r.AdvoField(advo, "telGesch"); e != "" && e != nil || a != "" {
+		t.Errorf("phone %v, telGesch %q", e, a)
+	}
+	r.Quiet(id)
+}
+
 // TestAnEditAfterAWriteThatIsKnown: the PUT to Advoware was read back, and the process
 // dies before the final PUT. What somebody types in Advoware then is his edit alone: the
 // base in force knows what was written.
