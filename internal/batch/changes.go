@@ -87,7 +87,12 @@ func (e *entityRun) addChanged(ctx context.Context, rows []record.Change) error 
 		}
 	}
 	slices.Sort(ids)
-	for part := range slices.Chunk(slices.Compact(ids), chunkSize) {
+	return e.addShown(ctx, slices.Compact(ids))
+}
+
+// addShown reads records and adds those that show something new.
+func (e *entityRun) addShown(ctx context.Context, ids []string) error {
+	for part := range slices.Chunk(ids, chunkSize) {
 		objs, err := e.espo.ByIDs(ctx, e.m.EspoType(), part, e.fields())
 		if err != nil {
 			return err

@@ -42,8 +42,8 @@ func (e *executor) makeClean(items []behind) {
 		_, err := e.espo.Update(e.run.work, e.m.EspoType(), it.id, cleanPatch(), it.version)
 		switch {
 		case err == nil:
-		case fault.OwnedByRecord(err): // edited meanwhile, or gone: the next pass looks again
-			e.skipped(true)
+		case fault.OwnedByRecord(err):
+			e.refusedClean(it, err)
 		default:
 			e.notClean([]behind{it}, err)
 			return
@@ -64,7 +64,7 @@ func (e *executor) cleanTogether(items []behind) {
 		switch {
 		case err == nil:
 		case fault.OwnedByRecord(err):
-			e.skipped(true)
+			e.refusedClean(items[i], err)
 		default:
 			left, why = append(left, items[i]), err
 		}
@@ -72,6 +72,17 @@ func (e *executor) cleanTogether(items []behind) {
 	if len(left) > 0 {
 		e.notClean(left, why)
 	}
+}
+
+// refusedClean: the record was edited meanwhile, or is gone, and the next pass looks again;
+// or EspoCRM takes no save of it. That holds up nothing else: its status has each pass find
+// it, and each says so.
+func (e *executor) refusedClean(it behind, err error) {
+	if fault.Is(err, fault.Modified, fault.NotFound) {
+		e.skipped(true)
+		return
+	}
+	e.run.warn(fmt.Sprintf("%s: both sides agree, and EspoCRM does not take the status clean: %v", it.id, err))
 }
 
 // notClean: the records agree and that is remembered; only EspoCRM could not be

@@ -19,7 +19,7 @@ type held struct {
 
 // unlinked is what a record's missing link makes of it.
 func unlinked(o record.Object) why {
-	if textOf(o, record.FieldAdvowareID) == "" {
+	if id, _ := o.Int(record.FieldAdvowareID); id == 0 {
 		return whyCreate
 	}
 	return 0

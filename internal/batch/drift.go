@@ -184,7 +184,7 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 		for _, o := range page {
 			e.sees(o)
 			id, ok := o.Int(record.FieldAdvowareID)
-			if !ok {
+			if !ok || id == 0 { // 0 is no link
 				continue
 			}
 			p := pair{o: o, id: textOf(o, record.FieldID), advoID: id, status: textOf(o, record.FieldStatus), stored: textOf(o, record.FieldRowID)}

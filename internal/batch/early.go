@@ -102,17 +102,17 @@ func (e *entityRun) findToEnd(ctx context.Context, q record.Query, fn func(page 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
-		id  string
-		err error
+		id, at string // at: where it stood, for it may have been saved between both answers
+		err    error
 	}
 	end := make(chan answer, 1)
 	go func() {
 		last := q
-		last.FromEnd, last.Select, last.Size = true, []string{record.FieldID}, 1
+		last.FromEnd, last.Select, last.Size = true, []string{record.FieldID, q.OrderBy}, 1
 		page, err := e.espo.Find(ctx, e.m.EspoType(), last)
 		a := answer{err: err}
 		if len(page) > 0 {
-			a.id = textOf(page[0], record.FieldID)
+			a.id, a.at = textOf(page[0], record.FieldID), textOf(page[0], q.OrderBy)
 		}
 		end <- a
 	}()
@@ -128,7 +128,7 @@ func (e *entityRun) findToEnd(ctx context.Context, q record.Query, fn func(page 
 		if last.err != nil {
 			return last.err
 		}
-		if textOf(page[len(page)-1], record.FieldID) == last.id {
+		if o := page[len(page)-1]; textOf(o, record.FieldID) == last.id && textOf(o, q.OrderBy) == last.at {
 			return errListEnds
 		}
 		return nil

@@ -42,7 +42,7 @@ func (i *imports) listed(m *mapping.Mapping) func(advoRow) {
 	}
 	return func(row advoRow) {
 		i.unlinked = append(i.unlinked, row.id)
-		if f, failed := i.failed[row.id]; failed && row.row != "" && row.row != f.RowID {
+		if f, failed := i.failed[row.id]; failed && f.RowID != "" && row.row != "" && row.row != f.RowID {
 			i.edited[row.id] = true
 		}
 	}

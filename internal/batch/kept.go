@@ -30,8 +30,9 @@ func (e *entityRun) lookKept(ctx context.Context) error {
 	return nil
 }
 
-// addKept adds those that still need a sync. What failed since waits for its time, and
-// of what nothing is remembered EspoCRM is asked whether it is still there.
+// addKept adds those that still need a sync. What has failed waits for its time, unless it
+// was edited since; of what nothing is remembered, or is said to be gone, EspoCRM is asked
+// whether it is there.
 func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
 	ids := make([]string, len(ks))
 	for i, k := range ks {
@@ -42,18 +43,23 @@ func (e *entityRun) addKept(ctx context.Context, ks []kept) error {
 		return store.Fault("load what is remembered", err)
 	}
 	var unknown []candidate
+	var resting []string // failed: whether they were edited since, only their contents tell
 	for i, k := range ks {
 		c := candidate{id: k.ID, since: k.Since, why: k.Why}
 		if mems[i].Base != nil && c.why&whyCreate != 0 { // it has been created meanwhile
 			c.why = c.why&^whyCreate | whyMemory
 		}
 		switch f := mems[i].Failure; {
-		case mems[i].Rev == 0:
+		case mems[i].Rev == 0, saidGone(mems[i]): // it may have been restored since
 			unknown = append(unknown, c)
-		case saidGone(mems[i]), f != nil && (f.Count >= e.maxRetries() || !e.due(f, record.Object{})):
+		case f != nil && (f.Count >= e.maxRetries() || !e.due(f, record.Object{})):
+			resting = append(resting, c.id)
 		default:
 			e.queue.add(c)
 		}
+	}
+	if err := e.addShown(ctx, resting); err != nil {
+		return err
 	}
 	if len(unknown) == 0 {
 		return nil

@@ -331,6 +331,12 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 		gone = gone[:0]
 		return err
 	}
+	var resting []string // failed, and put aside since: an edit may have come before that
+	shown := func() error {
+		err := e.addShown(ctx, resting)
+		resting = resting[:0]
+		return err
+	}
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), f, func(id string, m store.Memory) error {
 		c := candidate{id: id, since: moment(e.state.Watermark), why: whyStale}
 		if m.Open != nil || len(m.Notes) > 0 || m.Pending != "" {
@@ -344,11 +350,18 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 			}
 		case !e.rests(c, m.Failure):
 			e.queue.add(c)
+		case m.Pending != "":
+			if resting = append(resting, id); len(resting) == chunkSize {
+				return shown()
+			}
 		}
 		return nil
 	})
 	if err == nil && len(gone) > 0 {
 		err = restored()
+	}
+	if err == nil {
+		err = shown()
 	}
 	return store.Fault("look through the store", err)
 }

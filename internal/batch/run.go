@@ -131,10 +131,10 @@ func (r *run) freshEntity() {
 	r.fresh = 0
 }
 
-// inTurn puts those first whose last pass is the longest ago, where the time may not
+// inTurn puts those first whose last pass is the longest ago, where time or limit may not
 // last for all: else those behind would never have their turn.
 func (r *run) inTurn(entities []*mapping.Mapping) []*mapping.Mapping {
-	if r.until.IsZero() || len(entities) < 2 {
+	if r.until.IsZero() && r.opts.Limit <= 0 || len(entities) < 2 {
 		return entities
 	}
 	last := map[*mapping.Mapping]time.Time{}
@@ -287,7 +287,7 @@ func (r *run) remember() {
 	s := rep.Document.Summary
 	rec := RunRecord{ID: rep.Document.Run.ID, StartedAt: r.start.UTC(), FinishedAt: r.now().UTC(), Entities: rep.Entities, Calls: rep.Document.Calls,
 		Interrupted: rep.Interrupted, Error: rep.Document.Error,
-		Success: rep.Document.Error == nil && rep.Out == 0 && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !rep.Document.StillOpen.Any()}
+		Success: rep.Document.Error == nil && rep.Out == 0 && rep.LeftOver == 0 && len(rep.Skipped) == 0 && s.Failed+s.PermanentlyFailed+s.Conflicts == 0 && !rep.Document.StillOpen.Any()}
 	open := map[fault.System]*fault.Error{}
 	for name, b := range r.systems.breakers {
 		if b.asked() {

@@ -9,7 +9,13 @@ import (
 
 // unreadError says that one entity cannot be read, by a system that answers: the
 // other entities are none the worse for it.
-type unreadError struct{ why *fault.Error }
+type unreadError struct {
+	why    *fault.Error
+	entity string
+}
+
+// Unread names the entity.
+func (e *unreadError) Unread() string { return e.entity }
 
 // Error says it in one line.
 func (e *unreadError) Error() string { return e.why.Error() }
@@ -27,7 +33,7 @@ func unread(m *mapping.Mapping, err error) error {
 	own := *f
 	own.Message = "the entity " + m.Entity() + " cannot be read, and was left out: " + f.Message
 	own.Err = f
-	return &unreadError{&own}
+	return &unreadError{&own, m.Entity()}
 }
 
 // OfEntity reports whether a failure to read an entity concerns that one only.

@@ -46,7 +46,7 @@ func (c *Client) Find(ctx context.Context, entityType string, q record.Query) ([
 		return nil, err
 	}
 	page, what := decodePage(a, s.MaxSize)
-	if what == "" && q.After != nil && contains(page, q.After.ID) {
+	if what == "" && q.After != nil && repeats(page, q) {
 		what = "the page before, once more"
 	}
 	if what != "" {
@@ -174,9 +174,11 @@ func decodePage(a *transport.Answer, size int) ([]record.Object, string) {
 	return out, ""
 }
 
-func contains(page []record.Object, id string) bool {
+// repeats: the page holds the record behind which it was asked for, where that stood then.
+// One that was saved since may have moved behind it.
+func repeats(page []record.Object, q record.Query) bool {
 	return slices.ContainsFunc(page, func(o record.Object) bool {
 		got, _ := o.Text("id")
-		return got == id
+		return got == q.After.ID && (q.OrderBy == "" || q.OrderBy == "id" || o.Plain(q.OrderBy) == q.After.Value)
 	})
 }

@@ -6,13 +6,17 @@ import (
 	"time"
 )
 
-// serverClock keeps the newest Date that the server has answered with. All
+// serverClock keeps the newest Date that the server has answered with, since its clock was
+// set back last. All
 // comparisons with modifiedAt use server stamps, never our clock.
 type serverClock struct {
 	mu   sync.Mutex
 	date time.Time
 	here time.Time // our clock when that answer came
 }
+
+// setBack is by how much the server's clock goes back when somebody sets it.
+const setBack = 2 * time.Minute
 
 func (s *serverClock) note(h http.Header, here time.Time) {
 	t, err := http.ParseTime(h.Get("Date"))
@@ -21,7 +25,7 @@ func (s *serverClock) note(h http.Header, here time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.After(s.date) {
+	if t.After(s.date) || s.date.Sub(t) > setBack { // answers that overtake each other differ by less
 		s.date, s.here = t.UTC(), here
 	}
 }

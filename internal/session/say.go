@@ -75,6 +75,9 @@ const ReasonOnHold = "on_hold"
 // meanwhile, the next pass looks at it.
 const PendingReleased = "released"
 
+// PendingUntold is Memory.Pending of a record that has failed, which EspoCRM does not show.
+const PendingUntold = "failure untold"
+
 // errOnHold ends whatever was begun with a record on hold, right after its memory was
 // loaded: nothing has been read or written then.
 var errOnHold = errors.New("the record is on hold")

@@ -161,12 +161,18 @@ func (w *work) fail(ctx context.Context, err error) {
 // saved at the moment untold; "": it shows this one), so that the back-off and the count
 // hold all the same.
 func (w *work) keepUntold(ctx context.Context, untold string) {
-	if w.Memory.Failure.Untold == untold {
+	pending := ""
+	if untold != "" { // EspoCRM may show a status that no pass looks for
+		pending = session.PendingUntold
+	}
+	if w.Memory.Failure.Untold == untold && w.Memory.Pending == pending {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpTime)
+	defer cancel()
 	next, f := w.Memory, *w.Memory.Failure
 	f.Untold = untold
-	next.Failure = &f
+	next.Failure, next.Pending = &f, pending
 	if err := w.Commit(ctx, next); err != nil {
 		w.Warn("whether EspoCRM has taken the failure could not be remembered: %v", err)
 	}
@@ -237,9 +243,7 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	}
 	if _, err := w.PutEspo(ctx, p, nil); err != nil {
 		w.Warn("the failure could not be written to EspoCRM: %v", err)
-		if why := fault.As(err); why != nil && why.Owner == fault.OwnerRecord && !why.Doubt {
-			w.keepUntold(ctx, w.Espo.ModifiedAt)
-		}
+		w.keepUntold(ctx, w.Espo.ModifiedAt) // where it has arrived all the same, modifiedAt is another one
 		return
 	}
 	w.keepUntold(ctx, "")

@@ -293,7 +293,13 @@ func (w *Watch) pass(ctx context.Context, tool Tool, held map[string]*lease.Leas
 	}
 	w.remember(ctx)
 	halted, failed := sortOut(err)
-	if failed {
+	left := 0
+	for entity := range held {
+		if !halted[entity] {
+			left++
+		}
+	}
+	if failed || left == 0 && unread(err) {
 		w.say("a pass could not run; it is tried again", "error", err.Error())
 		return false
 	}
@@ -337,11 +343,14 @@ func sortOut(err error) (halted map[string]bool, failed bool) {
 	for _, e := range flatten(err) {
 		var guard *batch.GuardError
 		var locked *batch.LockedError
+		var left leftOut
 		switch {
 		case errors.As(e, &guard):
 			halted[guard.Entity] = halted[guard.Entity] || guard.Guard != reconcile.GuardCreates && guard.Guard != reconcile.GuardMatches
 		case errors.As(e, &locked):
 			halted[locked.Entity] = true
+		case errors.As(e, &left): // the others are none the worse for it
+			halted[left.Unread()] = true
 		default:
 			failed = true
 		}
@@ -353,6 +362,14 @@ func sortOut(err error) (halted map[string]bool, failed bool) {
 	}
 	return halted, failed
 }
+
+// leftOut is the error of one entity that a system does not let read.
+type leftOut interface {
+	error
+	Unread() string
+}
+
+func unread(err error) bool { return errors.As(err, new(leftOut)) }
 
 func flatten(err error) []error {
 	if err == nil {
