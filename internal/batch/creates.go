@@ -19,10 +19,16 @@ type held struct {
 
 // unlinked is what a record's missing link makes of it.
 func unlinked(o record.Object) why {
-	if id, _ := o.Int(record.FieldAdvowareID); id == 0 {
+	if _, linked := linkOf(o); !linked {
 		return whyCreate
 	}
 	return 0
+}
+
+// linkOf is the number of the Advoware record that one of EspoCRM carries; 0 is no link.
+func linkOf(o record.Object) (id int64, linked bool) {
+	id, _ = o.Int(record.FieldAdvowareID)
+	return id, id != 0
 }
 
 // creates is what a memory says of a record's create.

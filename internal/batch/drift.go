@@ -183,8 +183,8 @@ func (e *entityRun) merge(ctx context.Context, espo <-chan []record.Object, advo
 		pairs := make([]pair, 0, len(page))
 		for _, o := range page {
 			e.sees(o)
-			id, ok := o.Int(record.FieldAdvowareID)
-			if !ok || id == 0 { // 0 is no link
+			id, linked := linkOf(o)
+			if !linked {
 				continue
 			}
 			p := pair{o: o, id: textOf(o, record.FieldID), advoID: id, status: textOf(o, record.FieldStatus), stored: textOf(o, record.FieldRowID)}

@@ -320,23 +320,7 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 		f.CheckedBefore = e.run.now().Add(-e.run.p.cfg.RecheckAfter)
 		f.CheckedAfter = e.run.now().Add(clockSlack) // by a clock that was ahead
 	}
-	var gone []candidate
-	restored := func() error {
-		there, err := e.there(ctx, gone)
-		for _, c := range gone {
-			if there[c.id] {
-				e.queue.add(c)
-			}
-		}
-		gone = gone[:0]
-		return err
-	}
-	var resting []string // failed, and put aside since: an edit may have come before that
-	shown := func() error {
-		err := e.addShown(ctx, resting)
-		resting = resting[:0]
-		return err
-	}
+	var u unseen
 	err := e.run.p.deps.Store.Scan(ctx, e.m.Entity(), f, func(id string, m store.Memory) error {
 		c := candidate{id: id, since: moment(e.state.Watermark), why: whyStale}
 		if m.Open != nil || len(m.Notes) > 0 || m.Pending != "" {
@@ -345,25 +329,47 @@ func (e *entityRun) lookMemories(ctx context.Context) error {
 		switch {
 		case m.Base == nil && c.why == whyStale:
 		case saidGone(m) && m.Open == nil:
-			if gone = append(gone, c); len(gone) == chunkSize {
-				return restored()
-			}
+			u.gone = append(u.gone, c)
 		case !e.rests(c, m.Failure):
 			e.queue.add(c)
 		case m.Pending != "":
-			if resting = append(resting, id); len(resting) == chunkSize {
-				return shown()
-			}
+			u.resting = append(u.resting, id)
 		}
-		return nil
+		return e.askUnseen(ctx, &u, chunkSize)
 	})
-	if err == nil && len(gone) > 0 {
-		err = restored()
-	}
 	if err == nil {
-		err = shown()
+		err = e.askUnseen(ctx, &u, 1)
 	}
 	return store.Fault("look through the store", err)
+}
+
+// unseen are records of which a memory alone does not tell whether they need a sync.
+type unseen struct {
+	gone    []candidate // said to be gone: they may have been restored
+	resting []string    // failed, and put aside since: an edit may have come before that
+}
+
+// askUnseen asks EspoCRM, once there are at least so many of a sort.
+func (e *entityRun) askUnseen(ctx context.Context, u *unseen, least int) error {
+	if len(u.gone) >= least {
+		there, err := e.there(ctx, u.gone)
+		if err != nil {
+			return err
+		}
+		for _, c := range u.gone {
+			if there[c.id] {
+				e.queue.add(c)
+			}
+		}
+		u.gone = u.gone[:0]
+	}
+	if len(u.resting) >= least {
+		if err := e.addShown(ctx, u.resting); err != nil {
+			return err
+		}
+		u.resting = u.resting[:0]
+	}
+	return nil
 }
 
 // rests: a record that failed is not tried now, whatever is remembered of it.

@@ -22,7 +22,7 @@ func (s *Session) InStep(base *store.Base) store.Memory {
 // a record that is gone from EspoCRM meanwhile. A first contact stays one until it
 // succeeds, and what EspoCRM is not linked to yet has no base.
 func (s *Session) KeepBase(next *store.Memory) {
-	if s.Base == nil || s.Did.LinkID != 0 || s.Espo == nil && s.Memory.Base == nil {
+	if s.Base == nil || s.Did.LinkID != 0 || s.AdvowareID() == 0 {
 		return
 	}
 	if s.Espo != nil && s.FirstContact() {

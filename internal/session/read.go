@@ -277,7 +277,7 @@ func (s *Session) StaleRead(ctx context.Context, d reconcile.Decision) (again bo
 		return false, nil
 	}
 	old := s.Espo
-	if err := s.ReadEspo(ctx); err != nil || s.Espo == nil {
+	if err := s.ReadEspo(ctx); err != nil || s.Espo == nil || s.Espo.AdvowareID != old.AdvowareID {
 		return true, err
 	}
 	for key, v := range old.View.Values {

@@ -232,7 +232,7 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	p := session.StatusPatch(status)
 	p.Put(record.FieldErrorMessage, session.Cut(fault.Clean(f.Error(), 0)+hintText(f), session.MaxErrorMessage))
 	p.Put(record.FieldRetryCount, count)
-	if w.Did.LinkID != 0 && f.Code != fault.Duplicate {
+	if w.Did.LinkID != 0 && w.Memory.Open != nil && f.Code != fault.Duplicate { // what was only found has no base yet, and is found again
 		p.Put(record.FieldAdvowareID, w.Did.LinkID)
 	}
 	if f.Code == fault.NotAccepted && f.System == fault.EspoCRM {

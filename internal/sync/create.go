@@ -205,10 +205,16 @@ func (w *work) linked(ctx context.Context, inStep bool) error {
 // in Advoware still, and to no other record: EspoCRM has lost the number, with a backup for
 // instance, or somebody has cleared it.
 func (w *work) linkedBefore(ctx context.Context) error {
-	if w.Memory.Base == nil {
+	id := int64(0)
+	switch m := w.Memory; {
+	case m.Base != nil:
+		id = m.Base.AdvowareID
+	case m.Link != nil: // linked by hand, and not in step yet
+		id = m.Link.AdvowareID
+	}
+	if id == 0 {
 		return nil
 	}
-	id := w.Memory.Base.AdvowareID
 	if there, err := w.InAdvoware(ctx, id); err != nil || !there {
 		return err
 	}

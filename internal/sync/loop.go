@@ -10,6 +10,7 @@ import (
 	"advosync/internal/fault"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
+	"advosync/internal/result"
 	"advosync/internal/session"
 	"advosync/internal/sides"
 	"advosync/internal/store"
@@ -72,13 +73,8 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 	if w.AdvowareID() == 0 {
 		return w.create(ctx)
 	}
-	if err := w.CarriedOnce(ctx); err != nil {
-		return false, err
-	}
-	if marked, err = w.markEdited(ctx, marked); err != nil {
-		return false, err
-	}
-	if err := w.ReadToDecide(ctx); err != nil {
+	marked, relinked, err := w.readBoth(ctx, marked)
+	if err != nil || relinked {
 		return false, err
 	}
 	if doubt, err := w.Doubtful(ctx); err != nil {
@@ -90,7 +86,6 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		return w.putLink(ctx)
 	}
 	d, err := w.judged(ctx)
-	relinked := false
 	if err == nil && !marked {
 		d, relinked, err = w.markWritten(ctx, d)
 	}
@@ -98,6 +93,19 @@ func (w *work) round(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	return w.act(ctx, d)
+}
+
+// readBoth marks a record that was edited in EspoCRM, and reads Advoware. relinked: it is
+// linked to another one, or to none, meanwhile.
+func (w *work) readBoth(ctx context.Context, before bool) (marked, relinked bool, err error) {
+	if err := w.CarriedOnce(ctx); err != nil {
+		return before, false, err
+	}
+	number := w.AdvowareID()
+	if marked, err = w.markEdited(ctx, before); err != nil || w.AdvowareID() != number {
+		return marked, err == nil, err
+	}
+	return marked, false, w.ReadToDecide(ctx)
 }
 
 // act carries out one decision.
@@ -193,7 +201,7 @@ func (w *work) announce(ctx context.Context, in *store.Announcement, d reconcile
 	if !in.Makes {
 		tell.Plan(w.History(), w.Mapping, in.Side, d, w.ViewOf(in.Side), w.Did.Attempt)
 	}
-	in.HistoryID = w.History().ID
+	in.HistoryID, w.History().Outcome = w.History().ID, string(result.Planned) // also where an earlier write has ended
 	next := w.Memory
 	next.Open, next.WaitsSince = in, w.WaitsSince()
 	if !in.Makes { // else the base is of the record that is gone, should it come back

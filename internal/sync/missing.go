@@ -87,6 +87,10 @@ func (w *work) goneFromEspo(ctx context.Context) error {
 		w.Skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but its link had changed since the last sync: Advoware %d is kept.", w.Memory.Base.AdvowareID))
 		return nil
 	}
+	if f := w.Memory.Failure; f != nil && f.Code == string(fault.CreateDoubt) && w.deletes() {
+		w.Skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but it was not linked any more to Advoware %d, which is kept.", w.Memory.Base.AdvowareID))
+		return nil
+	}
 	if w.deletes() {
 		return w.deleteAdvo(ctx)
 	}

@@ -34,7 +34,6 @@ func TestACleanThatIsRefused(t *testing.T) {
 			time.Sleep(15 * time.Minute)
 		}
 		after, _, _ := batch.LoadState(t.Context(), r.store, r.m.Entity())
-		t.Logf("said in %d of 300 passes; watermark %s, then %s; %d passes compared everything; the status is %v", failed, before.Watermark, after.Watermark, deep, r.field(p.espo, "syncStatus"))
 		if failed == 0 || before.Watermark == after.Watermark {
 			t.Error("nobody is told, or the watermark stands still")
 		}
