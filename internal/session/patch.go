@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
@@ -118,6 +119,15 @@ func (s *Session) kindAfter(d reconcile.Decision) record.Pair {
 		espo = d.Kind
 	}
 	return record.Pair{Espo: record.Of(espo), Advo: record.Of(s.Advo.View.Kind)}
+}
+
+// Shown is a failure as syncErrorMessage shows it, with what to do.
+func Shown(f *fault.Error) string {
+	text := fault.Clean(f.Error(), 0)
+	if f.Hint != "" {
+		text += " (" + f.Hint + ")"
+	}
+	return Cut(text, MaxErrorMessage)
 }
 
 // Cut shortens a text to n characters, never in the middle of one.

@@ -230,7 +230,7 @@ func (w *work) endsOpen(f *fault.Error) bool {
 // taken back, because the base does not hold its values.
 func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, count int) {
 	p := session.StatusPatch(status)
-	p.Put(record.FieldErrorMessage, session.Cut(fault.Clean(f.Error(), 0)+hintText(f), session.MaxErrorMessage))
+	p.Put(record.FieldErrorMessage, session.Shown(f))
 	p.Put(record.FieldRetryCount, count)
 	if w.Did.LinkID != 0 && w.Memory.Open != nil && f.Code != fault.Duplicate { // what was only found has no base yet, and is found again
 		p.Put(record.FieldAdvowareID, w.Did.LinkID)
@@ -248,11 +248,4 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	}
 	w.keepUntold(ctx, "")
 	w.Did.Marked = false
-}
-
-func hintText(f *fault.Error) string {
-	if f.Hint == "" {
-		return ""
-	}
-	return " (" + f.Hint + ")"
 }
