@@ -157,14 +157,11 @@ func (w *work) fail(ctx context.Context, err error) {
 	w.SendNotes(ctx)
 }
 
-// keepUntold remembers whether EspoCRM shows another status than the record has (it is as
-// saved at the moment untold; "": it shows this one), so that the back-off and the count
-// hold all the same.
-func (w *work) keepUntold(ctx context.Context, untold string) {
-	pending := ""
-	if untold != "" { // EspoCRM may show a status that no pass looks for
-		pending = session.PendingUntold
-	}
+// keepUntold remembers whether EspoCRM has refused to show the failure (it is as saved at
+// the moment untold; "": it has not), so that the back-off and the count hold all the same,
+// and whether passes have to look for the record here, for EspoCRM may show a status that
+// none looks for.
+func (w *work) keepUntold(ctx context.Context, untold, pending string) {
 	if w.Memory.Failure.Untold == untold && w.Memory.Pending == pending {
 		return
 	}
@@ -243,9 +240,13 @@ func (w *work) putFailure(ctx context.Context, f *fault.Error, status string, co
 	}
 	if _, err := w.PutEspo(ctx, p, nil); err != nil {
 		w.Warn("the failure could not be written to EspoCRM: %v", err)
-		w.keepUntold(ctx, w.Espo.ModifiedAt) // where it has arrived all the same, modifiedAt is another one
+		untold := w.Memory.Failure.Untold
+		if why := fault.As(err); why != nil && why.Owner == fault.OwnerRecord && !why.Doubt {
+			untold = w.Espo.ModifiedAt
+		}
+		w.keepUntold(ctx, untold, session.PendingUntold)
 		return
 	}
-	w.keepUntold(ctx, "")
+	w.keepUntold(ctx, "", "")
 	w.Did.Marked = false
 }

@@ -12,6 +12,7 @@ import (
 	"advosync/internal/record"
 	"advosync/internal/result"
 	"advosync/internal/sandbox"
+	"advosync/internal/session"
 	"advosync/internal/store"
 	"advosync/internal/sync"
 	"advosync/internal/test/rig"
@@ -168,26 +169,44 @@ func TestALeaseThatEndsBeforeThePut(t *testing.T) {
 // TestWorkEndsWithItsLease: the lock is lost in the middle of a request. Nothing
 // is asked any more, not even a read: what it would show is somebody else's.
 func TestWorkEndsWithItsLease(t *testing.T) {
-	for _, in := range []string{"PUT /api/v1/" + rig.Type, "PUT /relay"} { // Advoware is read next: to decide, and back
-		r := rig.New(t)
-		id, _ := r.Linked()
-		r.EditEspo(id, map[string]any{"email": "neu@example.de"})
-		lost := 0
-		r.Proc.Plan = rig.On(in, 1, func() simulation.Fate {
-			if err := r.Leases.ReleaseAll(); err != nil {
-				t.Fatal(err)
-			}
-			lost = len(r.Proc.Effects())
-			return simulation.Passes
-		})
-		if res := r.Sync(id); res.Error == nil || lost == 0 {
-			t.Fatalf("%s: %s", in, res.Outcome)
+	r := rig.New(t)
+	id, _ := r.Linked()
+	r.EditEspo(id, map[string]any{"email": "neu@example.de"})
+	lost := 0
+	r.Proc.Plan = rig.On("PUT /api/v1/"+rig.Type, 1, func() simulation.Fate { // it marks; Advoware is read next
+		if err := r.Leases.ReleaseAll(); err != nil {
+			t.Fatal(err)
 		}
-		for _, e := range r.Proc.Effects()[lost:] {
-			if e.HTTP {
-				t.Errorf("%s: %s after the lock was lost", in, e.What)
-			}
+		lost = len(r.Proc.Effects())
+		return simulation.Passes
+	})
+	if res := r.Sync(id); res.Error == nil || lost == 0 {
+		t.Fatalf("%s", res.Outcome)
+	}
+	for _, e := range r.Proc.Effects()[lost:] {
+		if e.HTTP {
+			t.Errorf("%s after the lock was lost", e.What)
 		}
+	}
+}
+
+// TestALostLockEndsItsContext: whatever is asked meanwhile ends with the lease's cause.
+func TestALostLockEndsItsContext(t *testing.T) {
+	r := rig.New(t)
+	id, _ := r.Linked()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	ctx, s := r.Eng.Begin(ctx, r.M, id, session.Given{})
+	ctx, unlock, err := s.Lock(ctx, nil)
+	defer unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Leases.ReleaseAll(); err != nil {
+		t.Fatal(err)
+	}
+	if <-ctx.Done(); errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		t.Error("the context outlives the lock")
 	}
 }
 
