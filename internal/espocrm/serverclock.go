@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// serverClock keeps the newest Date that the server has answered with, since its clock was
-// set back last. All
-// comparisons with modifiedAt use server stamps, never our clock.
+// serverClock keeps the newest Date that the server has answered with since its clock was
+// set back last. All comparisons with modifiedAt use server stamps, never our clock.
 type serverClock struct {
 	mu   sync.Mutex
 	date time.Time

@@ -157,6 +157,14 @@ func (s *Session) equalsPosted(sent map[string]record.Value, seen *sides.Advo) b
 	return true
 }
 
+// NumberLost asks a person about a record that was linked to a number which EspoCRM does not
+// show any more.
+func (s *Session) NumberLost(id int64) error {
+	return &fault.Error{System: fault.Advoware, Code: fault.CreateDoubt, Owner: fault.OwnerRecord, Op: "create " + s.What(),
+		Message: fmt.Sprintf("it was linked to Advoware %d, which is there still, and EspoCRM does not show that number any more", id),
+		Hint:    fmt.Sprintf("the same one: %s --advoware-id %d; another one: %s --create-anyway", s.Hint("link"), id, s.Hint("sync"))}
+}
+
 // CreateDoubt asks a person: it is never posted a second time on our own.
 func (s *Session) CreateDoubt(why string, near []int64) error {
 	msg := why + "."

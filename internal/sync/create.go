@@ -221,7 +221,7 @@ func (w *work) linkedBefore(ctx context.Context) error {
 	if ids, err := w.Carriers(ctx, id); err != nil || len(ids) > 0 {
 		return err
 	}
-	return w.CreateDoubt(fmt.Sprintf("it was linked to Advoware %d, which is there still, and EspoCRM does not show that number any more", id), []int64{id})
+	return w.NumberLost(id)
 }
 
 // lookFirst asks whether the record may have been created before by a run that

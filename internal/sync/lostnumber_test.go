@@ -35,9 +35,12 @@ func TestLostNumberTwice(t *testing.T) {
 				r.Tick(2 * time.Hour)
 				r.Next()
 				r.Start()
-				r.Sync(id, func(q *sync.Request) {
+				res := r.Sync(id, func(q *sync.Request) {
 					q.Pass = strings.Contains(how, "pass")
 				})
+				if res.Error != nil && strings.Contains(res.Error.Hint, "--all-new") {
+					t.Errorf("%s: %q does not help here", how, res.Error.Hint)
+				}
 				if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 2 {
 					t.Errorf("%s: a duplicate in run %d", how, i+1)
 					break
@@ -50,12 +53,7 @@ func TestLostNumberTwice(t *testing.T) {
 // Before every effect of every operation somebody clears the number: nothing is made twice,
 // and nothing fails as if a system were broken.
 func TestEveryClearedNumber(t *testing.T) {
-	for _, op := range operations() {
-		n := 1
-		for clearedNumber(t, op, n) {
-			n++
-		}
-	}
+	beforeEveryEffect(func(op rig.Operation, n int) bool { return clearedNumber(t, op, n) })
 }
 
 func clearedNumber(t *testing.T, op rig.Operation, n int) (typed bool) {

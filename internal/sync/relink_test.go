@@ -36,9 +36,15 @@ func TestAnotherNumberBeforeTheMark(t *testing.T) {
 // Before every effect of every operation somebody types another client's number: nothing
 // of the one client reaches the other.
 func TestEveryOtherNumber(t *testing.T) {
+	beforeEveryEffect(func(op rig.Operation, n int) bool { return otherNumber(t, op, n) })
+}
+
+// beforeEveryEffect tries something before the n-th effect of every operation, as long as
+// there is one.
+func beforeEveryEffect(try func(op rig.Operation, n int) bool) {
 	for _, op := range operations() {
 		n := 1
-		for otherNumber(t, op, n) {
+		for try(op, n) {
 			n++
 		}
 	}
