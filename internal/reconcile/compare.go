@@ -98,7 +98,7 @@ type comparison struct {
 	in     Input
 	kind   string
 	kinds  item   // the kind, compared like one more field
-	items  []item // without the kind's own fields while the kinds differ
+	items  []item // that differ, and the clears; without the kind's own fields while the kinds differ
 	agreed map[string]record.Pair
 	broken []*mapping.Field // cannot be brought over: compared by nobody, overwritten by nobody
 	stuck  map[string]bool  // the units of such fields
@@ -109,7 +109,6 @@ func compareAll(in Input) *comparison {
 	c.kinds = c.compareKinds()
 	c.wished(&c.kinds)
 	fields := in.Schema.Fields(c.kind)
-	c.items = make([]item, 0, len(fields))
 	learns := 0
 	if in.Base == nil {
 		learns = len(fields) // whatever agrees is new to the memory
@@ -120,7 +119,9 @@ func compareAll(in Input) *comparison {
 		if fields[i].Kind != "" && c.kinds.differs {
 			continue // which kind's fields count depends on who wins
 		}
-		c.add(&fields[i])
+		if it, ok := c.compare(&fields[i]); ok {
+			c.keep(&it)
+		}
 	}
 	c.clashOfKinds()
 	return c
@@ -142,14 +143,13 @@ func (c *comparison) leaveOut(fields []mapping.Field) {
 	}
 }
 
-// add compares one field. It returns nil where the field cannot be brought over.
-func (c *comparison) add(f *mapping.Field) *item {
+// compare compares one field; false: it cannot be brought over.
+func (c *comparison) compare(f *mapping.Field) (it item, ok bool) {
 	if c.stuck[f.Unit()] {
 		c.broken = append(c.broken, f)
-		return nil
+		return item{}, false
 	}
-	c.items = append(c.items, c.look(f))
-	it := &c.items[len(c.items)-1]
+	it = c.look(f)
 	if f.Clear {
 		it.clear()
 	} else if it.oneWay() {
@@ -160,11 +160,18 @@ func (c *comparison) add(f *mapping.Field) *item {
 			it.moved = movedBoth // its base is from an earlier time of this kind
 		}
 	}
-	c.wished(it)
+	c.wished(&it)
 	if it.agreed {
 		c.agreed[f.Key] = it.pair
 	}
-	return it
+	return it, true
+}
+
+// keep takes along what the decision may have to send.
+func (c *comparison) keep(it *item) {
+	if it.differs || it.f.Clear {
+		c.items = append(c.items, *it)
+	}
 }
 
 // look is a field as both sides and the base have it.

@@ -37,27 +37,33 @@ func (c *comparison) settleKind() {
 	fields := c.in.Schema.Fields(c.kind)
 	c.leaveOut(fields)
 	for i := range fields {
-		f := &fields[i]
-		if f.Kind == "" {
+		if fields[i].Kind == "" {
 			continue
 		}
-		it := c.add(f)
-		if it == nil || f.Clear {
-			continue
+		if it, ok := c.compare(&fields[i]); ok {
+			c.goOver(&it, s)
+			c.keep(&it)
 		}
-		if it.oneWay() && it.owner() != s {
-			// Computed from what this write replaces: its value is not known yet.
-			it.differs = it.differs && !f.Computed
-			continue
-		}
-		if it.source != s { // the kind goes over whole, whatever was wished of a part of it
-			it.wish = nil
-		}
-		it.differs, it.source = false, ""
-		if v := it.pair.On(s); !v.IsAbsent() && v != it.pair.On(s.Other()) {
-			it.differs, it.source, it.moved = true, s, string(s)
-			delete(c.agreed, f.Key)
-		}
+	}
+}
+
+// goOver lets a field of the kind that side s has follow it to the other one.
+func (c *comparison) goOver(it *item, s record.Side) {
+	switch {
+	case it.f.Clear:
+		return
+	case it.oneWay() && it.owner() != s:
+		// Computed from what this write replaces: its value is not known yet.
+		it.differs = it.differs && !it.f.Computed
+		return
+	}
+	if it.source != s { // the kind goes over whole, whatever was wished of a part of it
+		it.wish = nil
+	}
+	it.differs, it.source = false, ""
+	if v := it.pair.On(s); !v.IsAbsent() && v != it.pair.On(s.Other()) {
+		it.differs, it.source, it.moved = true, s, string(s)
+		delete(c.agreed, it.f.Key)
 	}
 }
 

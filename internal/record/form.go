@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -20,7 +21,11 @@ var phone = regexp.MustCompile(`^[+(]*[0-9][0-9 ()/.–-]{4,}$`)
 // letters or digits is ever dropped, or a@kanzlei-x.de and a@kanzleix.de were one
 // address.
 func Fold(s string) string {
-	return norm.NFC.String(strings.Map(foldRune, strings.Join(strings.Fields(norm.NFC.String(s)), " ")))
+	s = strings.Join(strings.Fields(norm.NFC.String(s)), " ")
+	if utf8.RuneCountInString(s) == len(s) { // ASCII: the first letter of each case is the upper one
+		return strings.ToUpper(s)
+	}
+	return norm.NFC.String(strings.Map(foldRune, s))
 }
 
 // foldRune is the first of the letters that differ in case alone.

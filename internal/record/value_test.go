@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -178,6 +180,21 @@ func TestFoldEqualIsAnEquivalence(t *testing.T) {
 			t.Fatalf("case counts in %q", a.Text())
 		}
 	})
+}
+
+// What stands beside a letter has no say in how it folds: a text of ASCII alone goes a
+// shorter way.
+func TestEachLetterFoldsByItself(t *testing.T) {
+	for r := rune('!'); r < utf8.RuneSelf; r++ {
+		for other := r; ; {
+			if alone, beside := Fold(string(other)), Fold(string(other)+"Ł"); alone+"Ł" != beside {
+				t.Errorf("%q folds to %q alone, and beside Ł to %q", other, alone, beside)
+			}
+			if other = unicode.SimpleFold(other); other == r {
+				break
+			}
+		}
+	}
 }
 
 // Cherokee's small letters fold to its capitals and back.
