@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/store"
@@ -107,11 +108,12 @@ func (r *references) UserWord(attribute, id string) (string, error) {
 }
 
 // people are EspoCRM's users, asked for when somebody wants to know, and again when the
-// answer is old.
+// answer is old. A refusal is an answer, too.
 type people struct {
-	mu    sync.Mutex
-	begun time.Time
-	users []record.Object
+	mu      sync.Mutex
+	begun   time.Time
+	users   []record.Object
+	refusal error
 }
 
 // MeetUsers asks for EspoCRM's users ahead of a read between which and a PUT nothing may be
@@ -126,7 +128,7 @@ func (p *people) all(ctx context.Context, d *Directory, most time.Duration) ([]r
 	defer p.mu.Unlock()
 	now := d.now()
 	if age := now.Sub(p.begun); !p.begun.IsZero() && age >= 0 && age < most {
-		return p.users, nil
+		return p.users, p.refusal
 	}
 	var users []record.Object
 	q := record.Query{Select: []string{"id", "userName", "emailAddress"}, OrderBy: "id", Size: pageSize}
@@ -134,9 +136,9 @@ func (p *people) all(ctx context.Context, d *Directory, most time.Duration) ([]r
 		users = append(users, page...)
 		return nil
 	})
-	if err != nil {
+	if f := fault.As(err); err != nil && (f == nil || f.Transient) {
 		return nil, err
 	}
-	p.users, p.begun = users, now
-	return users, nil
+	p.users, p.refusal, p.begun = users, err, now
+	return users, err
 }

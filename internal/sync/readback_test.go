@@ -57,6 +57,35 @@ func TestUsersAreAskedForBefore(t *testing.T) {
 	r.StraightToThePut()
 }
 
+// TestARefusalIsAnAnswer: a role that may not read users is asked once, and again when that
+// answer is old.
+func TestARefusalIsAnAnswer(t *testing.T) {
+	r := rig.New(t, rig.Flat(rig.EmailField, `{espocrm: description, advoware: bemerkung, user: userName}`))
+	id, advo := r.Linked()
+	r.Next()
+	r.Espo.ChangeUser("api-apikey", func(u *sandbox.User) { delete(u.Role.Scopes, "User") })
+	asked := func() int {
+		return r.Espo.Log().Count(func(e sandbox.LogEntry) bool { return strings.HasSuffix(e.Path, "/User") })
+	}
+	before := asked()
+	for _, email := range []string{"a@example.de", "b@example.de", "c@example.de"} {
+		r.EditAdvo(advo, map[string]any{"emailGesch": email})
+		if res := r.Sync(id); res.Outcome != result.UpdatedEspocrm {
+			t.Fatalf("%s: %s %+v", email, res.Outcome, res.Error)
+		}
+		r.Tick(10 * time.Second)
+	}
+	if n := asked() - before; n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	r.Tick(time.Hour)
+	r.EditAdvo(advo, map[string]any{"emailGesch": "d@example.de"})
+	r.Sync(id)
+	if n := asked() - before; n != 2 {
+		t.Errorf("later: asked %d times", n)
+	}
+}
+
 func TestAWriteThatCannotBeReadBack(t *testing.T) {
 	for name, f := range map[string]sandbox.Fault{
 		"400":    {Method: "GET", Path: "/relay*", Skip: 1, Count: 1, Status: 400, Body: `{"message":"Der Datensatz ist gesperrt"}`},
