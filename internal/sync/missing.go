@@ -62,42 +62,45 @@ func (w *work) unlink(ctx context.Context) (done bool, err error) {
 	return true, w.Commit(ctx, next)
 }
 
-// goneFromEspo is case 3: EspoCRM answers 404. Without a link that the store
-// knows there is nothing to be said but that nobody knows the record.
+// goneFromEspo is case 3: EspoCRM answers 404.
 func (w *work) goneFromEspo(ctx context.Context) error {
-	d := reconcile.Decide(w.input())
-	w.tell(d)
-	if w.Memory.Open != nil {
+	do, err := w.gone(ctx)
+	if do == nil || err != nil {
+		return err
+	}
+	return do(ctx)
+}
+
+// gone is case 3 up to the first write; do writes what there is to be written. A delete is
+// planned. Without a link that the store knows, nobody knows the record.
+func (w *work) gone(ctx context.Context) (do func(context.Context) error, err error) {
+	w.tell(reconcile.Decide(w.input()))
+	w.Result.Outcome = result.Skipped
+	switch {
+	case w.Memory.Open != nil:
 		// A create leaves no link to delete by: only its announcement finds the new record
 		// again, should this one be restored, so only an explicit delete ends it.
-		if w.req.Action == ActionDelete {
-			return w.closeOrphan(ctx)
-		}
 		if ends, err := w.endsOrphan(ctx); err != nil {
-			return err
-		} else if ends {
-			return w.closeOrphan(ctx)
+			return nil, err
+		} else if ends || w.req.Action == ActionDelete {
+			w.Result.Reason.Text += " An interrupted write is closed."
+			return w.closeOrphan, nil
 		}
-		return w.keepOrphan()
-	}
-	if w.Memory.Base == nil {
-		return w.UnknownRecord()
-	}
-	if p := w.Memory.Parked; p != nil && p.Doubtful && w.deletes() {
-		w.Skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but its link had changed since the last sync: Advoware %d is kept.", w.Memory.Base.AdvowareID))
-		return nil
-	}
-	if f := w.Memory.Failure; f != nil && f.Code == string(fault.CreateDoubt) && w.deletes() {
-		w.Skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but it was not linked any more to Advoware %d, which is kept.", w.Memory.Base.AdvowareID))
-		return nil
-	}
-	if w.deletes() {
-		return w.deleteAdvo(ctx)
+		w.keepOrphan()
+		return nil, nil
+	case w.Memory.Base == nil:
+		return nil, w.UnknownRecord()
+	case w.deletes():
+		return w.goneToo(ctx)
 	}
 	id := w.Memory.Base.AdvowareID
 	w.Result.AdvowareID = &id
-	w.Result.Outcome = result.Skipped
 	w.Result.Reason.Text += keptText(id)
+	return w.missed, nil
+}
+
+// missed takes note, in a pass, of when the record was gone.
+func (w *work) missed(ctx context.Context) error {
 	if !w.Given.Pass {
 		return nil
 	}
@@ -142,9 +145,8 @@ func (w *work) sendsToEspo(in *store.Announcement) bool {
 // keepOrphan leaves an interrupted write as it is: a record that is restored in
 // EspoCRM comes back with its old link, or with none, and only the announcement knows
 // what was created for it or sent.
-func (w *work) keepOrphan() error {
+func (w *work) keepOrphan() {
 	in := w.Memory.Open
-	w.Result.Outcome = result.Skipped
 	w.Result.Reason.Text += " An interrupted write is kept in mind, should the record be restored."
 	id := in.AdvowareID
 	if id != 0 {
@@ -157,16 +159,12 @@ func (w *work) keepOrphan() error {
 	default:
 		w.Result.Reason.Text += " A record may have been created for it in Advoware, linked to nothing."
 	}
-	return nil
 }
 
 // closeOrphan ends the announcement of a run that died while the record was still in
 // EspoCRM: nothing can be finished any more, but what happened is told.
 func (w *work) closeOrphan(ctx context.Context) error {
-	in := w.Memory.Open
-	w.Result.Outcome = result.Skipped
-	w.Result.Reason.Text += " An interrupted write is closed."
-	e := w.History()
+	in, e := w.Memory.Open, w.History()
 	e.AdvowareID = in.AdvowareID
 	if in.Makes && in.AdvowareID != 0 {
 		w.Result.Reason.Text += fmt.Sprintf(" Advoware %d was created for it and is linked to nothing now.", in.AdvowareID)
@@ -185,34 +183,45 @@ func (w *work) closeOrphan(ctx context.Context) error {
 // has confirmed it.
 const ReasonNeedsYes = "needs_yes"
 
-// deleteAdvo removes the Advoware record of one that is gone from EspoCRM. What
-// somebody edited in Advoware since the last sync is not deleted, nor what has
-// been linked to another record meanwhile.
-func (w *work) deleteAdvo(ctx context.Context) error {
-	ids, err := w.Carriers(ctx, w.AdvowareID())
+// goneToo reports by do whether Advoware's record is to be deleted as well. What it is not
+// linked to for certain is not, nor what somebody has edited there since the last sync, or
+// linked to another record.
+func (w *work) goneToo(ctx context.Context) (do func(context.Context) error, err error) {
+	id := w.AdvowareID()
+	parked, failed := w.Memory.Parked, w.Memory.Failure
+	if parked != nil && parked.Doubtful || failed != nil && failed.Code == string(fault.CreateDoubt) {
+		w.Skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but whether it was linked to Advoware %d was in doubt: that one is kept.", id))
+		return nil, nil
+	}
+	ids, err := w.Carriers(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(ids) > 0 {
-		w.Skip("linked_elsewhere", fmt.Sprintf("Gone from EspoCRM, but Advoware %d belongs to %s %s now: it is kept.", w.AdvowareID(), w.Key.Entity, strings.Join(ids, ", ")))
-		return w.Drop(ctx)
+		w.Skip("linked_elsewhere", fmt.Sprintf("Gone from EspoCRM, but Advoware %d belongs to %s %s now: it is kept.", id, w.Key.Entity, strings.Join(ids, ", ")))
+		return w.Drop, nil
 	}
 	if err := w.ReadAdvo(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if w.Advo == nil {
-		w.Result.Outcome = result.Skipped
 		w.Result.Reason.Text += " It is gone from Advoware too; its memory is dropped."
-		return w.Drop(ctx)
+		return w.Drop, nil
 	}
 	if w.Base == nil || sides.AdvoMoved(w.Mapping, w.Base, &w.Advo.View) {
 		w.Skip("edited_since", "Gone from EspoCRM, but edited in Advoware since the last sync: it is kept.")
-		return nil
+		return nil, nil
 	}
 	if f := sides.NeverSynced(w.Mapping, w.Base, &w.Advo.View); f != "" {
 		w.Skip("never_synced", fmt.Sprintf("Gone from EspoCRM, but %s holds a value in Advoware that was never synced: it is kept.", f))
-		return nil
+		return nil, nil
 	}
+	w.Result.Outcome = result.Planned
+	return w.deleteAdvo, nil
+}
+
+// deleteAdvo removes the Advoware record of one that is gone from EspoCRM.
+func (w *work) deleteAdvo(ctx context.Context) error {
 	if w.req.NoDelete {
 		w.Skip(ReasonNeedsYes, fmt.Sprintf("Gone from EspoCRM. Deleting Advoware %d has to be confirmed: %s --yes", w.Advo.ID, w.Hint("sync")))
 		return nil
@@ -220,13 +229,17 @@ func (w *work) deleteAdvo(ctx context.Context) error {
 	if err := w.announceDelete(ctx); err != nil {
 		return err
 	}
-	err = w.Send(ctx, func(ctx context.Context) error {
+	err := w.Send(ctx, func(ctx context.Context) error {
 		return w.e.Advoware.Delete(ctx, w.Mapping.DeletePath(), strconv.FormatInt(w.Advo.ID, 10))
 	})
 	if w.paused(err) {
 		w.CloseWrites(record.Advoware, store.WriteNotDone)
 		w.Did.Attempt++
-		return w.deleteAdvo(ctx)
+		do, err := w.goneToo(ctx)
+		if do == nil || err != nil {
+			return err
+		}
+		return do(ctx)
 	} else if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}

@@ -39,7 +39,7 @@ func (w *work) plan(ctx context.Context) error {
 		return err
 	}
 	if w.Espo == nil {
-		return w.planGone()
+		return w.planGone(ctx)
 	}
 	if w.req.Action == ActionDelete {
 		return w.stillThere()
@@ -186,24 +186,13 @@ func hasField(cs []reconcile.Change, key string) bool {
 }
 
 // planGone is goneFromEspo without its writes.
-func (w *work) planGone() error {
-	d := reconcile.Decide(w.input())
-	w.tell(d)
-	if w.Memory.Base == nil && w.Memory.Open == nil {
-		return w.UnknownRecord()
+func (w *work) planGone(ctx context.Context) error {
+	if _, err := w.gone(ctx); err != nil {
+		return err
 	}
-	w.Result.Outcome = result.Skipped
-	deletes := w.e.cfg.OnMissingInEspocrm == MissingDelete || w.req.Action == ActionDelete
-	if deletes {
-		w.Result.Outcome, w.Result.Planned = result.Planned, result.UpdatedAdvoware
+	if w.Result.Outcome == result.Planned {
+		w.Result.Planned = result.UpdatedAdvoware
 		w.Result.Reason.Text += " The record in Advoware would be deleted."
-	}
-	if w.Memory.Base != nil {
-		id := w.Memory.Base.AdvowareID
-		w.Result.AdvowareID = &id
-		if !deletes {
-			w.Result.Reason.Text += keptText(id)
-		}
 	}
 	return nil
 }

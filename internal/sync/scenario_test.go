@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/reconcile"
@@ -340,6 +341,60 @@ func TestMissingInEspoCRM(t *testing.T) {
 			t.Error("an edited record was deleted")
 		}
 	})
+}
+
+// TestADeleteIsForetold: what check and a dry run say of a record that is gone from EspoCRM
+// is what the sync then does, and why.
+func TestADeleteIsForetold(t *testing.T) {
+	typed := func(r *rig.Rig, id string, _ int64) {
+		r.EditEspo(id, map[string]any{"advowareId": nil})
+		r.Tick(2 * time.Hour)
+		r.Sync(id)
+	}
+	for name, c := range map[string]struct {
+		before func(r *rig.Rig, id string, advo int64)
+		after  func(r *rig.Rig, advo int64)
+	}{
+		"deleted":     {},
+		"edited":      {after: func(r *rig.Rig, advo int64) { r.EditAdvo(advo, map[string]any{"telGesch": "0511 5"}) }},
+		"gone, too":   {after: func(r *rig.Rig, advo int64) { r.Advo.Delete(sandbox.BeteiligtePath, advo) }},
+		"number lost": {before: typed},
+		"linked to another": {before: func(r *rig.Rig, id string, _ int64) { r.Espo.SetField(rig.Type, id, "advowareId", nil) }, after: func(r *rig.Rig, advo int64) {
+			other := r.Person(map[string]any{"firstName": "Anna", "lastName": "Alt"})
+			r.Outcome(r.Desk.Link(t.Context(), desk.LinkRequest{Mapping: r.M, ID: other, AdvowareID: advo}), result.Adopted)
+		}},
+		"interrupted": {before: func(r *rig.Rig, id string, advo int64) {
+			r.EditEspo(id, map[string]any{"phone": "0511 1"})
+			r.Dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {})
+		}},
+		"interrupted, and edited": {before: func(r *rig.Rig, id string, advo int64) {
+			r.EditEspo(id, map[string]any{"phone": "0511 1"})
+			r.Dies(id, "PUT /relay", 1, simulation.DiesAfter, func() { r.EditAdvo(advo, map[string]any{"telGesch": "0511 2"}) })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rig.New(t, rig.Listing, rig.Policy(reconcile.Merge), func(r *rig.Rig) { r.Cfg.OnMissingInEspocrm = sync.MissingDelete })
+			id, advo := r.Linked()
+			if c.before != nil {
+				c.before(r, id, advo)
+			}
+			if err := r.Espo.Delete(rig.Type, id, "anna"); err != nil {
+				t.Fatal(err)
+			}
+			if c.after != nil {
+				c.after(r, advo)
+			}
+			plan, did := r.Plan(id), r.Sync(id)
+			want := plan.Outcome
+			if want == result.Planned {
+				want = plan.Planned
+			}
+			foretold := strings.ReplaceAll(plan.Reason.Text, "would be deleted", "is deleted")
+			if did.Outcome != want || did.Reason.Code != plan.Reason.Code || did.Reason.Text != foretold {
+				t.Errorf("foretold %s %+v\ndid %s %+v", want, plan.Reason, did.Outcome, did.Reason)
+			}
+		})
+	}
 }
 
 // TestLockHeldByOldHandler: its value is the word locked.
