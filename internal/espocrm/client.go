@@ -47,7 +47,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		http: transport.New(transport.Spec{
 			System:     fault.EspoCRM,
-			Refuses503: true, // maintenance mode answers before anything is read
+			Refuses503: "X-Status-Reason", // maintenance mode answers before anything is read
 			Secrets:    []string{cfg.APIKey, cfg.SecretKey},
 		}, cfg.Options),
 		notify: cfg.Notify,

@@ -126,7 +126,7 @@ func (c *Client) try(ctx context.Context, call Call, attempt int) *outcome {
 	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Body: body, secrets: c.known(call, f)}
 	a.RetryAfter = retryAfter(resp.Header)
 	c.budget.pauses(ctx, c.pause.note(a))
-	a.Doubt = call.write() && c.doubtful(a.Status)
+	a.Doubt = call.write() && c.doubtful(a)
 	return &outcome{attempt: attempt, answer: a, wait: a.RetryAfter}
 }
 
@@ -177,13 +177,12 @@ func readCapped(r io.Reader, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// doubtful reports whether a write answered with this status may have been
-// carried out all the same.
-func (c *Client) doubtful(status int) bool {
-	if status == http.StatusServiceUnavailable {
-		return !c.refuses503
-	}
-	return status >= 500
+// doubtful reports whether a write answered so may have been carried out all the same.
+func (c *Client) doubtful(a *Answer) bool { return a.Status >= 500 && !c.untouched(a) }
+
+// untouched: the system says that it is not available, and has not looked at the request.
+func (c *Client) untouched(a *Answer) bool {
+	return a.Status == http.StatusServiceUnavailable && c.refuses503 != "" && a.Said(c.refuses503) != ""
 }
 
 // Fault starts a *fault.Error for this system. The message is our own: what a

@@ -47,8 +47,9 @@ type Client struct {
 	opts   Options
 	http   *http.Client
 	pool   interface{ CloseIdleConnections() } // nil when the base was given
-	// refuses503 says that the system answers 503 before it touches anything.
-	refuses503 bool
+	// refuses503 is the header of a 503 that was sent before anything was touched; "": no
+	// 503 says that.
+	refuses503 string
 	secrets    secrets
 	pause      pause
 	budget     *budget
@@ -57,9 +58,11 @@ type Client struct {
 // Spec says what is particular to one system.
 type Spec struct {
 	System fault.System
-	// Refuses503: a 503 is sent before the request is processed, so a write that
-	// met one may be repeated (EspoCRM's maintenance mode).
-	Refuses503 bool
+	// Refuses503 is the header of a 503 that the system sends before it processes a
+	// request (EspoCRM's maintenance mode): a write that met one may be repeated. Without
+	// the header it is a web server's, which says so too of a request whose answer it lost:
+	// Apache of one that PHP-FPM has died over, or has not answered in time.
+	Refuses503 string
 	// Secrets are blotted out of all that a server says, should it echo them.
 	Secrets []string
 }

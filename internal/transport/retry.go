@@ -15,7 +15,7 @@ import (
 //	nothing was sent      yes    yes                  yes
 //	broken off, no answer yes    no, doubt            no, doubt
 //	429                   yes    yes                  no
-//	503                   yes    where it means that  no
+//	503                   yes    where it says that   no
 //	                             nothing was done
 //	502, 504              yes    no, doubt            no, doubt
 //	500                   once   no, doubt            no, doubt
@@ -62,7 +62,7 @@ func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 
 	case http.StatusTooManyRequests:
 		return !call.creates() && !(call.Prompt && o.wait > 0)
 	case http.StatusServiceUnavailable:
-		return !call.write() || !call.creates() && c.refuses503
+		return !call.write() || !call.creates() && c.untouched(o.answer)
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
 		return !call.write()
 	case http.StatusInternalServerError:

@@ -68,8 +68,15 @@ func fake(system fault.System, s *scripted, o Options) *Client {
 	if o.Rand == nil {
 		o.Rand = func() float64 { return 0.5 }
 	}
-	return New(Spec{System: system, Refuses503: system == fault.EspoCRM}, o)
+	spec := Spec{System: system}
+	if system == fault.EspoCRM {
+		spec.Refuses503 = reasonHeader
+	}
+	return New(spec, o)
 }
+
+// reasonHeader is that in which EspoCRM says that it is in maintenance mode.
+const reasonHeader = "X-Status-Reason"
 
 // TestWhatIsRepeated is the table in retry.go, row by row.
 func TestWhatIsRepeated(t *testing.T) {
@@ -87,7 +94,8 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"end of file", fails(io.ErrUnexpectedEOF), 2, 1, 1, 1, true, true, true},
 		{"time-out", hangs, 2, 1, 1, 1, true, true, true},
 		{"429", status(429), 2, 2, 1, 2, false, false, false},
-		{"503", status(503), 2, 2, 1, 1, false, true, false},
+		{"503 of EspoCRM", status(503, reasonHeader, "Application is in maintenance mode."), 2, 2, 1, 1, false, true, false},
+		{"503 of the web server", status(503), 2, 1, 1, 1, true, true, true},
 		{"502", status(502), 2, 1, 1, 1, true, true, true},
 		{"504", status(504), 2, 1, 1, 1, true, true, true},
 		{"500", status(500), 2, 1, 1, 1, true, true, true},

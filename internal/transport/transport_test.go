@@ -51,7 +51,7 @@ func TestWriteNeverResentOnDeadConnection(t *testing.T) {
 				}
 			}))
 			defer srv.Close()
-			c := New(Spec{System: fault.EspoCRM, Refuses503: true}, Options{Rand: func() float64 { return 0 }})
+			c := New(Spec{System: fault.EspoCRM, Refuses503: reasonHeader}, Options{Rand: func() float64 { return 0 }})
 			defer c.Close()
 			if _, err := c.Do(context.Background(), call(t, "GET", srv.URL+"/x", "")); err != nil {
 				t.Fatal(err)
