@@ -5,13 +5,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"advosync/internal/fault"
 )
 
 // Backup implements store.Backuper: a copy as of one moment, while others read and write.
-// The file appears as a whole, for its owner alone.
+// The file appears as a whole, for its owner alone. It takes the place of no store that is in
+// use, or whoever uses that one would go on with a file that nobody finds any more.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	const op = "back up the store"
+	if s.owns(path) || exists(path+"-wal") {
+		return &fault.Error{System: fault.Store, Code: "no_backup", Owner: fault.OwnerSystem, Op: op,
+			Message: path + " is a store itself, or belongs to one", Hint: "name another file, best on another disk"}
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".advosync-backup-*") // empty, and nobody else's: SQLite fills it
 	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
@@ -27,4 +35,16 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
+}
+
+// owns reports whether a name is that of the store's file, or of one that SQLite or a budget
+// keeps beside it.
+func (s *Store) owns(path string) bool {
+	suffix, like := strings.CutPrefix(filepath.Base(path), filepath.Base(s.path))
+	if !like || !slices.Contains([]string{"", "-wal", "-shm", "-journal", "-calls"}, suffix) {
+		return false
+	}
+	theirs, err := os.Stat(filepath.Dir(path))
+	ours, errOurs := os.Stat(filepath.Dir(s.path))
+	return err == nil && errOurs == nil && os.SameFile(theirs, ours)
 }
