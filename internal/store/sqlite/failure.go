@@ -47,7 +47,8 @@ func code(err error) int {
 }
 
 const (
-	hintRestore = "put the file aside and restore it from a backup, or let advosync start a new one: " +
+	// hintRestore names the -wal, which SQLite would mix into the file that is put in its place.
+	hintRestore = "put the file aside, and with it those beside it that end in -wal and -shm; restore it from a backup, or let advosync start a new one: " +
 		"without its memory it compares everything once, by the careful rules"
 	messageFull = "the disk is full"
 	hintFull    = "free some space; nothing was half written"
