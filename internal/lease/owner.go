@@ -43,10 +43,10 @@ func Dead(o, self store.Owner) bool {
 	switch {
 	case theirs.machine != ours.machine:
 		return false // two machines of the same name
+	case theirs.space != ours.space:
+		return false // another container: perhaps on another host, which has its machine's id from the image
 	case theirs.boot != ours.boot:
 		return ours.machine != "" // this machine has been started anew since
-	case theirs.space != ours.space:
-		return false
 	}
 	start, alive := inspect(o.PID)
 	return !alive || start != "" && theirs.start != "" && start != theirs.start

@@ -47,6 +47,7 @@ func TestDead(t *testing.T) {
 		{"another host", func(h *store.Owner, _ *origin) { h.Host, h.PID = "elsewhere", gone.Process.Pid }, false},
 		{"another machine of the same name", func(h *store.Owner, o *origin) { o.machine, h.PID = "other", gone.Process.Pid }, false},
 		{"another container", func(h *store.Owner, o *origin) { o.space, h.PID = "pid:[1]", gone.Process.Pid }, false},
+		{"a container from the same image on another host", func(_ *store.Owner, o *origin) { o.space, o.boot = "pid:[1]", "theirs" }, false},
 		{"start not known", func(_ *store.Owner, o *origin) { o.start = "" }, false},
 		{"no pid", func(h *store.Owner, _ *origin) { h.PID = 0 }, false},
 		{"no host", func(h *store.Owner, _ *origin) { h.Host = "" }, false},
