@@ -65,6 +65,21 @@ type incident struct {
 	Closed map[string]time.Time `json:"closed,omitempty"`
 }
 
+// noLaterThan cuts what was stamped by a clock that was ahead: nobody would be told until
+// that time has come.
+func (i *incident) noLaterThan(at time.Time) {
+	for _, stamp := range []*time.Time{&i.Since, &i.Gone} {
+		if stamp.After(at) {
+			*stamp = at
+		}
+	}
+	for target, told := range i.Told {
+		if told.After(at) {
+			i.Told[target] = at
+		}
+	}
+}
+
 const keyPrefix = "alert:"
 
 // sendTime bounds what all targets together may take.
@@ -123,6 +138,9 @@ func (k *Keeper) zone() *time.Location {
 
 // follow brings the incidents up to what holds now.
 func (k *Keeper) follow(known map[string]*incident, now []Condition, at time.Time) {
+	for _, i := range known {
+		i.noLaterThan(at)
+	}
 	holds := map[string]bool{}
 	for _, c := range now {
 		holds[c.Key] = true

@@ -131,6 +131,29 @@ func TestQuietHours(t *testing.T) {
 	}
 }
 
+// TestAClockThatWasAhead: what was noticed or told by a clock that was a year ahead is
+// told as ever once the clock is right.
+func TestAClockThatWasAhead(t *testing.T) {
+	m := &mailbox{name: "m"}
+	o := newOffice(memory.New(nil), m)
+	down := Condition{Key: "system/x", Text: "x is down", Patient: true}
+	waits := Condition{Key: "conflict/B/1", Text: "B 1: a conflict waits"}
+	const year = 365 * 24 * time.Hour
+	o.pass(t, year, down, waits)
+	if got := m.taken(); len(got) != 1 || strings.Contains(got[0], "x is down") {
+		t.Fatalf("%q", got)
+	}
+	o.pass(t, -year, down, waits)
+	o.pass(t, 15*time.Minute, down, waits)
+	if got := m.taken(); len(got) != 1 || !strings.Contains(got[0], "x is down") {
+		t.Errorf("of the outage: %q", got)
+	}
+	o.pass(t, 24*time.Hour, down, waits)
+	if got := m.taken(); len(got) != 1 || !strings.Contains(got[0], "still: B 1") {
+		t.Errorf("a day later: %q", got)
+	}
+}
+
 // A target that takes nothing keeps nothing from the others, and hears of it later.
 func TestEachTargetHearsOnce(t *testing.T) {
 	good, bad := &mailbox{name: "good"}, &mailbox{name: "bad", deaf: true}
