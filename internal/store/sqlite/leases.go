@@ -17,11 +17,21 @@ import (
 // whose record needs nothing more is asked for by nobody.
 const forgotten = time.Hour
 
+// holder is the owner of a lease as it is stored.
+type holder struct {
+	store.Owner
+	Life int64 `json:"life"` // microseconds; nobody who holds it believes in it for longer
+}
+
+// cutAhead has a lease that a clock which was ahead has stamped end when its life is over
+// from now on: whoever it was may never come back.
+const cutAhead = "UPDATE leases SET expires = ?1 + json_extract(owner, '$.life') WHERE expires > ?1 + json_extract(owner, '$.life')"
+
 // Acquire takes free and expired keys.
 func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, ttl time.Duration) ([]store.Lease, []store.Lock, error) {
 	var granted []store.Lease
 	var held []store.Lock
-	ownerDoc, err := json.Marshal(owner)
+	ownerDoc, err := json.Marshal(holder{owner, ttl.Microseconds()})
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode owner: %w", err)
 	}
@@ -29,6 +39,9 @@ func (s *Store) Acquire(ctx context.Context, keys []string, owner store.Owner, t
 		granted, held = nil, nil
 		now := s.now()
 		if _, err := t.exec("DELETE FROM leases WHERE expires <= ?", store.Micros(now.Add(-forgotten))); err != nil {
+			return err
+		}
+		if _, err := t.exec(cutAhead, store.Micros(now)); err != nil {
 			return err
 		}
 		for _, key := range keys {

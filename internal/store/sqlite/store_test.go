@@ -65,3 +65,30 @@ func TestForgottenLockIsTakenOut(t *testing.T) {
 		t.Errorf("%d locks after an hour and a half, want 1", n)
 	}
 }
+
+// A lock of a process that died while the clock was a year ahead, of which nobody can tell
+// that it is dead, is waited for no longer than as if it had been taken now.
+func TestALockOfAClockThatWasAhead(t *testing.T) {
+	clock := &storetest.Clock{}
+	s := open(t, filepath.Join(t.TempDir(), "state.db"), sqlite.Options{Now: clock.Now})
+	defer closed(t, s)
+	const key, life, year = "sync_lock:e:dead", 5 * time.Minute, 365 * 24 * time.Hour
+	taken := func(after time.Duration, owner string) bool {
+		t.Helper()
+		clock.Pass(after)
+		granted, _, err := s.Acquire(t.Context(), []string{key}, storetest.Owner(owner), life)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(granted) == 1
+	}
+	if !taken(year, "dead") {
+		t.Fatal("not taken")
+	}
+	if taken(-year, "next") || taken(life-time.Second, "next") {
+		t.Error("taken while its holder may live")
+	}
+	if !taken(time.Second, "next") {
+		t.Error("not free after its life")
+	}
+}
