@@ -1,11 +1,14 @@
 package redis_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	client "github.com/redis/go-redis/v9"
 
 	"advosync/internal/fault"
@@ -113,6 +116,29 @@ func TestEvictedMemoryIsNotNothing(t *testing.T) {
 	}
 	if got, err := s.Load(t.Context(), key); err != nil || got.Lost {
 		t.Errorf("remembered anew: %+v, %v", got, err)
+	}
+}
+
+// What was evicted of a history keeps nobody from forgetting the rest, nor for ever.
+func TestForgottenAfterAnEviction(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr(), redis.Options{})
+	defer func() { _ = s.Close() }()
+	es := make([]store.Entry, 501) // more than are erased at once
+	for i := range es {
+		es[i] = store.Entry{ID: fmt.Sprintf("e%03d", i), At: time.Unix(int64(i+1), 0), Run: "r", Entity: "E", RecordID: "a"}
+	}
+	if err := s.Append(t.Context(), es...); err != nil {
+		t.Fatal(err)
+	}
+	m.Del("advosync:history")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := s.Forget(ctx, store.Key{Entity: "E", ID: "a"}); err != nil {
+		t.Error(err)
+	}
+	if left := m.Exists("advosync:history:rec:E:a"); left {
+		t.Error("the ids of the forgotten entries are still there")
 	}
 }
 

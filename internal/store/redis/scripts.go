@@ -174,8 +174,11 @@ const pruneLua = `
 return erase(KEYS[1], KEYS[2], KEYS[3], redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2]))`
 
 // KEYS: history, times, entities, the record's index. ARGV: how many at most.
+// Ids whose entries were evicted are taken out, too, or they would be met again for ever.
 const forgetLua = `
-return erase(KEYS[1], KEYS[2], KEYS[3], redis.call('ZRANGE', KEYS[4], 0, tonumber(ARGV[1]) - 1))`
+local ids = redis.call('ZRANGE', KEYS[4], 0, tonumber(ARGV[1]) - 1)
+redis.call('ZREMRANGEBYRANK', KEYS[4], 0, #ids - 1)
+return erase(KEYS[1], KEYS[2], KEYS[3], ids)`
 
 // Values are found through a sorted set of their keys, and those that expire
 // through a second one, by the writer's clock: it only says where to look, a
