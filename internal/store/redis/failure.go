@@ -23,8 +23,10 @@ func (s *Store) failure(ctx context.Context, op string, err error) error {
 		return err
 	}
 	if e := store.Interruption(ctx, op); e != nil {
-		if f := fault.As(e); f != nil {
-			f.Doubt = f.Doubt || errors.Is(err, errDoubt)
+		if f := fault.As(e); f != nil && errors.Is(err, errDoubt) {
+			of := *f // the cause is that of others, too
+			of.Doubt = true
+			return &of
 		}
 		return e
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,27 @@ func TestDoubt(t *testing.T) {
 	_, err = redis.Open(t.Context(), gone, redis.Options{})
 	if f := fault.As(err); f == nil || f.Code != fault.StoreBroken || f.Doubt || !strings.Contains(f.Message, "cannot be reached") {
 		t.Errorf("opening: %v", err)
+	}
+}
+
+// What ends a context ends other calls, too: the doubt about one is none about them.
+func TestDoubtOfOneCall(t *testing.T) {
+	s, w, _ := lossy(t)
+	cause := &fault.Error{System: fault.Store, Code: fault.LeaseLost, Owner: fault.OwnerSystem}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	const all = 1000
+	w.Lose.Store(all)
+	done := make(chan error)
+	go func() { done <- s.Put(ctx, "k", nil, 0) }()
+	for w.Lose.Load() == all {
+		runtime.Gosched()
+	}
+	cancel(cause)
+	if f := fault.As(<-done); f == nil || f.Code != fault.LeaseLost || !f.Doubt {
+		t.Errorf("%+v", f)
+	}
+	if cause.Doubt {
+		t.Error("every call that the same loss ends counts as one that may have happened")
 	}
 }
 
