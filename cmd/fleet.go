@@ -63,13 +63,14 @@ func (a *app) withFleet(ctx context.Context, names []string, readOnly bool, run 
 	if err != nil {
 		return err
 	}
-	queue, err := openQueue(cfgs[0])
-	if err != nil {
-		return err
-	}
-	defer func() { _ = queue.Close() }()
+	all := queues{}
+	defer all.close()
 	var offices []fleetOffice
 	for _, cfg := range cfgs {
+		queue, err := all.of(cfg)
+		if err != nil {
+			return err
+		}
 		st, err := openStore(ctx, cfg, readOnly)
 		if err != nil {
 			return err

@@ -52,8 +52,31 @@ func openQueue(cfg *config.Config) (*fleet.Asynq, error) {
 	return q, nil
 }
 
-// queueOf is the name of an office's queue.
-func queueOf(cfg *config.Config) string { return cmp.Or(cfg.Office, cfg.Store.Prefix, "advosync") }
+// queues are those of several offices, one for each Redis.
+type queues map[string]*fleet.Asynq
+
+// of is an office's.
+func (q queues) of(cfg *config.Config) (*fleet.Asynq, error) {
+	at := cfg.Redis.URL.Reveal()
+	if q[at] == nil {
+		opened, err := openQueue(cfg)
+		if err != nil {
+			return nil, err
+		}
+		q[at] = opened
+	}
+	return q[at], nil
+}
+
+func (q queues) close() {
+	for _, one := range q {
+		_ = one.Close()
+	}
+}
+
+// queueOf is the name of an office's queue: that of its store. Two installations on one Redis
+// may call an office the same, and each would take the other's chunks for its own.
+func queueOf(cfg *config.Config) string { return cmp.Or(cfg.Store.Prefix, "advosync") }
 
 // officeFleet is the fleet as a planner of one office sees it.
 type officeFleet struct {

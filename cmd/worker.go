@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"advosync/internal/batch"
 	"advosync/internal/config"
@@ -96,28 +99,35 @@ func (a *app) worker(ctx context.Context, names []string, slots int) error {
 	if err != nil {
 		return err
 	}
-	queue, err := openQueue(cfgs[0])
-	if err != nil {
-		return err
-	}
-	defer func() { _ = queue.Close() }()
+	all := queues{}
+	defer all.close()
 	run := a.newRunID()
-	byQueue := map[string]*officeWorker{}
+	byQueue := map[*fleet.Asynq]map[string]*officeWorker{}
 	var errs []error
 	for _, cfg := range cfgs {
-		o, err := a.openOffice(ctx, cfg, run)
+		queue, err := all.of(cfg)
+		var o *officeWorker
+		if err == nil {
+			o, err = a.openOffice(ctx, cfg, run)
+		}
+		if err != nil && len(cfgs) == 1 {
+			return err
+		}
 		if err != nil { // one that cannot be opened does not hold up the others
 			a.log.Warn("chunks of this office are not taken", "office", cfg.Office, "error", err.Error())
 			errs = append(errs, err)
 			continue
 		}
 		defer a.closeSession(o.session.(session))
-		byQueue[queueOf(cfg)] = o
+		if byQueue[queue] == nil {
+			byQueue[queue] = map[string]*officeWorker{}
+		}
+		byQueue[queue][queueOf(cfg)] = o
 	}
 	if len(byQueue) == 0 {
 		return errors.Join(errs...)
 	}
-	return a.labor(ctx, queue, byQueue, slots)
+	return a.labor(ctx, byQueue, slots)
 }
 
 func (a *app) openOffice(ctx context.Context, cfg *config.Config, run string) (*officeWorker, error) {
@@ -132,21 +142,26 @@ func (a *app) openOffice(ctx context.Context, cfg *config.Config, run string) (*
 	return &officeWorker{cfg: cfg, session: l, worker: l.Worker()}, nil
 }
 
-// labor takes chunks until a signal comes.
-func (a *app) labor(ctx context.Context, queue fleet.Queue, byQueue map[string]*officeWorker, slots int) error {
-	work := fleet.Work{Slots: slots, Grace: grace + 5*time.Second}
-	for name := range byQueue {
-		work.Offices = append(work.Offices, name)
+// labor takes chunks of each queue's offices until a signal comes.
+func (a *app) labor(ctx context.Context, byQueue map[*fleet.Asynq]map[string]*officeWorker, slots int) error {
+	var offices []*officeWorker
+	var names []string
+	for _, of := range byQueue {
+		for _, o := range of {
+			offices, names = append(offices, o), append(names, officeName(o.cfg))
+		}
 	}
-	slices.Sort(work.Offices)
-	work.Trouble = func(text string) { a.log.Warn("the queue: " + fault.Clean(text, 300)) }
-	work.Do = func(ctx context.Context, office string, body []byte, last bool) error {
-		return a.workChunk(ctx, byQueue[office], body, last)
-	}
+	slices.Sort(names)
 	notify := func(state string) { _, _ = daemon.SdNotify(false, state) }
+	var ready atomic.Int32
+	work := fleet.Work{Slots: slots, Grace: grace + 5*time.Second}
+	work.Trouble = func(text string) { a.log.Warn("the queue: " + fault.Clean(text, 300)) }
 	work.Ready = func() {
-		notify(daemon.SdNotifyReady + "\nSTATUS=takes chunks of " + strings.Join(work.Offices, ", "))
-		a.log.Info("worker takes chunks", "offices", strings.Join(work.Offices, ","), "slots", slots)
+		if int(ready.Add(1)) < len(byQueue) {
+			return
+		}
+		notify(daemon.SdNotifyReady + "\nSTATUS=takes chunks of " + strings.Join(names, ", "))
+		a.log.Info("worker takes chunks", "offices", strings.Join(names, ","), "slots", slots)
 	}
 	defer notify(daemon.SdNotifyStopping)
 	defer a.onSignal(ctx)()
@@ -154,13 +169,22 @@ func (a *app) labor(ctx context.Context, queue fleet.Queue, byQueue map[string]*
 	defer stop()
 	go every(beating, workerPulse, func() { notify(daemon.SdNotifyWatchdog) })
 	tell := func() {
-		for _, o := range byQueue {
+		for _, o := range offices {
 			a.tellHost(beating, o)
 		}
 	}
 	tell()
 	go every(beating, hostTold, tell)
-	return queueFault(queue.Work(ctx, work))
+	laboring, ctx := errgroup.WithContext(ctx)
+	for queue, of := range byQueue {
+		work := work
+		work.Offices = slices.Sorted(maps.Keys(of))
+		work.Do = func(ctx context.Context, office string, body []byte, last bool) error {
+			return a.workChunk(ctx, of[office], body, last)
+		}
+		laboring.Go(func() error { return queueFault(queue.Work(ctx, work)) })
+	}
+	return laboring.Wait()
 }
 
 // every does something again and again until ctx ends.
