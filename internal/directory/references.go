@@ -83,25 +83,36 @@ func linkedTo(m store.Memory) int64 {
 	return 0
 }
 
-// UserID is a user of EspoCRM by a word in an attribute, without regard to case.
-func (r *references) UserID(attribute, word string) (string, error) {
+// UserID is the one user of EspoCRM with a word in an attribute, without regard to case; ""
+// where there is none, and where there are two: an address may be shared, and neither of
+// them is known to be meant.
+func (r *references) UserID(attribute, word string) (id string, err error) {
 	users, err := r.d.people.all(r.ctx, r.d, CatalogAge)
 	for _, u := range users {
-		if text, _ := u.Text(attribute); strings.EqualFold(strings.TrimSpace(text), word) {
-			id, _ := u.Text("id")
-			return id, nil
+		text, _ := u.Text(attribute)
+		if !strings.EqualFold(strings.TrimSpace(text), word) {
+			continue
 		}
+		if id != "" {
+			return "", nil
+		}
+		id, _ = u.Text("id")
 	}
-	return "", err
+	return id, err
 }
 
-// UserWord is an attribute of a user.
+// UserWord is that attribute of a user, "" where it does not lead back to him.
 func (r *references) UserWord(attribute, id string) (string, error) {
 	users, err := r.d.people.all(r.ctx, r.d, CatalogAge)
 	for _, u := range users {
 		if has, _ := u.Text("id"); has == id {
 			text, _ := u.Text(attribute)
-			return strings.TrimSpace(text), nil
+			word := strings.TrimSpace(text)
+			back, err := r.UserID(attribute, word)
+			if back != id {
+				word = ""
+			}
+			return word, err
 		}
 	}
 	return "", err

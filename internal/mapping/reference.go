@@ -110,7 +110,7 @@ func (p *parsing) reference(n strictyaml.Node, l *line, m *Mapping) {
 // waits says for what a reference waits.
 func (r *reference) waits() string {
 	if r.user != "" {
-		return "names a user whom EspoCRM does not have, or not with a " + r.user
+		return "names a user whom EspoCRM does not have, or not with a " + r.user + " of his own"
 	}
 	return "waits: the record of " + r.entity + " that it leads to is not linked yet"
 }

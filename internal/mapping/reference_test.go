@@ -100,8 +100,8 @@ func TestReferencesThatWait(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"accountId~firmaNr": "waits: the record of Firma that it leads to is not linked yet",
-		"assignedUserId~sb": "names a user whom EspoCRM does not have, or not with a userName",
-		"ownerId~inhaber":   "names a user whom EspoCRM does not have, or not with a userName",
+		"assignedUserId~sb": "names a user whom EspoCRM does not have, or not with a userName of his own",
+		"ownerId~inhaber":   "names a user whom EspoCRM does not have, or not with a userName of his own",
 	} {
 		for side, v := range map[string]error{"EspoCRM": e.Broken[key], "Advoware": a.Broken[key]} {
 			if v == nil || !strings.HasSuffix(v.Error(), want) || !fault.OwnedByRecord(v) {
