@@ -532,6 +532,30 @@ func TestSignInRefused(t *testing.T) {
 	}
 }
 
+// TestARefusedSignInIsNotForEver: a process that lives for weeks tries again, once in a
+// quarter of an hour, and goes on when the password is in order.
+func TestARefusedSignInIsNotForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice()
+		good := o.signIn
+		o.signIn = func(int) (int, string) { return 400, "Falscher Name oder falsches Kennwort" }
+		c := newClient(t, o)
+		for range 60 {
+			if _, err := c.Get(t.Context(), path, "7"); !fault.Is(err, fault.Unauthorized) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if o.signIns != 4 {
+			t.Errorf("%d sign-ins in an hour of refusals", o.signIns)
+		}
+		o.signIn = good
+		if _, err := c.Get(t.Context(), path, "7"); err != nil {
+			t.Errorf("the password is in order: %v", err)
+		}
+	})
+}
+
 func TestLifetime(t *testing.T) {
 	now := time.Date(2026, 8, 30, 12, 0, 0, 0, time.UTC)
 	for _, row := range []struct {

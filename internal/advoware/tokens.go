@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/transport"
 )
 
 // TokenCache keeps the token outside the process: fetching one is slow and
@@ -37,9 +38,8 @@ type tokens struct {
 	mu      sync.Mutex
 	current grant
 	flight  *renewal
-	// denied: the credentials were refused. They are not tried again in this
-	// process, so that no account gets locked.
-	denied *fault.Error
+	// denied: the credentials were refused.
+	denied transport.Refusal
 }
 
 // renewal is one fetch under way.
@@ -67,9 +67,9 @@ const (
 func (t *tokens) get(ctx context.Context, refused string, ahead time.Duration) (string, error) {
 	for {
 		t.mu.Lock()
-		if t.denied != nil {
+		if denied := t.denied.Stands(t.now()); denied != nil {
 			defer t.mu.Unlock()
-			return "", t.denied
+			return "", denied
 		}
 		if t.usable(t.current, refused, ahead) {
 			defer t.mu.Unlock()
@@ -122,7 +122,7 @@ func (t *tokens) lead(ctx context.Context, r *renewal, refused string, ahead tim
 			t.current = r.got
 		}
 		if f := fault.As(r.err); f != nil && f.Code == fault.Unauthorized {
-			t.denied = f
+			t.denied.Keep(f, t.now())
 		}
 		t.flight = nil
 		close(r.done)

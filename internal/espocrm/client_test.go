@@ -185,6 +185,31 @@ func TestOneRefusalStopsEverything(t *testing.T) {
 	})
 }
 
+// TestARefusalIsNotForEver: a process that lives for weeks asks again, once in a quarter of
+// an hour, and goes on when the key is in order.
+func TestARefusalIsNotForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent, status := 0, 401
+		c := newClient(t, roundTrip(func(*http.Request) *http.Response {
+			sent++
+			return respond(status, nil, `{"id":"`+id1+`"}`)
+		}))
+		for range 60 {
+			if _, err := c.Get(context.Background(), "CBeteiligte", id1); !fault.Is(err, fault.Unauthorized) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if sent != 4 {
+			t.Errorf("%d requests in an hour of refusals", sent)
+		}
+		status = 200
+		if _, err := c.Get(context.Background(), "CBeteiligte", id1); err != nil {
+			t.Errorf("the key is in order: %v", err)
+		}
+	})
+}
+
 type roundTrip func(*http.Request) *http.Response
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }

@@ -3,20 +3,22 @@ package espocrm
 import (
 	"context"
 	"sync"
+	"time"
 
 	"advosync/internal/fault"
+	"advosync/internal/transport"
 )
 
 // gate keeps bad credentials from locking this address out: eleven refusals in
 // a minute and EspoCRM refuses everybody behind it, with good keys too. Until the
 // credentials have once been accepted one call goes at a
-// time, and after one refusal none goes at all.
+// time, and after one refusal none goes for transport.RefusedFor.
 type gate struct {
 	turn chan struct{} // holds one token while nobody is trying
 
 	mu     sync.Mutex
 	open   bool
-	denied *fault.Error
+	denied transport.Refusal
 }
 
 func newGate() *gate {
@@ -29,8 +31,8 @@ func newGate() *gate {
 func (g *gate) state() (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.denied != nil {
-		return false, g.denied
+	if denied := g.denied.Stands(time.Now()); denied != nil {
+		return false, denied
 	}
 	return g.open, nil
 }
@@ -64,8 +66,9 @@ func (g *gate) enter(ctx context.Context) (leave func(denied *fault.Error, prove
 func (g *gate) settle(denied *fault.Error, proven bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if denied != nil && g.denied == nil {
-		g.denied = denied
+	if denied != nil {
+		g.denied.Keep(denied, time.Now())
+		g.open = false
 	}
 	g.open = g.open || proven
 }
