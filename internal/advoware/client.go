@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"advosync/internal/callcount"
@@ -52,6 +53,8 @@ type Client struct {
 	http   *transport.Client
 	fixed  bases // what the configuration sets; nil members are discovered
 	found  *transport.Once[bases]
+	former bases       // those before the last look; of the one who fetches
+	moved  atomic.Bool // there was no connection: the office may have other addresses by now
 	tokens *tokens
 	pulse  pulse
 	// written are the records whose last call was a PUT.
@@ -124,6 +127,9 @@ type request struct {
 // send carries one call with a token. A 401 comes before anything is done, so
 // after it one new token and one repeat are safe for every method.
 func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error) {
+	if r.method == http.MethodGet && c.moved.Swap(false) { // never between a read and its write
+		c.found.Forget()
+	}
 	u, err := c.resolve(ctx, r)
 	if err != nil {
 		return nil, err
@@ -135,6 +141,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 	for again := false; ; {
 		token, err := c.tokens.get(ctx, refused, ahead)
 		if err != nil {
+			c.missed(err)
 			return nil, c.forOp(ctx, r.op, err)
 		}
 		a, err := c.http.Do(ctx, c.call(r, u, token))
@@ -144,6 +151,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		c.pulse.note(r.method, err == nil && a.OK(), false, c.cfg.Now())
 		switch {
 		case err != nil:
+			c.missed(err)
 			return nil, err
 		case a.OK() && !again && c.late(r):
 			again = true
@@ -154,6 +162,13 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 			return nil, c.tokenRefused(r.op, a)
 		}
 		refused = token
+	}
+}
+
+// missed notes that there was no connection to an address of the office.
+func (c *Client) missed(err error) {
+	if fault.Is(err, fault.Unreachable) {
+		c.moved.Store(true)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -555,6 +556,44 @@ func TestARefusedSignInIsNotForEver(t *testing.T) {
 		}
 	})
 }
+
+// TestAnOfficeThatMoves: a process that lives for weeks looks for the office's addresses
+// again once it cannot connect, and keeps them while the configurator is away.
+func TestAnOfficeThatMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice()
+		gone := map[string]bool{}
+		c := newClient(t, o, func(cfg *Config) {
+			cfg.Base = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if gone[r.URL.Host] {
+					return nil, syscall.ECONNREFUSED
+				}
+				return o.RoundTrip(r)
+			})
+		})
+		get := func() error { _, err := c.Get(t.Context(), path, "7"); return err }
+		if err := get(); err != nil {
+			t.Fatal(err)
+		}
+		gone["relay.example.test:90"] = true
+		if err := get(); !fault.Is(err, fault.Unreachable) {
+			t.Fatal(err)
+		}
+		gone["www2.advo-net.net"] = true
+		if err := get(); !fault.Is(err, fault.Unreachable) || !strings.Contains(err.Error(), "relay.example.test") {
+			t.Fatalf("the configurator is away, too: %v", err)
+		}
+		gone["www2.advo-net.net"] = false
+		o.configure = `{"connectorUrl":"https://new.example.test:88/","securityGateway":"https://security.example.test/"}`
+		if err := get(); err != nil || o.seen[len(o.seen)-1].URL.Host != "new.example.test:88" {
+			t.Fatalf("the office has moved: %v", err)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestLifetime(t *testing.T) {
 	now := time.Date(2026, 8, 30, 12, 0, 0, 0, time.UTC)
