@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +33,26 @@ type empty struct {
 // plain is the codec of a type of which nothing else is said.
 func plain(t Type) *codec {
 	return &codec{typ: t, zone: officeZone, region: officeRegion, scale: -1}
+}
+
+// said is what the mapping says of how values are read, besides their type.
+func (c *codec) said() (parts []string) {
+	if (c.typ == Date || c.typ == Datetime) && c.zone.String() != officeZone.String() {
+		parts = append(parts, "zone", c.zone.String())
+	}
+	if c.region != officeRegion {
+		parts = append(parts, "region", c.region)
+	}
+	if c.scale >= 0 {
+		parts = append(parts, "scale", strconv.Itoa(c.scale))
+	}
+	if c.separator != "" {
+		parts = append(parts, "separator", c.separator)
+	}
+	for _, e := range c.empties {
+		parts = append(parts, "empty", e.text)
+	}
+	return parts
 }
 
 // canonical is the one normaliser for both systems and the base. It is

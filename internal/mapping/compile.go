@@ -334,7 +334,8 @@ func (m *Mapping) fingerprintOf() string {
 	for i := range m.lines {
 		l := &m.lines[i]
 		kinds := slices.Sorted(slices.Values(l.kinds))
-		fields = append(fields, hash(append([]string{l.Key, l.Def, string(l.Type), string(l.Direction)}, kinds...)...))
+		parts := append([]string{l.Key, l.Def, string(l.Type), string(l.Direction)}, kinds...)
+		fields = append(fields, hash(append(parts, l.codec.said()...)...))
 	}
 	sort.Strings(fields)
 	parts = append(parts, fields...)

@@ -129,8 +129,8 @@ func (m *Mapping) Kinds() []string {
 }
 
 // Fingerprint changes when a stored base may no longer mean the same: names,
-// types, directions, tables, expressions, kinds and their conditions. Comments,
-// the order of fields, match, list, groups and policies do not count.
+// types with what they need to know, directions, tables, expressions, kinds and their
+// conditions. Comments, the order of fields, match, list, groups and policies do not count.
 func (m *Mapping) Fingerprint() string { return m.fingerprint }
 
 // Warnings are lint's findings that do not make the mapping unusable.

@@ -535,6 +535,7 @@ func TestFingerprint(t *testing.T) {
 		{"order of fields", "  - {espocrm: name, advoware: name}\n  - {espocrm: zip, advoware: adresse.plz}\n", "  - {espocrm: zip, advoware: adresse.plz}\n  - {espocrm: name, advoware: name}\n"},
 		{"order of a table", "{Mr.: Herr, Mrs.: Frau}", "{Mrs.: Frau, Mr.: Herr}"},
 		{"list", "row_id: rowId}", "row_id: rowId, list: {}}"},
+		{"the zone that counts anyway", "match:", "zone: Europe/Berlin\nmatch:"},
 	}
 	for _, tt := range same {
 		if got := parse(t, strings.Replace(wide, tt.old, tt.new, 1)).Fingerprint(); got != base {
@@ -543,6 +544,10 @@ func TestFingerprint(t *testing.T) {
 	}
 	other := []struct{ name, old, new string }{
 		{"type", "honorarsatz, type: float", "honorarsatz, type: string"},
+		{"scale", "honorarsatz, type: float", "honorarsatz, type: float, scale: 2"},
+		{"empty", "geburtsdatum, type: date", "geburtsdatum, type: date, empty: ['1900-01-01']"},
+		{"zone of a field", "gesehen, type: datetime", "gesehen, type: datetime, zone: UTC"},
+		{"zone", "match:", "zone: Europe/London\nmatch:"},
 		{"table", "Mrs.: Frau", "Mrs.: Fr."},
 		{"direction", "bemerkung, direction: to_advoware", "bemerkung"},
 		{"expression", "upper(name)", "lower(name)"},

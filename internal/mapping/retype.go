@@ -2,8 +2,8 @@ package mapping
 
 import "advosync/internal/record"
 
-// Retyped is a base's pair of a field, stored under another type of it, as the type in
-// force reads it. A half that it cannot read is known to nobody.
+// Retyped is a base's pair of a field, stored under another type of it (or scale, region,
+// empty values), as the one in force reads it. A half that it cannot read is known to nobody.
 func (m *Mapping) Retyped(key string, p record.Pair) record.Pair {
 	i, ok := m.byKey[key]
 	if !ok {
@@ -17,7 +17,7 @@ func (l *line) retyped(v record.Value) record.Value {
 	if l.table != nil || l.ref != nil || l.lens != nil && l.lens.advoSpace() || v.IsUnmapped() || !v.HasText() && !v.IsEmpty() {
 		return v
 	}
-	again, why := l.codec.canonical(scalar{scalarText, v.Text()}) // an empty bool is false
+	again, why := l.codec.canonical(scalar{scalarNumber, v.Text()}) // an empty bool is false; 1.905 is no thousand here
 	if why != "" {
 		return record.Unknown()
 	}

@@ -1,6 +1,7 @@
 package sides_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,35 @@ func TestUsable(t *testing.T) {
 	}
 	if sides.Usable(m, nil) != nil {
 		t.Error("no base is usable")
+	}
+}
+
+// A base is read as the mapping in force reads: a scale, or a value that means empty, that
+// is new in the mapping is nobody's edit.
+func TestABaseUnderAnotherScale(t *testing.T) {
+	const fields = `entity: Akte
+espocrm: {type: CAkte}
+advoware: {path: api/akten, id: nr, row_id: rowId}
+fields:
+  - {espocrm: amount, advoware: wert, type: decimal}
+  - {espocrm: floor, advoware: stock, type: int}
+`
+	former := parsed(t, fields)
+	m := parsed(t, strings.NewReplacer("decimal}", "decimal, scale: 2}", "int}", "int, empty: [0]}").Replace(fields))
+	b := sides.Clone(nil)
+	b.Mapping = former.Fingerprint()
+	sides.Set(former, b, "amount~wert", pair("19.905", "19.905"))
+	sides.Set(former, b, "floor~stock", pair("0", "0"))
+	e, err := m.ReadEspo(object(t, map[string]any{"amount": 19.905, "floor": 0}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := m.ReadAdvo(object(t, map[string]any{"wert": 20, "stock": 0}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sides.Usable(m, b); sides.EspoMoved(m, got, &e) || !sides.AdvoMoved(m, got, &a) {
+		t.Errorf("an edit in Advoware alone: EspoCRM has moved %v, Advoware %v", sides.EspoMoved(m, got, &e), sides.AdvoMoved(m, got, &a))
 	}
 }
 
