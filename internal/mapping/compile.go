@@ -75,13 +75,19 @@ func (p *parsing) row(t *table, l *line, pair strictyaml.Pair) bool {
 	} else {
 		t.backward[advo] = espo
 	}
-	if advo.IsEmpty() && !espo.IsEmpty() {
+	if advo.IsEmpty() && espo != emptyOf(l.Type) {
 		unique = false
 		if l.Direction == Both {
 			p.add(pair.Value, "an empty Advoware value would mean %s, but an empty EspoCRM value is written empty too; map \"\" as well or make the field one-way", word(espo))
 		}
 	}
 	return unique
+}
+
+// emptyOf is how an empty field of a type reads in EspoCRM.
+func emptyOf(t Type) record.Value {
+	v, _ := plain(t).canonical(scalar{})
+	return v
 }
 
 // tableDefault reads `default`: the word of the table that counts for words that the
@@ -302,7 +308,7 @@ func baseKey(f Field) string {
 // group and policy only say what is done about it.
 func definition(l *line) string {
 	parts := []string{l.Espo, l.Advo}
-	if l.table != nil && l.table.advoSpace || l.lens != nil && l.lens.advoSpace() {
+	if l.advoSpace() {
 		parts = append(parts, "Advoware's space")
 	}
 	if l.expr != nil {

@@ -65,6 +65,11 @@ func (l *line) active(kind string) bool {
 	return l.kinds == nil || slices.Contains(l.kinds, kind)
 }
 
+// advoSpace reports whether the canonical space is Advoware's: nothing leads back from it.
+func (l *line) advoSpace() bool {
+	return l.table != nil && l.table.advoSpace || l.lens != nil && l.lens.advoSpace()
+}
+
 // kind is one compiled entry of `kinds`.
 type kind struct {
 	name       string

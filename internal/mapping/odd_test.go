@@ -118,3 +118,40 @@ func TestThreeHundredFields(t *testing.T) {
 		t.Errorf("%v\n%s\nwant\n%s", err, after.Bytes(), want)
 	}
 }
+
+// EspoCRM has no empty bool. Where a table or an expression stands between, an empty word of
+// Advoware is false, too: else it could never be brought to EspoCRM, and the record failed
+// until it was given up.
+func TestAnEmptyBoolInOtherWords(t *testing.T) {
+	m := parse(t, header+`fields:
+  - {espocrm: a, advoware: a, type: bool, values: {true: J, false: N}}
+  - {espocrm: b, advoware: b, type: bool, values: {true: J, false: ""}}
+  - {espocrm: c, advoware: c, type: bool, format: 'value == "true" ? "J" : "N"', parse: 'value == "J" ? "true" : "false"'}
+  - {espocrm: d, advoware: d, type: bool, direction: to_advoware, values: {true: J, false: J}}
+`)
+	advo := object(t, `{"a":null,"b":"","c":" ","d":null}`)
+	e, err := m.ReadEspo(object(t, `{"a":false,"b":false,"c":false,"d":false}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := m.ReadAdvo(advo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a~a", "b~b", "c~c"} {
+		if e.Values[key] != a.Values[key] {
+			t.Errorf("%s: EspoCRM's false is not Advoware's empty word", key)
+		}
+		out, err := m.Overlay(advo, map[string]record.Value{key: e.Values[key]}, nil)
+		if err != nil || string(out.Bytes()) != string(advo.Bytes()) {
+			t.Errorf("%s: what means the same is written anew: %s, %v", key, out.Bytes(), err)
+		}
+	}
+	if !a.Values["d~d"].IsEmpty() {
+		t.Error("in Advoware's own words there is an empty one")
+	}
+	out, err := m.Overlay(object(t, `{"b":"J"}`), map[string]record.Value{"b~b": record.Of("false")}, nil)
+	if err != nil || string(out.Bytes()) != `{"b":null}` {
+		t.Errorf("false is written as %s, %v", out.Bytes(), err)
+	}
+}

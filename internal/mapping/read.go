@@ -304,8 +304,23 @@ func (l *line) read(side record.Side, p *plan, cells []cell, env map[string]any)
 	return l.standing(side, cells[slot].s)
 }
 
-// standing is the canonical value of what stands at the line's name on a side.
+// standing is the canonical value of what stands at the line's name on a side. Through a
+// table or an expression, too, an empty bool is false.
 func (l *line) standing(side record.Side, s scalar) (record.Value, string) {
+	v, why := l.translated(side, s)
+	return l.filled(v), why
+}
+
+// filled is a value as its type has it: an empty bool is false, but where Advoware's own
+// words are compared, or the table has none for false.
+func (l *line) filled(v record.Value) record.Value {
+	if no := record.Of("false"); l.Type == Bool && v.IsEmpty() && !l.advoSpace() && !l.lacks(no) {
+		return no
+	}
+	return v
+}
+
+func (l *line) translated(side record.Side, s scalar) (record.Value, string) {
 	switch {
 	case l.Type == Set:
 		return l.readSet(side, s)

@@ -14,7 +14,7 @@ func (m *Mapping) Retyped(key string, p record.Pair) record.Pair {
 }
 
 func (l *line) retyped(v record.Value) record.Value {
-	if l.table != nil || l.ref != nil || l.lens != nil && l.lens.advoSpace() || v.IsUnmapped() || !v.HasText() && !v.IsEmpty() {
+	if l.table != nil || l.ref != nil || l.advoSpace() || v.IsUnmapped() || !v.HasText() && !v.IsEmpty() {
 		return v
 	}
 	again, why := l.codec.canonical(scalar{scalarNumber, v.Text()}) // an empty bool is false; 1.905 is no thousand here

@@ -61,10 +61,7 @@ func (m *Mapping) Overlay(o record.Object, values map[string]record.Value, clear
 	}
 	written := make(map[string]record.Value, len(lines))
 	for _, l := range lines {
-		v := values[l.Key]
-		if v.IsEmpty() && l.Type == Bool {
-			v = record.Of("false") // an empty bool is false, as canonical reads it
-		}
+		v := l.filled(values[l.Key])
 		if old, ok := written[l.Advo]; ok && old != v {
 			return record.Object{}, m.fail(record.Advoware, l.Advo, l.Advo+" would be set to two different values")
 		}
@@ -174,7 +171,7 @@ func (l *line) fits(v record.Value) bool {
 		return true
 	case l.Type == Set:
 		return l.fitsSet(v)
-	case l.table != nil && l.table.advoSpace, l.lens != nil && l.lens.advoSpace():
+	case l.advoSpace():
 		return true
 	}
 	same, why := l.codec.canonical(scalar{scalarText, v.Text()})
