@@ -17,14 +17,25 @@ func canonicalEmail(s string) string {
 	return s
 }
 
-// canonicalIBAN is an IBAN without blanks, in capitals. What stands on both sides of a
-// blank may be one character without it.
+// canonicalIBAN is an IBAN without blanks, in capitals. What is none stays the text that it
+// is.
 func canonicalIBAN(s string) string {
-	return canonicalText(strings.ToUpper(strings.Join(strings.Fields(s), "")))
+	if iban := strings.ToUpper(strings.Join(strings.Fields(s), "")); looksLikeIBAN(iban) {
+		return iban
+	}
+	return s
+}
+
+func looksLikeIBAN(s string) bool {
+	return len(s) >= 15 && len(s) <= 34 && s[0] >= 'A' && s[1] >= 'A' && digits(s[2:4]) &&
+		strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 // groupedByFour is an IBAN as people read it.
 func groupedByFour(s string) string {
+	if !looksLikeIBAN(s) {
+		return s
+	}
 	var b strings.Builder
 	for i, r := range s {
 		if i > 0 && i%4 == 0 {

@@ -88,10 +88,6 @@ func oneValue(a, b string) bool {
 	return looksLikeIBAN(iban) && iban == canonicalIBAN(b)
 }
 
-func looksLikeIBAN(s string) bool {
-	return len(s) >= 15 && len(s) <= 34 && s[0] >= 'A' && s[1] >= 'A' && digits(s[2:4])
-}
-
 // fewerDecimals: stored is sent, rounded or cut to fewer digits behind the point.
 func fewerDecimals(sent, stored string) bool {
 	_, stands, _ := strings.Cut(stored, ".")

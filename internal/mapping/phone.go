@@ -158,7 +158,8 @@ func (c *codec) dialLike(n *phonenumbers.PhoneNumber, standing string) string {
 	return strings.Replace(text, " ", separator, 1)
 }
 
-// separatorIn is what stands between the area code and the number.
+// separatorIn is what stands between the area code and the number, without one half of a
+// pair of brackets.
 func separatorIn(s string) string {
 	i := strings.IndexFunc(s, unicode.IsDigit)
 	if i < 0 {
@@ -169,5 +170,5 @@ func separatorIn(s string) string {
 	if end < 0 {
 		return ""
 	}
-	return s[:end]
+	return strings.Trim(s[:end], "()")
 }
