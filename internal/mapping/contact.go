@@ -32,6 +32,14 @@ const maxContact = 200
 // contactLists are EspoCRM's lists, each with the field that shows its primary element.
 var contactLists = map[string]string{"emailAddressData": "emailAddress", "phoneNumberData": "phoneNumber"}
 
+// CalledInEspo reports whether EspoCRM may mean the field by a name: that of the attribute,
+// or of the field that it is a part of there. A refusal says account for accountId, and
+// phoneNumber for whatever stands in phoneNumberData.
+func (f *Field) CalledInEspo(name string) bool {
+	list, _, picks := strings.Cut(f.Espo, "[")
+	return name == f.Espo || picks && (name == list || name == contactLists[list]) || f.Reference && name+"Id" == f.Espo
+}
+
 // espoFieldName checks the name of a field in EspoCRM.
 func (p *parsing) espoFieldName(at strictyaml.Node, name string) {
 	list, _, picks := strings.Cut(name, "[")

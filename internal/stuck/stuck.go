@@ -200,7 +200,7 @@ func (r Record) keysNamed(sys fault.System, name string, sent map[string]record.
 
 // Named reports whether a system calls the field so; both may use a name for another one.
 func Named(f mapping.Field, sys fault.System, name string) bool {
-	return name == cmp.Or(f.Espo, f.Advo) && sys != fault.Advoware || name == cmp.Or(f.Advo, f.Espo) && sys != fault.EspoCRM
+	return (name == cmp.Or(f.Espo, f.Advo) || f.CalledInEspo(name)) && sys != fault.Advoware || name == cmp.Or(f.Advo, f.Espo) && sys != fault.EspoCRM
 }
 
 // broken is why one side's value of a field could not be read; nil: it could.

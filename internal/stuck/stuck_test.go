@@ -67,6 +67,36 @@ func TestStick(t *testing.T) {
 	}
 }
 
+// EspoCRM names the field of which an attribute is a part, not the attribute.
+func TestStickByEspoCRMsField(t *testing.T) {
+	m, err := mapping.Parse("person.yaml", []byte(`entity: Person
+espocrm: {type: CPerson}
+advoware: {path: api/persons, id: betNr, row_id: rowId}
+fields:
+  - {espocrm: name, advoware: name}
+  - {espocrm: "phoneNumberData[primary].phoneNumber", advoware: tel, type: phone}
+  - {espocrm: "phoneNumberData[type=Mobile].phoneNumber", advoware: mobil, type: phone}
+  - {espocrm: "emailAddressData[primary].emailAddress", advoware: mail, type: email}
+  - {espocrm: accountId, advoware: firma, link: Firma}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const primary, mobile = "phoneNumberData[primary].phoneNumber~tel", "phoneNumberData[type=Mobile].phoneNumber~mobil"
+	const mail, firm = "emailAddressData[primary].emailAddress~mail", "accountId~firma"
+	r := shown(t, true)
+	r.Mapping = m
+	sent := map[string]record.Value{name: record.Of("n"), primary: record.Of("1"), mobile: record.Of("2"), mail: record.Of("m"), firm: record.Of("f")}
+	for field, want := range map[string][]string{
+		"phoneNumber": {primary, mobile}, "phoneNumberData": {primary, mobile}, "emailAddress": {mail}, "account": {firm}, "accountId": {firm},
+	} {
+		var f stuck.Fields
+		if !f.Stick(r, refused(field), sent) || len(f.Keys()) != len(want) || !f.Keys()[want[0]] {
+			t.Errorf("%s was refused, and stuck is %v", field, f.Keys())
+		}
+	}
+}
+
 // Nobody is made without what he is known by, and a kind goes over whole or not at all.
 func TestWhatCannotBeLeftOut(t *testing.T) {
 	var f stuck.Fields
