@@ -5,6 +5,7 @@ package sides
 import (
 	"time"
 
+	"advosync/internal/fault"
 	"advosync/internal/mapping"
 	"advosync/internal/record"
 )
@@ -55,7 +56,21 @@ func ReadEspo(m *mapping.Mapping, o record.Object, now time.Time) (*Espo, error)
 	}
 	view, err := m.ReadEspo(o)
 	s.View = view
+	if raw, there := o.Get(record.FieldAdvowareID); !there || s.AdvowareID == 0 && string(raw) != "null" && string(raw) != "0" {
+		return s, errLinkUnknown(m, there)
+	}
 	return s, err
+}
+
+// errLinkUnknown: whether the record is linked is not known, which is not the same as that
+// it is not. What hides the number of one record, or makes a text of it, does so to all.
+func errLinkUnknown(m *mapping.Mapping, there bool) error {
+	what := "shows it as something else than a whole number"
+	if !there {
+		what = "does not show it"
+	}
+	return &fault.Error{System: fault.EspoCRM, Code: fault.BadAnswer, Owner: fault.OwnerSystem, Op: "read " + record.FieldAdvowareID + " of " + m.EspoType(),
+		Message: what + ", so nobody knows what is linked", Hint: "advosync doctor looks at the field's type, and whether the API user may read it"}
 }
 
 // Advo is one read of Advoware.
