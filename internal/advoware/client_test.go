@@ -522,6 +522,9 @@ func TestSignInRefused(t *testing.T) {
 				if f == nil || f.Code != row.code || f.Owner != fault.OwnerSystem || f.Transient != row.transient || f.Doubt || !strings.Contains(f.Message, row.says) {
 					t.Fatalf("%#v", err)
 				}
+				if strings.Contains(f.Hint, "mapping") {
+					t.Errorf("no mapping has to do with it: %s", f.Hint)
+				}
 				if f.Code != fault.ServerError && f.Hint == "" || !strings.Contains(f.Op, "create Beteiligte") || strings.ContainsRune(err.Error(), 0x1b) {
 					t.Fatalf("%#v", err)
 				}

@@ -86,6 +86,8 @@ func (c *Client) tokenRequest(key []byte) tokenRequest {
 	}
 }
 
+const wrongGateway = "check advoware.security_gateway"
+
 // readGrant takes the token, or says why there is none.
 func (c *Client) readGrant(a *transport.Answer) (grant, error) {
 	if f := c.knownRefusal(opSignIn, a); f != nil {
@@ -98,6 +100,8 @@ func (c *Client) readGrant(a *transport.Answer) (grant, error) {
 		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 			f.Code, f.Owner = fault.Unauthorized, fault.OwnerSystem
 			f.Hint = "check advoware.user, password, app_id, api_key and database, and this machine's clock"
+		case http.StatusNotFound, http.StatusMethodNotAllowed:
+			f.Hint = wrongGateway
 		}
 		return grant{}, f
 	}
@@ -112,7 +116,7 @@ func (c *Client) readGrant(a *transport.Answer) (grant, error) {
 	if what != "" {
 		f := c.badAnswer(request{op: opSignIn, method: http.MethodPost}, a, what)
 		f.Doubt = false
-		f.Hint = "check advoware.security_gateway"
+		f.Hint = wrongGateway
 		return grant{}, f
 	}
 	now := c.cfg.Now()
