@@ -3,6 +3,7 @@ package mapping
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"advosync/internal/record"
 )
@@ -13,6 +14,7 @@ type Mapping struct {
 	entity, espoType          string
 	advoPath, advoID, advoRow string
 	list                      *List
+	zone                      *time.Location
 	paths                     paths
 	refers                    bool // a field leads to other records
 	references                References
@@ -107,6 +109,13 @@ func (m *Mapping) List() *List {
 	l := *m.list
 	l.Params = maps.Clone(l.Params)
 	return &l
+}
+
+// Moment is a time stamp of Advoware's in UTC, Absent where it is none: one without a zone
+// is the office's time.
+func (m *Mapping) Moment(stamp string) record.Value {
+	v, _ := (&codec{typ: Datetime, zone: m.zone}).advo(scalar{scalarText, stamp})
+	return v
 }
 
 // Imports reports whether a pass makes EspoCRM records of those that only Advoware has.

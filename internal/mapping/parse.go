@@ -165,6 +165,7 @@ func (p *parsing) mapping(root strictyaml.Node) *Mapping {
 	}
 	p.espocrm(root, m)
 	p.zone = p.readZone(root, officeZone)
+	m.zone = p.zone
 	p.advoware(root, m)
 	if m.title, at = p.text(root, "title"); m.title != "" && !espoName.MatchString(m.title) {
 		p.add(at, "is no name of an EspoCRM field")

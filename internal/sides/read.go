@@ -86,20 +86,11 @@ type Advo struct {
 func ReadAdvo(m *mapping.Mapping, id int64, o record.Object) (*Advo, error) {
 	s := &Advo{ID: id, Object: o}
 	s.RowID, _ = o.Text(m.AdvoRowID())
-	if t, ok := o.Text("geaendertAm"); ok {
-		s.ChangedAt = espoStamp(t)
+	stamp, _ := o.Text("geaendertAm")
+	if t, err := time.Parse(time.RFC3339, m.Moment(stamp).Text()); err == nil {
+		s.ChangedAt = t.Format(record.StampLayout)
 	}
 	view, err := m.ReadAdvo(o)
 	s.View = view
 	return s, err
-}
-
-// espoStamp turns an ISO stamp into EspoCRM's form; "" when it is none.
-func espoStamp(iso string) string {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", record.StampLayout} {
-		if t, err := time.Parse(layout, iso); err == nil {
-			return t.UTC().Format(record.StampLayout)
-		}
-	}
-	return ""
 }

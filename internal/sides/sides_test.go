@@ -50,7 +50,7 @@ func pair(espo, advo string) record.Pair {
 	return record.Pair{Espo: record.Of(espo), Advo: record.Of(advo)}
 }
 
-// A stamp of Advoware's is read whatever its form; EspoCRM's sync fields are read from a
+// A stamp of Advoware's is read whatever its form, one without a zone as the office's time; EspoCRM's sync fields are read from a
 // record that the mapping cannot read.
 func TestReads(t *testing.T) {
 	m := parsed(t, person)
@@ -59,9 +59,12 @@ func TestReads(t *testing.T) {
 		t.Errorf("EspoCRM's read: %+v, %v", e, err)
 	}
 	for stamp, want := range map[string]string{
-		"2026-01-02T03:04:05":           "2026-01-02 03:04:05",
+		"2026-01-02T03:04:05":           "2026-01-02 02:04:05",
+		"2026-07-02T03:04:05.1234567":   "2026-07-02 01:04:05",
+		"2026-10-05T08:15:30.1234567Z":  "2026-10-05 08:15:30",
+		"0001-01-01T00:00:00":           "",
 		"2026-01-02T03:04:05.123+01:00": "2026-01-02 02:04:05",
-		"2026-01-02 03:04:05":           "2026-01-02 03:04:05",
+		"2026-01-02 03:04:05":           "2026-01-02 02:04:05",
 		"gestern":                       "",
 	} {
 		a, err := sides.ReadAdvo(m, 7, object(t, map[string]any{"betNr": 7, "rowId": "r1", "geaendertAm": stamp}))
