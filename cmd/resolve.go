@@ -83,7 +83,7 @@ key what should not have.`,
 		if r.overruled {
 			work = (*app).overruled
 		}
-		if r.decides() || len(ids) > 0 { // what is decided, is decided of one office
+		if r.decides() || len(r.ids) > 0 { // what is decided, is decided of one office
 			return work(a, c.Context(), &r, ids)
 		}
 		return a.eachOffice(c, round{turn: lookTurn, entities: given(r.entity), do: func(ctx context.Context, b *app) error {
@@ -161,7 +161,7 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 	choose := open && !onScreen && len(ids) > 0 && a.canAsk() && a.format == report.Table
 	asked := r.decides() || choose || onScreen
 	taken := map[target]map[string]record.Side{} // on the screen
-	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(ids) == 0, dryRun: r.dryRun || !asked, yes: r.yes,
+	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(r.ids) == 0, dryRun: r.dryRun || !asked, yes: r.yes,
 		plan: report.Diff, targets: r.targets(ids), foresee: r.show, question: r.question, askFrom: 2, notDone: leftOnHold(asked),
 		do: func(ctx context.Context, p parts, t target) result.Record {
 			take, err := r.takeFor(t.m)
@@ -207,7 +207,7 @@ func (r *resolveFlags) targets(ids []string) func(context.Context, parts, []*map
 			if _, err := r.takeFor(m); err != nil {
 				return nil, err
 			}
-			if len(ids) > 0 {
+			if len(r.ids) > 0 { // of an empty list of ids: none
 				return named(ids)(ctx, p, ms)
 			}
 			if err := p.desk.Waiting(ctx, m, func(id string) error { out = append(out, target{m, id}); return nil }); err != nil {

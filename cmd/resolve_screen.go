@@ -183,7 +183,7 @@ func overruledTargets(ctx context.Context, p parts, ms []*mapping.Mapping, r *re
 			putBack[[2]string{e.Of, e.RecordID}] = true
 		}
 		i := slices.IndexFunc(ms, func(m *mapping.Mapping) bool { return m.Entity() == e.Entity })
-		if i < 0 || !overruledSomething(e) || len(ids) > 0 && !slices.Contains(ids, e.RecordID) {
+		if i < 0 || !overruledSomething(e) || len(r.ids) > 0 && !slices.Contains(ids, e.RecordID) {
 			return nil
 		}
 		if t := (target{ms[i], e.RecordID}); runs[t] == "" && !putBack[[2]string{e.Run, e.RecordID}] {
@@ -248,7 +248,7 @@ func (a *app) listOverruled(ctx context.Context, r *resolveFlags, ids []string) 
 	}
 	all := func(fn func(store.Entry) error) error {
 		return ps.store.Entries(ctx, store.HistoryFilter{Since: r.from}, func(e store.Entry) error {
-			if !slices.Contains(entities, e.Entity) || !overruledSomething(e) || len(ids) > 0 && !slices.Contains(ids, e.RecordID) {
+			if !slices.Contains(entities, e.Entity) || !overruledSomething(e) || len(r.ids) > 0 && !slices.Contains(ids, e.RecordID) {
 				return nil
 			}
 			e.Writes = slices.DeleteFunc(slices.Clone(e.Writes), func(w store.Write) bool { return !gaveWay(w) })

@@ -107,7 +107,7 @@ func (u *undoFlags) targets(ctx context.Context, p parts, ms []*mapping.Mapping,
 	}
 	err = p.store.Entries(ctx, store.HistoryFilter{Run: u.run}, func(e store.Entry) error {
 		i := slices.IndexFunc(ms, func(m *mapping.Mapping) bool { return m.Entity() == e.Entity })
-		if i < 0 || e.RecordID == "" || len(ids) == 0 && len(e.Writes) == 0 || len(ids) > 0 && !asked[e.RecordID] {
+		if i < 0 || e.RecordID == "" || len(u.ids) == 0 && len(e.Writes) == 0 || len(u.ids) > 0 && !asked[e.RecordID] {
 			return nil
 		}
 		t := target{ms[i], e.RecordID}
