@@ -11,6 +11,7 @@ import (
 
 	"advosync/internal/batch"
 	"advosync/internal/fault"
+	"advosync/internal/mapping"
 	"advosync/internal/record"
 	"advosync/internal/report"
 	"advosync/internal/result"
@@ -358,6 +359,11 @@ func (a *app) forgetHistory(ctx context.Context, h *historyFlags) error {
 	n, err := p.desk.CountHistory(ctx, m, id)
 	if err != nil {
 		return err
+	}
+	if n == 0 { // whoever has mistyped the id must not be told that nothing is left
+		if err := p.knownOrTold(ctx, []*mapping.Mapping{m}, ids); err != nil {
+			return err
+		}
 	}
 	out := result.Erased{Entity: m.Entity(), ID: id, Erased: n, DryRun: h.dryRun}
 	if n > 0 && !h.dryRun {

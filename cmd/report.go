@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"advosync/internal/fault"
+	"advosync/internal/files"
 	"advosync/internal/report"
 	"advosync/internal/result"
 	"advosync/internal/store"
@@ -135,6 +137,9 @@ func (a *app) writePage(file string, page []byte) error {
 	if file == "-" {
 		_, err := a.console.Out.Write(page)
 		return err
+	}
+	if err := files.Replaceable(file, "<!DOCTYPE html>"); err != nil {
+		return &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem, Op: "write the page", Message: err.Error(), Hint: "name another file; - is standard output", Err: err}
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".advosync-report-*")
 	if err != nil {

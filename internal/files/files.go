@@ -46,6 +46,30 @@ func Read(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	return b, info, nil
 }
 
+// Replaceable fails where path is something that a file of ours must not take the place
+// of: a device or a pipe, or a file that does not begin with mark, as every earlier one
+// does. A mistyped name must not cost a configuration. An empty file may be replaced, and
+// of one that is not there writing says what is wrong.
+func Replaceable(path, mark string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().IsRegular() && info.Size() == 0 {
+		return nil
+	}
+	if !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "replace", Path: path, Err: ErrNotRegular}
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, len(mark))
+	if _, err := io.ReadFull(f, head); err != nil || string(head) != mark {
+		return &fs.PathError{Op: "replace", Path: path, Err: errors.New("it is something else already")}
+	}
+	return nil
+}
+
 // Risk is a way in which somebody else than root and the caller can put
 // something into a file.
 type Risk struct {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"advosync/internal/fault"
+	"advosync/internal/files"
 )
 
 // Backup implements store.Backuper: a copy as of one moment, while others read and write.
@@ -16,9 +18,8 @@ import (
 // use, or whoever uses that one would go on with a file that nobody finds any more.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	const op = "back up the store"
-	if s.owns(path) || exists(path+"-wal") {
-		return &fault.Error{System: fault.Store, Code: "no_backup", Owner: fault.OwnerSystem, Op: op,
-			Message: path + " is a store itself, or belongs to one", Hint: "name another file, best on another disk"}
+	if err := s.backupPlace(path); err != nil {
+		return &fault.Error{System: fault.Local, Code: "exists", Owner: fault.OwnerSystem, Op: op, Message: err.Error() + "; nothing was written", Hint: "name another file", Err: err}
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".advosync-backup-*") // empty, and nobody else's: SQLite fills it
 	if err != nil {
@@ -35,6 +36,15 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
+}
+
+// backupPlace refuses to put a backup in the place of a store, which others may have
+// open, or of what is no backup.
+func (s *Store) backupPlace(path string) error {
+	if s.owns(path) || exists(path+"-wal") {
+		return errors.New(path + " is a store itself, or belongs to one")
+	}
+	return files.Replaceable(path, "SQLite format 3\x00")
 }
 
 // owns reports whether a name is that of the store's file, or of one that SQLite or a budget
