@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	gosync "sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,6 @@ import (
 	"advosync/internal/desk"
 	"advosync/internal/fault"
 	"advosync/internal/mapping"
-	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/report"
 	"advosync/internal/result"
@@ -161,24 +161,27 @@ func (a *app) resolve(ctx context.Context, r *resolveFlags, ids []string) error 
 	choose := open && !onScreen && len(ids) > 0 && a.canAsk() && a.format == report.Table
 	asked := r.decides() || choose || onScreen
 	taken := map[target]map[string]record.Side{} // on the screen
+	var shown gosync.Map                         // target → the contents on which the operator decides
+	show := func(ctx context.Context, p parts, t target) result.Record {
+		seen := p.desk.PlanResolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: r.taking(t.m)})
+		shown.Store(t, seen.Contents)
+		return seen
+	}
+	decide := func(ctx context.Context, p parts, t target, take map[string]record.Side) result.Record {
+		contents, _ := shown.Load(t)
+		seen, _ := contents.(string)
+		return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: take, Shown: seen})
+	}
 	j := repair{command: "resolve", entity: r.entity, anyOf: !r.decides() && len(r.ids) == 0, dryRun: r.dryRun || !asked, yes: r.yes,
-		plan: report.Diff, targets: r.targets(ids), foresee: r.show, question: r.question, askFrom: 2, notDone: leftOnHold(asked),
-		do: func(ctx context.Context, p parts, t target) result.Record {
-			take, err := r.takeFor(t.m)
-			if err != nil { // checked when the targets were chosen
-				panic("cmd: " + err.Error())
-			}
-			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
-		}}
+		plan: report.Diff, targets: r.targets(ids), foresee: show, question: r.question, askFrom: 2, notDone: leftOnHold(asked),
+		do: func(ctx context.Context, p parts, t target) result.Record { return decide(ctx, p, t, r.taking(t.m)) }}
 	if choose {
-		j.do = a.chooser(r.show)
+		j.do = a.chooser(show, decide)
 		j.serial = true
 	}
 	if onScreen {
 		j.choose, j.question = a.chooseSides(taken), nil
-		j.do = func(ctx context.Context, p parts, t target) result.Record {
-			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: taken[t]})
-		}
+		j.do = func(ctx context.Context, p parts, t target) result.Record { return decide(ctx, p, t, taken[t]) }
 	}
 	return a.runRepair(ctx, j)
 }
@@ -189,13 +192,13 @@ func leftOnHold(decided bool) func(result.Record) bool {
 	return func(r result.Record) bool { return decided && skipped(r) && r.Reason.Code == sync.ReasonOnHold }
 }
 
-// show plans what deciding as the flags say would do.
-func (r *resolveFlags) show(ctx context.Context, p parts, t target) result.Record {
-	var take map[string]record.Side
-	if r.decides() {
-		take, _ = r.takeFor(t.m)
+// taking is what the flags decide.
+func (r *resolveFlags) taking(m *mapping.Mapping) map[string]record.Side {
+	take, err := r.takeFor(m)
+	if err != nil { // checked when the targets were chosen
+		panic("cmd: " + err.Error())
 	}
-	return p.engine.Plan(ctx, sync.Request{Mapping: t.m, ID: t.id, Policy: reconcile.Asked, Taken: take})
+	return take
 }
 
 // targets are the named records, or all whose conflict waits; each entity has the
@@ -234,14 +237,14 @@ func (r *resolveFlags) question(planned []result.Record) string {
 }
 
 // chooser asks for every field that was edited on both sides.
-func (a *app) chooser(show func(context.Context, parts, target) result.Record) func(context.Context, parts, target) result.Record {
+func (a *app) chooser(show func(context.Context, parts, target) result.Record, decide func(context.Context, parts, target, map[string]record.Side) result.Record) func(context.Context, parts, target) result.Record {
 	in := bufio.NewReader(a.console.In)
 	a.activity.Done()
 	return func(ctx context.Context, p parts, t target) result.Record {
 		seen := show(ctx, p, t)
 		seen.Next = "" // which is what is being done
 		if seen.Error != nil || seen.Verdict != result.Conflict || seen.Reason.Code == sync.ReasonOnHold {
-			return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id})
+			return decide(ctx, p, t, nil)
 		}
 		f := a.console.ErrFacts
 		o := report.Options{Format: report.Table, View: report.Diff, Rich: true, Width: f.Width, Colour: f.Colour, UTF8: f.UTF8, Location: a.zone}
@@ -264,7 +267,7 @@ func (a *app) chooser(show func(context.Context, parts, target) result.Record) f
 				take[key] = side
 			}
 		}
-		return p.desk.Resolve(ctx, desk.ResolveRequest{Mapping: t.m, ID: t.id, Take: take})
+		return decide(ctx, p, t, take)
 	}
 }
 

@@ -113,6 +113,32 @@ func TestResolveOnTheScreen(t *testing.T) {
 	}
 }
 
+// TestParkedAnewWhileItIsDecided: a colleague edits the record while an operator looks at
+// it, and a pass parks it anew. What he has decided is about what he was shown.
+func TestParkedAnewWhileItIsDecided(t *testing.T) {
+	o := newDeskOffice(t)
+	o.conflict()
+	y, c := newTypist(t)
+	end := o.at(c, "resolve")
+	y.Await("hier@example.de")
+	if err := o.w.Advoware.Edit(sandbox.BeteiligtePath, o.advo, map[string]any{"emailGesch": "neu@example.de"}); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, said := o.run("", "sync", "--id", o.id); code != exitConflict {
+		t.Fatal(code, said)
+	}
+	y.Type("E\r")
+	y.Await("1 of 1 record is written")
+	y.Type("\r")
+	if code := end(); code != exitConflict {
+		t.Errorf("exit code %d", code)
+	}
+	y.Await("it is compared anew")
+	if got := o.email(); got != "hier@example.de neu@example.de" {
+		t.Errorf("email: %s", got)
+	}
+}
+
 // TestOnHoldOnTheScreen: the screen says so, and nothing is decided of it.
 func TestOnHoldOnTheScreen(t *testing.T) {
 	o := newDeskOffice(t)

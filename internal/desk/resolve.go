@@ -17,14 +17,22 @@ type ResolveRequest struct {
 	ID      string
 	// Take decides by field key, "*" for all that differ on both sides.
 	Take map[string]record.Side
+	// Shown are the contents that the operator has decided on, as PlanResolve has told
+	// them; "": nothing was shown to him.
+	Shown string
+}
+
+// PlanResolve says what Resolve would do, and which contents that rests on.
+func (d *Desk) PlanResolve(ctx context.Context, q ResolveRequest) result.Record {
+	return d.engine.Plan(ctx, sync.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Asked, Taken: q.Take})
 }
 
 // Resolve decides a conflict that waits, and syncs the record. It is decided on
-// the contents that were parked: where they have changed since, the question is
-// asked anew instead. A clash for which no side is taken waits on.
+// the contents that were parked, and shown: where they have changed since, by a pass
+// that has parked them anew, too, the question is asked anew instead. A clash for which no side is taken waits on.
 func (d *Desk) Resolve(ctx context.Context, q ResolveRequest) result.Record {
 	req := sync.Request{Mapping: q.Mapping, ID: q.ID, Policy: reconcile.Asked}
-	return d.engine.Operate(ctx, req, false, func(ctx context.Context, r *sync.Record) error { return r.Resolve(ctx, q.Take) })
+	return d.engine.Operate(ctx, req, false, func(ctx context.Context, r *sync.Record) error { return r.Resolve(ctx, q.Take, q.Shown) })
 }
 
 // FieldKeys finds the mapping's fields by the name that an operator gives: the

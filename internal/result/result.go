@@ -192,6 +192,8 @@ type Record struct {
 	SavedBy string `json:"-"`
 	// Planned says, for outcome `planned`, what a sync would end in.
 	Planned Outcome `json:"planned,omitempty"`
+	// Contents is the fingerprint of what both sides hold, of a record that was only looked at.
+	Contents string `json:"-"`
 	// Waits: beside what is planned a conflict would wait for a decision.
 	Waits bool `json:"-"`
 	// Status is EspoCRM's syncStatus as read.

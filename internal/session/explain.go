@@ -13,6 +13,7 @@ import (
 // who holds the record, and the command to type next. It only reads the store. What it
 // cannot read it leaves out, with a warning.
 func (s *Session) Explain(ctx context.Context) {
+	s.Result.Contents = s.Contents()
 	s.savedByUs(ctx)
 	s.lastError()
 	s.next()

@@ -86,6 +86,26 @@ func (s *Session) WaitsForAPerson() bool {
 	return p != nil && !p.Doubtful && s.Espo.Status == record.StatusConflict && s.Memory.Open == nil && p.Fingerprint == s.Contents()
 }
 
+// StillAsked reports whether both sides hold what somebody was asked about: what was
+// parked and, where it was shown to him since, what was shown; "": it was not. Else he
+// is asked anew, and that is said.
+func (s *Session) StillAsked(shown string) bool {
+	if p := s.Memory.Parked; s.Advo != nil && p != nil && p.Fingerprint == s.Contents() && (shown == "" || shown == p.Fingerprint) {
+		return true
+	}
+	s.Warn("the contents have changed since the conflict was parked or shown: it is compared anew, and what still clashes has to be decided again")
+	return false
+}
+
+// NoConflict reports whether nobody was asked about the record, and says so.
+func (s *Session) NoConflict() bool {
+	if s.Memory.Parked != nil || s.Espo.Status == record.StatusConflict {
+		return false
+	}
+	s.Skip("no_conflict", "No conflict of this record waits for a decision.")
+	return true
+}
+
 // Contents is the fingerprint of what both sides hold now, EspoCRM's half first.
 func (s *Session) Contents() string {
 	return sides.Contents(s.Mapping, s.espoView()) + ":" + sides.Contents(s.Mapping, s.advoView())

@@ -63,7 +63,7 @@ func (w *work) decide(ctx context.Context) (reconcile.Decision, error) {
 		}
 		in.ByUs = byUs
 	}
-	if len(w.req.Taken) > 0 {
+	if len(w.req.Taken) > 0 && w.StillAsked("") {
 		w.by.wishes = reconcile.Take(in, w.req.Taken)
 		w.req.Taken, in.Wishes = nil, w.by.wishes
 	}

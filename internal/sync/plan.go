@@ -41,6 +41,9 @@ func (w *work) plan(ctx context.Context) error {
 	if w.Espo == nil {
 		return w.planGone(ctx)
 	}
+	if w.req.Policy == reconcile.Asked && w.NoConflict() {
+		return nil
+	}
 	if w.req.Action == ActionDelete {
 		return w.stillThere()
 	}

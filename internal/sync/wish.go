@@ -13,22 +13,21 @@ import (
 
 // Resolve decides a conflict that waits, by field key, "*" for all that differ on both
 // sides, and syncs the record; the policy that the request was made with decides the
-// rest. It is decided on the contents that were parked: where they have changed since,
-// the question is asked anew instead. A clash for which no side is taken waits on.
-func (r *Record) Resolve(ctx context.Context, take map[string]record.Side) error {
-	r.work.conclude(ctx, r.work.resolve(ctx, take))
+// rest. It is decided on the contents that were parked, and shown ("": they were not):
+// else the question is asked anew instead. A clash for which no side is taken waits on.
+func (r *Record) Resolve(ctx context.Context, take map[string]record.Side, shown string) error {
+	r.work.conclude(ctx, r.work.resolve(ctx, take, shown))
 	return nil
 }
 
-func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
+func (w *work) resolve(ctx context.Context, take map[string]record.Side, shown string) error {
 	if err := w.Read(ctx); err != nil {
 		return err
 	}
 	switch {
 	case w.Espo == nil:
 		return w.UnknownRecord()
-	case w.Memory.Parked == nil && w.Espo.Status != record.StatusConflict:
-		w.Skip("no_conflict", "No conflict of this record waits for a decision.")
+	case w.NoConflict():
 		return nil
 	}
 	if doubt, err := w.recoverFirst(ctx); err != nil {
@@ -47,10 +46,8 @@ func (w *work) resolve(ctx context.Context, take map[string]record.Side) error {
 	} else if doubt != "" { // a side of it can only be taken once the link is confirmed
 		return w.parkDoubtful(ctx, doubt)
 	}
-	if w.Advo != nil && w.Memory.Parked != nil && w.Memory.Parked.Fingerprint == w.Contents() {
+	if w.StillAsked(shown) {
 		w.by.wishes = reconcile.Take(w.input(), take)
-	} else {
-		w.Warn("the contents have changed since the conflict was parked: it is compared anew, and what still clashes has to be decided again")
 	}
 	w.Did.Attempt = 1
 	return w.rounds(ctx)
