@@ -251,6 +251,8 @@ func TestWrongConfigs(t *testing.T) {
 		{name: "duration without unit", file: "sync:\n  lock_ttl: 300", want: "advosync.yaml:2: sync.lock_ttl: must be a duration with unit, such as 30s, 15m, 24h or 90d, from 1s to 24h"},
 		{name: "duration negative", file: "history: {retention: -1d}", want: "advosync.yaml:1: history.retention: must be a duration with unit, such as 30s, 15m, 24h or 90d, from 0s to 36500d"},
 		{name: "list as text", file: "entities: a.yaml", want: "advosync.yaml:1: entities: must be a list: [a.yaml]"},
+		{name: "list of secrets as text", file: "alerts: {urls: 'smtp://u:pw@mail'}\nwatch: {webhooks: CBeteiligte.update=4f1c}",
+			want: "advosync.yaml:1: alerts.urls: must be a list: […, …]\nadvosync.yaml:2: watch.webhooks: must be a list: […, …]"},
 		{name: "map as text", file: "espocrm:\n  url: {a: b}", want: "advosync.yaml:2: espocrm.url: must be a text"},
 		{name: "secret no text", file: "espocrm:\n  api_key: [x]", want: "advosync.yaml:2: espocrm.api_key: must be a text"},
 		{name: "directory that cannot be read", file: "entities:\n  - loop/*.yaml", want: "advosync.yaml:2: entities[0]: loop/*.yaml cannot be looked for: loop: too many levels of symbolic links"},
@@ -521,6 +523,15 @@ func TestReadableByOthers(t *testing.T) {
 	}
 	if c := p.mustLoad(); len(c.Warnings) != 0 {
 		t.Errorf("a file without secrets: %q", c.Warnings)
+	}
+	for _, text := range []string{"alerts: {urls: ['smtp://u:pw@mail']}", "watch: {webhooks: [CBeteiligte.update=4f1c]}", "ping: {url: 'https://hc-ping.com/0b3c'}"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		want := "advosync.yaml holds a secret and can be read by others (mode 0644): chmod 600 advosync.yaml"
+		if c := p.mustLoad(); len(c.Warnings) != 1 || p.short(c.Warnings[0]) != want {
+			t.Errorf("%s: got  %q\nwant %q", text, c.Warnings, want)
+		}
 	}
 }
 

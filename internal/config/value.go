@@ -30,6 +30,9 @@ func (l *loading) apply(v *viper.Viper, s *setting) {
 	if text, ok := l.put(s, from); ok {
 		if s.hidden && text != "" {
 			text = mask
+			if from.layer.inFile() {
+				l.checkMode(l.cfg.File, s.key, l.opened)
+			}
 		}
 		l.note(s.key, from, text)
 	}
@@ -160,7 +163,11 @@ func (l *loading) list(s *setting, from raw) ([]string, bool) {
 			}
 		}
 		if from.layer.inFile() && n.Form == strictyaml.Text && len(items) > 0 {
-			l.add(s.key, from, "must be a list: [%s]", strings.Join(items, ", "))
+			shown := strings.Join(items, ", ")
+			if s.hidden {
+				shown = "…, …"
+			}
+			l.add(s.key, from, "must be a list: [%s]", shown)
 			return nil, false
 		}
 		return items, true
