@@ -261,6 +261,9 @@ func flatten(err error) []error {
 // deliverPass says what was done. Where nobody looks and nothing is wrong it
 // says nothing, so that cron sends no mail.
 func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
+	for i, r := range rep.Document.Results {
+		rep.Document.Results[i] = a.forJournal(r)
+	}
 	withNext(&rep.Document)
 	rep.Document = result.OfOffice(rep.Document, a.office)
 	doc := rep.Document

@@ -157,9 +157,6 @@ func (a *app) watchedPass(ctx context.Context, o observer, pass func() (batch.Re
 			a.log.Warn("metrics not written", "error", merr.Error())
 		}
 		a.tell(ctx, o, rep, code, d)
-		for i, r := range rep.Document.Results {
-			rep.Document.Results[i] = a.forJournal(r)
-		}
 		return a.deliverPass(rep, code, false)
 	})
 	var done *reported
@@ -187,7 +184,7 @@ func (a *app) tellSynced(run string, r result.Record) {
 }
 
 // forJournal is a record without its name, unless somebody looks on: what a service says
-// is kept in a log.
+// is kept in a log, and what cron says in a mail.
 func (a *app) forJournal(r result.Record) result.Record {
 	if !a.console.OutFacts.Terminal {
 		r.Name = ""
