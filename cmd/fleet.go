@@ -52,6 +52,9 @@ func (a *app) fleetVerb(name, short, long string, run func(context.Context, []fl
 	c := &cobra.Command{Use: name, Short: short, Long: long, Example: "  advosync fleet " + name, Args: a.noArgs}
 	c.Flags().StringSliceVar(&names, "offices", nil, "these `offices` only (default: all)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := namesOffices(c, names); err != nil {
+			return err
+		}
 		return a.withFleet(c.Context(), names, name == "status", run)
 	}
 	return c

@@ -57,9 +57,21 @@ the same configuration, mappings and version. As a service: systemctl enable
 		if slots < 1 || slots > 64 {
 			return usagef("--concurrency must be 1 to 64")
 		}
+		if err := namesOffices(c, offices); err != nil {
+			return err
+		}
 		return a.worker(c.Context(), offices, slots)
 	}
 	return c
+}
+
+// namesOffices refuses --offices without a name: a variable that is empty in a script must
+// not mean every office.
+func namesOffices(c *cobra.Command, names []string) error {
+	if c.Flags().Changed("offices") && len(names) == 0 {
+		return usagef("--offices is empty; without it the command is about all")
+	}
+	return nil
 }
 
 // officeConfigs are the configurations of the offices that are named, of all where none is.
