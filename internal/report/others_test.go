@@ -139,8 +139,10 @@ func TestNeedWithHint(t *testing.T) {
 		Why: "read: Advoware: Not found in Advoware (104343) (set sync.on_missing_in_advoware, or link it to the right record: " +
 			"advosync link --office berlin --entity Beteiligte --id 6b04e8a1c2d3f4a5b --advoware-id N --force)",
 		Next: "advosync diff --office berlin --entity Beteiligte --id 6b04e8a1c2d3f4a5b"}
+	doubt := result.Need{Kind: result.NeedFailing, Entity: "Beteiligte", ID: "6b04e8a1c2d3f4a5c", Why: "create: Advoware: in doubt. (it is there: advosync link --id 6b04e8a1c2d3f4a5c " +
+		"--advoware-id N; it is not: advosync sync --id 6b04e8a1c2d3f4a5c --create-anyway, or ask Anna)"}
 	var out bytes.Buffer
-	if err := Status(&out, result.Status{Verdict: "1 thing needs you.", Needs: []result.Need{n}}, Options{Format: Table, Rich: true, Width: 80, UTF8: true}); err != nil {
+	if err := Status(&out, result.Status{Verdict: "2 things need you.", Needs: []result.Need{n, doubt}}, Options{Format: Table, Rich: true, Width: 80, UTF8: true}); err != nil {
 		t.Fatal(err)
 	}
 	want := "              set sync.on_missing_in_advoware, or link it to the right record:\n" +
@@ -149,6 +151,14 @@ func TestNeedWithHint(t *testing.T) {
 		"              advosync diff --office berlin --entity Beteiligte \\\n" +
 		"                --id 6b04e8a1c2d3f4a5b\n"
 	if !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "(104343); tried again") {
+		t.Errorf("%s", out.String())
+	}
+	each := "              it is there:\n" +
+		"              advosync link --id 6b04e8a1c2d3f4a5c --advoware-id N\n" +
+		"              it is not:\n" +
+		"              advosync sync --id 6b04e8a1c2d3f4a5c --create-anyway\n" +
+		"              ask Anna\n"
+	if !strings.Contains(out.String(), each) {
 		t.Errorf("%s", out.String())
 	}
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,21 +184,32 @@ func (p *page) entry(word, who string, first func(string) string, why string, ne
 	p.line("")
 }
 
-// next is what to do, a sentence or a command or both; the command can be copied.
+// next is what to do, a sentence or a command or both; the command can be copied. What
+// there is to choose from instead follows it.
 func (p *page) next(text, label string) {
-	prose, command := text, ""
+	prose, command, instead := text, "", ""
 	if i := strings.Index(text, "advosync "); i >= 0 {
 		prose, command = strings.TrimSpace(text[:i]), text[i:]
 	}
-	if prose == "" && label != "" {
-		p.commandBehind("  "+p.label.Render(pad(label, labelColumn)), command)
-		return
+	if at := otherWay.FindStringIndex(command); at != nil {
+		command, instead = command[:at[0]], command[at[1]:]
 	}
-	if prose != "" {
+	switch {
+	case prose != "":
 		p.sayStyled(label, oneLine(prose, p.UTF8), p.plain, "")
+		p.command(command)
+	case label != "":
+		p.commandBehind("  "+p.label.Render(pad(label, labelColumn)), command)
+	default:
+		p.command(command)
 	}
-	p.command(command)
+	if instead != "" {
+		p.next(instead, "")
+	}
 }
+
+// otherWay stands between a command and what can be done instead.
+var otherWay = regexp.MustCompile(`(; |, or )`)
 
 // passes draws the last passes: how much each wrote, and which did not go through.
 func (p *page) passes(bars []result.PassBar) {
