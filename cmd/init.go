@@ -220,14 +220,18 @@ func crontab(file string) string {
 	return fmt.Sprintf("*/15 * * * * %s --config %s cron-run", cronWord(program), cronWord(file))
 }
 
-// cronWord makes a path one word for cron, to which % is the end of the line.
-func cronWord(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+", r)
-	}) {
-		s = "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+// cronWord is a word for cron, to which % is the end of the line.
+func cronWord(s string) string { return strings.ReplaceAll(shellWord(s), "%", `\%`) }
+
+// shellWord is a text as it is typed into a shell, as one word.
+func shellWord(s string) string {
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+=:,@", r)
 	}
-	return strings.ReplaceAll(s, "%", `\%`)
+	if s == "" || strings.ContainsFunc(s, special) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 func (a *app) initSchemaCommand() *cobra.Command {

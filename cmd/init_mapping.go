@@ -360,7 +360,7 @@ func (d *drafting) notes(file string, made draft.Draft) []string {
 	if !d.linked {
 		notes = append(notes, d.EspoType+" has no sync fields yet: configure the mapping, then advosync init espocrm-extension --entity "+d.Entity)
 	}
-	notes = append(notes, "Look through it, then: advosync doctor --mapping "+file+", advosync check --mapping "+file)
+	notes = append(notes, "Look through it, then: advosync doctor --mapping "+shellWord(file)+", advosync check --mapping "+shellWord(file))
 	for _, pattern := range d.cfg.Entities {
 		dir := filepath.Dir(d.cfg.File)
 		if filepath.IsAbs(pattern) {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -108,6 +109,16 @@ func TestCronWord(t *testing.T) {
 	} {
 		if got := cronWord(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
+// TestShellWord: what a hint has an operator type reaches the program as it is.
+func TestShellWord(t *testing.T) {
+	for _, word := range []string{"", "/srv/Büro/state.db", "/srv/kanzlei (alt)/state.db", "/srv/kanzlei(alt)", "$HOME", "a;b", "it's", `back\slash`, "~", "#x", "!1", "{a,b}", "email=espocrm"} {
+		out, err := exec.Command("sh", "-c", "printf %s "+shellWord(word)).Output() //nolint:gosec // that is the question
+		if err != nil || string(out) != word {
+			t.Errorf("%q: typed as %s, read as %q, %v", word, shellWord(word), out, err)
 		}
 	}
 }

@@ -109,10 +109,7 @@ func (a *app) whichOffice(err error) error {
 	case unknown.Name == "":
 		words := "advosync"
 		for _, w := range a.args {
-			if w == "" || strings.ContainsAny(w, " \t\n'\"$&|;<>()*?`\\") {
-				w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-			}
-			words += " " + w
+			words += " " + shellWord(w)
 		}
 		e.hint = result.CommandOf(words, unknown.Known[0])
 	}

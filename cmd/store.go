@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -121,20 +120,12 @@ func sameFile(a, b string) bool {
 func copyLine(cfg *config.Config, place config.StoreSettings, moved bool) string {
 	from := place.Driver
 	if from == "embedded" && place.Path != cfg.Store.Path {
-		from = quoted(place.Path)
+		from = shellWord(place.Path)
 	}
 	if moved {
 		from += " --allow-moved"
 	}
 	return result.CommandOf("advosync store copy --from "+from, cfg.Office)
-}
-
-// quoted is a path as it is typed.
-func quoted(path string) string {
-	if strings.ContainsAny(path, " '\"") {
-		return fmt.Sprintf("%q", path)
-	}
-	return path
 }
 
 // copyStore copies what a store remembers into the configured one.
@@ -278,7 +269,7 @@ func inFormer(command string, cfg *config.Config, place config.StoreSettings) st
 	}
 	line := name("store.driver") + "=" + place.Driver + " "
 	if place.Path != cfg.Store.Path {
-		line += name("store.path") + "=" + quoted(place.Path) + " "
+		line += name("store.path") + "=" + shellWord(place.Path) + " "
 	}
 	return line + result.CommandOf(command, cfg.Office)
 }
