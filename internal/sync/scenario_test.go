@@ -363,7 +363,7 @@ func TestADeleteIsForetold(t *testing.T) {
 			other := r.Person(map[string]any{"firstName": "Anna", "lastName": "Alt"})
 			r.Outcome(r.Desk.Link(t.Context(), desk.LinkRequest{Mapping: r.M, ID: other, AdvowareID: advo}), result.Adopted)
 		}},
-		"interrupted": {before: func(r *rig.Rig, id string, advo int64) {
+		"interrupted": {before: func(r *rig.Rig, id string, _ int64) {
 			r.EditEspo(id, map[string]any{"phone": "0511 1"})
 			r.Dies(id, "PUT /relay", 1, simulation.DiesBefore, func() {})
 		}},

@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"internal/store/storetest":    {"internal/store", "internal/fault", "internal/record"},
 	"internal/lease":              {"internal/store", "internal/fault"},
 	"internal/store/carry":        {"internal/store", "internal/lease", "internal/fault"},
-	"internal/sides":              {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/store"},
+	"internal/sides":              {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/store", "internal/fault"},
 	"internal/tell":               {"internal/reconcile", "internal/mapping", "internal/record", "internal/result", "internal/store", "internal/fault"},
 	"internal/forms":              {"internal/reconcile", "internal/mapping", "internal/record", "internal/store"},
 	"internal/stuck":              {"internal/sides", "internal/mapping", "internal/record", "internal/store", "internal/fault"},
