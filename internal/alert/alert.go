@@ -104,6 +104,9 @@ func (k *Keeper) Pass(ctx context.Context, now []Condition) error {
 	if err != nil {
 		return err
 	}
+	for _, i := range known {
+		i.noLaterThan(at)
+	}
 	k.follow(known, now, at)
 	// Incidents are remembered before anything is told of them: one that is over when
 	// the next pass looks is told all the same.
@@ -138,9 +141,6 @@ func (k *Keeper) zone() *time.Location {
 
 // follow brings the incidents up to what holds now.
 func (k *Keeper) follow(known map[string]*incident, now []Condition, at time.Time) {
-	for _, i := range known {
-		i.noLaterThan(at)
-	}
 	holds := map[string]bool{}
 	for _, c := range now {
 		holds[c.Key] = true

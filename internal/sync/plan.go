@@ -60,10 +60,8 @@ func (w *work) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.Action == reconcile.Post {
-		if held, err := w.foreseeCreate(ctx, d); held || err != nil {
-			return err
-		}
+	if held, err := w.foreseeCreate(ctx, d); held || err != nil {
+		return err
 	}
 	w.predict(d)
 	if d.Action == reconcile.Park || d.Waits { // that is what the record says
@@ -94,8 +92,11 @@ func (w *work) foreseeLink(ctx context.Context) (doubt reconcile.Belief, err err
 	return w.Doubtful(ctx)
 }
 
-// foreseeCreate asks the guard over creates, and looks for what would be linked instead.
+// foreseeCreate asks the guard over creates, and looks for what would be linked instead of one.
 func (w *work) foreseeCreate(ctx context.Context, d reconcile.Decision) (held bool, err error) {
+	if d.Action != reconcile.Post {
+		return false, nil
+	}
 	if why, err := w.holds(ctx); err != nil {
 		return false, err
 	} else if why != nil {
