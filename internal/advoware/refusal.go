@@ -59,7 +59,7 @@ func (c *Client) refusalByStatus(r request, a *transport.Answer) *fault.Error {
 	case s == http.StatusTooManyRequests:
 		f = say(fault.RateLimited, fault.OwnerSystem, a.SlowDown())
 		f.Transient, f.Hint = true, "lower cron.concurrency"
-	case s == http.StatusBadGateway, s == http.StatusServiceUnavailable, s == http.StatusGatewayTimeout:
+	case s == http.StatusRequestTimeout, s == http.StatusBadGateway, s == http.StatusServiceUnavailable, s == http.StatusGatewayTimeout:
 		f = say(fault.Unavailable, fault.OwnerSystem, "not available")
 		f.Transient, f.Hint = true, "the office's Advoware server may be off at this hour"
 	case s >= 500:

@@ -36,7 +36,7 @@ func (c *Client) refusalByStatus(ctx context.Context, r request, a *transport.An
 		f := c.fault(r, fault.Rejected, fault.OwnerSystem, a, "method not allowed")
 		f.Hint = "the web server in front of EspoCRM does not let " + r.method + " pass; have it allowed for /api/v1"
 		return f
-	case a.Status >= 500:
+	case a.Status == http.StatusRequestTimeout, a.Status >= 500:
 		return c.serverFault(r, a)
 	}
 	f := c.fault(r, fault.Rejected, r.owner(), a, http.StatusText(a.Status))
@@ -194,7 +194,7 @@ func (c *Client) serverFault(r request, a *transport.Answer) *fault.Error {
 			f.Hint = "maintenance mode also holds while an extension is installed; run again later"
 		}
 		return f
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
 		f := c.fault(r, fault.Unavailable, fault.OwnerSystem, a, http.StatusText(a.Status))
 		f.Transient = true
 		return f

@@ -41,3 +41,23 @@ func TestAWebServers503IsADoubt(t *testing.T) {
 		t.Errorf("the write that happened is in the history as %v", states)
 	}
 }
+
+// TestATimeOutInAnAnswerIsADoubt: a relay answers 408 where the office's server was too slow,
+// and has made the record all the same. It is not made twice.
+func TestATimeOutInAnAnswerIsADoubt(t *testing.T) {
+	r := rig.New(t, rig.Listing)
+	id := r.Person(nil)
+	r.Advo.Faults().Add(sandbox.Fault{Method: "POST", Path: "*/advonet/*", Count: 1, Status: 408, Processed: true, Body: `{"message":"Request Timeout"}`})
+	if res := r.Sync(id); res.Error == nil || res.Error.Owner != "system" {
+		t.Errorf("%+v", res.Error)
+	}
+	r.Tick(time.Hour)
+	r.Next()
+	r.Start()
+	if res := r.Sync(id); res.Error != nil {
+		t.Error(res.Error)
+	}
+	if n := len(r.Advo.All(sandbox.BeteiligtePath)); n != 1 {
+		t.Errorf("%d records in Advoware", n)
+	}
+}

@@ -50,7 +50,7 @@ type Answer struct {
 	Header http.Header
 	Body   []byte
 	// Doubt: a write was answered with an error that does not say whether it was
-	// carried out (5xx).
+	// carried out: 5xx, and 408, which relays say of a time-out behind them, too.
 	Doubt bool
 	// RetryAfter is what the server asked for, 0 when it did not.
 	RetryAfter time.Duration
@@ -178,7 +178,9 @@ func readCapped(r io.Reader, limit int64) ([]byte, error) {
 }
 
 // doubtful reports whether a write answered so may have been carried out all the same.
-func (c *Client) doubtful(a *Answer) bool { return a.Status >= 500 && !c.untouched(a) }
+func (c *Client) doubtful(a *Answer) bool {
+	return a.Status == http.StatusRequestTimeout || a.Status >= 500 && !c.untouched(a)
+}
 
 // untouched: the system says that it is not available, and has not looked at the request.
 func (c *Client) untouched(a *Answer) bool {

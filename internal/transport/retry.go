@@ -17,7 +17,7 @@ import (
 //	429                   yes    yes                  no
 //	503                   yes    where it says that   no
 //	                             nothing was done
-//	502, 504              yes    no, doubt            no, doubt
+//	408, 502, 504         yes    no, doubt            no, doubt
 //	500                   once   no, doubt            no, doubt
 //	anything else         no     no                   no
 const (
@@ -63,7 +63,7 @@ func (c *Client) repeatable(ctx context.Context, call Call, o *outcome, seen500 
 		return !call.creates() && !(call.Prompt && o.wait > 0)
 	case http.StatusServiceUnavailable:
 		return !call.write() || !call.creates() && c.untouched(o.answer)
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return !call.write()
 	case http.StatusInternalServerError:
 		return !call.write() && !seen500

@@ -97,6 +97,7 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"503 of EspoCRM", status(503, reasonHeader, "Application is in maintenance mode."), 2, 2, 1, 1, false, true, false},
 		{"503 of the web server", status(503), 2, 1, 1, 1, true, true, true},
 		{"502", status(502), 2, 1, 1, 1, true, true, true},
+		{"408", status(408), 2, 1, 1, 1, true, true, true},
 		{"504", status(504), 2, 1, 1, 1, true, true, true},
 		{"500", status(500), 2, 1, 1, 1, true, true, true},
 		{"501", status(501), 1, 1, 1, 1, true, true, true},
