@@ -40,13 +40,17 @@ func (s *Store) failure(ctx context.Context, op string, err error) error {
 var errDoubt = errors.New("no answer told whether it was done")
 
 // replyCode is the word by which Redis names the kind of a refusal, "" when err
-// is none.
+// is none. Before version 7 what a script met stands behind the words of the script.
 func replyCode(err error) string {
 	var reply redis.Error
 	if !errors.As(err, &reply) {
 		return ""
 	}
-	code, _, _ := strings.Cut(reply.Error(), " ")
+	text := reply.Error()
+	if _, met, is := strings.Cut(text, ": -"); is && strings.HasPrefix(text, "ERR Error running script") {
+		text = met
+	}
+	code, _, _ := strings.Cut(text, " ")
 	return code
 }
 

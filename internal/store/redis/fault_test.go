@@ -188,16 +188,18 @@ func TestDeadlineHolds(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for reply, words := range map[string]string{
-		"OOM command not allowed when used memory > 'maxmemory'.":       "out of memory",
-		"READONLY You can't write against a read only replica.":         "replica",
-		"NOAUTH Authentication required.":                               "credentials",
-		"MISCONF Redis is configured to save RDB snapshots":             "disk",
-		"WRONGTYPE Operation against a key holding the wrong kind":      "something else",
-		"ERR unknown command secret-value":                              "refuses the command (ERR)",
-		"LOADING Redis is loading the dataset in memory":                "not ready",
-		"MASTERDOWN Link with MASTER is down and replica-serve-stale":   "not ready",
-		"NOREPLICAS Not enough good replicas to write":                  "replicas",
-		"NOPERM this user has no permissions to run the 'eval' command": "refuses the credentials",
+		"OOM command not allowed when used memory > 'maxmemory'.":     "out of memory",
+		"READONLY You can't write against a read only replica.":       "replica",
+		"NOAUTH Authentication required.":                             "credentials",
+		"MISCONF Redis is configured to save RDB snapshots":           "disk",
+		"WRONGTYPE Operation against a key holding the wrong kind":    "something else",
+		"ERR unknown command secret-value":                            "refuses the command (ERR)",
+		"LOADING Redis is loading the dataset in memory":              "not ready",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale": "not ready",
+		"NOREPLICAS Not enough good replicas to write":                "replicas",
+		"ERR Error running script (call to f_1028a5db): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica.": "replica", // Redis 6
+		"ERR Error running script (call to f_1028a5db): @user_script:4: @user_script: 4: -OOM command not allowed when used memory":              "out of memory",
+		"NOPERM this user has no permissions to run the 'eval' command":                                                                          "refuses the credentials",
 	} {
 		m := miniredis.RunT(t)
 		s := open(t, "redis://"+m.Addr(), redis.Options{})
