@@ -85,7 +85,9 @@ func openCalls(ctx context.Context, path string) (*sql.DB, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS budget (system TEXT PRIMARY KEY, bucket TEXT NOT NULL) STRICT"); err != nil {
+	// The table is read, and its index: of a damaged file the first page may be whole.
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS budget (system TEXT PRIMARY KEY, bucket TEXT NOT NULL) STRICT;
+		SELECT max(system) FROM budget; SELECT max(bucket) FROM budget`); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"advosync/internal/store"
@@ -18,14 +19,21 @@ func TestBudgetAfterAPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed(t, s)
-	if err := os.WriteFile(path+"-calls", make([]byte, 8192), 0o600); err != nil {
+	whole, err := os.ReadFile(path + "-calls")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // two processes after the start
-		s := open(t, path, sqlite.Options{})
-		if got, err := s.DrawCalls(t.Context(), "espocrm", d); err != nil || got.Granted != 1 {
-			t.Errorf("%+v, %v", got, err)
+	const page = 4096
+	for _, kept := range []int{0, page, 2 * page} { // a page that has arrived is no proof of the others
+		if err := os.WriteFile(path+"-calls", append(slices.Clone(whole[:kept]), make([]byte, len(whole)-kept)...), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		closed(t, s)
+		for range 2 { // two processes after the start
+			s := open(t, path, sqlite.Options{})
+			if got, err := s.DrawCalls(t.Context(), "espocrm", d); err != nil || got.Granted != 1 {
+				t.Errorf("%d bytes kept: %+v, %v", kept, got, err)
+			}
+			closed(t, s)
+		}
 	}
 }
