@@ -254,6 +254,30 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// A worker of an older version goes on while another host brings the store up to date: it would
+// take for nothing what is announced in another form.
+func TestNewerSchemaMeanwhile(t *testing.T) {
+	m := miniredis.RunT(t)
+	s := open(t, "redis://"+m.Addr(), redis.Options{})
+	defer func() { _ = s.Close() }()
+	key := store.Key{Entity: "E", ID: "i"}
+	l := take(t, s, key.LockKey())
+	rev, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &store.Memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Set("advosync:schema", "7"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Commit(t.Context(), store.Commit{Key: key, Lease: l, Memory: &store.Memory{Rev: rev}})
+	if f := fault.As(err); !errors.Is(err, store.ErrNewerSchema) || f == nil || f.Hint == "" {
+		t.Errorf("%v", err)
+	}
+	if mem, err := s.Load(t.Context(), key); mem.Rev != rev || err != nil {
+		t.Errorf("revision %d, %v", mem.Rev, err)
+	}
+}
+
 func TestReadOnlyWritesNothing(t *testing.T) {
 	m := miniredis.RunT(t)
 	s := open(t, "redis://"+m.Addr(), redis.Options{ReadOnly: true})

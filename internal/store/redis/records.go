@@ -74,7 +74,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (int64, error) {
 		return 0, err
 	}
 	value, err := s.run(ctx, opCommit, s.scripts.commit, prepared)
-	return committed(value, err)
+	return s.committed(value, err)
 }
 
 // CommitMany is one round trip of one script for each.
@@ -91,13 +91,13 @@ func (s *Store) CommitMany(ctx context.Context, cs []store.Commit) []error {
 		calls, places = append(calls, prepared), append(places, i)
 	}
 	for i, a := range s.runAll(ctx, opCommit, s.scripts.commit, calls) {
-		_, errs[places[i]] = committed(a.value, a.err)
+		_, errs[places[i]] = s.committed(a.value, a.err)
 	}
 	return errs
 }
 
 // committed reads the answer to commitLua.
-func committed(value any, err error) (int64, error) {
+func (s *Store) committed(value any, err error) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
@@ -109,6 +109,8 @@ func committed(value any, err error) (int64, error) {
 		return 0, store.ErrLeaseLost
 	case rev == -2:
 		return 0, store.ErrChanged
+	case rev == -3:
+		return 0, s.failure(context.Background(), opCommit, fmt.Errorf("%w since it was opened", store.ErrNewerSchema))
 	default:
 		return rev, nil
 	}
@@ -119,7 +121,7 @@ func (s *Store) commitCall(c store.Commit) (call, error) {
 	keys := []string{
 		s.space.lock(c.Lease.Key), s.space.record(c.Key), s.space.index(byID, e), s.space.index(byOpen, e), s.space.index(byNotes, e), s.space.index(byPending, e), s.space.index(byWaiting, e), s.space.index(byChecked, e),
 		s.space.history(), s.space.times(), s.space.gone(id), s.space.entities(), s.space.index(byAdvoware, e), s.space.index(byMade, e), s.space.index(byHold, e),
-		s.space.index(everLinked, e),
+		s.space.index(everLinked, e), s.space.schema(),
 	}
 	entries, err := s.historyArgs(c.History)
 	if err != nil {
@@ -127,7 +129,7 @@ func (s *Store) commitCall(c store.Commit) (call, error) {
 	}
 	m := c.Memory
 	if m == nil {
-		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0, 0, 0}
+		args := []any{opening(c.Lease.Token), c.Rev, id, "del", c.Key.ID, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, schema}
 		return call{keys, append(args, entries...)}, nil
 	}
 	doc, err := store.EncodeMemory(*m)
@@ -139,7 +141,7 @@ func (s *Store) commitCall(c store.Commit) (call, error) {
 		flag(m.Open != nil), flag(len(m.Notes) > 0), flag(m.Pending != ""), flag(!m.WaitsSince.IsZero()), store.Micros(m.CheckedAt),
 	}
 	base, made, link := numbers(*m)
-	args = append(args, base, made, flag(m.Hold != nil), link)
+	args = append(args, base, made, flag(m.Hold != nil), link, schema)
 	return call{keys, append(args, entries...)}, nil
 }
 

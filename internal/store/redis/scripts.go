@@ -115,16 +115,17 @@ end
 `
 
 // KEYS: lock, record, ids, intent, notes, pending, waiting, checked, history,
-// times, gone, entities, advoware, made, hold, linked. ARGV: opening, rev, nonce, put or del, id,
+// times, gone, entities, advoware, made, hold, linked, schema. ARGV: opening, rev, nonce, put or del, id,
 // document, intent, notes, pending, waiting (1 or 0), checked, the Advoware numbers of
-// base and intent (0: none), hold (1 or 0), the link's number, then the entries. Answer: the new rev, -1 lock lost, -2
-// changed. The nonce tells that an earlier attempt was done.
+// base and intent (0: none), hold (1 or 0), the link's number, the schema, then the entries. Answer: the new rev, -1 lock
+// lost, -2 changed, -3 of a newer version. The nonce tells that an earlier attempt was done.
 const commitLua = `
 local stored = redis.call('HMGET', KEYS[2], 'rev', 'nonce')
 if stored[2] == ARGV[3] then return tonumber(stored[1]) end
 if ARGV[4] == 'del' and redis.call('EXISTS', KEYS[11]) == 1 then return 0 end
 if not ours(KEYS[1], ARGV[1]) then return -1 end
 if (stored[1] or '0') ~= ARGV[2] then return -2 end
+if (tonumber(redis.call('GET', KEYS[17]) or 0) or 0) > tonumber(ARGV[16]) then return -3 end
 local rev, id = 0, ARGV[5]
 local function mark(key, yes, score)
 	if yes then redis.call('ZADD', key, score, id) else redis.call('ZREM', key, id) end
@@ -149,7 +150,7 @@ mark(KEYS[15], put and ARGV[14] == '1', 0)
 for _, i in ipairs({12, 13, 15}) do
 	if ARGV[i] ~= '0' then redis.call('SADD', KEYS[16], ARGV[i]) end
 end
-put_all(KEYS[9], KEYS[10], KEYS[12], 16)
+put_all(KEYS[9], KEYS[10], KEYS[12], 17)
 return rev`
 
 // KEYS: record, advoware, made, linked. ARGV: id, rev, the Advoware numbers of base, intent

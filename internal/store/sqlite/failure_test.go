@@ -105,6 +105,33 @@ func TestNewerSchema(t *testing.T) {
 	})
 }
 
+// A newer version that brings the store up to date under a service that goes on must not meet
+// that one's commits: it would take for nothing what is announced in another form.
+func TestNewerSchemaMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := opened(t, path, Options{})
+	key := store.Key{Entity: "E", ID: "a"}
+	l, _, err := s.Acquire(t.Context(), []string{key.LockKey()}, store.Owner{}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev, err := s.Commit(t.Context(), store.Commit{Key: key, Lease: l[0], Memory: &store.Memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := opened(t, path, Options{}).w.conn.ExecContext(t.Context(), "PRAGMA user_version=7"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Commit(t.Context(), store.Commit{Key: key, Lease: l[0], Memory: &store.Memory{Rev: rev}})
+	wantBroken(t, err, "its schema is 7, this version knows up to 6")
+	if !errors.Is(err, store.ErrNewerSchema) {
+		t.Error("not ErrNewerSchema")
+	}
+	if m, err := s.Load(t.Context(), key); m.Rev != rev || err != nil {
+		t.Errorf("revision %d, %v", m.Rev, err)
+	}
+}
+
 // A newer version that changes the tables under a command that runs must not be told
 // as a broken file, which somebody would put aside.
 func TestTablesChangedMeanwhile(t *testing.T) {

@@ -126,6 +126,9 @@ func (s *Store) committer(c store.Commit, rev *int64) (func(*tx) error, error) {
 		if !ok {
 			return store.ErrLeaseLost
 		}
+		if err := t.stillKnown(); err != nil {
+			return err
+		}
 		if *rev, err = t.swap(c, m); err != nil {
 			return err
 		}

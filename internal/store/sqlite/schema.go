@@ -155,16 +155,31 @@ func checkSchema(ctx context.Context, q querier) (int, error) {
 	if err := row.Scan(&version, &app, &tables); err != nil {
 		return 0, err
 	}
-	known := len(migrations())
 	switch {
 	case tables == 0 && version == 0:
 		return 0, nil
 	case app != applicationID:
 		return 0, fmt.Errorf("%w: a SQLite database of another program", errNotOurs)
-	case version > known:
-		return 0, fmt.Errorf("%w: its schema is %d, this version knows up to %d", store.ErrNewerSchema, version, known)
 	}
-	return version, nil
+	return version, known(version)
+}
+
+// known refuses the schema of a newer version.
+func known(version int) error {
+	if most := len(migrations()); version > most {
+		return fmt.Errorf("%w: its schema is %d, this version knows up to %d", store.ErrNewerSchema, version, most)
+	}
+	return nil
+}
+
+// stillKnown refuses a store that a newer version has brought up to date since it was opened:
+// what that one announces there would be taken for nothing, and overwritten.
+func (t *tx) stillKnown() error {
+	var version int
+	if err := t.row("SELECT user_version FROM pragma_user_version", nil, &version); err != nil {
+		return err
+	}
+	return known(version)
 }
 
 // migrate brings the schema up to date, in one transaction: a crash leaves the
