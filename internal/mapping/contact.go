@@ -16,7 +16,8 @@ import (
 // contact is an address or number out of EspoCRM's lists of them:
 // emailAddressData[primary].emailAddress, phoneNumberData[type=Mobile].phoneNumber.
 // EspoCRM takes such a list whole, holds each address and number in it once, and drops
-// elements that are empty.
+// elements that are empty. It shows the primary one first and all others in an order of its
+// own, and takes the mark off a primary one only when another gets it.
 type contact struct {
 	pick   record.Pick
 	member string // emailAddress or phoneNumber
@@ -146,12 +147,13 @@ type arrangement struct {
 	want     []record.Value
 	elements []gjson.Result
 	of       []int        // the element of each line; -1: none
+	placed   map[int]bool // lines whose element was made or changed
 	gone     map[int]bool // elements that nobody wants any more
 	neutral  string       // a type that no field picks
 }
 
 func (m *Mapping) arrangement(list string, standing json.RawMessage, values map[string]record.Value) *arrangement {
-	a := &arrangement{elements: gjson.ParseBytes(standing).Array(), gone: map[int]bool{}}
+	a := &arrangement{elements: gjson.ParseBytes(standing).Array(), gone: map[int]bool{}, placed: map[int]bool{}}
 	taken := map[string]bool{}
 	for i := range m.lines {
 		l := &m.lines[i]
@@ -204,6 +206,7 @@ func (a *arrangement) arrange() (at *line, why string) {
 		if a.want[i].HasText() && a.of[i] < 0 {
 			if a.of[i] = a.find(i, shows[i]); a.of[i] < 0 {
 				a.of[i] = a.place(i, shows[i])
+				a.placed[i] = true
 			}
 		}
 	}
@@ -217,8 +220,9 @@ func (a *arrangement) arrange() (at *line, why string) {
 	for _, k := range shows { // what nobody wants any more goes
 		a.gone[k] = k >= 0 && !slices.Contains(a.of, k)
 	}
+	primary := slices.IndexFunc(a.elements, func(e gjson.Result) bool { return e.Get("primary").Bool() })
 	a.mark()
-	return a.forward()
+	return a.apart(shows, primary)
 }
 
 // find is the element that holds what a line is to show, the one that it shows already
@@ -276,41 +280,30 @@ func (a *arrangement) mark() {
 	}
 }
 
-// forward puts each line's element before the further ones of its sort.
-func (a *arrangement) forward() (at *line, why string) {
+// apart: each line's element is the one that EspoCRM will show for it, in whatever order it
+// lists them.
+func (a *arrangement) apart(shows []int, primary int) (at *line, why string) {
 	for i, l := range a.lines {
 		c, own := l.contact, a.of[i]
 		if c.pick.Key == "primary" {
+			if own < 0 && primary >= 0 && !a.gone[primary] {
+				return l, "cannot be cleared: EspoCRM keeps a primary one, and another field has this one"
+			}
 			continue
 		}
+		first := own >= 0 && a.primary(own) && c.pick.Besides == "" // it stands before all others
+		stays := own >= 0 && own == shows[i] && !a.placed[i] && (c.pick.Besides == "" || !a.primary(own))
 		for k, e := range a.elements {
-			if k == own || a.gone[k] || !c.pick.Picks(e) || e.Get("primary").Bool() && c.pick.Besides != "" {
-				continue
-			}
-			if own < 0 || c.pick.Besides != "" && a.elements[own].Get("primary").Bool() {
-				return l, "cannot be written: EspoCRM holds a second one of that sort, which would take its place"
-			}
-			if own > k { // changes places with it: order means nothing to EspoCRM
-				a.elements[k], a.elements[own] = a.elements[own], a.elements[k]
-				a.swapped(k, own)
-				own = k
+			rival := k != own && !a.gone[k] && c.pick.Picks(e) && (c.pick.Besides == "" || !a.primary(k))
+			if rival && !first && !stays {
+				return l, "cannot be written: EspoCRM holds a second one of that sort, which may take its place"
 			}
 		}
 	}
 	return nil, ""
 }
 
-func (a *arrangement) swapped(k, own int) {
-	a.gone[k], a.gone[own] = a.gone[own], a.gone[k]
-	for i := range a.of {
-		switch a.of[i] {
-		case k:
-			a.of[i] = own
-		case own:
-			a.of[i] = k
-		}
-	}
-}
+func (a *arrangement) primary(k int) bool { return a.elements[k].Get("primary").Bool() }
 
 // list is what EspoCRM gets.
 func (a *arrangement) list() json.RawMessage {

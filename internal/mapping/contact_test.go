@@ -1,6 +1,7 @@
 package mapping_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,13 +104,68 @@ func readsBack(t testingTB, m *mapping.Mapping, o record.Object, patch record.Pa
 	}
 }
 
+// asListed is a list as EspoCRM shows it once it is stored, whatever the order in which it
+// was sent: the primary one first, and the others by the age of their numbers, which one that
+// is new in this record may have from another one. The mark of a primary one that is still
+// there goes only to another one.
+func asListed(before, written string, newFirst bool) string {
+	former, marked := map[string]int{}, ""
+	for i, e := range gjson.Parse(before).Array() {
+		former[e.Get("phoneNumber").Str] = i
+		if e.Get("primary").Bool() {
+			marked = e.Get("phoneNumber").Str
+		}
+	}
+	sent := gjson.Parse(written).Array()
+	if slices.ContainsFunc(sent, func(e gjson.Result) bool { return e.Get("primary").Bool() }) {
+		marked = ""
+	}
+	place := func(e gjson.Result) int {
+		i, known := former[e.Get("phoneNumber").Str]
+		switch {
+		case e.Get("primary").Bool() || e.Get("phoneNumber").Str == marked:
+			return -2
+		case !known && newFirst:
+			return -1
+		case !known:
+			return len(former)
+		}
+		return i
+	}
+	slices.SortStableFunc(sent, func(a, b gjson.Result) int { return place(a) - place(b) })
+	var out []string
+	for _, e := range sent {
+		raw := e.Raw
+		if e.Get("phoneNumber").Str == marked {
+			raw = strings.Replace(raw, `"primary":false`, `"primary":true`, 1)
+		}
+		out = append(out, raw)
+	}
+	return "[" + strings.Join(out, ",") + "]"
+}
+
+// TestSeveralInEspoCRMsOrder: EspoCRM does not keep the order in which it was sent numbers,
+// nor takes it the mark off a primary one. A new mobile number beside another one would be
+// hidden by that at the next read, and the other one go to Advoware in its place.
+func TestSeveralInEspoCRMsOrder(t *testing.T) {
+	m := parsed(t, several)
+	for name, tt := range map[string]struct{ list, key, value string }{
+		"a new number beside another one of the sort": {`[{"phoneNumber":"+4951111111","type":"Mobile","primary":false},{"phoneNumber":"+4951122222","type":"Mobile","primary":false}]`, severalMobil, "+4951133333"},
+		"a primary one that another field has":        {`[{"phoneNumber":"+4951111111","type":"Fax","primary":true}]`, severalTel, ""},
+	} {
+		if _, err := m.EspoPatch(object(t, `{"phoneNumberData":`+tt.list+`}`), map[string]record.Value{tt.key: record.Of(tt.value)}); err == nil {
+			t.Errorf("%s: written", name)
+		}
+	}
+}
+
 func TestSeveralThatCannotBe(t *testing.T) {
 	m := parsed(t, several)
 	for name, tt := range map[string]struct {
 		object, key, value, want string
 	}{
 		"a second one of the sort": {`{"phoneNumberData":[{"phoneNumber":"+4951111111","type":"Fax"},{"phoneNumber":"+4951122222","type":"Fax"}]}`, severalFax, "",
-			"cannot be written: EspoCRM holds a second one of that sort, which would take its place"},
+			"cannot be written: EspoCRM holds a second one of that sort, which may take its place"},
 		"another field's": {`{"phoneNumberData":[{"phoneNumber":"+4951111111","type":"Mobile"}]}`, severalFax, "+4951111111",
 			"cannot be set: EspoCRM holds an address or number once, and phoneNumberData[type=Mobile].phoneNumber has this one"},
 		"out of a list":  {`{"id":"x"}`, severalFax, "+4951111111", "the record was read without phoneNumberData, which goes back whole"},
@@ -138,9 +194,10 @@ func TestSeveralLaws(t *testing.T) {
 	numbers := []string{"+4951111111", "+4951122222", "+4951133333", "+4951144444"}
 	rapid.Check(t, func(t *rapid.T) {
 		var elements []string
+		primary := rapid.IntRange(0, 1).Draw(t, "primary") // 1: none
 		for i, number := range numbers[:rapid.IntRange(0, 4).Draw(t, "elements")] {
 			kind := rapid.SampledFrom([]string{`"type":"Mobile"`, `"type":"Fax"`, `"type":null`, `"type":"Home","x":[1.50]`}).Draw(t, "type")
-			elements = append(elements, `{ "phoneNumber":"`+number+`", "primary":`+strconv.FormatBool(i == 1)+`,`+kind+`}`)
+			elements = append(elements, `{ "phoneNumber":"`+number+`", "primary":`+strconv.FormatBool(i == primary && i == 0)+`,`+kind+`}`)
 		}
 		o, err := record.ParseObject([]byte(`{"phoneNumberData":[` + strings.Join(elements, ",") + `]}`))
 		if err != nil {
@@ -162,6 +219,10 @@ func TestSeveralLaws(t *testing.T) {
 		}
 		readsBack(t, m, o, patch, values)
 		seen, written := map[string]bool{}, string(patch["phoneNumberData"])
+		standing, _ := o.Get("phoneNumberData")
+		for _, newFirst := range []bool{false, true} {
+			readsBack(t, m, o, record.Patch{"phoneNumberData": []byte(asListed(string(standing), written, newFirst))}, values)
+		}
 		for _, e := range gjson.Parse(written).Array() {
 			if number := e.Get("phoneNumber").Str; seen[number] {
 				t.Fatalf("%s stands there twice: %s", number, written)
@@ -180,6 +241,7 @@ func TestSeveralLaws(t *testing.T) {
 		for _, key := range keys { // what is not written shows what it showed
 			if _, is := values[key]; !is {
 				readsBack(t, m, o, patch, map[string]record.Value{key: before.Values[key]})
+				readsBack(t, m, o, record.Patch{"phoneNumberData": []byte(asListed(string(standing), written, false))}, map[string]record.Value{key: before.Values[key]})
 			}
 		}
 		for _, e := range elements {

@@ -115,11 +115,9 @@ func contactPoints(d *EntityDef, change, before attrs) {
 			continue
 		}
 		if list, sent := change[data.Name]; sent {
-			primary := any(nil)
-			for _, row := range rowsOf(list) {
-				if row["primary"] == true {
-					primary = row[f.Name]
-				}
+			rows, primary := asListed(f, rowsOf(list), rowsOf(before[data.Name]))
+			if list != nil {
+				change[data.Name] = arrayOf(rows)
 			}
 			change[f.Name] = primary
 			continue
@@ -129,6 +127,33 @@ func contactPoints(d *EntityDef, change, before attrs) {
 			change[data.Name] = withPrimary(f, rows, v)
 		}
 	}
+}
+
+// asListed is a list as EspoCRM reads it out of its tables: the primary one first, then
+// what stood there, then what is new, in whatever order it was sent. A primary one that is
+// still there loses the mark only to another one.
+func asListed(f *Field, sent, before []map[string]any) (rows []map[string]any, primary any) {
+	place := func(row map[string]any) int {
+		i := slices.IndexFunc(before, func(b map[string]any) bool { return b[f.Name] == row[f.Name] })
+		switch {
+		case row["primary"] == true:
+			return -1
+		case i < 0:
+			return len(before)
+		}
+		return i
+	}
+	marked := func(row map[string]any) bool { return row["primary"] == true }
+	if !slices.ContainsFunc(sent, marked) {
+		for _, row := range sent {
+			row["primary"] = slices.ContainsFunc(before, func(b map[string]any) bool { return marked(b) && b[f.Name] == row[f.Name] })
+		}
+	}
+	slices.SortStableFunc(sent, func(a, b map[string]any) int { return place(a) - place(b) })
+	if len(sent) > 0 && marked(sent[0]) {
+		primary = sent[0][f.Name]
+	}
+	return sent, primary
 }
 
 func withPrimary(f *Field, rows []map[string]any, v any) any {
