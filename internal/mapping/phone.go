@@ -48,7 +48,7 @@ func dialled(s, region string) *phonenumbers.PhoneNumber {
 func numberIn(s, region string) *phonenumbers.PhoneNumber {
 	number, extension := cutExtension(s)
 	first := strings.IndexFunc(number, unicode.IsDigit)
-	if first < 0 || strings.IndexFunc(number, foreignToPhones) >= 0 {
+	if first < 0 || strings.IndexFunc(number, foreignToPhones) >= 0 || twoNumbers(number, region) {
 		return nil
 	}
 	trunk := phonenumbers.GetNddPrefixForRegion(region, true)
@@ -68,6 +68,40 @@ func numberIn(s, region string) *phonenumbers.PhoneNumber {
 	return n
 }
 
+// longestArea is how many digits an area code has at most, with the 0 before it.
+const longestArea = 6
+
+// twoNumbers: a slash stands behind an area code. Behind more digits than that there may be
+// two numbers ("0511 12345 / 67890"), and as one they would be nobody's; a 0 alone is the
+// exchange's.
+func twoNumbers(s, region string) bool {
+	i := strings.LastIndexByte(s, '/')
+	if i < 0 || dialable(s[i:]) == "0" {
+		return false
+	}
+	before, most := dialable(s[:i]), longestArea
+	if rest, abroad := strings.CutPrefix(before, "00"); abroad {
+		before = "+" + rest
+	}
+	if country := plainCountries[region]; country != "" {
+		before = strings.TrimPrefix(before, "+"+country)
+	}
+	if strings.HasPrefix(before, "+") {
+		most += len("+999")
+	}
+	return len(before) > most
+}
+
+// dialable is a text without all but digits and plus signs.
+func dialable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '+' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+}
+
 // plainCountries are the countries, with their calling codes, whose numbers are made by
 // taking a 0 away and putting the code before; elsewhere the library knows the rules.
 var plainCountries = map[string]string{"DE": "49", "AT": "43", "CH": "41"}
@@ -79,12 +113,7 @@ func plainNumber(s, region string) *phonenumbers.PhoneNumber {
 	if country == "" {
 		return nil
 	}
-	all := strings.Map(func(r rune) rune {
-		if r == '+' || r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, s)
+	all := dialable(s)
 	national, abroad := strings.CutPrefix(all, "+"+country)
 	if !abroad {
 		national, abroad = strings.CutPrefix(all, "00"+country)

@@ -93,6 +93,11 @@ func TestWrittenAs(t *testing.T) {
 		{"phone, a word stands there", "type: phone", `"+4951112345"`, `"keins"`, `"+4951112345"`, `"0511 12345"`},
 		{"phone, of another country", "type: phone", `"+43 1 5123456"`, `"0511/98-76"`, `"+4315123456"`, `"+43 1 5123456"`},
 		{"phone, extension", "type: phone", `"0511 12345 ext. 89"`, `"0511/98-76"`, `"+4951112345 ext. 89"`, `"0511/12345 ext. 89"`},
+		{"phone, two of them", "type: phone", `"0511 12345 / 67890"`, `"0511/98-76"`, `"0511 12345 / 67890"`, `"0511 12345 / 67890"`},
+		{"phone, two of them, abroad", "type: phone", `"+49 511 1234 / 5678"`, `null`, `"+49 511 1234 / 5678"`, `"+49 511 1234 / 5678"`},
+		{"phone, a slash behind the longest area code", "type: phone", `"034954 / 12 34"`, `null`, `"+49349541234"`, `"034954 1234"`},
+		{"phone, the exchange", "type: phone", `"0511 1234/0"`, `null`, `"+4951112340"`, `"0511 12340"`},
+		{"phone, a slash abroad", "type: phone", `"0043 (0)664/123 45 67"`, `null`, `"+436641234567"`, `"+43 664 1234567"`},
 		{"phone, no number", "type: phone", `"nur abends"`, `"0511/98-76"`, `"nur abends"`, `"nur abends"`},
 		{"email", "type: email", `" Anna@X.de"`, `"b@x.de"`, `"Anna@X.de"`, `"Anna@X.de"`},
 		{"iban", "type: iban", `"DE02120300000000202051"`, `null`, `"DE02 1203 0000 0000 2020 51"`, `"DE02 1203 0000 0000 2020 51"`},
@@ -214,7 +219,7 @@ func TestFormOf(t *testing.T) {
 func TestPhonesAsTheLibrary(t *testing.T) {
 	m := one(t, "type: phone")
 	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.StringMatching(`(0|\+49|\+49 ?\(0\)|0049|\+43)[0-9][0-9/ -]{5,12}`).Draw(t, "number")
+		s := rapid.StringMatching(`(0|\+49|\+49 ?\(0\)|0049|\+43)[0-9]{2,3}/?[0-9 -]{4,10}`).Draw(t, "number")
 		v, err := m.ReadEspo(espoHolds(t, s))
 		if err != nil {
 			t.Fatal(err)
