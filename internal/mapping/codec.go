@@ -81,7 +81,7 @@ func (c *codec) canonical(s scalar) (v record.Value, why string) {
 	if text, why = c.text(text); text == "" {
 		return record.Absent(), why
 	}
-	if c.meansEmpty(text) || c.emptyDay(text) {
+	if c.meansEmpty(text) || c.emptyDay(text) || c.typ == Datetime && emptyDay(canonicalDate(text, c.zone)) {
 		return record.Empty(), ""
 	}
 	return record.Of(text), ""

@@ -155,3 +155,17 @@ func TestAnEmptyBoolInOtherWords(t *testing.T) {
 		t.Errorf("false is written as %s, %v", out.Bytes(), err)
 	}
 }
+
+// A day that stands for none is none as an instant, too: midnight in the office.
+func TestNoDayAsAnInstant(t *testing.T) {
+	m := parse(t, header+`fields:
+  - {espocrm: a, advoware: a, type: datetime}
+  - {espocrm: b, advoware: b, type: date}
+`)
+	for _, stamp := range []string{"1899-12-30T00:00:00", "1899-12-29T23:00:00Z", "0000-12-31T23:06:32Z", "0001-01-01T00:00:00+01:00"} {
+		v, err := m.ReadAdvo(object(t, `{"a":"`+stamp+`","b":"`+stamp+`"}`))
+		if err != nil || !v.Values["a~a"].IsEmpty() || !v.Values["b~b"].IsEmpty() {
+			t.Errorf("%s: as a date and time %q, as a day %q (%v)", stamp, v.Values["a~a"].Text(), v.Values["b~b"].Text(), err)
+		}
+	}
+}
