@@ -81,7 +81,7 @@ func (c *codec) canonical(s scalar) (v record.Value, why string) {
 	if text, why = c.text(text); text == "" {
 		return record.Absent(), why
 	}
-	if c.meansEmpty(text) || c.emptyDay(text) || c.typ == Datetime && emptyDay(canonicalDate(text, c.zone)) {
+	if c.meansEmpty(text) || c.emptyDay(text) {
 		return record.Empty(), ""
 	}
 	return record.Of(text), ""
@@ -131,9 +131,10 @@ func (c *codec) fewerThan(n int) bool {
 	return c.typ == Int || c.typ == Decimal && c.scale >= 0 && c.scale < n
 }
 
-// emptyDay: a day that Advoware writes for none is none on both sides.
+// emptyDay: a day that Advoware writes for none is none on both sides, also as the instant
+// at which it begins.
 func (c *codec) emptyDay(text string) bool {
-	return (c.typ == Date || c.typ == Datetime) && emptyDay(text)
+	return (c.typ == Date || c.typ == Datetime) && (emptyDay(text) || emptyDay(canonicalDate(text, c.zone)))
 }
 
 // meansEmpty: what Advoware cannot tell from empty is empty on both sides, or a value

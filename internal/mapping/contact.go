@@ -281,26 +281,39 @@ func (a *arrangement) mark() {
 }
 
 // apart: each line's element is the one that EspoCRM will show for it, in whatever order it
-// lists them.
+// lists them. primary was marked before; -1: none.
 func (a *arrangement) apart(shows []int, primary int) (at *line, why string) {
 	for i, l := range a.lines {
-		c, own := l.contact, a.of[i]
-		if c.pick.Key == "primary" {
-			if own < 0 && primary >= 0 && !a.gone[primary] {
-				return l, "cannot be cleared: EspoCRM keeps a primary one, and another field has this one"
-			}
-			continue
-		}
-		first := own >= 0 && a.primary(own) && c.pick.Besides == "" // it stands before all others
-		stays := own >= 0 && own == shows[i] && !a.placed[i] && (c.pick.Besides == "" || !a.primary(own))
-		for k, e := range a.elements {
-			rival := k != own && !a.gone[k] && c.pick.Picks(e) && (c.pick.Besides == "" || !a.primary(k))
-			if rival && !first && !stays {
+		switch own := a.of[i]; {
+		case l.contact.pick.Key != "primary":
+			if a.rivals(l.contact, own) && !a.stays(i, shows[i]) {
 				return l, "cannot be written: EspoCRM holds a second one of that sort, which may take its place"
 			}
+		case own < 0 && primary >= 0 && !a.gone[primary]:
+			return l, "cannot be cleared: EspoCRM keeps a primary one, and another field has this one"
 		}
 	}
 	return nil, ""
+}
+
+// rivals reports whether there are further elements of a sort.
+func (a *arrangement) rivals(c *contact, own int) bool {
+	for k, e := range a.elements {
+		if k != own && !a.gone[k] && c.pick.Picks(e) && (c.pick.Besides == "" || !a.primary(k)) {
+			return true
+		}
+	}
+	return false
+}
+
+// stays: whatever rivals there are, a line's element comes first. It is the primary one, or
+// has been the first one before.
+func (a *arrangement) stays(i, shown int) bool {
+	own, besides := a.of[i], a.lines[i].contact.pick.Besides != ""
+	if own >= 0 && a.primary(own) {
+		return !besides
+	}
+	return own >= 0 && own == shown && !a.placed[i]
 }
 
 func (a *arrangement) primary(k int) bool { return a.elements[k].Get("primary").Bool() }
