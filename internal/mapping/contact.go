@@ -17,7 +17,7 @@ import (
 // emailAddressData[primary].emailAddress, phoneNumberData[type=Mobile].phoneNumber.
 // EspoCRM takes such a list whole, holds each address and number in it once, and drops
 // elements that are empty. It shows the primary one first and all others in an order of its
-// own, and takes the mark off a primary one only when another gets it.
+// own, and makes the first one of a list that has no primary one just that.
 type contact struct {
 	pick   record.Pick
 	member string // emailAddress or phoneNumber
@@ -135,7 +135,7 @@ func (m *Mapping) contacts(o record.Object, lines []*line, values map[string]rec
 		if at, why := a.arrange(); why != "" {
 			return m.fail(record.EspoCRM, at.Espo, at.Espo+" "+why)
 		}
-		patch[name] = a.list()
+		patch[name] = joined(a.rest())
 	}
 	return nil
 }
@@ -289,8 +289,8 @@ func (a *arrangement) apart(shows []int, primary int) (at *line, why string) {
 			if a.rivals(l.contact, own) && !a.stays(i, shows[i]) {
 				return l, "cannot be written: EspoCRM holds a second one of that sort, which may take its place"
 			}
-		case own < 0 && primary >= 0 && !a.gone[primary]:
-			return l, "cannot be cleared: EspoCRM keeps a primary one, and another field has this one"
+		case own < 0 && primary >= 0 && len(a.rest()) > 0:
+			return l, "cannot be cleared: EspoCRM holds further ones, and would make one of them the primary one"
 		}
 	}
 	return nil, ""
@@ -318,15 +318,15 @@ func (a *arrangement) stays(i, shown int) bool {
 
 func (a *arrangement) primary(k int) bool { return a.elements[k].Get("primary").Bool() }
 
-// list is what EspoCRM gets.
-func (a *arrangement) list() json.RawMessage {
+// rest is what EspoCRM gets.
+func (a *arrangement) rest() []gjson.Result {
 	var rest []gjson.Result
 	for k, e := range a.elements {
 		if !a.gone[k] {
 			rest = append(rest, e)
 		}
 	}
-	return joined(rest)
+	return rest
 }
 
 // fresh is a new element. EspoCRM wants to be told of each whether it is the primary

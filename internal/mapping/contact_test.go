@@ -43,8 +43,9 @@ func TestSeveralAddressesAndNumbers(t *testing.T) {
 			`[{"phoneNumber":"+4951111111","primary":true},{"phoneNumber":"+4951133333","primary":false,"type":"Mobile","optOut":false,"invalid":false}]`},
 		{"the first one", "phoneNumberData", `null`, map[string]string{severalTel: a, severalFax: c},
 			`[{"phoneNumber":"+4951111111","primary":true,"type":"Office","optOut":false,"invalid":false},{"phoneNumber":"+4951133333","primary":false,"type":"Fax","optOut":false,"invalid":false}]`},
-		{"a clear", "phoneNumberData", `[{"phoneNumber":"+4951111111","primary":true},{"phoneNumber":"+4951122222","type":"Fax"}]`, map[string]string{severalTel: ""},
-			`[{"phoneNumber":"+4951122222","type":"Fax"}]`},
+		{"a clear", "phoneNumberData", `[{"phoneNumber":"+4951111111","primary":true},{"phoneNumber":"+4951122222","type":"Fax"}]`, map[string]string{severalFax: ""},
+			`[{"phoneNumber":"+4951111111","primary":true}]`},
+		{"a clear of the last one", "phoneNumberData", `[{"phoneNumber":"+4951111111","primary":true}]`, map[string]string{severalTel: ""}, `[]`},
 		{"nothing to clear", "phoneNumberData", `[{"phoneNumber":"+4951122222","type":"Fax"}]`, map[string]string{severalTel: ""}, `[{"phoneNumber":"+4951122222","type":"Fax"}]`},
 		{"the primary one stays, whatever its type", "phoneNumberData", `[{"phoneNumber":"+4951111111","type":"Mobile","primary":true}]`, map[string]string{severalMobil: b},
 			`[{"phoneNumber":"+4951111111","type":"Mobile","primary":true},{"phoneNumber":"+4951122222","primary":false,"type":"Mobile","optOut":false,"invalid":false}]`},
@@ -106,24 +107,16 @@ func readsBack(t testingTB, m *mapping.Mapping, o record.Object, patch record.Pa
 
 // asListed is a list as EspoCRM shows it once it is stored, whatever the order in which it
 // was sent: the primary one first, and the others by the age of their numbers, which one that
-// is new in this record may have from another one. The mark of a primary one that is still
-// there goes only to another one.
+// is new in this record may have from another one.
 func asListed(before, written string, newFirst bool) string {
-	former, marked := map[string]int{}, ""
+	former := map[string]int{}
 	for i, e := range gjson.Parse(before).Array() {
 		former[e.Get("phoneNumber").Str] = i
-		if e.Get("primary").Bool() {
-			marked = e.Get("phoneNumber").Str
-		}
-	}
-	sent := gjson.Parse(written).Array()
-	if slices.ContainsFunc(sent, func(e gjson.Result) bool { return e.Get("primary").Bool() }) {
-		marked = ""
 	}
 	place := func(e gjson.Result) int {
 		i, known := former[e.Get("phoneNumber").Str]
 		switch {
-		case e.Get("primary").Bool() || e.Get("phoneNumber").Str == marked:
+		case e.Get("primary").Bool():
 			return -2
 		case !known && newFirst:
 			return -1
@@ -132,25 +125,24 @@ func asListed(before, written string, newFirst bool) string {
 		}
 		return i
 	}
+	sent := gjson.Parse(written).Array()
 	slices.SortStableFunc(sent, func(a, b gjson.Result) int { return place(a) - place(b) })
 	var out []string
 	for _, e := range sent {
-		raw := e.Raw
-		if e.Get("phoneNumber").Str == marked {
-			raw = strings.Replace(raw, `"primary":false`, `"primary":true`, 1)
-		}
-		out = append(out, raw)
+		out = append(out, e.Raw)
 	}
 	return "[" + strings.Join(out, ",") + "]"
 }
 
 // TestSeveralInEspoCRMsOrder: EspoCRM does not keep the order in which it was sent numbers,
-// nor takes it the mark off a primary one. A new mobile number beside another one would be
-// hidden by that at the next read, and the other one go to Advoware in its place.
+// and always has a primary one. A new mobile number beside another one would be hidden by
+// that at the next read, and the other one go to Advoware in its place; so would a fax number
+// in the place of the primary one that was cleared.
 func TestSeveralInEspoCRMsOrder(t *testing.T) {
 	m := parsed(t, several)
 	for name, tt := range map[string]struct{ list, key, value string }{
 		"a new number beside another one of the sort": {`[{"phoneNumber":"+4951111111","type":"Mobile","primary":false},{"phoneNumber":"+4951122222","type":"Mobile","primary":false}]`, severalMobil, "+4951133333"},
+		"a clear beside further ones":                 {`[{"phoneNumber":"+4951111111","type":"Office","primary":true},{"phoneNumber":"+4951122222","type":"Fax","primary":false}]`, severalTel, ""},
 		"a primary one that another field has":        {`[{"phoneNumber":"+4951111111","type":"Fax","primary":true}]`, severalTel, ""},
 	} {
 		if _, err := m.EspoPatch(object(t, `{"phoneNumberData":`+tt.list+`}`), map[string]record.Value{tt.key: record.Of(tt.value)}); err == nil {
@@ -220,6 +212,9 @@ func TestSeveralLaws(t *testing.T) {
 		readsBack(t, m, o, patch, values)
 		seen, written := map[string]bool{}, string(patch["phoneNumberData"])
 		standing, _ := o.Get("phoneNumberData")
+		if strings.Contains(string(standing), `"primary":true`) && written != "[]" && !strings.Contains(written, `"primary":true`) {
+			t.Fatalf("EspoCRM would make one of them the primary one: %s", written)
+		}
 		for _, newFirst := range []bool{false, true} {
 			readsBack(t, m, o, record.Patch{"phoneNumberData": []byte(asListed(string(standing), written, newFirst))}, values)
 		}

@@ -130,8 +130,8 @@ func contactPoints(d *EntityDef, change, before attrs) {
 }
 
 // asListed is a list as EspoCRM reads it out of its tables: the primary one first, then
-// what stood there, then what is new, in whatever order it was sent. A primary one that is
-// still there loses the mark only to another one.
+// what stood there, then what is new, in whatever order it was sent. Where none is the
+// primary one, the first one that was sent is.
 func asListed(f *Field, sent, before []map[string]any) (rows []map[string]any, primary any) {
 	place := func(row map[string]any) int {
 		i := slices.IndexFunc(before, func(b map[string]any) bool { return b[f.Name] == row[f.Name] })
@@ -144,13 +144,11 @@ func asListed(f *Field, sent, before []map[string]any) (rows []map[string]any, p
 		return i
 	}
 	marked := func(row map[string]any) bool { return row["primary"] == true }
-	if !slices.ContainsFunc(sent, marked) {
-		for _, row := range sent {
-			row["primary"] = slices.ContainsFunc(before, func(b map[string]any) bool { return marked(b) && b[f.Name] == row[f.Name] })
-		}
+	if len(sent) > 0 && !slices.ContainsFunc(sent, marked) {
+		sent[0]["primary"] = true
 	}
 	slices.SortStableFunc(sent, func(a, b map[string]any) int { return place(a) - place(b) })
-	if len(sent) > 0 && marked(sent[0]) {
+	if len(sent) > 0 {
 		primary = sent[0][f.Name]
 	}
 	return sent, primary
