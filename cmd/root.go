@@ -28,7 +28,11 @@ import (
 
 // Main runs the program and returns its exit code.
 func Main(b Build, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // a terminal that is gone, unless nohup has said that it does not matter
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	// The first signal asks to come to an end, the second one ends the process.
 	defer context.AfterFunc(ctx, stop)()
