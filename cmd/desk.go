@@ -157,12 +157,11 @@ func (r repair) leaves(doc result.Document) bool {
 // deliverRepair is deliver, where a record counts of which nothing was done.
 func (a *app) deliverRepair(doc result.Document, r repair, view report.View, cause error) error {
 	err := a.deliver(doc, job{command: r.command, view: view, none: r.none}, cause)
-	aboutRecord := doc.Error != nil && doc.Error.Owner == string(fault.OwnerRecord)
-	if !aboutRecord && !r.leaves(doc) {
+	if !r.leaves(doc) {
 		return err
 	}
 	codes := resultCodes(doc, false)
-	codes[exitFailed], codes[exitCannotRun] = true, codes[exitCannotRun] && !aboutRecord
+	codes[exitFailed] = true
 	return &reported{code: worst(codes), err: doc.Error, cause: cause}
 }
 

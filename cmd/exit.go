@@ -102,7 +102,7 @@ func exitCode(err error) int {
 	case fault.Is(err, fault.Moved), fault.Is(err, fault.HalfCopied):
 		return exitHalted
 	}
-	return exitCannotRun
+	return failureCode(result.FromFault(err))
 }
 
 // resultCodes are the codes that a document's records call for.
@@ -110,12 +110,10 @@ func resultCodes(doc result.Document, differencesCount bool) map[int]bool {
 	codes := map[int]bool{}
 	if doc.Error != nil {
 		switch doc.Error.Code {
-		case string(fault.Interrupted):
-			codes[exitInterrupted] = true
 		case string(fault.Moved), string(fault.HalfCopied):
 			codes[exitHalted] = true
 		default:
-			codes[exitCannotRun] = true
+			codes[failureCode(doc.Error)] = true
 		}
 	}
 	for _, r := range doc.Results {

@@ -137,7 +137,7 @@ func runOrPass(ctx context.Context, st store.Store, named string) (string, error
 			return p.ID, nil
 		}
 	}
-	return "", cmp.Or(perr, error(&exitWith{exitFailed, err}))
+	return "", cmp.Or(perr, err)
 }
 
 // unknown are those of some ids that neither the store nor EspoCRM knows, of any of the
@@ -195,7 +195,7 @@ func (p parts) knownOrTold(ctx context.Context, ms []*mapping.Mapping, ids []str
 
 // errUnknown is the failure of ids that nobody knows.
 func errUnknown(ids []string) error {
-	return &exitWith{exitFailed, &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord,
+	return &fault.Error{System: fault.EspoCRM, Code: fault.NotFound, Owner: fault.OwnerRecord,
 		Message: fmt.Sprintf("there is no record %s in EspoCRM, and the store knows none either", fault.Clean(strings.Join(ids, ", "), 200)),
-		Hint:    "check the id; it is the last part of the record's address in EspoCRM"}}
+		Hint:    "check the id; it is the last part of the record's address in EspoCRM"}
 }

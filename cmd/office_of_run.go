@@ -38,8 +38,8 @@ func (a *app) officeOfRun(ctx context.Context, run string) error {
 	case trouble != nil:
 		return trouble
 	}
-	return &exitWith{exitFailed, &fault.Error{System: fault.Local, Code: fault.NotFound, Owner: fault.OwnerRecord,
-		Message: "no office knows a run that begins with " + fault.Clean(run, 40), Hint: "runs are shown by: advosync history --runs"}}
+	return &fault.Error{System: fault.Local, Code: fault.NotFound, Owner: fault.OwnerRecord,
+		Message: "no office knows a run that begins with " + fault.Clean(run, 40), Hint: "runs are shown by: advosync history --runs"}
 }
 
 // knowsRun fails where an office has no run of that name: with fault.NotFound.
