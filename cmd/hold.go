@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,7 @@ import (
 	"advosync/internal/result"
 )
 
-// longestReason is how long the reason of a hold may be, in bytes: status shows it in
+// longestReason is how long the reason of a hold may be, in characters: status shows it in
 // one line or two.
 const longestReason = 200
 
@@ -38,7 +39,7 @@ The reason is kept in the store and shown by status alone; it goes into no log.`
 		switch {
 		case reason == "":
 			return usagef("hold needs --reason: whoever reads status will ask")
-		case len(reason) > longestReason:
+		case utf8.RuneCountInString(reason) > longestReason:
 			return usagef("--reason is longer than %d characters", longestReason)
 		}
 		return a.hold(c, d, desk.HoldRequest{Reason: reason})
