@@ -128,6 +128,10 @@ func (d *Desk) confirm(ctx context.Context, r *sync.Record, q sync.Request, made
 		return nil
 	}
 	id := r.Espo.AdvowareID
+	if p := r.Memory.Parked; p != nil && p.Doubtful && p.AdvowareID != 0 && p.AdvowareID != id { // whoever has looked has seen another client
+		return &fault.Error{System: fault.EspoCRM, Code: fault.Conflict, Owner: fault.OwnerRecord, Op: "confirm the link of " + r.What(), Field: record.FieldAdvowareID,
+			Message: fmt.Sprintf("it was Advoware %d that nobody had proved, and is %d now", p.AdvowareID, id), Hint: "have it compared, then look at both names again: " + r.Hint("sync")}
+	}
 	if err := d.linkTarget(ctx, r, q, made, id); err != nil {
 		return err
 	}

@@ -70,3 +70,22 @@ func TestConfirmOfALinkToNothing(t *testing.T) {
 		t.Errorf("the hint is %q, it should name %q", res.Error.Hint, want)
 	}
 }
+
+// Somebody has typed another number since the link was listed: the word was about the one
+// that stood there.
+func TestConfirmOfAnotherNumber(t *testing.T) {
+	r := rig.New(t)
+	id, advo := r.Linked()
+	other := r.Advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Carl","name":"Chur","geburtsdatum":"1970-02-03T00:00:00"}`))
+	r.EditAdvo(advo, map[string]any{"emailGesch": "advo@example.de", "name": "Neu", "geburtsdatum": "1955-05-05T00:00:00"})
+	r.Oracle.Forget()
+	r.ForgetStore()
+	r.Outcome(r.Sync(id), result.ConflictWaits)
+	r.EditEspo(id, map[string]any{"advowareId": other})
+	for _, dry := range []bool{true, false} {
+		r.WantError(r.Desk.Confirm(t.Context(), r.M, id, dry), "conflict")
+	}
+	if link := r.Remembered(id).Link; link != nil {
+		t.Errorf("confirmed: %+v", link)
+	}
+}
