@@ -268,7 +268,7 @@ func (a *app) deliverPass(rep batch.Report, code int, dryRun bool) error {
 	rep.Document = result.OfOffice(rep.Document, a.office)
 	doc := rep.Document
 	if err := a.renderPass(rep, code, dryRun); err != nil {
-		return &reported{code: exitCannotRun, err: errorForm(err)}
+		return &reported{code: exitCannotRun, err: errorForm(err), cause: err}
 	}
 	if code == exitOK {
 		return nil

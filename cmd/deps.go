@@ -3,6 +3,9 @@ package cmd
 import (
 	"context"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"advosync/internal/config"
@@ -32,6 +35,9 @@ type deps struct {
 	offices func(loadOptions) []string
 	// sandbox runs the sandbox until ctx ends, or the demo to its end.
 	sandbox func(ctx context.Context, o sandboxOptions) error
+	// outlive has the process survive that nobody reads any more what it prints; nil: it
+	// does anyway.
+	outlive func()
 	// tellTime is how long those who are told of a pass may hold it up; 0: five seconds.
 	tellTime time.Duration
 }
@@ -131,6 +137,7 @@ func system(b Build) deps {
 		now:      time.Now,
 		zone:     time.Local,
 		newRunID: newRunID,
+		outlive:  func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) },
 	}
 	d.settings, d.offices = readSettings, readOffices
 	d.load = func(o loadOptions) (project, error) { return loadConfig(o, d.console) }

@@ -135,7 +135,7 @@ func (a *app) deliver(doc result.Document, j job, cause error) error {
 		o.Compact, o.None = j.compact, j.none
 		if err := report.Document(a.console.Out, doc, o); err != nil {
 			// stdout is broken: the outcome of the records still decides nothing.
-			return &reported{code: exitCannotRun, err: errorForm(err)}
+			return &reported{code: exitCannotRun, err: errorForm(err), cause: err}
 		}
 	}
 	code := worst(resultCodes(doc, j.exitCode))

@@ -121,7 +121,7 @@ func (a *app) fail(called *cobra.Command, args []string, err error) {
 	if !errors.As(err, &written) {
 		a.failDocument(called, args, form)
 	}
-	if form != nil {
+	if form != nil && !errors.Is(err, syscall.EPIPE) { // whoever has stopped reading knows
 		a.complain(form, err)
 	}
 }
@@ -374,6 +374,9 @@ func (a *app) prepare(c *cobra.Command, _ []string) error {
 	}
 	a.layout(c)
 	a.beActive(c)
+	if a.outlive != nil && c.GroupID != "look" { // head, or less that was left, must not end a pass in the middle of a write
+		a.outlive()
+	}
 	level := slog.LevelWarn
 	switch {
 	case a.flags.quiet:
