@@ -187,3 +187,19 @@ func TestSchemasAreReplaced(t *testing.T) {
 		t.Error("the old schema is still there")
 	}
 }
+
+// TestHalfWrittenIsTakenAway: what cannot be written whole leaves nothing that the next
+// attempt would take for a configuration.
+func TestHalfWrittenIsTakenAway(t *testing.T) {
+	dir := t.TempDir()
+	twice := config.FreshSecret{Key: "espocrm.api_key", Text: "x"} // the second one meets the first
+	if written, err := (config.Fresh{Dir: dir, Secrets: []config.FreshSecret{twice, twice}}).Write(); err == nil || len(written) > 0 {
+		t.Errorf("%q, %v", written, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*", "*")); err != nil || len(left) > 0 {
+		t.Errorf("%q is left, %v", left, err)
+	}
+	if _, err := (config.Fresh{Dir: dir}).Write(); err != nil {
+		t.Error(err)
+	}
+}

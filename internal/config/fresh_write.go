@@ -49,7 +49,8 @@ type file struct {
 }
 
 // Write makes the files and returns their paths, in the order written. It looks
-// first whether one of them is there, so that nothing is half done.
+// first whether one of them is there, and where one cannot be written it takes the others
+// away again, so that nothing is half done.
 func (n Fresh) Write() ([]string, error) {
 	if err := n.Check(); err != nil {
 		return nil, err
@@ -58,7 +59,10 @@ func (n Fresh) Write() ([]string, error) {
 	for _, f := range n.files() {
 		path := filepath.Join(n.Dir, filepath.FromSlash(f.name))
 		if err := put(path, f); err != nil {
-			return written, err
+			for _, path := range written { // they would be in the way of the next attempt
+				_ = os.Remove(path)
+			}
+			return nil, err
 		}
 		written = append(written, path)
 	}
@@ -175,7 +179,8 @@ func put(path string, f file) error {
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
+	if err != nil { // a part of it, as on a full disk, may read as something else
+		_ = os.Remove(path)
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
