@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"advosync/internal/fault"
 	"advosync/internal/store/redis"
+	"advosync/internal/store/storetest"
 )
 
 // answering is a server that answers every request with the same bytes, over and
@@ -90,6 +92,38 @@ func TestAnnouncedTooMuch(t *testing.T) {
 				t.Errorf("%d MiB were asked for", took>>20)
 			}
 		})
+	}
+}
+
+// TestEndedConnectionsAreNoOutage: whether one under TLS has ended is seen when it is used. After
+// a restart all in the pool have, and no call fails for that.
+func TestEndedConnectionsAreNoOutage(t *testing.T) {
+	web := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
+	web.Close()
+	m, err := miniredis.RunTLS(&tls.Config{Certificates: web.TLS.Certificates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	w := storetest.NewWire(t, m.Addr())
+	s := open(t, "rediss://"+w.Addr+"?skip_verify=true", redis.Options{})
+	defer func() { _ = s.Close() }()
+	for name, call := range map[string]func() error{
+		"write": func() error { return s.Put(t.Context(), "key", nil, 0) },
+		"read":  func() error { _, _, err := s.Get(t.Context(), "key"); return err },
+	} {
+		var all sync.WaitGroup
+		for range 300 {
+			all.Go(func() { _ = s.Put(t.Context(), "key", nil, 0) })
+		}
+		all.Wait()
+		if n := m.CurrentConnectionCount(); n < 5 {
+			t.Fatalf("%d connections are no crowd", n)
+		}
+		w.Cut()
+		if err := call(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

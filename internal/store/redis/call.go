@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,7 +15,8 @@ import (
 	"advosync/internal/store"
 )
 
-// attempts is how often a call is sent at most when the connection fails.
+// attempts is how often a call is sent at most when no connection can be made, or no
+// answer comes.
 const attempts = 3
 
 // call is one run of a script.
@@ -53,13 +56,11 @@ func (s *Store) runAll(ctx context.Context, op string, lua script, calls []call)
 	for i := range open {
 		open[i] = i
 	}
-	for attempt := 1; len(open) > 0; attempt++ {
+	var t tries
+	for len(open) > 0 {
 		s.send(begun, lua, calls, answers, open)
 		open = unsettled(answers, open)
-		if len(open) == 0 || attempt == attempts {
-			break
-		}
-		if replyCode(answers[open[0]].err) != "NOSCRIPT" && !pause(begun, attempt) {
+		if len(open) == 0 || !t.another(begun, answers[open[0]].err) {
 			break
 		}
 	}
@@ -135,6 +136,21 @@ func again(err error) bool {
 	}
 }
 
+// tries counts how often a call was sent.
+type tries struct{ made, ended int }
+
+// another reports whether a call that may be sent again is sent once more, after a pause where
+// one helps. A connection that has ended while it lay in the pool, as all have after a restart,
+// is no attempt: there may be as many of them as the pool holds.
+func (t *tries) another(ctx context.Context, err error) bool {
+	if t.ended < poolSize && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+		t.ended++
+		return ctx.Err() == nil
+	}
+	t.made++
+	return t.made < attempts && (replyCode(err) == "NOSCRIPT" || pause(ctx, t.made))
+}
+
 // pause waits before the next attempt; false: there is no time for one.
 func pause(ctx context.Context, attempt int) bool {
 	t := time.NewTimer(time.Duration(attempt*attempt) * 50 * time.Millisecond)
@@ -153,9 +169,9 @@ func (s *Store) read(ctx context.Context, op string, fn func(ctx context.Context
 	if err := store.Interruption(ctx, op); err != nil {
 		return err
 	}
-	for attempt := 1; ; attempt++ {
+	for t := (tries{}); ; {
 		err := fn(ctx)
-		if err == nil || !again(err) || attempt == attempts || !pause(ctx, attempt) {
+		if err == nil || !again(err) || !t.another(ctx, err) {
 			return s.failure(ctx, op, err)
 		}
 	}
