@@ -57,6 +57,9 @@ the configuration, else the locale.`,
 		if r.from, err = a.since("since", r.since); err != nil {
 			return err
 		}
+		if r.from.After(a.now()) {
+			return usagef("--since %s is still to come", r.since)
+		}
 		if r.file == "-" && len(a.officeNames()) > 0 {
 			return usagef("a page is of one office: name it with --office, or a file, which gets each office's name")
 		}
