@@ -72,15 +72,22 @@ func (r *references) Number(entity, espoID string) (int64, error) {
 	return p.number, nil
 }
 
-// linkedTo is the number that a memory knows its record as linked to; 0: none.
+// linkedTo is the number that a memory knows its record as linked to; 0: none, or nobody
+// knows until the next sync, because another one was confirmed since the last one.
 func linkedTo(m store.Memory) int64 {
-	switch {
-	case m.Base != nil && m.Base.AdvowareID != 0:
-		return m.Base.AdvowareID
-	case m.Link != nil:
-		return m.Link.AdvowareID
+	base := int64(0)
+	if m.Base != nil {
+		base = m.Base.AdvowareID
 	}
-	return 0
+	switch l := m.Link; {
+	case l == nil:
+		return base
+	case base == 0:
+		return l.AdvowareID
+	case l.Key != "" && l.AdvowareID != base:
+		return 0
+	}
+	return base
 }
 
 // UserID is the one user of EspoCRM with a word in an attribute, without regard to case; ""

@@ -15,6 +15,9 @@ func (s *Session) InStep(base *store.Base) store.Memory {
 	next := s.Memory
 	next.Base, next.Open, next.Parked, next.Failure, next.Pending = base, nil, nil, nil, ""
 	next.CheckedAt, next.WaitsSince = s.Env.Now(), time.Time{}
+	if next.Link != nil && base != nil && next.Link.AdvowareID != base.AdvowareID {
+		next.Link = nil // of a number that it had before
+	}
 	return next
 }
 

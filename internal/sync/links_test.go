@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"advosync/internal/desk"
+	"advosync/internal/directory"
 	"advosync/internal/reconcile"
 	"advosync/internal/record"
 	"advosync/internal/result"
@@ -288,6 +289,31 @@ func TestWhatBelongsToAnotherIsNotDeleted(t *testing.T) {
 		t.Fatal("deleted")
 	}
 	r.Quiet(stays)
+}
+
+// TestAConfirmedLinkIsTheNewer: a record gets another number, and an operator confirms that.
+// What was agreed with the former one says nothing any more: neither of what a reference
+// to the record means, nor of what is deleted with it.
+func TestAConfirmedLinkIsTheNewer(t *testing.T) {
+	r := rig.New(t, func(r *rig.Rig) { r.Cfg.OnMissingInEspocrm = sync.MissingDelete })
+	id, former := r.Linked()
+	other := r.Advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Carl","name":"Chur"}`))
+	r.EditEspo(id, map[string]any{"advowareId": other})
+	r.Outcome(r.Sync(id), result.ConflictWaits)
+	r.Outcome(r.Desk.Confirm(t.Context(), r.M, id, false), result.UpdatedEspocrm)
+	names := directory.New(nil, nil, r.Store, nil, r.Clock).References(t.Context())
+	if n, err := names.Number(r.M.Entity(), id); n != 0 || err != nil {
+		t.Errorf("before it is compared it is referred to as %d, %v", n, err)
+	}
+	if err := r.Oracle.Person("anna", func() error { return r.Espo.Delete(rig.Type, id, "anna") }); err != nil {
+		t.Fatal(err)
+	}
+	r.Outcome(r.Sync(id), result.Skipped)
+	for _, n := range []int64{former, other} {
+		if _, there := r.Advo.Get(sandbox.BeteiligtePath, n); !there {
+			t.Errorf("%d is deleted", n)
+		}
+	}
 }
 
 // TestANeverSyncedValueIsNotDeleted: Advoware leaves out a field while it is

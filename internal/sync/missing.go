@@ -188,8 +188,8 @@ const ReasonNeedsYes = "needs_yes"
 // linked to another record.
 func (w *work) goneToo(ctx context.Context) (do func(context.Context) error, err error) {
 	id := w.AdvowareID()
-	parked, failed := w.Memory.Parked, w.Memory.Failure
-	if parked != nil && parked.Doubtful || failed != nil && failed.Code == string(fault.CreateDoubt) {
+	parked, failed, link := w.Memory.Parked, w.Memory.Failure, w.Memory.Link
+	if parked != nil && parked.Doubtful || failed != nil && failed.Code == string(fault.CreateDoubt) || link != nil && link.AdvowareID != id {
 		w.Skip("link_changed", fmt.Sprintf("Gone from EspoCRM, but whether it was linked to Advoware %d was in doubt: that one is kept.", id))
 		return nil, nil
 	}
