@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +46,25 @@ func (s *Store) backupPlace(path string) error {
 	if s.owns(path) || exists(path+"-wal") {
 		return errors.New(path + " is a store itself, or belongs to one")
 	}
-	return files.Replaceable(path, "SQLite format 3\x00")
+	if err := files.Replaceable(path, "SQLite format 3\x00"); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // not there: writing says what is wrong
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, 72)
+	if n, _ := io.ReadFull(f, head); n == 0 {
+		return nil
+	}
+	switch { // SQLite's header: how the file is written, and whose it is
+	case binary.BigEndian.Uint32(head[68:]) != applicationID:
+		return errors.New(path + " is a database of another program")
+	case head[18] == 2:
+		return errors.New(path + " is a store, or a copy that was used as one")
+	}
+	return nil
 }
 
 // owns reports whether a name is that of the store's file, or of one that SQLite or a budget

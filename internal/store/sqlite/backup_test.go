@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -38,5 +39,37 @@ func TestABackupTakesNoStoresPlace(t *testing.T) {
 		if _, ok, err := opened(t, file, Options{}).Get(t.Context(), "announced"); !ok || err != nil {
 			t.Errorf("%s does not hold what was announced: %v", file, err)
 		}
+	}
+}
+
+// TestABackupTakesTheStoreOfNoOtherOffice: between two passes nobody has it open, and nothing
+// lies beside it.
+func TestABackupTakesTheStoreOfNoOtherOffice(t *testing.T) {
+	dir := t.TempDir()
+	other, copied := filepath.Join(dir, "other.db"), filepath.Join(dir, "copy.db")
+	theirs := opened(t, other, Options{})
+	if err := errors.Join(theirs.Put(t.Context(), "theirs", []byte("v"), 0), theirs.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s := opened(t, filepath.Join(dir, "state.db"), Options{})
+	if err := errors.Join(s.Backup(t.Context(), copied), s.Backup(t.Context(), copied)); err != nil {
+		t.Errorf("a former backup is not replaced: %v", err)
+	}
+	foreign := filepath.Join(dir, "foreign.db")
+	db, err := sql.Open("sqlite", foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "CREATE TABLE t (x)")
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{other, foreign} {
+		if err := s.Backup(t.Context(), to); fault.As(err) == nil {
+			t.Errorf("%s is replaced: %v", to, err)
+		}
+	}
+	if _, ok, err := opened(t, other, Options{}).Get(t.Context(), "theirs"); !ok || err != nil {
+		t.Errorf("its memory is gone: %v", err)
 	}
 }
