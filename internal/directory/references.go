@@ -126,7 +126,7 @@ func (r *references) UserWord(attribute, id string) (string, error) {
 }
 
 // people are EspoCRM's users, asked for when somebody wants to know, and again when the
-// answer is old. A refusal is an answer, too.
+// answer is old. That they may not be read is an answer, too; what a proxy says is none.
 type people struct {
 	mu      sync.Mutex
 	begun   time.Time
@@ -154,7 +154,7 @@ func (p *people) all(ctx context.Context, d *Directory, most time.Duration) ([]r
 		users = append(users, page...)
 		return nil
 	})
-	if f := fault.As(err); err != nil && (f == nil || f.Transient) {
+	if err != nil && !fault.Is(err, fault.Forbidden) {
 		return nil, err
 	}
 	p.users, p.refusal, p.begun = users, err, now

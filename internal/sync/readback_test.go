@@ -86,6 +86,19 @@ func TestARefusalIsAnAnswer(t *testing.T) {
 	}
 }
 
+// TestNoAnswerIsNoRefusal: what a proxy says in EspoCRM's place is not what the API user may
+// read. The next record that needs the users asks again.
+func TestNoAnswerIsNoRefusal(t *testing.T) {
+	r := rig.New(t, rig.Flat(rig.EmailField, `{espocrm: description, advoware: bemerkung, user: userName}`))
+	id, advo := r.Linked()
+	r.Next()
+	r.Espo.Faults().Add(sandbox.Fault{Path: "*/User", Count: 2, Status: 200, Body: "<html><body>one moment</body></html>"})
+	r.EditAdvo(advo, map[string]any{"bemerkung": "api-apikey"})
+	r.WantError(r.Sync(id), "bad_answer")
+	r.Tick(10 * time.Second)
+	r.Outcome(r.Sync(id), result.UpdatedEspocrm)
+}
+
 func TestAWriteThatCannotBeReadBack(t *testing.T) {
 	for name, f := range map[string]sandbox.Fault{
 		"400":    {Method: "GET", Path: "/relay*", Skip: 1, Count: 1, Status: 400, Body: `{"message":"Der Datensatz ist gesperrt"}`},
