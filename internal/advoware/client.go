@@ -53,7 +53,6 @@ type Client struct {
 	http   *transport.Client
 	fixed  bases // what the configuration sets; nil members are discovered
 	found  *transport.Once[bases]
-	former bases       // those before the last look; of the one who fetches
 	moved  atomic.Bool // there was no connection: the office may have other addresses by now
 	tokens *tokens
 	pulse  pulse
@@ -128,7 +127,7 @@ type request struct {
 // after it one new token and one repeat are safe for every method.
 func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error) {
 	if r.method == http.MethodGet && c.moved.Swap(false) { // never between a read and its write
-		c.found.Forget()
+		c.found.Renew(ctx, c.discover) // others go on, and so does this one while the configurator does not answer
 	}
 	u, err := c.resolve(ctx, r)
 	if err != nil {

@@ -594,6 +594,45 @@ func TestAnOfficeThatMoves(t *testing.T) {
 	})
 }
 
+// TestNoWriteWaitsForAnAddress: whoever has read a record writes it at once, while another
+// one, to which there was no connection, has the office looked for.
+func TestNoWriteWaitsForAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice()
+		slow, gone := false, false
+		c := newClient(t, o, func(cfg *Config) {
+			cfg.Base = roundTrip(func(r *http.Request) (*http.Response, error) {
+				switch {
+				case slow && r.URL.Host == "www2.advo-net.net":
+					time.Sleep(20 * time.Second)
+				case gone && r.Method == http.MethodGet:
+					return nil, syscall.ECONNREFUSED
+				}
+				return o.RoundTrip(r)
+			})
+		})
+		get := func() error { _, err := c.Get(t.Context(), path, "7"); return err }
+		if err := get(); err != nil {
+			t.Fatal(err)
+		}
+		gone = true
+		if err := get(); !fault.Is(err, fault.Unreachable) {
+			t.Fatal(err)
+		}
+		gone, slow = false, true
+		done := make(chan error, 1)
+		go func() { done <- get() }()
+		synctest.Wait() // it asks for the office's address
+		began := time.Now()
+		if err := c.Update(t.Context(), path, "1", object(t, `{"betNr":1}`)); err != nil || time.Since(began) > 0 {
+			t.Errorf("the write has waited for %v: %v", time.Since(began), err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

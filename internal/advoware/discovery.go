@@ -45,7 +45,7 @@ func (c *Client) apiBase(ctx context.Context) (*url.URL, error) {
 	if c.fixed.api != nil {
 		return c.fixed.api, nil
 	}
-	b, err := c.found.Get(ctx, c.look)
+	b, err := c.found.Get(ctx, c.discover)
 	return b.api, err
 }
 
@@ -53,25 +53,13 @@ func (c *Client) gatewayBase(ctx context.Context) (*url.URL, error) {
 	if c.fixed.gateway != nil {
 		return c.fixed.gateway, nil
 	}
-	b, err := c.found.Get(ctx, c.look)
+	b, err := c.found.Get(ctx, c.discover)
 	if err == nil && b.gateway == nil {
 		f := c.http.Fault(opDiscover, fault.BadAnswer, fault.OwnerSystem, "the configurator names no securityGateway")
 		f.Hint = "set advoware.security_gateway"
 		return nil, f
 	}
 	return b.gateway, err
-}
-
-// look finds the addresses, which may have changed since the last look; while the
-// configurator does not answer they are what they were.
-func (c *Client) look(ctx context.Context) (bases, error) {
-	b, err := c.discover(ctx)
-	if err == nil {
-		c.former = b
-	} else if c.former == (bases{}) {
-		return b, err
-	}
-	return c.former, nil
 }
 
 const opDiscover = "find Advoware's addresses"

@@ -48,6 +48,25 @@ func (o *Once[T]) Get(ctx context.Context, fetch func(context.Context) (T, error
 	return v, nil
 }
 
+// Renew fetches a value anew that is known, while everybody else goes on with that one; a
+// failure leaves it. Where somebody is fetching already, he is not waited for.
+func (o *Once[T]) Renew(ctx context.Context, fetch func(context.Context) (T, error)) {
+	if _, ok := o.Known(); !ok {
+		return
+	}
+	select {
+	case <-o.turn:
+	default:
+		return
+	}
+	defer func() { o.turn <- struct{}{} }()
+	if v, err := fetch(ctx); err == nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.val, o.known = v, true
+	}
+}
+
 // Known is the value, where somebody has fetched it.
 func (o *Once[T]) Known() (T, bool) {
 	o.mu.Lock()
