@@ -73,10 +73,10 @@ const longestArea = 6
 
 // twoNumbers: a slash stands behind an area code. Behind more digits than that there may be
 // two numbers ("0511 12345 / 67890"), and as one they would be nobody's; a 0 alone is the
-// exchange's.
+// exchange's, and nothing is no number.
 func twoNumbers(s, region string) bool {
 	i := strings.LastIndexByte(s, '/')
-	if i < 0 || dialable(s[i:]) == "0" {
+	if i < 0 || strings.Trim(dialable(s[i:]), "0") == "" {
 		return false
 	}
 	before, most := dialable(s[:i]), longestArea
