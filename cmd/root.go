@@ -28,13 +28,16 @@ import (
 
 // Main runs the program and returns its exit code.
 func Main(b Build, args []string) int {
-	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // a terminal that is gone, unless nohup has said that it does not matter
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// The first signal asks to come to an end, the second one ends the process.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if !signal.Ignored(syscall.SIGHUP) { // a terminal that is gone, unless nohup has said that it does not matter
+		gone := make(chan os.Signal, 1)
+		signal.Notify(gone, syscall.SIGHUP) // for good: shell and kernel both tell it
+		go func() { <-gone; end() }()
+	}
+	// The first signal asks to come to an end, a second one that somebody sends ends the process.
 	defer context.AfterFunc(ctx, stop)()
 	return run(ctx, system(b), args)
 }
