@@ -8,11 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -359,6 +361,17 @@ func TestSignalWhileIDsAreRead(t *testing.T) {
 	cancel()
 	if ids, err := (&app{deps: deps{console: c}}).collectIDs(ctx, []string{"-"}); exitCode(err) != exitInterrupted {
 		t.Errorf("%v, %v", ids, err)
+	}
+}
+
+// A system that breaks a connection off is no reader of ours that has gone: it is told.
+func TestABrokenPipeOfASystemIsTold(t *testing.T) {
+	broken := &fault.Error{System: fault.EspoCRM, Code: fault.Unreachable, Owner: fault.OwnerSystem, Op: "get", Message: "crm.example.de broke the connection off",
+		Err: &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}}
+	for _, f := range []*fake{{openErr: broken}, {listErr: broken, candidates: []string{"same"}}} {
+		if got := invoke(t, setup{f: f}, "check"); got.code != exitCannotRun || !strings.Contains(got.err, "broke the connection off") {
+			t.Errorf("code %d, stderr %q", got.code, got.err)
+		}
 	}
 }
 

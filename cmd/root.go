@@ -21,6 +21,7 @@ import (
 
 	"advosync/internal/config"
 	"advosync/internal/console"
+	"advosync/internal/fault"
 	"advosync/internal/mapping/strictyaml"
 	"advosync/internal/report"
 	"advosync/internal/result"
@@ -124,7 +125,7 @@ func (a *app) fail(called *cobra.Command, args []string, err error) {
 	if !errors.As(err, &written) {
 		a.failDocument(called, args, form)
 	}
-	if form != nil && !errors.Is(err, syscall.EPIPE) { // whoever has stopped reading knows
+	if form != nil && (fault.As(err) != nil || !errors.Is(err, syscall.EPIPE)) { // else whoever has stopped reading knows
 		a.complain(form, err)
 	}
 }
