@@ -89,3 +89,21 @@ func TestConfirmOfAnotherNumber(t *testing.T) {
 		t.Errorf("confirmed: %+v", link)
 	}
 }
+
+// The same where the store knows the link from before both numbers.
+func TestConfirmOfAThirdNumber(t *testing.T) {
+	r := rig.New(t)
+	id, _ := r.Linked()
+	second := r.Advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Carl","name":"Chur","geburtsdatum":"1970-02-03T00:00:00"}`))
+	third := r.Advo.Insert(sandbox.BeteiligtePath, []byte(`{"vorname":"Dora","name":"Dorn","geburtsdatum":"1960-03-04T00:00:00"}`))
+	r.Oracle.Forget()
+	r.EditEspo(id, map[string]any{"advowareId": second})
+	r.Outcome(r.Sync(id), result.ConflictWaits)
+	r.EditEspo(id, map[string]any{"advowareId": third})
+	for _, dry := range []bool{true, false} {
+		r.WantError(r.Desk.Confirm(t.Context(), r.M, id, dry), "conflict")
+	}
+	if link := r.Remembered(id).Link; link != nil && link.AdvowareID == third {
+		t.Errorf("confirmed: %+v", link)
+	}
+}

@@ -177,7 +177,7 @@ func (s *Session) linkMoved() {
 	id := s.Espo.AdvowareID
 	if b := s.Base; b != nil && b.AdvowareID != 0 && s.Did.LinkID == 0 && id != 0 && id != s.Did.PrevID && id != b.AdvowareID {
 		s.Base, s.Knows.Baseless, s.Knows.Relinked = nil, false, true
-		if p := s.Memory.Parked; p != nil && p.AdvowareID != id {
+		if p := s.Memory.Parked; p != nil && p.AdvowareID != id && !p.Doubtful { // which number was asked about is still to be told
 			s.Memory.Parked = nil
 		}
 	}
