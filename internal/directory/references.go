@@ -90,22 +90,29 @@ func linkedTo(m store.Memory) int64 {
 	return base
 }
 
-// UserID is the one user of EspoCRM with a word in an attribute, without regard to case; ""
-// where there is none, and where there are two: an address may be shared, and neither of
-// them is known to be meant.
+// UserID is the one user of EspoCRM with a word in an attribute, without regard to case; of
+// several the one who is active, as whoever has taken over an address. "" where there is
+// none, and where there are two: neither of them is known to be meant.
 func (r *references) UserID(attribute, word string) (id string, err error) {
 	users, err := r.d.people.all(r.ctx, r.d, CatalogAge)
+	var all, active []string
 	for _, u := range users {
 		text, _ := u.Text(attribute)
 		if !strings.EqualFold(strings.TrimSpace(text), word) {
 			continue
 		}
-		if id != "" {
-			return "", nil
+		id, _ := u.Text("id")
+		if all = append(all, id); u.Plain("isActive") != "false" {
+			active = append(active, id)
 		}
-		id, _ = u.Text("id")
 	}
-	return id, err
+	switch {
+	case len(all) == 1:
+		return all[0], err
+	case len(active) == 1:
+		return active[0], err
+	}
+	return "", err
 }
 
 // UserWord is that attribute of a user, "" where it does not lead back to him.
@@ -149,7 +156,7 @@ func (p *people) all(ctx context.Context, d *Directory, most time.Duration) ([]r
 		return p.users, p.refusal
 	}
 	var users []record.Object
-	q := record.Query{Select: []string{"id", "userName", "emailAddress"}, OrderBy: "id", Size: pageSize}
+	q := record.Query{Select: []string{"id", "userName", "emailAddress", "isActive"}, OrderBy: "id", Size: pageSize}
 	err := q.Each(func(q record.Query) ([]record.Object, error) { return d.espo.Find(ctx, "User", q) }, func(page []record.Object) error {
 		users = append(users, page...)
 		return nil

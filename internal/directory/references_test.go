@@ -38,6 +38,9 @@ func TestAWordThatTwoUsersShare(t *testing.T) {
 		{"id": "u2", "userName": "m.kurz", "emailAddress": "Kanzlei@example.de"},
 		{"id": "u3", "userName": "x", "emailAddress": "x@example.de"},
 		{"id": "u4", "userName": "y", "emailAddress": nil},
+		{"id": "u5", "userName": "left", "emailAddress": "notar@example.de", "isActive": false},
+		{"id": "u6", "userName": "new", "emailAddress": "notar@example.de", "isActive": true},
+		{"id": "u7", "userName": "gone", "emailAddress": "gone@example.de", "isActive": false},
 	}, nil, nil, slog.New(slog.DiscardHandler), time.Now)
 	r := d.References(t.Context())
 	for _, tt := range []struct{ attribute, id, word, back string }{
@@ -46,6 +49,9 @@ func TestAWordThatTwoUsersShare(t *testing.T) {
 		{"emailAddress", "u3", "x@example.de", "u3"},
 		{"emailAddress", "u4", "", ""},
 		{"userName", "u2", "m.kurz", "u2"},
+		{"emailAddress", "u6", "notar@example.de", "u6"}, // whoever has taken over an address
+		{"emailAddress", "u5", "", ""},
+		{"emailAddress", "u7", "gone@example.de", "u7"},
 	} {
 		word, err := r.UserWord(tt.attribute, tt.id)
 		if err != nil || word != tt.word {
