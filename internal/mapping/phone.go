@@ -68,15 +68,16 @@ func numberIn(s, region string) *phonenumbers.PhoneNumber {
 	return n
 }
 
-// longestArea is how many digits an area code has at most, with the 0 before it.
-const longestArea = 6
+const (
+	longestArea = 6 // how many digits an area code has at most, with the 0 before it
+	shortest    = 4 // how many a number in it has at least; fewer are an extension, or a part
+)
 
 // twoNumbers: a slash stands behind an area code. Behind more digits than that there may be
-// two numbers ("0511 12345 / 67890"), and as one they would be nobody's; a 0 alone is the
-// exchange's, and nothing is no number.
+// two numbers ("0511 12345 / 67890"), and as one they would be nobody's.
 func twoNumbers(s, region string) bool {
 	i := strings.LastIndexByte(s, '/')
-	if i < 0 || strings.Trim(dialable(s[i:]), "0") == "" {
+	if i < 0 || len(dialable(s[i:])) < shortest {
 		return false
 	}
 	before, most := dialable(s[:i]), longestArea

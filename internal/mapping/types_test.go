@@ -96,6 +96,8 @@ func TestWrittenAs(t *testing.T) {
 		{"phone, two of them", "type: phone", `"0511 12345 / 67890"`, `"0511/98-76"`, `"0511 12345 / 67890"`, `"0511 12345 / 67890"`},
 		{"phone, two of them, abroad", "type: phone", `"+49 511 1234 / 5678"`, `null`, `"+49 511 1234 / 5678"`, `"+49 511 1234 / 5678"`},
 		{"phone, a slash behind the longest area code", "type: phone", `"034954 / 12 34"`, `null`, `"+49349541234"`, `"034954 1234"`},
+		{"phone, groups", "type: phone", `"0511/123/456"`, `null`, `"+49511123456"`, `"0511 123456"`},
+		{"phone, an extension behind a slash", "type: phone", `"+49 (511) 12345/20"`, `null`, `"+495111234520"`, `"0511 1234520"`},
 		{"phone, the exchange", "type: phone", `"0511 1234/0"`, `null`, `"+4951112340"`, `"0511 12340"`},
 		{"phone, a slash behind it", "type: phone", `"0511 1234567 /"`, `null`, `"+495111234567"`, `"0511 1234567"`},
 		{"phone, a slash abroad", "type: phone", `"0043 (0)664/123 45 67"`, `null`, `"+436641234567"`, `"+43 664 1234567"`},
