@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"advosync/internal/callcount"
@@ -53,7 +52,6 @@ type Client struct {
 	http   *transport.Client
 	fixed  bases // what the configuration sets; nil members are discovered
 	found  *transport.Once[bases]
-	moved  atomic.Bool // there was no connection: the office may have other addresses by now
 	tokens *tokens
 	pulse  pulse
 	// written are the records whose last call was a PUT.
@@ -126,9 +124,6 @@ type request struct {
 // send carries one call with a token. A 401 comes before anything is done, so
 // after it one new token and one repeat are safe for every method.
 func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error) {
-	if r.method == http.MethodGet && c.moved.Swap(false) { // never between a read and its write
-		c.found.Renew(ctx, c.discover) // others go on, and so does this one while the configurator does not answer
-	}
 	u, err := c.resolve(ctx, r)
 	if err != nil {
 		return nil, err
@@ -140,7 +135,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 	for again := false; ; {
 		token, err := c.tokens.get(ctx, refused, ahead)
 		if err != nil {
-			c.missed(err)
+			c.lookAnew(ctx, r, err)
 			return nil, c.forOp(ctx, r.op, err)
 		}
 		a, err := c.http.Do(ctx, c.call(r, u, token))
@@ -150,7 +145,7 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 		c.pulse.note(r.method, err == nil && a.OK(), false, c.cfg.Now())
 		switch {
 		case err != nil:
-			c.missed(err)
+			c.lookAnew(ctx, r, err)
 			return nil, err
 		case a.OK() && !again && c.late(r):
 			again = true
@@ -164,10 +159,12 @@ func (c *Client) send(ctx context.Context, r request) (*transport.Answer, error)
 	}
 }
 
-// missed notes that there was no connection to an address of the office.
-func (c *Client) missed(err error) {
-	if fault.Is(err, fault.Unreachable) {
-		c.moved.Store(true)
+// lookAnew has the office looked for where a read found no connection: it may have other
+// addresses by now, for the next call. Others go on with those that are known, and no write
+// waits for it.
+func (c *Client) lookAnew(ctx context.Context, r request, err error) {
+	if r.method == http.MethodGet && fault.Is(err, fault.Unreachable) {
+		c.found.Renew(ctx, c.discover)
 	}
 }
 
