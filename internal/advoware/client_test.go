@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -602,14 +603,14 @@ func TestAnOfficeThatMoves(t *testing.T) {
 func TestNoWriteWaitsForAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice()
-		slow, gone, looking := false, false, false
+		var gone, looking atomic.Bool // no connection; asked for the office's address
 		c := newClient(t, o, func(cfg *Config) {
 			cfg.Base = roundTrip(func(r *http.Request) (*http.Response, error) {
 				switch {
-				case slow && r.URL.Host == "www2.advo-net.net":
-					looking = true
+				case gone.Load() && r.URL.Host == "www2.advo-net.net":
+					looking.Store(true)
 					time.Sleep(20 * time.Second)
-				case gone && r.Method == http.MethodGet:
+				case gone.Load() && r.Method == http.MethodGet:
 					return nil, syscall.ECONNREFUSED
 				}
 				return o.RoundTrip(r)
@@ -619,14 +620,14 @@ func TestNoWriteWaitsForAnAddress(t *testing.T) {
 		if err := get(); err != nil {
 			t.Fatal(err)
 		}
-		gone, slow = true, true
+		gone.Store(true)
 		done := make(chan error, 1)
 		go func() { done <- get() }()
-		for !looking { // it tries again before it asks for the office's address
+		for !looking.Load() { // it tries again before it asks for the office's address
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
-		gone = false
+		gone.Store(false)
 		began := time.Now()
 		if err := c.Update(t.Context(), path, "1", object(t, `{"betNr":1}`)); err != nil || time.Since(began) > 0 {
 			t.Errorf("the write has waited for %v: %v", time.Since(began), err)
